@@ -1,0 +1,1 @@
+"""The control side: reads Kubernetes objects, builds the mesh from them, publishes it to the workers."""

@@ -1,0 +1,133 @@
+"""Everything that can go wrong with an exchange. A class answers three questions: which status tells the client,
+whose fault it is, and whether the endpoint may have received the request (then only idempotent ones go again).
+"""
+
+from typing import ClassVar, Literal
+
+Fault = Literal["client", "mesh", "endpoint"]
+
+
+class ProxyError(Exception):
+    """An exchange that has no response of an endpoint. The text is for the operator: what, where, what to check."""
+
+    status: ClassVar[int] = 500
+    reason: ClassVar[str] = "internal"
+    """The value of `x-mesh-error`, and a metric's label: few, fixed words."""
+    fault: ClassVar[Fault] = "mesh"
+    may_have_been_received: ClassVar[bool] = False
+
+
+class BadRequest(ProxyError):
+    """What the client sent is not one well-formed request."""
+
+    status = 400
+    reason = "bad-request"
+    fault: ClassVar[Fault] = "client"
+
+
+class HeadTimeout(BadRequest):
+    """A head that has begun and does not end."""
+
+    status = 408
+    reason = "head-timeout"
+
+
+class TargetTooLong(BadRequest):
+    """A request line beyond its limit."""
+
+    status = 414
+    reason = "target-too-long"
+
+
+class ExpectationFailed(BadRequest):
+    """An Expect field that asks for anything but 100-continue (RFC 9110, 10.1.1)."""
+
+    status = 417
+    reason = "unknown-expectation"
+
+
+class HeadTooLarge(BadRequest):
+    """A head with too many bytes or fields."""
+
+    status = 431
+    reason = "head-too-large"
+
+
+class MethodNotSupported(BadRequest):
+    """CONNECT: the mesh opens no tunnels."""
+
+    status = 501
+    reason = "method-not-supported"
+
+
+class VersionNotSupported(BadRequest):
+    """A version of HTTP that this listener does not speak."""
+
+    status = 505
+    reason = "version-not-supported"
+
+
+class ClientGone(ProxyError):
+    """The client has hung up or its body broke off: nobody is left to tell."""
+
+    status = 499  # nginx's number for it, only ever seen in logs and metrics
+    reason = "client-gone"
+    fault: ClassVar[Fault] = "client"
+
+
+class UnknownService(ProxyError):
+    """No service of the mesh has the name that was asked for."""
+
+    status = 404
+    reason = "unknown-service"
+    fault: ClassVar[Fault] = "client"
+
+
+class NotReady(ProxyError):
+    """The mesh has not heard from discovery yet, so it cannot know."""
+
+    status = 503
+    reason = "no-table-yet"
+
+
+class NoEndpoints(ProxyError):
+    """The service is known and nothing stands behind it."""
+
+    status = 503
+    reason = "no-endpoints"
+
+
+class EndpointError(ProxyError):
+    """An endpoint did not do its part."""
+
+    status = 502
+    reason = "endpoint"
+    fault: ClassVar[Fault] = "endpoint"
+    may_have_been_received = True
+
+
+class ConnectFailed(EndpointError):
+    """No connection to the endpoint: it has received nothing, so every request may go elsewhere."""
+
+    status = 503
+    reason = "connect-failed"
+    may_have_been_received = False
+
+
+class ConnectionLost(EndpointError):
+    """The endpoint's connection ended before its response did."""
+
+    reason = "connection-lost"
+
+
+class BadResponse(EndpointError):
+    """What the endpoint sent is not one unambiguous response."""
+
+    reason = "bad-response"
+
+
+class DeadlinePassed(EndpointError):
+    """The exchange's time is over."""
+
+    status = 504
+    reason = "timeout"

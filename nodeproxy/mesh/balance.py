@@ -1,0 +1,57 @@
+"""Choosing one endpoint of several. All choosers take the usable ones and a random number, and never fail."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
+
+
+class Loaded(Protocol):
+    """Something that carries exchanges."""
+
+    active: int
+
+
+Candidate = TypeVar("Candidate", bound=Loaded)
+Random = Callable[[], float]
+
+
+def least_request(candidates: Sequence[Candidate], random: Random) -> Candidate:
+    """The less loaded of two different ones drawn by chance.
+
+    Source: M. Mitzenmacher, The Power of Two Choices in Randomized Load Balancing, 2001; Envoy's choice_count 2.
+    """
+    count = len(candidates)
+    if count == 1:
+        return candidates[0]
+    number = random() * count
+    first = int(number)
+    second = int((number - first) * (count - 1))  # what is left of the number is as random as its whole part
+    one, other = candidates[first], candidates[second + (second >= first)]
+    return other if other.active < one.active else one
+
+
+def by_chance(candidates: Sequence[Candidate], random: Random) -> Candidate:
+    """Any of them."""
+    return candidates[int(random() * len(candidates))]
+
+
+class InTurn:
+    """One after the other. Starts anywhere, so that many nodes do not all begin with the same endpoint."""
+
+    __slots__ = ("_next",)
+
+    def __init__(self) -> None:
+        self._next = -1
+
+    def __call__(self, candidates: Sequence[Candidate], random: Random) -> Candidate:
+        """The one behind the last one given."""
+        count = len(candidates)
+        self._next = int(random() * count) if self._next < 0 else self._next + 1
+        self._next %= count
+        return candidates[self._next]
+
+
+def chooser(simple: str) -> Callable[[Sequence[Candidate], Random], Candidate]:
+    """The chooser that `loadBalancer.simple` names."""
+    if simple == "ROUND_ROBIN":
+        return InTurn()
+    return by_chance if simple == "RANDOM" else least_request

@@ -1,0 +1,48 @@
+"""What discovery tells a worker: services, their ports, their endpoints, their policy tables.
+
+Frozen values, made by discovery from Kubernetes objects and read by workers. All decisions about readiness,
+duplicates and target ports are made before a value stands here: an endpoint in a table may be called.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+PortProtocol = Literal["http", "http2", "tcp", "udp"]
+
+
+class Endpoint(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One address that answers for a service port, with the port it really listens on."""
+
+    address: str
+    port: int
+    node: str = ""
+    zone: str = ""
+
+
+class Port(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One port of a service: the number clients use and the endpoints behind it."""
+
+    number: int
+    name: str = ""
+    protocol: PortProtocol = "http"
+    endpoints: tuple[Endpoint, ...] = ()
+
+
+class Service(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One service of the mesh, whole: an update always replaces all of it.
+
+    `virtual_address` is empty when the service has none. `policies` maps a policy's name to its settings as
+    the operator wrote them, already merged (defaults of the mesh, of the namespace, of the service) and valid.
+    """
+
+    namespace: str
+    name: str
+    virtual_address: str = ""
+    ports: tuple[Port, ...] = ()
+    policies: dict[str, Any] = {}  # noqa: RUF012  msgspec copies an empty default for each value
+
+    @property
+    def key(self) -> str:
+        """`<namespace>/<name>`, unique in a cluster."""
+        return f"{self.namespace}/{self.name}"

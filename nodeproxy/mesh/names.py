@@ -1,0 +1,48 @@
+"""Mesh names: from what a client wrote to the service and port it means.
+
+Source: RFC 1123, 2.1 (host names), RFC 3986, 3.2.2 (case-insensitive), DESIGN of the mesh for the zones.
+"""
+
+import re
+from typing import NamedTuple
+
+ZONE = "mesh"
+CLUSTER_ZONE = "svc.cluster.local"
+
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_NAME = re.compile(
+    rf"(?:(?P<pod>{_LABEL})\.)?(?P<service>{_LABEL})\.(?P<namespace>{_LABEL})\.(?:{ZONE}|svc\.cluster\.local)"
+    rf"|(?P<alone>{_LABEL})\.{ZONE}",
+    re.ASCII,
+)
+
+
+class MeshName(NamedTuple):
+    """A service as a client names it."""
+
+    namespace: str
+    service: str
+    port: int | None
+    """As written behind a colon; None when there was none."""
+    pod: str = ""
+    """The host name of one pod of a headless service, "" when the whole service is meant."""
+
+    @property
+    def key(self) -> str:
+        """`<namespace>/<name>`, as in `mesh.model.Service.key`."""
+        return f"{self.namespace}/{self.service}"
+
+
+def parse(authority: bytes, caller_namespace: str) -> MeshName | None:
+    """The service that `authority` means, None when it is no mesh name.
+
+    Any case, a trailing dot and a port are understood; `<service>.mesh` is in `caller_namespace`.
+    """
+    host, _, digits = authority.decode("ascii", "replace").lower().partition(":")
+    match = _NAME.fullmatch(host.removesuffix("."))
+    port = int(digits) if digits else None
+    if match is None or (port is not None and not 0 < port < 65536):
+        return None
+    if match["alone"]:
+        return MeshName(caller_namespace, match["alone"], port)
+    return MeshName(match["namespace"], match["service"], port, match["pod"] or "")

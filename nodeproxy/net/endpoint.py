@@ -1,0 +1,93 @@
+"""One endpoint as this worker knows it: its load, its health, its idle connections."""
+
+from nodeproxy.errors import ConnectFailed, ConnectionLost, DeadlinePassed
+from nodeproxy.mesh.health import Health, connect_failed, connected
+from nodeproxy.net.channel import SocketChannel, connect
+from nodeproxy.net.reactor import Reactor
+
+IDLE_MOST = 256  # per endpoint and worker; more at once are served, then closed
+IDLE_S = 60.0  # nginx's keepalive_timeout; shorter than that of most servers, so that we close first
+
+
+class Endpoint:
+    """An address that requests may be sent to. Lives as long as it is in its service."""
+
+    __slots__ = ("_gone", "_idle", "_reactor", "_sweeping", "active", "address", "health", "name")
+
+    def __init__(self, reactor: Reactor, address: tuple[str, int]) -> None:
+        self.address = address
+        self.name = f"[{address[0]}]:{address[1]}" if ":" in address[0] else f"{address[0]}:{address[1]}"
+        self.active = 0
+        """Exchanges it carries at the moment."""
+        self.health = Health()
+        self._reactor = reactor
+        self._idle: list[SocketChannel] = []
+        self._gone = False
+        self._sweeping = False
+
+    @property
+    def idle_count(self) -> int:
+        """How many connections wait to be used again."""
+        return len(self._idle)
+
+    def take(self) -> SocketChannel | None:
+        """The idle connection that was used last, None when there is none."""
+        return self._idle.pop() if self._idle else None
+
+    def give_back(self, channel: SocketChannel) -> None:
+        """Keep a connection whose response has been read to its end, for the next request."""
+        if self._gone or channel.ending or len(self._idle) >= IDLE_MOST:
+            channel.close()
+            return
+        channel.reader = None
+        channel.idle_since = self._reactor.now
+        self._idle.append(channel)
+        if not self._sweeping:
+            self._sweeping = True
+            self._reactor.call_at(self._reactor.now + IDLE_S, self._sweep)
+
+    async def connect(self, within_s: float) -> SocketChannel:
+        """A new connection, for the current task.
+
+        Raises:
+            ConnectFailed: none in `within_s` seconds (0: no limit of its own); the endpoint is ejected for a while.
+        """
+        task = self._reactor.current
+        outer = task.deadline
+        if within_s:
+            task.limit(min(outer, self._reactor.now + within_s))
+        try:
+            channel = await connect(self._reactor, self.address, ConnectionLost)
+        except (ConnectFailed, DeadlinePassed) as error:
+            task.limit(outer)
+            connect_failed(self.health, self._reactor.now)
+            if isinstance(error, DeadlinePassed):
+                if self._reactor.now >= outer:
+                    raise
+                raise ConnectFailed(f"{self.name}: no answer within {within_s:g} s") from error
+            raise
+        task.limit(outer)
+        connected(self.health)
+        channel.when_orphaned = self._spoke_up
+        return channel
+
+    def leave(self) -> None:
+        """It is not in the service any more: idle connections close now, those in use after their response."""
+        self._gone = True
+        while self._idle:
+            self._idle.pop().close()
+
+    def _spoke_up(self, channel: SocketChannel) -> None:
+        """An idle connection has ended, or sent what nobody asked for: it cannot carry a request any more."""
+        channel.close()
+        if channel in self._idle:
+            self._idle.remove(channel)
+
+    def _sweep(self) -> None:
+        unused = [channel for channel in self._idle if channel.idle_since + IDLE_S <= self._reactor.now]
+        for channel in unused:
+            channel.close()
+            self._idle.remove(channel)
+        self._sweeping = bool(self._idle)
+        if self._idle:
+            self._reactor.call_at(self._idle[0].idle_since + IDLE_S, self._sweep)

@@ -1,0 +1,162 @@
+"""The innermost handler of a service: chooses an endpoint, sends the request, reads the response's head."""
+
+from dataclasses import dataclass
+
+from nodeproxy.errors import BadResponse, ConnectFailed, ConnectionLost, EndpointError, NoEndpoints
+from nodeproxy.mesh.rotation import Rotation
+from nodeproxy.net.body import ReceivedBody, WholeBody
+from nodeproxy.net.channel import SocketChannel
+from nodeproxy.net.endpoint import Endpoint
+from nodeproxy.net.reactor import Reactor
+from nodeproxy.net.upload import Upload
+from nodeproxy.policies.exchange import Exchange, Response
+from nodeproxy.policies.timeouts import TimeoutsSettings
+from nodeproxy.protocol.head import CHUNKED, UNTIL_CLOSE, HeadLimits, ResponseHead
+from nodeproxy.protocol.method import IDEMPOTENT
+from nodeproxy.protocol.scan import scan_response
+
+CONNECTS_MOST = 3  # endpoints tried before a connect failure is told to the policies: one rack may be down, not all
+INTERIM_MOST = 16  # 1xx heads before a response; more is an endpoint gone wild
+
+
+class Unanswered(ConnectionLost):
+    """The connection ended before the first byte of a response."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """Sends exchanges to the endpoints of one service port. `name` is for messages."""
+
+    name: str
+    rotation: Rotation[Endpoint]
+    reactor: Reactor
+    timeouts: TimeoutsSettings
+    limits: HeadLimits
+
+    async def __call__(self, exchange: Exchange) -> Response:
+        """The response of an endpoint; see `policies.exchange.Handler`.
+
+        Raises:
+            NoEndpoints: the service has none.
+            EndpointError: what went wrong on the way; connect failures have been tried on other endpoints.
+        """
+        connects = 1
+        while True:
+            endpoint = self.rotation.next(self.reactor.now, exchange.tried)
+            if endpoint is None:
+                raise NoEndpoints(f"{self.name} has no ready endpoint; check its pods and EndpointSlices")
+            exchange.tries += 1
+            endpoint.active += 1
+            try:
+                response = await self._send(exchange, endpoint)
+            except BaseException as error:
+                endpoint.active -= 1
+                if isinstance(error, EndpointError):
+                    exchange.tried = [*(exchange.tried or ()), endpoint]
+                    if isinstance(error, ConnectFailed):
+                        self.rotation.review(self.reactor.now)
+                        if connects < CONNECTS_MOST and self.rotation.others_than(exchange.tried):
+                            connects += 1
+                            continue
+                raise
+            response.endpoint = endpoint
+            return response
+
+    async def _send(self, exchange: Exchange, endpoint: Endpoint) -> Response:
+        channel = endpoint.take()
+        if channel is not None:
+            try:
+                return await self._ask(exchange, endpoint, channel)
+            except Unanswered:
+                # The endpoint closed the idle connection while the request was under way (RFC 9112, 9.3.1).
+                if exchange.head.method not in IDEMPOTENT or not exchange.body.rewind():
+                    raise
+        return await self._ask(exchange, endpoint, await endpoint.connect(self.timeouts.connect_s))
+
+    async def _ask(self, exchange: Exchange, endpoint: Endpoint, channel: SocketChannel) -> Response:
+        upload, body = None, exchange.body
+        try:
+            if type(body) is WholeBody:
+                await self._send_whole(channel, exchange.head.head + exchange.onward + body.take())
+            else:
+                await channel.send(exchange.head.head + exchange.onward)
+                upload = Upload(exchange, channel, self.timeouts.idle_s)
+            head, data = await self._read_head(exchange, channel)
+        except BaseException:
+            if upload is not None:
+                upload.stop()
+            channel.close()
+            raise
+        return self._response(exchange, endpoint, Answer(channel, upload, head, data))
+
+    async def _send_whole(self, channel: SocketChannel, message: bytes) -> None:
+        try:
+            await channel.send(message)
+        except ConnectionLost:
+            # What it sent before it closed may still be there: a refusal is a better answer than none.
+            return
+
+    async def _read_head(self, exchange: Exchange, channel: SocketChannel) -> tuple[ResponseHead, bytes]:
+        """The final response's head and everything received with it."""
+        data, interims = b"", 0
+        while True:
+            head = scan_response(data, self.limits) if data else None
+            if head is None:
+                try:
+                    more = await channel.recv()
+                except ConnectionLost as error:
+                    raise (ConnectionLost if data or interims else Unanswered)(str(error)) from error
+                if not more:
+                    raise (ConnectionLost if data or interims else Unanswered)("closed before its response")
+                data += more
+            elif head.status >= 200:
+                return head, data
+            else:
+                interims += 1
+                if head.status == 101 or interims > INTERIM_MOST:
+                    raise BadResponse(f"unexpected {head.status}, the {interims}. interim response")
+                if exchange.interim is not None:
+                    await exchange.interim(head.head)
+                data = data[head.end :]
+
+    def _response(self, exchange: Exchange, endpoint: Endpoint, answer: "Answer") -> Response:
+        head, data, channel, upload = answer.head, answer.data, answer.channel, answer.upload
+        length = head.length
+        if exchange.head.method == b"HEAD" or head.status == 304 or head.status == 204:
+            if head.status == 204 and length > 0:
+                channel.close()
+                raise BadResponse("204 with a body")
+            length = 0
+        end = head.end + length
+        if length >= 0 and len(data) >= end:
+            if upload is not None and not upload.complete:
+                upload.stop()
+                channel.close()
+            elif head.persistent and len(data) == end:
+                endpoint.give_back(channel)
+            else:
+                channel.close()
+            return Response(head.status, head.head, length, data[head.end : end])
+
+        def over(body: ReceivedBody, complete: bool) -> None:
+            if upload is not None and not upload.complete:
+                upload.stop()
+                complete = False
+            if complete and head.persistent and not body.surplus and length != UNTIL_CLOSE:
+                endpoint.give_back(channel)
+            else:
+                channel.close()
+
+        body = ReceivedBody(channel, length, data[head.end :], over)
+        first = data[head.end :] if length > 0 else b""
+        return Response(head.status, head.head, length, rest=body)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response's head and what came with it, on the connection it came from."""
+
+    channel: SocketChannel
+    upload: Upload | None
+    head: ResponseHead
+    data: bytes

@@ -1,0 +1,1 @@
+"""The trio lane: what happens rarely and wants libraries."""

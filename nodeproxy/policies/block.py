@@ -1,0 +1,42 @@
+"""What every policy's settings share: frozen, unknown keys refused, camelCase in YAML and snake_case here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic.alias_generators import to_camel
+
+from nodeproxy.mesh.duration import seconds
+
+Duration = Annotated[float, BeforeValidator(seconds)]
+"""Seconds, written Go-style in YAML."""
+
+
+class Block(BaseModel):
+    """One policy's settings, as they stand under its name in a policy table.
+
+    A field `backend_request_s` of type Duration is written `backendRequest`: the YAML carries its own unit.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        alias_generator=lambda name: to_camel(name.removesuffix("_s")),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One policy: its name in the table, its settings, and what it puts around a service's handler.
+
+    `wrap(settings, inner, tools)` gives the handler around `inner`, or `inner` itself when these settings ask
+    for nothing. A policy that acts elsewhere (balancing, health checks) has no `wrap`.
+    A policy in force without being asked for has `default` true: its settings' defaults apply.
+    """
+
+    name: str
+    settings: type[Block]
+    wrap: Callable[..., Any] | None = None
+    default: bool = False

@@ -1,0 +1,25 @@
+"""`healthCheck`: active probes of every endpoint, off unless asked for. The probing itself is `node.probes`."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from nodeproxy.policies.block import Block, Duration, Policy
+
+Positive = Annotated[Duration, Field(gt=0)]
+
+
+class HealthCheckSettings(Block):
+    """A GET of `path` every `interval`; a status of 200 to 399 within `timeout` is a success.
+
+    Thresholds count results in a row. Defaults are Envoy Gateway's `healthCheck.active`.
+    """
+
+    path: Annotated[str, Field(pattern=r"^/[\x21-\x7e]*$")] = "/"
+    interval_s: Annotated[Duration, Field(ge=0.1)] = 3.0  # below a tenth of a second, probes are the load
+    timeout_s: Positive = 1.0
+    unhealthy_threshold: Annotated[int, Field(ge=1)] = 3
+    healthy_threshold: Annotated[int, Field(ge=1)] = 1
+
+
+POLICY = Policy("healthCheck", HealthCheckSettings)

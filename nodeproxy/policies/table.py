@@ -1,0 +1,58 @@
+"""A service's policy table: from the operator's mapping to settings, and the message when it is none."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from nodeproxy.policies import CHAIN
+from nodeproxy.policies.block import Block
+
+_KNOWN = {policy.name: policy for policy in CHAIN}
+
+
+class PolicyRefused(ValueError):
+    """A policy table that cannot be in force. `problems` says each place, what is wrong there, and the value."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+def settings_of(policies: Mapping[str, Any]) -> dict[str, Block]:
+    """The settings of every policy in force for a service, by name: those asked for, and the defaults.
+
+    Raises:
+        PolicyRefused: an unknown policy or field, or a value that does not fit; all problems at once.
+    """
+    problems = [
+        f"{name}: no such policy; there are {', '.join(sorted(_KNOWN))}" for name in policies if name not in _KNOWN
+    ]
+    settings = {}
+    for name, policy in _KNOWN.items():
+        if name not in policies and not policy.default:
+            continue
+        try:
+            # JSON mode: a YAML list stands for a tuple, everything else stays strict
+            settings[name] = policy.settings.model_validate(_tuples(policies.get(name) or {}))
+        except ValidationError as error:
+            problems += (_problem(name, detail) for detail in error.errors(include_url=False))
+    if problems:
+        raise PolicyRefused(tuple(problems))
+    return settings
+
+
+def _tuples(value: Any) -> Any:  # noqa: ANN401  the YAML edge
+    if isinstance(value, list):
+        return tuple(_tuples(item) for item in value)
+    if isinstance(value, Mapping):
+        return {key: _tuples(item) for key, item in value.items()}
+    return value
+
+
+def _problem(name: str, detail: Any) -> str:  # noqa: ANN401  pydantic's ErrorDetails
+    place = ".".join((name, *(str(part) for part in detail["loc"])))
+    if detail["type"] == "extra_forbidden":
+        return f"{place}: no such field"
+    message = detail["msg"].removeprefix("Value error, ")
+    return f"{place}: {message[0].lower()}{message[1:]}, got {detail['input']!r}"

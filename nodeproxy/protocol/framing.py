@@ -1,0 +1,197 @@
+"""Where a body ends: decoders that take received bytes and give the body's own.
+
+A decoder is fed until it is `done`; what it was fed beyond the end is its `surplus`. What it refuses, it refuses for
+good. Source: RFC 9112, 6 and 7.
+"""
+
+import re
+from typing import Protocol
+
+from nodeproxy.protocol import grammar
+from nodeproxy.protocol.head import CHUNKED, UNTIL_CLOSE
+
+CHUNK_LINE_BYTES = 256  # of size and extensions; extensions are dropped, nobody in this field reads them
+EXTENSION_BYTES = 16 * 1024  # of all extensions of a body: one-byte chunks must not carry a second body (CVE-2023-39326)
+TRAILER_BYTES = 16 * 1024
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15}+)((?:[ \t]*+;[\t\x20-\x7e\x80-\xff]*+)?)")
+_CHUNK_LINE_BEGUN = re.compile(rb"[0-9A-Fa-f]{1,15}+[ \t]*+(?:;[\t\x20-\x7e\x80-\xff]*+)?")
+# RFC 9110, 6.5.1: framing, routing and authentication have no business behind a body.
+_NO_TRAILER = re.compile(
+    rb"(?:\A|\n)(?:transfer-encoding|content-length|host|connection|te|trailer|upgrade|keep-alive|proxy-[a-z-]+"
+    rb"|authorization|cookie|set-cookie|content-encoding|content-type|content-range|x-mesh-[a-z-]+"
+    rb"|x[-_]forwarded[-_][a-z]+|forwarded|x[-_]real[-_]ip):",
+    re.IGNORECASE,
+)
+
+
+class BrokenBody(ValueError):
+    """The bytes are not the body that was announced."""
+
+
+class Decoder(Protocol):
+    """Takes what was received, gives the body's bytes in it."""
+
+    done: bool
+    surplus: bytes
+    trailers: bytes
+
+    def feed(self, data: bytes) -> bytes:
+        """The body's bytes in `data`; may be empty before the end.
+
+        Raises:
+            BrokenBody: the framing is not what the grammar says.
+        """
+        ...
+
+    def end(self) -> None:
+        """The sender has closed.
+
+        Raises:
+            BrokenBody: the body is not complete.
+        """
+        ...
+
+
+class Sized:
+    """A body of a known number of bytes."""
+
+    __slots__ = ("_left", "done", "surplus", "trailers")
+
+    def __init__(self, length: int) -> None:
+        self._left = length
+        self.done = length == 0
+        self.surplus = self.trailers = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """See Decoder."""
+        size = len(data)
+        if size < self._left:
+            self._left -= size
+            return data
+        self.done = True
+        if size > self._left:
+            data, self.surplus = data[: self._left], data[self._left :]
+        return data
+
+    def end(self) -> None:
+        """See Decoder."""
+        if not self.done:
+            raise BrokenBody(f"{self._left} bytes short of its Content-Length")
+
+
+class UntilClose:
+    """A response's body that ends with its connection."""
+
+    __slots__ = ("done", "surplus", "trailers")
+
+    def __init__(self) -> None:
+        self.done = False
+        self.surplus = self.trailers = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """See Decoder."""
+        return data
+
+    def end(self) -> None:
+        """See Decoder."""
+        self.done = True
+
+
+class Chunked:
+    """The chunked transfer coding, without its extensions. Source: RFC 9112, 7.1."""
+
+    __slots__ = ("_at", "_extensions", "_held", "_left", "_state", "done", "surplus", "trailers")
+
+    def __init__(self) -> None:
+        self._state = self._size_line
+        self._held, self._at = b"", 0  # received, and how far it is understood: cut once per feed, not per chunk
+        self._left = 0
+        self._extensions = 0
+        self.done = False
+        self.surplus = self.trailers = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """See Decoder."""
+        self._held += data
+        pieces: list[bytes] = []
+        while not self.done and self._state(pieces):
+            pass
+        self._held, self._at = self._held[self._at :], 0
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def end(self) -> None:
+        """See Decoder."""
+        if not self.done:
+            raise BrokenBody("ended before its last chunk")
+
+    # A state takes what it can from `_held`; true when it got on and the next one may try.
+
+    def _size_line(self, _pieces: list[bytes]) -> bool:
+        end = self._held.find(b"\r\n", self._at, self._at + CHUNK_LINE_BYTES + 2)
+        if end < 0:
+            begun = self._held[self._at : self._at + CHUNK_LINE_BYTES + 2].removesuffix(b"\r")
+            if len(begun) > CHUNK_LINE_BYTES or (begun and _CHUNK_LINE_BEGUN.fullmatch(begun) is None):
+                raise BrokenBody(f"a chunk's first line is malformed or longer than {CHUNK_LINE_BYTES} bytes")
+            return False
+        match = _CHUNK_LINE.fullmatch(self._held, self._at, end)
+        if match is None:
+            raise BrokenBody("a chunk's size is not a hexadecimal number")
+        self._extensions += len(match[2])
+        if self._extensions > EXTENSION_BYTES:
+            raise BrokenBody(f"more than {EXTENSION_BYTES} bytes of chunk extensions")
+        self._left, self._at = int(match[1], 16), end + 2
+        self._state = self._data if self._left else self._trailer
+        return True
+
+    def _data(self, pieces: list[bytes]) -> bool:
+        piece = self._held[self._at : self._at + self._left]
+        if not piece:
+            return False
+        pieces.append(piece)
+        self._left -= len(piece)
+        self._at += len(piece)
+        if self._left == 0:
+            self._state = self._data_end
+        return True
+
+    def _data_end(self, _pieces: list[bytes]) -> bool:
+        line_end = self._held[self._at : self._at + 2]
+        if not b"\r\n".startswith(line_end):
+            raise BrokenBody("a chunk is longer than its size")
+        if len(line_end) < 2:
+            return False
+        self._at += 2
+        self._state = self._size_line
+        return True
+
+    def _trailer(self, _pieces: list[bytes]) -> bool:
+        section = self._held[self._at :]
+        end = 0 if section.startswith(b"\r\n") else section.find(b"\r\n\r\n") + 2
+        if end == 1:  # not found
+            if len(section) > TRAILER_BYTES or grammar.BROKEN_LINE.search(section):
+                raise BrokenBody("trailer fields that are too long or malformed")
+            return False
+        trailers = section[:end]
+        if end > TRAILER_BYTES or grammar.FIELDS.fullmatch(trailers) is None or _NO_TRAILER.search(trailers):
+            raise BrokenBody("trailer fields that are too long, malformed or not allowed behind a body")
+        self.trailers, self.surplus = trailers, section[end + 2 :]
+        self._at = len(self._held)
+        self.done = True
+        return False
+
+
+def decoder(length: int) -> Decoder:
+    """The decoder for a body of this length: bytes, CHUNKED or UNTIL_CLOSE."""
+    if length == CHUNKED:
+        return Chunked()
+    return UntilClose() if length == UNTIL_CLOSE else Sized(length)
+
+
+def chunk(data: bytes) -> bytes:
+    """`data` as one chunk; `data` is not empty, an empty chunk would end the body."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def last_chunk(trailers: bytes) -> bytes:
+    """What ends a chunked body."""
+    return b"0\r\n%b\r\n" % trailers

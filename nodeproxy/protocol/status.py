@@ -1,0 +1,29 @@
+"""The responses the mesh makes itself."""
+
+from email.utils import formatdate
+from http import HTTPStatus
+
+from nodeproxy.errors import ProxyError
+from nodeproxy.protocol.added import VIA
+
+
+def reason_phrase(status: int) -> bytes:
+    """The registered phrase of `status`, empty for a number without one."""
+    try:
+        return HTTPStatus(status).phrase.encode()
+    except ValueError:
+        return b""
+
+
+def own_head(status: int, length: int, content_type: bytes, fields: bytes, unix_s: float) -> bytes:
+    """The head of a response that the mesh makes at `unix_s` (wall clock), its last empty line left out."""
+    return b"HTTP/1.1 %d %b\r\nDate: %b\r\nContent-Type: %b\r\nContent-Length: %d\r\n%b" % (
+        status, reason_phrase(status), formatdate(unix_s, usegmt=True).encode(), content_type, length, fields,
+    )  # fmt: skip
+
+
+def error_head_and_body(error: ProxyError, unix_s: float) -> tuple[bytes, bytes]:
+    """What tells a client about `error`: which part failed in `x-mesh-error`, one line of text to act on."""
+    body = f"nodeproxy: {error.reason}: {error}\n".encode()
+    fields = b"x-mesh-error: %b\r\n%b" % (error.reason.encode(), VIA)
+    return own_head(error.status, len(body), b"text/plain; charset=utf-8", fields, unix_s), body
