@@ -1,1 +1,5 @@
-"""The control side: reads Kubernetes objects, builds the mesh from them, publishes it to the workers."""
+"""The control side: reads Kubernetes objects, builds the mesh from them, publishes it to the workers.
+
+A source feeds changes of single objects; `catalogue` keeps them and re-derives the services they touch; `publish`
+sends the differences. The folder of YAML (`files`) is one source.
+"""

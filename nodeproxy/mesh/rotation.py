@@ -48,6 +48,10 @@ class Rotation(Generic[Member]):
             candidates = untried or [member for member in self._members if member not in tried] or candidates
         return self._choose(candidates, self._random) if candidates else None
 
+    def has_others(self, tried: Sequence[object]) -> bool:
+        """Whether there is an endpoint that is not among `tried`."""
+        return any(member not in tried for member in self._members)
+
     def review(self, now: float) -> None:
         """Look at everybody's health again. To be called when it has changed."""
         self._usable = [member for member in self._members if usable(member.health, now)] or self._members

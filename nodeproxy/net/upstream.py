@@ -11,7 +11,7 @@ from nodeproxy.net.reactor import Reactor
 from nodeproxy.net.upload import Upload
 from nodeproxy.policies.exchange import Exchange, Response
 from nodeproxy.policies.timeouts import TimeoutsSettings
-from nodeproxy.protocol.head import CHUNKED, UNTIL_CLOSE, HeadLimits, ResponseHead
+from nodeproxy.protocol.head import UNTIL_CLOSE, HeadLimits, ResponseHead
 from nodeproxy.protocol.method import IDEMPOTENT
 from nodeproxy.protocol.scan import scan_response
 
@@ -55,7 +55,7 @@ class Upstream:
                     exchange.tried = [*(exchange.tried or ()), endpoint]
                     if isinstance(error, ConnectFailed):
                         self.rotation.review(self.reactor.now)
-                        if connects < CONNECTS_MOST and self.rotation.others_than(exchange.tried):
+                        if connects < CONNECTS_MOST and self.rotation.has_others(exchange.tried):
                             connects += 1
                             continue
                 raise
@@ -120,35 +120,22 @@ class Upstream:
                 data = data[head.end :]
 
     def _response(self, exchange: Exchange, endpoint: Endpoint, answer: "Answer") -> Response:
-        head, data, channel, upload = answer.head, answer.data, answer.channel, answer.upload
+        head, data = answer.head, answer.data
         length = head.length
-        if exchange.head.method == b"HEAD" or head.status == 304 or head.status == 204:
+        if exchange.head.method == b"HEAD" or head.status in (204, 304):
             if head.status == 204 and length > 0:
-                channel.close()
-                raise BadResponse("204 with a body")
+                answer.channel.close()
+                raise BadResponse("204 (No Content) with a body")
             length = 0
         end = head.end + length
         if length >= 0 and len(data) >= end:
-            if upload is not None and not upload.complete:
-                upload.stop()
-                channel.close()
-            elif head.persistent and len(data) == end:
-                endpoint.give_back(channel)
-            else:
-                channel.close()
+            answer.over(endpoint, reusable=len(data) == end)
             return Response(head.status, head.head, length, data[head.end : end])
 
         def over(body: ReceivedBody, complete: bool) -> None:
-            if upload is not None and not upload.complete:
-                upload.stop()
-                complete = False
-            if complete and head.persistent and not body.surplus and length != UNTIL_CLOSE:
-                endpoint.give_back(channel)
-            else:
-                channel.close()
+            answer.over(endpoint, reusable=complete and not body.surplus and length != UNTIL_CLOSE)
 
-        body = ReceivedBody(channel, length, data[head.end :], over)
-        first = data[head.end :] if length > 0 else b""
+        body = ReceivedBody(answer.channel, length, data[head.end :], over)
         return Response(head.status, head.head, length, rest=body)
 
 
@@ -160,3 +147,13 @@ class Answer:
     upload: Upload | None
     head: ResponseHead
     data: bytes
+
+    def over(self, endpoint: Endpoint, reusable: bool) -> None:
+        """The response has been read or given up; its connection may serve again if both sides said all they had to."""
+        if self.upload is not None and not self.upload.complete:
+            self.upload.stop()
+            reusable = False
+        if reusable and self.head.persistent:
+            endpoint.give_back(self.channel)
+        else:
+            self.channel.close()

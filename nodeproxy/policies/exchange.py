@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from nodeproxy.protocol.head import RequestHead
+from nodeproxy.telemetry.stats import RouteStats
 
 
 class Body(Protocol):
@@ -46,8 +47,8 @@ class Lane(Protocol):
         ...
 
 
-class Candidate(Protocol):
-    """An endpoint as the data path sees it: how many exchanges it carries, where it is."""
+class Carrier(Protocol):
+    """An endpoint, as far as an exchange knows it."""
 
     active: int
     name: str
@@ -70,7 +71,7 @@ class Response:
         self.length = length
         self.first = first
         self.rest = rest
-        self.endpoint: Candidate | None = None
+        self.endpoint: Carrier | None = None
         self.reason = ""
 
     def close(self) -> None:
@@ -111,7 +112,7 @@ class Exchange:
         """How long the response may take once a streamed request body has been sent; 0 means no limit."""
         self.tries = 0
         """How often it was sent, or tried to be sent, to an endpoint."""
-        self.tried: list[Candidate] | None = None
+        self.tried: list[Carrier] | None = None
         """Endpoints that failed it, not to be chosen again while others are left."""
 
 
@@ -126,10 +127,4 @@ class Tools:
     now: Callable[[], float]
     random: Callable[[], float]
     sleep: Callable[[float], Awaitable[None]]
-    stats: "Stats"
-
-
-class Stats(Protocol):
-    """The numbers of one route that policies count in."""
-
-    retries: int
+    stats: RouteStats

@@ -4,13 +4,18 @@ Decides from the error or the status alone; which endpoint the next try goes to 
 body is gone are not sent again, whatever is asked for.
 """
 
+from collections.abc import Callable
+from math import inf
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from nodeproxy.errors import ConnectFailed, ConnectionLost, DeadlinePassed, EndpointError, ProxyError
 from nodeproxy.policies.block import Block, Duration, Policy
+from nodeproxy.policies.exchange import Body, Exchange, Handler, Response, Tools
 
 Condition = Literal["connect-failure", "reset", "timeout", "gateway-error", "5xx", "retriable-status-codes"]
+KEPT_BYTES = 64 * 1024  # of a request body, for the next try; as Linkerd
 
 
 class Backoff(Block):
@@ -37,4 +42,123 @@ class RetriesSettings(Block):
     backoff: Backoff = Backoff()
 
 
-POLICY = Policy("retries", RetriesSettings, None, default=True)
+def retried_statuses(settings: RetriesSettings) -> frozenset[int]:
+    """The statuses of responses that count as failed tries."""
+    statuses = set(settings.codes if "retriable-status-codes" in settings.retry_on else ())
+    if "gateway-error" in settings.retry_on:
+        statuses |= {502, 503, 504}
+    if "5xx" in settings.retry_on:
+        statuses |= set(range(500, 600))
+    return frozenset(statuses)
+
+
+def may_resend(error: ProxyError, idempotent: bool, settings: RetriesSettings) -> bool:
+    """Whether a request that failed with `error` may be sent again, its body permitting."""
+    if isinstance(error, ConnectFailed):
+        return "connect-failure" in settings.retry_on
+    if not idempotent:
+        return False
+    if isinstance(error, DeadlinePassed):
+        return "timeout" in settings.retry_on
+    return isinstance(error, ConnectionLost) and "reset" in settings.retry_on
+
+
+def backoff_s(attempt: int, backoff: Backoff, random: Callable[[], float]) -> float:
+    """Seconds to wait before retry number `attempt`, counted from 1: fully jittered, exponential, bounded.
+
+    Source: Envoy, retry_back_off; AWS Architecture Blog, Exponential Backoff And Jitter.
+    """
+    return random() * min(backoff.max_s, backoff.base_s * 2.0 ** (attempt - 1))
+
+
+class KeptBody:
+    """A streamed body that remembers its first KEPT_BYTES, so that it can be sent again."""
+
+    __slots__ = ("_at", "_body", "_kept", "_size", "length", "streamed", "trailers")
+
+    def __init__(self, body: Body) -> None:
+        self.length = body.length
+        self.streamed = True
+        self.trailers = b""
+        self._body = body
+        self._kept: list[bytes] | None = []
+        self._size = 0
+        self._at = 0
+
+    async def read(self) -> bytes:
+        """See Body."""
+        kept = self._kept
+        if kept is not None and self._at < len(kept):
+            self._at += 1
+            return kept[self._at - 1]
+        piece = await self._body.read()
+        self.trailers = self._body.trailers
+        self._size += len(piece)
+        if self._size > KEPT_BYTES:
+            self._kept = None
+        elif self._kept is not None and piece:
+            self._kept.append(piece)
+            self._at += 1
+        return piece
+
+    def rewind(self) -> bool:
+        """See Body."""
+        self._at = 0
+        return self._kept is not None
+
+
+class Retries:
+    """Sends an exchange again when its try failed and all of policy, method, body and time allow it."""
+
+    def __init__(self, settings: RetriesSettings, inner: Handler, tools: Tools) -> None:
+        self._settings = settings
+        self._inner = inner
+        self._tools = tools
+        self._statuses = retried_statuses(settings)
+        self._methods = frozenset(method.encode() for method in settings.methods)
+        self._per_try_s = settings.per_try_timeout_s
+
+    async def __call__(self, exchange: Exchange) -> Response:
+        """The first response that is good enough, or the last one's."""
+        if exchange.body.streamed:
+            exchange.body = KeptBody(exchange.body)
+        attempt, until = 0, exchange.lane.deadline
+        while True:
+            try:
+                response = await self._try(exchange)
+                if response.status not in self._statuses or not self._again(exchange, attempt, until):
+                    return response
+                if exchange.head.method not in self._methods:
+                    return response
+                response.close()
+            except EndpointError as error:
+                idempotent = exchange.head.method in self._methods
+                if not may_resend(error, idempotent, self._settings) or not self._again(exchange, attempt, until):
+                    raise
+            attempt += 1
+            self._tools.stats.retries += 1
+            exchange.lane.limit(until)
+            await self._tools.sleep(backoff_s(attempt, self._settings.backoff, self._tools.random))
+
+    async def _try(self, exchange: Exchange) -> Response:
+        if not self._per_try_s:
+            return await self._inner(exchange)
+        outer = exchange.lane.deadline
+        mine = min(outer, self._tools.now() + self._per_try_s)
+        exchange.lane.limit(mine)
+        response = await self._inner(exchange)
+        if exchange.lane.deadline == mine:  # else a streamed body was sent meanwhile, and its allowance counts
+            exchange.lane.limit(outer)
+        return response
+
+    def _again(self, exchange: Exchange, attempt: int, until: float) -> bool:
+        in_time = until == inf or self._tools.now() < until
+        return attempt < self._settings.attempts and in_time and exchange.body.rewind()
+
+
+def wrap(settings: RetriesSettings, inner: Handler, tools: Tools) -> Handler:
+    """`inner`, tried more than once if `settings` ask for it."""
+    return Retries(settings, inner, tools) if settings.attempts else inner
+
+
+POLICY = Policy("retries", RetriesSettings, wrap, default=True)

@@ -1,0 +1,84 @@
+"""The command line: `python -m discovery serve` and `python -m discovery check DIR`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import anyio
+import typer
+from rich.console import Console
+
+from discovery.catalogue import POLICY_MAP, Scope
+from discovery.check import check, show
+from discovery.log import LogFormat, configure
+from discovery.objects import Ref
+from discovery.serve import Settings, serve
+from nodeproxy.mesh.address import HEADLESS_RANGE, MESH_RANGE, Range, address_range
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+FOLDER_SOURCE = "files:"
+
+
+MeshRange = Annotated[str, typer.Option(metavar="CIDR", help="Mesh addresses of services with a ClusterIP.")]
+HeadlessRange = Annotated[str, typer.Option(metavar="CIDR", help="Mesh addresses of services without one.")]
+PolicyNamespace = Annotated[str, typer.Option(help="Namespace of the ConfigMap that holds the policy tables.")]
+PolicyName = Annotated[str, typer.Option(help="Its name.")]
+
+
+def _folder(text: str) -> Path:
+    folder = text.removeprefix(FOLDER_SOURCE)
+    if folder == text or not folder:
+        raise typer.BadParameter(f"expected files:DIR, got {text!r}", param_hint="--source")
+    return Path(folder)
+
+
+def _range(text: str, option: str) -> Range:
+    try:
+        return address_range(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from error
+
+
+def _scope(mesh_range: str, headless_range: str, policy_map: Ref) -> Scope:
+    ranges = _range(mesh_range, "--mesh-range"), _range(headless_range, "--headless-range")
+    if ranges[0].overlaps(ranges[1]):
+        raise typer.BadParameter(f"it overlaps with --headless-range {headless_range}", param_hint="--mesh-range")
+    return Scope(*ranges, policy_map)
+
+
+@app.command("serve")
+def serve_command(
+    source: Annotated[str, typer.Option(metavar="files:DIR", help="Where the objects come from.")],
+    socket: Annotated[Path, typer.Option(help="Unix socket at which workers read.")],
+    mesh_range: MeshRange = str(MESH_RANGE),
+    headless_range: HeadlessRange = str(HEADLESS_RANGE),
+    policy_namespace: PolicyNamespace = POLICY_MAP.namespace,
+    policy_name: PolicyName = POLICY_MAP.name,
+    log_format: Annotated[LogFormat, typer.Option(help="How log lines look.")] = "text",
+    until_eof: Annotated[
+        bool, typer.Option("--until-eof", help="End when stdin ends, as it does with a parent.")
+    ] = False,
+) -> None:
+    """Serve the mesh that the objects make to the workers of this node."""
+    scope = _scope(mesh_range, headless_range, Ref("ConfigMap", policy_namespace, policy_name))
+    settings = Settings(_folder(source), socket, scope, until_eof)
+    configure(log_format)
+    raise typer.Exit(anyio.run(serve, settings, backend="asyncio"))
+
+
+@app.command("check")
+def check_command(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of YAML and JSON.")],
+    mesh_range: MeshRange = str(MESH_RANGE),
+    headless_range: HeadlessRange = str(HEADLESS_RANGE),
+    policy_namespace: PolicyNamespace = POLICY_MAP.namespace,
+    policy_name: PolicyName = POLICY_MAP.name,
+) -> None:
+    """Say everything that is wrong in a folder; exit status 1 if anything is."""
+    report = check(folder, _scope(mesh_range, headless_range, Ref("ConfigMap", policy_namespace, policy_name)))
+    show(report, Console(highlight=False))
+    raise typer.Exit(1 if report.problems else 0)
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m discovery")

@@ -1,0 +1,102 @@
+"""The mesh in force: takes batches of changed objects, re-derives the services they touch, gives the differences."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from discovery.address_claims import AddressClaims
+from discovery.build import problems_of, service_of, wanted_address
+from discovery.objects import ConfigMap, Ref
+from discovery.policy_table import MESH_SCOPE, PolicyTables, scopes_of
+from discovery.problem import Problem
+from discovery.source import Batch, Change, PutObject
+from discovery.store import Store
+from nodeproxy.mesh.address import HEADLESS_RANGE, MESH_RANGE, Range
+from nodeproxy.mesh.model import Service
+
+POLICY_MAP = Ref("ConfigMap", "nodeproxy", "nodeproxy-policy")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What this mesh is: its two address ranges and the ConfigMap that rules it."""
+
+    mesh_range: Range = MESH_RANGE
+    headless_range: Range = HEADLESS_RANGE
+    policy_map: Ref = POLICY_MAP
+
+
+Differences = dict[str, Service | None]
+"""Services that are new or changed, None for those that are gone, by key."""
+
+
+class Catalogue:
+    """Everything that is known, and the services that follow from it."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.services: dict[str, Service] = {}
+        self.store = Store()
+        self.tables = PolicyTables(scope.policy_map)
+        self._scope = scope
+        self._claims = AddressClaims()
+        self._source_problems: tuple[Problem, ...] = ()
+        self._service_problems: dict[str, tuple[Problem, ...]] = {}
+
+    def apply(self, batch: Batch) -> Differences:
+        """Take a batch; gives what has to be published."""
+        self._source_problems = batch.problems
+        touched: set[str] = set()
+        for change in batch.changes:
+            touched |= self._take(change)
+        for key in list(touched):
+            touched |= self._claim(key)
+        differing = [key for key in sorted(touched) if self._derive(key)]
+        return {key: self.services.get(key) for key in differing}
+
+    def problems(self) -> Iterator[Problem]:
+        """All that is wrong now."""
+        yield from self._source_problems
+        yield from self.tables.problems
+        for _, problems in sorted(self._service_problems.items()):
+            yield from problems
+
+    def _take(self, change: Change) -> set[str]:
+        """Note one change; gives the keys of the services that it may touch."""
+        if change.ref != self._scope.policy_map:
+            return self.store.apply(change)
+        if isinstance(change, PutObject) and isinstance(change.object, ConfigMap):
+            changed = self.tables.apply(change.object, change.origin)
+        else:
+            changed = self.tables.apply(None)
+        if MESH_SCOPE in changed:
+            return set(self.store.services)
+        return {key for key in self.store.services if not changed.isdisjoint(scopes_of(key))}
+
+    def _claim(self, key: str) -> set[str]:
+        stored = self.store.services.get(key)
+        if stored is None:
+            return self._claims.claim(key, "")
+        return self._claims.claim(
+            key, wanted_address(stored.object, self._scope.mesh_range, self._scope.headless_range)
+        )
+
+    def _derive(self, key: str) -> bool:
+        """Build the service anew; whether it differs from what was in force."""
+        before = self.services.pop(key, None)
+        self._service_problems.pop(key, None)
+        stored = self.store.services.get(key)
+        if stored is None:
+            return before is not None
+        slices = self.store.slices_of(key)
+        policies, problems = self.tables.policies_of(key, before.policies if before else None)
+        address, owner = self._claims.owner(key)
+        problems += tuple(problems_of(stored, slices))
+        if owner != key:
+            message = f"{owner} has the virtual address {address} too and sorts first; this service gets none"
+            problems += (Problem(message, stored.origin, str(Ref("Service", *key.split("/"))), ("spec", "clusterIP")),)
+            address = ""
+        if problems:
+            self._service_problems[key] = problems
+        service = service_of(stored, slices, address, policies)
+        if service is not None:
+            self.services[key] = before if service == before and before is not None else service
+        return service != before

@@ -1,0 +1,69 @@
+"""Whether a folder would serve: everything the running process would say of it, and what only deserves a look."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from discovery.catalogue import Catalogue, Scope
+from discovery.folder import Folder
+from discovery.objects import Ref
+from discovery.problem import Problem
+from nodeproxy.mesh.wire import size_of
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was found. With `problems` something the operator asked for would not be in force."""
+
+    problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+    services: int
+    endpoints: int
+
+
+def check(folder: Path, scope: Scope | None = None) -> Report:
+    """Read `folder` once, as the running process would on its start."""
+    scope = scope or Scope()
+    catalogue = Catalogue(scope)
+    catalogue.apply(Folder(folder, scope.policy_map).read())
+    found = (*catalogue.problems(), *_worth_a_look(catalogue))
+    return Report(
+        problems=tuple(problem for problem in found if problem.severity == "error"),
+        warnings=tuple(problem for problem in found if problem.severity == "warning"),
+        services=len(catalogue.services),
+        endpoints=size_of(list(catalogue.services.values())),
+    )
+
+
+def show(report: Report, console: Console) -> None:
+    """Print `report`, a line per problem; colours and nothing else depend on the terminal."""
+    for problems, word, style in ((report.problems, "error", "bold red"), (report.warnings, "warning", "yellow")):
+        for problem in problems:
+            console.print(Text.assemble((word, style), f"  {problem}"), soft_wrap=True)
+    counts = f"{_count(len(report.problems), 'error')}, {_count(len(report.warnings), 'warning')}"
+    in_force = f"{_count(report.services, 'service')} with {_count(report.endpoints, 'endpoint')} in force"
+    console.print(Text(f"{in_force}; {counts}", "bold"), soft_wrap=True)
+
+
+def _worth_a_look(catalogue: Catalogue) -> Iterator[Problem]:
+    for stored in catalogue.store.slices_without_service():
+        subject = str(Ref("EndpointSlice", *stored.object.key.split("/")))
+        wanted = stored.object.service_key
+        message = f"there is no Service {wanted}" if wanted else "no label says which service it belongs to"
+        path = ("metadata", "labels", "kubernetes.io/service-name")
+        yield Problem(f"{message}; its endpoints are not used", stored.origin, subject, path, severity="warning")
+    for key, service in sorted(catalogue.services.items()):
+        for port in service.ports:
+            if not port.endpoints:
+                name = f" ({port.name})" if port.name else ""
+                message = f"port {port.number}{name} has no endpoint that may be called; requests to it are refused"
+                origin = catalogue.store.services[key].origin
+                yield Problem(message, origin, str(Ref("Service", *key.split("/"))), severity="warning")
+    yield from catalogue.tables.without_target(catalogue.services)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,77 @@
+"""The folder of YAML as a source: waits for its files to change, then has the folder read again.
+
+Understands editors that write a new file and rename it, kubelet's swap of the link `..data`, and a folder that is
+moved away and comes back.
+"""
+
+import threading
+from collections.abc import Callable
+
+import anyio
+from anyio import to_thread
+
+# documented by watchfiles for direct use; `awatch` would begin to watch only after the folder has been read
+from watchfiles._rust_notify import RustNotify
+
+from discovery.folder import Folder
+from discovery.source import Batch
+
+STEP_S = 0.02  # quiet for so long: the writer has finished
+DEBOUNCE_S = 0.05  # a writer that never finishes is read every so often
+TICK_S = 1.0  # a look without notice: files that are links to elsewhere, network file systems, a folder replaced
+
+
+class Files:
+    """Feeds what a folder says, and what it says after each change, until cancelled."""
+
+    def __init__(self, folder: Folder, path: str) -> None:
+        self._folder = folder
+        self._path = path
+
+    async def run(self, take: Callable[[Batch], None]) -> None:
+        """Feed, for good; a folder that is not there is waited for."""
+        while True:
+            watch = self._watch()
+            try:
+                await self._follow(watch, take)
+            finally:
+                if watch is not None:
+                    watch.close()
+
+    def _watch(self) -> RustNotify | None:
+        """A watch of the folder; None when there is no folder, or the kernel gives no more watches."""
+        try:
+            return RustNotify([self._path], False, False, 0, False, False)
+        except OSError:
+            return None
+
+    async def _follow(self, watch: RustNotify | None, take: Callable[[Batch], None]) -> None:
+        """Feed as long as `watch` watches the folder that stands at the path."""
+        seen = self._folder.signature()
+        own = seen[:1]
+        take(await to_thread.run_sync(self._folder.read))
+        while True:
+            noticed = await self._change(watch)
+            before, seen = seen, self._folder.signature()
+            if noticed or seen != before:
+                take(await to_thread.run_sync(self._folder.read))
+            if seen[:1] != own or watch is None:
+                return
+
+    async def _change(self, watch: RustNotify | None) -> bool:
+        """Wait for a change, at most until the next tick; whether one was noticed."""
+        if watch is None:
+            await anyio.sleep(TICK_S)
+            return False
+        stop = threading.Event()
+        try:
+            noticed = await to_thread.run_sync(
+                watch.watch, _ms(DEBOUNCE_S), _ms(STEP_S), _ms(TICK_S), stop, abandon_on_cancel=True
+            )
+        finally:
+            stop.set()
+        return noticed != "timeout"
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

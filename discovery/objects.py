@@ -1,0 +1,190 @@
+"""The Kubernetes objects discovery knows, cut to the fields it needs, and the door they come in by.
+
+`accepted` gives an object that an API server would have stored, or says everything that is wrong with it. Other
+kinds are none of our business and give None. Lists may be null, as Go prints an empty one.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from discovery.problem import Path, printable, shown
+
+SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+
+
+class Ref(NamedTuple):
+    """Which object: its kind, namespace and name, unique in a cluster."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {printable(self.namespace)}/{printable(self.name)}"
+
+
+class Metadata(msgspec.Struct, frozen=True):
+    """`metadata`. No namespace means `default`, as for kubectl."""
+
+    name: str
+    namespace: str | None = None
+    labels: dict[str, str] | None = None
+
+
+class Object(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What every object has."""
+
+    metadata: Metadata
+
+    @property
+    def key(self) -> str:
+        """`<namespace>/<name>`."""
+        return f"{self.metadata.namespace or 'default'}/{self.metadata.name}"
+
+
+class ServicePort(msgspec.Struct, frozen=True, rename="camel"):
+    """One of `spec.ports` of a Service; its target is the slices' business."""
+
+    port: int
+    name: str | None = None
+    protocol: str | None = None
+    app_protocol: str | None = None
+
+
+class ServiceSpec(msgspec.Struct, frozen=True, rename="camel"):
+    """`spec` of a Service."""
+
+    type: str | None = None
+    cluster_ip: str | None = msgspec.field(name="clusterIP", default=None)
+    ports: list[ServicePort] | None = None
+    publish_not_ready_addresses: bool | None = None
+
+
+class Service(Object, frozen=True, kw_only=True):
+    """A Service, v1."""
+
+    spec: ServiceSpec = ServiceSpec()
+
+
+class SlicePort(msgspec.Struct, frozen=True):
+    """One of `ports` of an EndpointSlice: under which name, on which number its endpoints listen."""
+
+    name: str | None = None
+    port: int | None = None
+    protocol: str | None = None
+
+
+class Conditions(msgspec.Struct, frozen=True):
+    """`conditions` of an endpoint; null is unknown, see `build` for what that counts as."""
+
+    ready: bool | None = None
+    serving: bool | None = None
+    terminating: bool | None = None
+
+
+class SliceEndpoint(msgspec.Struct, frozen=True, rename="camel"):
+    """One of `endpoints` of an EndpointSlice. Its addresses are the same pod; the first one is used."""
+
+    addresses: list[str]
+    conditions: Conditions | None = None
+    node_name: str | None = None
+    zone: str | None = None
+
+
+class EndpointSlice(Object, frozen=True, kw_only=True):
+    """An EndpointSlice, discovery.k8s.io/v1."""
+
+    address_type: str
+    ports: list[SlicePort] | None = None
+    endpoints: list[SliceEndpoint] | None = None
+
+    @property
+    def service_key(self) -> str:
+        """The key of the service whose endpoints these are, "" when the label does not say."""
+        name = (self.metadata.labels or {}).get(SERVICE_NAME_LABEL, "")
+        return f"{self.metadata.namespace or 'default'}/{name}" if name else ""
+
+
+class ConfigMap(Object, frozen=True, kw_only=True):
+    """A ConfigMap, v1."""
+
+    data: dict[str, str] | None = None
+
+
+KnownObject = Service | EndpointSlice | ConfigMap
+
+KINDS: Mapping[str, tuple[str, type[KnownObject]]] = {
+    "Service": ("v1", Service),
+    "EndpointSlice": ("discovery.k8s.io/v1", EndpointSlice),
+    "ConfigMap": ("v1", ConfigMap),
+}
+
+
+class Fault(NamedTuple):
+    """A field and what is wrong there."""
+
+    path: Path
+    message: str
+
+
+class Refused(ValueError):
+    """An object that cannot be in force; `faults` are all that were found."""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        super().__init__("; ".join(fault.message for fault in faults))
+        self.faults = faults
+
+
+def ref_of(kind: str, value: Mapping[str, Any]) -> Ref | None:
+    """Which object `value` claims to be; None when its metadata does not say."""
+    metadata = value.get("metadata")
+    if not isinstance(metadata, Mapping):
+        return None
+    name, namespace = metadata.get("name"), metadata.get("namespace")
+    if not isinstance(name, str) or not name or not isinstance(namespace, str | None):
+        return None
+    return Ref(kind, namespace or "default", name)
+
+
+def decoded(kind: str, value: Mapping[str, Any]) -> KnownObject:
+    """The object that `value` says, fields of the right types; whether it makes sense is `admission`'s to say.
+
+    Raises:
+        Refused: another version of the API, a missing field or a value of a wrong type.
+    """
+    version, struct = KINDS[kind]
+    if value.get("apiVersion") != version:
+        raise Refused([Fault(("apiVersion",), f"expected {version}, got {shown(value.get('apiVersion'))}")])
+    try:
+        return msgspec.convert(value, struct)
+    except msgspec.ValidationError as error:
+        raise Refused([_fault(str(error), value)]) from error
+
+
+_PLACE = re.compile(r" - at `\$\.?(.*)`$")
+_STEP = re.compile(r"(\w+)|\[(\d+)\]|\[(\.\.\.)\]")
+_MISSING = re.compile(r"Object missing required field `(\w+)`")
+_EXPECTED = re.compile(r"Expected `(.+?)`")
+
+
+def _fault(message: str, value: Any) -> Fault:  # noqa: ANN401  the document's root
+    """The fault that a message of msgspec tells, with the value that msgspec leaves out."""
+    place = _PLACE.search(message)
+    path: Path = ()
+    for word, index, any_key in _STEP.findall(place[1] if place else ""):
+        # "[...]" is some value of a mapping; all our mappings are of strings
+        step = word or (
+            next(key for key, item in value.items() if not isinstance(item, str)) if any_key else int(index)
+        )
+        path = (*path, step)
+        value = value[step]
+    missing = _MISSING.match(message)
+    if missing:
+        return Fault((*path, missing[1]), "required, but missing")
+    expected = _EXPECTED.match(message)
+    return Fault(
+        path, f"expected {expected[1].replace(' | null', '') if expected else 'something else'}, got {shown(value)}"
+    )

@@ -1,0 +1,86 @@
+"""What is wrong in the operator's objects: where, which value, and the cure. One value, one line of text."""
+
+import reprlib
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+Path = tuple[str | int, ...]
+"""The way to a field: names of fields and positions in lists."""
+
+Severity = Literal["error", "warning"]
+
+MESSAGE_LIMIT = 600  # characters; a whole ConfigMap quoted in a log line helps nobody
+
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = 80
+_short.maxlevel = 3
+
+
+class Origin(NamedTuple):
+    """Where an object stands: which file, which document of it (from 1), where in that document.
+
+    All empty for an object that comes from an API server.
+    """
+
+    file: str = ""
+    document: int = 0
+    within: Path = ()
+
+
+NOWHERE = Origin()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong. Equal problems are the same problem, told once.
+
+    `subject` is kind and namespace/name. An error means that what the operator asked for is not in force; a warning
+    that it is, or was never meant for the mesh, but deserves a look.
+    """
+
+    message: str
+    origin: Origin = NOWHERE
+    subject: str = ""
+    path: Path = ()
+    line: int | None = None
+    severity: Severity = "error"
+
+    def __str__(self) -> str:
+        place = f"document {self.origin.document}" if self.origin.document else ""
+        subject = f"({self.subject})" if place and self.subject else self.subject
+        parts = (self.origin.file, " ".join(filter(None, (place, subject))), path_text(self.full_path), self.message)
+        text = ": ".join(filter(None, parts))
+        return text if self.line is None else f"{text} (line {self.line})"
+
+    @property
+    def full_path(self) -> Path:
+        """The way to the field from the document's root."""
+        return (*self.origin.within, *self.path)
+
+
+def path_text(path: Path) -> str:
+    """`path` as kubectl writes it: `spec.ports[0].port`; a key that is no plain word in quotes: `data["a.b"]`."""
+    text = ""
+    for step in path:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        elif step.isidentifier():
+            text += f".{step}" if text else step
+        else:
+            text += f'["{printable(step)}"]'
+    return text
+
+
+def shown(value: object) -> str:
+    """`value` as a message quotes it: on one line, and short however large it is."""
+    return _short.repr(value)
+
+
+def printable(text: str) -> str:
+    """`text` on one line, short, with everything escaped that a terminal might act on."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in bounded(text))
+
+
+def bounded(text: str) -> str:
+    """`text`, its end cut away beyond `MESSAGE_LIMIT`."""
+    return text if len(text) <= MESSAGE_LIMIT else text[:MESSAGE_LIMIT] + "…"

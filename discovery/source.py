@@ -1,0 +1,49 @@
+"""The seam between where objects come from and what becomes of them: a source feeds batches of changes.
+
+A folder of YAML is one source, a watch of an API server another; behind this seam nobody knows which it is.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from discovery.objects import KnownObject, Ref
+from discovery.problem import NOWHERE, Origin, Problem
+
+
+class PutObject(NamedTuple):
+    """An object, new or changed, whole."""
+
+    ref: Ref
+    object: KnownObject
+    origin: Origin = NOWHERE
+
+
+class DeleteObject(NamedTuple):
+    """An object that is gone."""
+
+    ref: Ref
+
+
+Change = PutObject | DeleteObject
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What has changed since the batch before, and how the source is.
+
+    `problems` are all that the source knows now, not only new ones. `in_sync` says that the objects fed so far are
+    those the source has; while it is false, the last good ones are in force and grow old.
+    """
+
+    changes: tuple[Change, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    in_sync: bool = True
+
+
+class Source(Protocol):
+    """Feeds batches to `take` until it is cancelled; the first batch in sync brings every object there is."""
+
+    async def run(self, take: Callable[[Batch], None]) -> None:
+        """Feed, for good."""
+        ...

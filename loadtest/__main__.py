@@ -1,0 +1,97 @@
+"""The benchmark's command line: peers, run, report, profile."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from loadtest import hotspots, record, report
+from loadtest.errors import BenchmarkError, FaultyError, NotInstalledError
+from loadtest.peer import NAMES
+from loadtest.run import FULL, QUICK, Choice, run
+from loadtest.scenarios import MEMORY, SCENARIOS
+from loadtest.toolbox import HERE, REPOSITORY, Toolbox, install
+
+SCENARIO_NAMES = (*(scenario.name for scenario in SCENARIOS), MEMORY)
+README_PATHS = (REPOSITORY / "README.md", HERE / "README.md")
+
+PeerBin = Annotated[
+    Path | None, typer.Option(envvar="LOADTEST_PEER_BIN", help="Folder to look for the peers' programs in first.")
+]
+Out = Annotated[Path, typer.Option(help="Folder of the results.")]
+
+app = typer.Typer(help="Measures nodeproxy beside its peers.", no_args_is_help=True, add_completion=False)
+
+
+def toolbox(peer_bin: Path | None) -> Toolbox:
+    """The programs' places, as the environment tells them."""
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Toolbox(caches / "nodeproxy" / "bench", peer_bin)
+
+
+@app.command("peers")
+def install_peers(peer_bin: PeerBin = None) -> None:
+    """Install what is missing: Debian packages (as root), and a cache outside the repository."""
+    install(toolbox(peer_bin))
+
+
+@app.command("run")
+def measure(
+    quick: Annotated[bool, typer.Option(help="One short round: under 2 minutes, noisy.")] = False,
+    only: Annotated[str, typer.Option(help=f"Peers, with commas: {', '.join(NAMES)}.")] = ",".join(NAMES),
+    scenario: Annotated[str, typer.Option(help="Scenarios, with commas.")] = ",".join(SCENARIO_NAMES),
+    out: Out = HERE / "results",
+    peer_bin: PeerBin = None,
+) -> None:
+    """Measure all peers on the same work; latest.json in OUT is written only when every answer was good."""
+    choice = Choice(chosen(only, NAMES), chosen(scenario, SCENARIO_NAMES))
+    seen = run(QUICK if quick else FULL, choice, toolbox(peer_bin), typer.echo)
+    if faults := record.faults(seen):
+        record.save(seen, out / "failed.json")
+        raise FaultyError("\n".join([*faults, f"these numbers mean nothing; they are in {out / 'failed.json'}"]))
+    record.save(seen, out / "latest.json")
+    typer.echo(report.summary_table(seen))
+
+
+@app.command("report")
+def render(out: Out = HERE / "results", peer_bin: PeerBin = None) -> None:
+    """Render latest.json as Markdown, as a picture, and into the READMEs."""
+    seen = record.load(out / "latest.json")
+    (out / "latest.md").write_text(report.markdown(seen))
+    for readme in report.publish(seen, README_PATHS):
+        typer.echo(f"{readme} has no bench markers: left as it is")
+    report.draw(seen, toolbox(peer_bin), out / "latest.png")
+
+
+@app.command("profile")
+def profile(peer_bin: PeerBin = None) -> None:
+    """Show where nodeproxy's time goes under saturation."""
+    hotspots.profile(toolbox(peer_bin), typer.echo)
+
+
+def chosen(text: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    """The names written with commas between them.
+
+    Raises: BadParameter for one that is not known.
+    """
+    names = tuple(name.strip() for name in text.split(","))
+    if unknown := [name for name in names if name not in known]:
+        raise typer.BadParameter(f"{', '.join(unknown)}: not among {', '.join(known)}")
+    return names
+
+
+def main() -> None:
+    """Run the command line; SIGTERM ends what was started, as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        app(prog_name="python -m loadtest")
+    except (BenchmarkError, NotInstalledError, subprocess.CalledProcessError) as error:
+        sys.exit(f"BENCHMARK FAILED: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""Where a run happened: hardware, kernel, interpreter, versions, commit. And what it takes from it: ports, cores."""
+
+import os
+import platform
+import re
+import socket
+import subprocess
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+PROXY_CORE = 0
+GENERATOR_CORE = 1  # and the backend's: two cores are what every machine has
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The machine of a run, as its numbers' reader must know it."""
+
+    cpu: str
+    cores: int
+    kernel: str
+    python: str
+    load_average: float  # of the last minute, when the run began: what others did on this machine
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """The commit measured, and whether the tree differed from it."""
+
+    hash: str
+    dirty: bool
+
+
+def this_machine() -> Machine:
+    """The machine this process runs on."""
+    return Machine(
+        cpu=parse_cpu_model(Path("/proc/cpuinfo").read_text()),
+        cores=os.cpu_count() or 1,
+        kernel=platform.release(),
+        python=platform.python_version(),
+        load_average=round(os.getloadavg()[0], 2),
+    )
+
+
+def parse_cpu_model(cpuinfo: str) -> str:
+    """The first model name in /proc/cpuinfo, or the architecture where none is told (arm64)."""
+    found = re.search(r"^model name\s*: (.+)$", cpuinfo, re.M)
+    return found[1].strip() if found else platform.machine()
+
+
+def this_commit(repository: Path) -> Commit:
+    """The commit checked out in `repository`; results of earlier runs do not make it dirty."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(repository), *arguments], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    changed = git("status", "--porcelain", "--", ".", ":!loadtest/results")
+    return Commit(hash=git("rev-parse", "HEAD"), dirty=bool(changed))
+
+
+def version_of(command: tuple[str, ...]) -> str:
+    """The first version-like word a program prints when asked; some print to stderr, wrk exits with 1."""
+    told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    found = re.search(r"\d+\.\d+(?:\.\d+)?", told.stdout + told.stderr)
+    return found[0] if found else "unknown"
+
+
+def cache_step_s(walk: str) -> float:
+    """Seconds per step of a random walk through the shared cache, by the compiled `walk.c`, on the proxies' core."""
+    return float(subprocess.run(pinned(PROXY_CORE, (walk,)), capture_output=True, text=True, check=True).stdout)
+
+
+def pinned(core: int, command: tuple[str, ...]) -> tuple[str, ...]:
+    """The command, run on one core with all that it starts."""
+    return ("taskset", "-c", str(core), *command)
+
+
+def free_ports(count: int) -> tuple[int, ...]:
+    """Ports of 127.0.0.1 that nobody holds now: all bound at once, so all different."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return tuple(each.getsockname()[1] for each in sockets)

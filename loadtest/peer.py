@@ -1,0 +1,173 @@
+"""The peers, and how one is started: its configuration rendered from `peers/NAME/`, pinned, and seen to answer."""
+
+import http.client
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from loadtest.errors import NotStartedError
+from loadtest.machine import GENERATOR_CORE, PROXY_CORE, free_ports
+from loadtest.process import last_lines, running
+from loadtest.procstat import family_of, listeners_on
+from loadtest.toolbox import HERE, Toolbox
+
+HOST = "echo.bench.mesh"
+SMALL_BYTES = 64
+BODY_BYTES = 10 * 1024 * 1024
+START_S = 20.0  # Python with all its imports on a busy machine
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A proxy to measure. In `command` and `version`, `@program@` and the like stand for what is known at the start."""
+
+    name: str
+    command: tuple[str, ...]
+    version: tuple[str, ...]
+    program: str = ""  # looked for in the toolbox; this interpreter when empty
+    environment: Mapping[str, str] = field(default_factory=dict)
+    ready_path: str = ""  # asked on the admin port first
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A peer that answers. `worker` are the processes that carry its bytes, `all` its whole family."""
+
+    name: str
+    port: int
+    worker: tuple[int, ...] = ()
+    all: tuple[int, ...] = ()
+
+
+NO_PROXY = "no proxy"
+NODEPROXY = "nodeproxy"
+PEERS = (
+    Peer(
+        NODEPROXY,
+        command=(
+            *("@program@", "-m", "nodeproxy", "run", "--workers", "1", "--discovery", "files:@dir@"),
+            *("--listen", "127.0.0.1:@port@", "--admin", "127.0.0.1:@admin_port@"),
+        ),
+        version=("@program@", "-c", "from importlib.metadata import version; print(version('nodeproxy'))"),
+        ready_path="/readyz",
+    ),
+    Peer("nginx", ("@program@", "-p", "@dir@", "-c", "@dir@/nginx.conf"), ("@program@", "-v"), "nginx"),
+    Peer("haproxy", ("@program@", "-db", "-f", "@dir@/haproxy.cfg"), ("@program@", "-v"), "haproxy"),
+    Peer(
+        "envoy",
+        # Hot restart shares memory between all Envoys of a machine; one alone has no use for it.
+        ("@program@", "-c", "@dir@/envoy.yaml", "--concurrency", "1", "--disable-hot-restart", "-l", "warning"),
+        ("@program@", "--version"),
+        "envoy",
+    ),
+    Peer(
+        "traefik",
+        ("@program@", "--configfile=@dir@/traefik.yaml"),
+        ("@program@", "version"),
+        "traefik",
+        environment={"GOMAXPROCS": "1"},
+    ),
+)
+NAMES = (*(peer.name for peer in PEERS), NO_PROXY)
+
+
+def rendered(text: str, values: Mapping[str, str]) -> str:
+    """The text with each `@name@` replaced.
+
+    Raises: KeyError when one has no value.
+    """
+    return re.sub(r"@([a-z]+(?:_[a-z]+)*)@", lambda found: values[found[1]], text)
+
+
+def write_configuration(name: str, folder: Path, values: Mapping[str, str]) -> None:
+    """Render the files of `peers/NAME/` into `folder`, which is created."""
+    folder.mkdir()
+    for template in (HERE / "peers" / name).iterdir():
+        (folder / template.name).write_text(rendered(template.read_text(), values))
+
+
+@contextmanager
+def backend(toolbox: Toolbox, folder: Path) -> Iterator[int]:
+    """An nginx that answers behind the peers; the value is its port.
+
+    Raises: NotInstalledError, NotStartedError.
+    """
+    (port,) = free_ports(1)
+    values = {"dir": str(folder / "backend"), "backend_port": str(port), "user_line": _user_line()}
+    write_configuration("backend", folder / "backend", values)
+    (folder / "backend" / "files").mkdir()
+    (folder / "backend" / "files" / "body").write_bytes(os.urandom(BODY_BYTES))
+    command = (toolbox.find("nginx"), "-p", values["dir"], "-c", f"{values['dir']}/nginx.conf")
+    log = folder / "backend.log"
+    with running(command, GENERATOR_CORE, log, {}) as process:
+        _wait_until_answered(process, log, port, "/small")
+        yield port
+
+
+@contextmanager
+def started(peer: Peer, toolbox: Toolbox, folder: Path, backend_port: int) -> Iterator[Running]:
+    """The peer, alone on its core and answering.
+
+    Raises: NotInstalledError; NotStartedError when it ends or stays silent.
+    """
+    port, admin_port = free_ports(2)
+    values = {
+        "program": program_of(peer, toolbox),
+        "dir": str(folder / peer.name),
+        "port": str(port),
+        "admin_port": str(admin_port),
+        "backend_port": str(backend_port),
+        "user_line": _user_line(),
+    }
+    write_configuration(peer.name, folder / peer.name, values)
+    command = tuple(rendered(word, values) for word in peer.command)
+    log = folder / f"{peer.name}.log"
+    with running(command, PROXY_CORE, log, peer.environment) as process:
+        if peer.ready_path:
+            _wait_until_answered(process, log, admin_port, peer.ready_path)
+        _wait_until_answered(process, log, port, "/small")
+        family = family_of(process.pid)
+        worker = listeners_on(port, family[1:]) if peer.name == NODEPROXY else family
+        yield Running(peer.name, port, worker or family, family)
+
+
+def program_of(peer: Peer, toolbox: Toolbox) -> str:
+    """The path of the peer's program; nodeproxy's is the interpreter that runs this.
+
+    Raises: NotInstalledError.
+    """
+    return toolbox.find(peer.program) if peer.program else sys.executable
+
+
+def _user_line() -> str:
+    """As root, nginx would give its workers to another user, who may not read our temporary folder."""
+    return "user root;" if os.geteuid() == 0 else ""
+
+
+def _wait_until_answered(process: subprocess.Popen[bytes], log: Path, port: int, path: str) -> None:
+    give_up = time.monotonic() + START_S
+    while not _answers(port, path):
+        if process.poll() is not None:
+            raise NotStartedError(f"ended with status {process.returncode} before it answered:\n{last_lines(log)}")
+        if time.monotonic() > give_up:
+            raise NotStartedError(f"no 200 for {path} within {START_S:.0f} s:\n{last_lines(log)}")
+        time.sleep(0.05)
+
+
+def _answers(port: int, path: str) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", path, headers={"Host": HOST, "Connection": "close"})
+        response = connection.getresponse()
+        body = response.read()
+        return response.status == 200 and (path != "/small" or len(body) == SMALL_BYTES)
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,108 @@
+"""What a run leaves behind: the raw numbers of each round, and where they come from. Nothing derived."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from loadtest.machine import Commit, Machine
+from loadtest.procstat import Cpu
+
+
+@dataclass(frozen=True, slots=True)
+class Saturated:
+    """One closed-loop run: as many requests as the peer can answer. `errors` counts by kind."""
+
+    peer: str
+    scenario: str
+    round: int
+    duration_s: float
+    requests: int
+    received_bytes: int
+    p50_s: float
+    p99_s: float
+    worker_cpu: Cpu
+    all_cpu: Cpu
+    stolen_s: float  # of all cores, by the hypervisor: a round with much of it was disturbed
+    errors: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Paced:
+    """One open-loop run at a fixed rate; latencies count from when each request was due."""
+
+    peer: str
+    scenario: str
+    round: int
+    rate: float  # requests per second
+    requests: int
+    p50_s: float
+    p99_s: float
+    p999_s: float
+    largest_s: float
+    stolen_s: float
+    errors: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Proportional set size of the workers and of the whole family: idle, connected, and after one request each."""
+
+    peer: str
+    connections: int
+    worker_idle_bytes: int
+    worker_connected_bytes: int
+    worker_used_bytes: int
+    all_idle_bytes: int
+    all_connected_bytes: int
+    all_used_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A peer that was asked for and not measured."""
+
+    peer: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A whole run."""
+
+    schema: int
+    date: str
+    quick: bool
+    commit: Commit
+    machine: Machine
+    cache_step_s: tuple[float, float]  # before and after the run: see walk.c
+    versions: dict[str, str]
+    missing: tuple[Missing, ...]
+    memory: tuple[Memory, ...]
+    saturated: tuple[Saturated, ...]
+    paced: tuple[Paced, ...]
+
+
+def faults(record: Record) -> tuple[str, ...]:
+    """A sentence for each measured run in which a request was not answered as it should be."""
+    runs: tuple[Saturated | Paced, ...] = (*record.saturated, *record.paced)
+    return tuple(
+        f"{run.peer}, {run.scenario}, round {run.round}: {run.requests} requests, but "
+        + ", ".join(f"{count} x {kind}" for kind, count in run.errors.items() if count)
+        for run in runs
+        if any(run.errors.values())
+    )
+
+
+def save(record: Record, path: Path) -> None:
+    """Write the record as JSON that a reader of diffs can follow."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
+
+
+def load(path: Path) -> Record:
+    """Read a record.
+
+    Raises: FileNotFoundError; msgspec.ValidationError when it is of another shape.
+    """
+    return msgspec.json.decode(path.read_bytes(), type=Record)

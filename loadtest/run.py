@@ -1,0 +1,190 @@
+"""One run: all peers started, then measured in rounds (A B C, A B C, …), because the machine's speed drifts."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+from loadtest.errors import BenchmarkError, NotInstalledError, NotStartedError
+from loadtest.generator import ask_once, closed_loop, idle_connections, open_loop, settle
+from loadtest.machine import cache_step_s, this_commit, this_machine, version_of
+from loadtest.peer import NO_PROXY, NODEPROXY, PEERS, Running, backend, program_of, rendered, started
+from loadtest.procstat import cpu_of, pss_bytes_of, stolen_s
+from loadtest.record import Memory, Missing, Paced, Record, Saturated
+from loadtest.scenarios import IDLE_CONNECTIONS, MEMORY, SCENARIOS, Scenario
+from loadtest.toolbox import REPOSITORY, Toolbox
+
+SCHEMA = 1
+RATE_RATIO = 0.5  # of what the slowest peer can answer: everyone is loaded, nobody is overloaded
+SHARED_MEMORY = Path("/dev/shm")
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long and how often."""
+
+    rounds: int
+    saturated_s: int
+    warmup_s: int  # before a peer's first saturated run of a scenario
+    paced_s: tuple[float, float]  # warming up, measuring
+
+
+FULL = Plan(rounds=5, saturated_s=2, warmup_s=1, paced_s=(0.3, 2.0))
+QUICK = Plan(rounds=1, saturated_s=1, warmup_s=1, paced_s=(0.3, 1.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What to measure: names of peers and of scenarios."""
+
+    peers: tuple[str, ...]
+    scenarios: tuple[str, ...]
+
+
+def run(plan: Plan, choice: Choice, toolbox: Toolbox, say: Say) -> Record:
+    """Measure what was chosen. Everything started is ended on leaving, whatever happened.
+
+    Raises: BenchmarkError when nodeproxy itself cannot be measured, or a peer dies on the way.
+    """
+    began = datetime.now(UTC).isoformat(timespec="seconds")
+    machine, commit, walk = this_machine(), this_commit(REPOSITORY), toolbox.compiled("walk")
+    step_s_before = cache_step_s(walk)
+    scenarios = tuple(each for each in SCENARIOS if each.name in choice.scenarios)
+    with _all_started(choice.peers, toolbox, say) as (peers, missing):
+        memory = tuple(_memory(peer, say) for peer in peers if peer.all) if MEMORY in choice.scenarios else ()
+        saturated = tuple(_saturated(plan, peers, scenarios, toolbox, say))
+        paced = tuple(_paced(plan, peers, _rates(scenarios, saturated), toolbox, say))
+    return Record(
+        schema=SCHEMA,
+        date=began,
+        quick=plan == QUICK,
+        commit=commit,
+        machine=machine,
+        cache_step_s=(step_s_before, cache_step_s(walk)),
+        versions=_versions(tuple(peer.name for peer in peers), toolbox),
+        missing=missing,
+        memory=memory,
+        saturated=saturated,
+        paced=paced,
+    )
+
+
+@contextmanager
+def _all_started(
+    names: tuple[str, ...], toolbox: Toolbox, say: Say
+) -> Iterator[tuple[tuple[Running, ...], tuple[Missing, ...]]]:
+    """All peers at once: an idle one costs its neighbours nothing that can be measured, restarts would."""
+    peers: list[Running] = []
+    missing: list[Missing] = []
+    with ExitStack() as stack:
+        within = SHARED_MEMORY if SHARED_MEMORY.is_dir() else None
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nodeproxy-bench-", dir=within)))
+        backend_port = stack.enter_context(backend(toolbox, folder))
+        for peer in (each for each in PEERS if each.name in names):
+            try:
+                peers.append(stack.enter_context(started(peer, toolbox, folder, backend_port)))
+                say(f"{peer.name} answers")
+            except (NotInstalledError, NotStartedError) as error:
+                if peer.name == NODEPROXY:
+                    raise BenchmarkError(f"nodeproxy: {error}") from error
+                missing.append(Missing(peer.name, str(error)))
+                say(f"{peer.name} IS NOT MEASURED: {error}")
+        if NO_PROXY in names:
+            peers.append(Running(NO_PROXY, backend_port))
+        yield tuple(peers), tuple(missing)
+
+
+def _memory(peer: Running, say: Say) -> Memory:
+    """Taken before any load, so that no buffer of another scenario counts."""
+    sizes: list[int] = []
+
+    def weigh() -> None:
+        settle()
+        sizes.extend((pss_bytes_of(peer.worker), pss_bytes_of(peer.all)))
+
+    weigh()
+    with idle_connections(peer.port, IDLE_CONNECTIONS) as connections:
+        weigh()
+        ask_once(connections, SCENARIOS[0])
+        weigh()
+    say(f"memory, {peer.name}: {sizes[0] / 2**20:.1f} MiB idle")
+    return Memory(peer.name, IDLE_CONNECTIONS, *sizes[0::2], *sizes[1::2])
+
+
+def _saturated(
+    plan: Plan, peers: tuple[Running, ...], scenarios: tuple[Scenario, ...], toolbox: Toolbox, say: Say
+) -> Iterator[Saturated]:
+    for scenario in scenarios:
+        for number in range(plan.rounds):
+            for peer in peers:
+                if number == 0:
+                    closed_loop(toolbox, peer.port, scenario, plan.warmup_s)
+                worker, family, stolen = cpu_of(peer.worker), cpu_of(peer.all), stolen_s()
+                seen = closed_loop(toolbox, peer.port, scenario, plan.saturated_s)
+                worker, family = cpu_of(peer.worker) - worker, cpu_of(peer.all) - family
+                say(f"{scenario.name} {number + 1}, {peer.name}: {seen.requests / seen.duration_s:.0f} requests/s")
+                yield Saturated(
+                    peer=peer.name,
+                    scenario=scenario.name,
+                    round=number + 1,
+                    duration_s=seen.duration_s,
+                    requests=seen.requests,
+                    received_bytes=seen.received_bytes,
+                    p50_s=seen.p50_s,
+                    p99_s=seen.p99_s,
+                    worker_cpu=worker,
+                    all_cpu=family,
+                    stolen_s=stolen_s() - stolen,
+                    errors=seen.errors,
+                )
+
+
+def _rates(scenarios: tuple[Scenario, ...], saturated: tuple[Saturated, ...]) -> dict[Scenario, float]:
+    """The rate of each paced scenario: a share of the slowest peer's median."""
+    return {scenario: sustainable_rate(scenario.name, saturated) for scenario in scenarios if scenario.paced}
+
+
+def sustainable_rate(scenario: str, saturated: tuple[Saturated, ...]) -> float:
+    """Requests per second that every peer of these runs answers with half its core."""
+    per_peer: dict[str, list[float]] = {}
+    for each in saturated:
+        if each.scenario == scenario:
+            per_peer.setdefault(each.peer, []).append(each.requests / each.duration_s)
+    return RATE_RATIO * min(median(rates) for rates in per_peer.values())
+
+
+def _paced(
+    plan: Plan, peers: tuple[Running, ...], rates: dict[Scenario, float], toolbox: Toolbox, say: Say
+) -> Iterator[Paced]:
+    for scenario, rate in rates.items():
+        for number in range(plan.rounds):
+            for peer in peers:
+                stolen = stolen_s()
+                seen = open_loop(toolbox, peer.port, scenario, rate, plan.paced_s)
+                say(f"{scenario.name} at {rate:.0f}/s {number + 1}, {peer.name}: p99 {seen.p99_s * 1e3:.2f} ms")
+                yield Paced(
+                    peer=peer.name,
+                    scenario=scenario.name,
+                    round=number + 1,
+                    rate=rate,
+                    requests=seen.requests,
+                    p50_s=seen.p50_s,
+                    p99_s=seen.p99_s,
+                    p999_s=seen.p999_s,
+                    largest_s=seen.largest_s,
+                    stolen_s=stolen_s() - stolen,
+                    errors=seen.errors,
+                )
+
+
+def _versions(names: tuple[str, ...], toolbox: Toolbox) -> dict[str, str]:
+    versions = {"wrk": version_of((toolbox.find("wrk"), "-v"))}
+    for peer in (each for each in PEERS if each.name in names):
+        values = {"program": program_of(peer, toolbox)}
+        versions[peer.name] = version_of(tuple(rendered(word, values) for word in peer.version))
+    return versions

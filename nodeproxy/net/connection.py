@@ -1,0 +1,147 @@
+"""The spine: one client's connection, from head to head.
+
+Reads a head, makes an exchange of it, asks the table, awaits the route's handler, streams the response, counts.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from math import inf
+from typing import Protocol
+
+from nodeproxy.errors import BadRequest, ClientGone, DeadlinePassed, HeadTimeout, ProxyError
+from nodeproxy.live import Route
+from nodeproxy.net.body import ReceivedBody, WholeBody
+from nodeproxy.net.channel import SocketChannel
+from nodeproxy.net.reactor import Reactor
+from nodeproxy.net.reply import Reply
+from nodeproxy.policies.exchange import Exchange, Response
+from nodeproxy.protocol.added import Adder
+from nodeproxy.protocol.head import HeadLimits, RequestHead
+from nodeproxy.protocol.scan import scan_request
+from nodeproxy.telemetry.stats import RouteStats, WorkerStats
+
+IN_A_ROW = 16  # pipelined requests answered without waiting before others get a turn
+LINGER_S = 2.0  # for the client to read what it was told before its unread bytes turn it into a reset; nginx: 5 s
+LINGER_BYTES = 1024 * 1024
+NO_BODY_LEFT = b""
+
+
+class AccessLog(Protocol):
+    """Told of every exchange that is over."""
+
+    def __call__(self, exchange: Exchange, route: Route | None, status: int, reason: str, elapsed_s: float) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """What all connections of one listener share: who is meant, what is added, when it is enough."""
+
+    reactor: Reactor
+    match: Callable[[RequestHead], Route]
+    """The route a request means. Raises UnknownService."""
+    adder: Adder
+    stats: WorkerStats
+    limits: HeadLimits
+    head_timeout_s: float
+    idle_timeout_s: float
+    access_log: AccessLog | None
+    draining: Callable[[], bool]
+
+
+class Connection:
+    """One client on one channel, until either has had enough."""
+
+    def __init__(self, entrance: Entrance, channel: SocketChannel, client: str) -> None:
+        self._entrance = entrance
+        self._reactor = entrance.reactor
+        self._channel = channel
+        self._client = client
+        self._received = b""  # and not used yet: the beginning of the next request
+        self._reply = Reply(channel)
+        self._idle = True
+
+    @property
+    def idle(self) -> bool:
+        """Whether it waits for a request of which nothing has come."""
+        return self._idle and not self._received
+
+    def hang_up(self) -> None:
+        """Close it now if it is idle; a request that crosses it on the wire is safe to send again."""
+        if self.idle:
+            self._channel.close()
+
+    async def serve(self) -> None:
+        """Answer requests until the connection is over."""
+        in_a_row = 0
+        while True:
+            try:
+                head = await self._read_head()
+            except BadRequest as error:
+                await self._refuse(error)
+                return
+            if head is None:
+                return
+            if not await self._exchange(head):
+                return
+            in_a_row = in_a_row + 1 if self._received else 0
+            if in_a_row >= IN_A_ROW:
+                in_a_row = 0
+                await self._reactor.rest()
+
+    async def _read_head(self) -> RequestHead | None:
+        """The next request's head, None when the client has no more."""
+        entrance, task = self._entrance, self._reactor.current
+        data = self._received
+        task.limit(self._reactor.now + (entrance.head_timeout_s if data else entrance.idle_timeout_s))
+        self._idle = True
+        try:
+            while True:
+                if data:
+                    if data[0] == 13 and data[:2] in (b"\r", b"\r\n"):
+                        data = data[2:] if len(data) > 1 else data  # RFC 9112, 2.2: an empty line before a request
+                    head = scan_request(data, entrance.limits)
+                    if head is not None:
+                        break
+                more = await self._channel.recv()
+                if not more:
+                    return None
+                if not data:
+                    task.limit(self._reactor.now + entrance.head_timeout_s)
+                    self._idle = False
+                data += more
+        except DeadlinePassed:
+            if data:
+                raise HeadTimeout(f"no whole head within {entrance.head_timeout_s:g} s of its first byte") from None
+            return None
+        self._idle = False
+        self._received = data[head.end :] if len(data) != head.end else b""
+        return head
+
+    async def _exchange(self, head: RequestHead) -> bool:
+        """One request and its response; whether the connection can go on."""
+        entrance, reactor = self._entrance, self._reactor
+        task = reactor.current
+        task.deadline = inf
+        exchange = Exchange(head, self._body(head), self._client, task, reactor.clock())
+        exchange.onward = entrance.adder(head, self._client)
+        if head.minor:
+            exchange.interim = self._reply.interim
+        route, response, reason = None, None, ""
+        self._reply.began = False
+        self._channel.guard = task
+        try:
+            route = entrance.match(head)
+            response = await route.handler(exchange)
+            status = response.status
+            goes_on = await self._reply(exchange, response, not entrance.draining() and self._body_is_read(exchange))
+        except ProxyError as error:
+            status, reason, goes_on = error.status, error.reason, await self._tell(exchange, error)
+        finally:
+            self._channel.guard = None
+            if response is not None:
+                response.close()
+            if task.has_children:
+                await task.cancel_children()
+        self._count(exchange, route, status, reason or (response.reason if response is not None else ""))
+        return goes_on and self._next_request_is_clear(exchange)

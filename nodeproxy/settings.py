@@ -1,0 +1,66 @@
+"""Every knob of the process: from flags, from the environment (`NODEPROXY_…`), from a file, in this order."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+
+
+def _address(text: str) -> str:
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) > 65535:
+        raise ValueError("write an address as 127.0.0.1:8077 or [::1]:8077")
+    if host in ("0.0.0.0", "[::]", "*"):
+        raise ValueError("never listen on a wildcard address: the host network is not ours")
+    return text
+
+
+Address = Annotated[str, AfterValidator(_address)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class Settings(BaseSettings):
+    """What `nodeproxy run` may be told. Policies are not here: they stand in the policy table."""
+
+    model_config = SettingsConfigDict(env_prefix="NODEPROXY_", extra="forbid", frozen=True)
+
+    discovery: str = Field("files:.", pattern=r"^files:.+", description="where services come from: files:DIR")
+    listen: Address = Field("127.0.0.1:8077", description="address that serves HTTP by mesh name")
+    admin: Address = Field("127.0.0.1:9077", description="address of /metrics, /livez and /readyz")
+    workers: int = Field(1, ge=1, le=64, description="worker processes; worker n serves admin on its port + n")
+    run_dir: str = Field("", description="folder of the process' sockets; a private temporary one by default")
+    mesh_range: str = Field("127.77.0.0/16", description="virtual addresses of services with a ClusterIP")
+    headless_range: str = Field("127.78.0.0/16", description="virtual addresses of services without one")
+    virtual_addresses: bool = Field(True, description="listen on each service's own address and ports")
+    default_namespace: str = Field("default", description="the namespace that <service>.mesh is in")
+    access_log: Literal["off", "json", "text"] = Field("off", description="one line per request on stdout")
+    log_format: Literal["json", "text"] = Field("text", description="what happens to the proxy itself, on stderr")
+    trust_forwarded: bool = Field(False, description="keep X-Forwarded-* that clients send, and append to them")
+    half_close_is_gone: bool = Field(False, description="a client that half-closes gets no answer any more")
+    # Istio samples 1 % of the traces that begin in the mesh; a caller's own decision is always kept.
+    trace_sample_ratio: float = Field(0.01, ge=0, le=1, description="of traces that begin here, marked as sampled")
+    head_timeout_s: Positive = Field(10.0, description="from a head's first byte to its last")  # HAProxy's advice
+    client_idle_timeout_s: Positive = Field(3600.0, description="between two requests of a connection")  # Envoy's
+    head_limit_bytes: int = Field(64 * 1024, ge=1024, le=64 * 1024, description="of a request or response head")
+    head_limit_fields: int = Field(100, ge=10, description="of a request or response head")  # Envoy's, Apache's
+    line_limit_bytes: int = Field(8 * 1024, ge=256, le=64 * 1024, description="of a request line")  # Apache's, nginx's
+    connections_most: int = Field(16384, ge=1, description="client connections per worker; then accepting waits")
+    drain_timeout_s: Positive = Field(25.0, description="for requests under way at SIGTERM")  # inside kubelet's 30 s
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags win over the environment, the environment over the file."""
+        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls)
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Host and port of an address as the settings write it."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)

@@ -1,0 +1,44 @@
+"""Plain counters on objects at hand: what the hot lane adds to, and nothing else."""
+
+from bisect import bisect_left
+from collections import defaultdict
+
+LATENCY_BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class RouteStats:
+    """The numbers of one service port in one worker."""
+
+    __slots__ = ("buckets", "requests", "retries", "seconds")
+
+    def __init__(self) -> None:
+        self.requests: defaultdict[tuple[int, str], int] = defaultdict(int)
+        """Exchanges by status and reason; the reason is "" for an endpoint's own response."""
+        self.buckets = [0] * (len(LATENCY_BOUNDS_S) + 1)
+        """Exchanges by duration: up to each bound, and the rest."""
+        self.seconds = 0.0
+        self.retries = 0
+
+    def count(self, status: int, reason: str, elapsed_s: float) -> None:
+        """One exchange is over: its response's last byte is sent, or it ended without one."""
+        self.requests[status, reason] += 1
+        self.buckets[bisect_left(LATENCY_BOUNDS_S, elapsed_s)] += 1
+        self.seconds += elapsed_s
+
+
+class WorkerStats:
+    """The numbers of one worker that belong to no service."""
+
+    __slots__ = ("accepted", "bugs", "connections", "log_lines_lost", "unrouted", "updates", "updates_refused")
+
+    def __init__(self) -> None:
+        self.accepted = 0
+        self.connections = 0
+        """Client connections open now."""
+        self.bugs = 0
+        """Exceptions that nobody expected; each has a traceback in the log."""
+        self.unrouted = RouteStats()
+        """Requests that reached no service: malformed ones and unknown names."""
+        self.updates = 0
+        self.updates_refused = 0
+        self.log_lines_lost = 0

@@ -1,0 +1,72 @@
+"""Builders of valid objects, as values and as documents; a test states only what matters to it."""
+
+import json
+
+from discovery.admission import accepted
+from discovery.objects import Ref
+from discovery.problem import NOWHERE, Origin
+from discovery.source import DeleteObject, PutObject
+from discovery.store import Stored
+
+
+def service(key="shop/reviews", *, ports=None, **spec):
+    namespace, name = key.split("/")
+    ports = [{"name": "http", "port": 80}] if ports is None else ports
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"clusterIP": "10.96.0.10", "ports": ports, **spec},
+    }
+
+
+def endpoint(address="10.0.0.1", *, ready=None, serving=None, terminating=None, **fields):
+    conditions = {"ready": ready, "serving": serving, "terminating": terminating}
+    return {"addresses": [address], "conditions": conditions, **fields}
+
+
+def slice_of(key="shop/reviews", *endpoints, name=None, ports=None, family="IPv4", label=None):
+    namespace, service_name = key.split("/")
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": name or f"{service_name}-1",
+            "namespace": namespace,
+            "labels": {"kubernetes.io/service-name": service_name if label is None else label},
+        },
+        "addressType": family,
+        "ports": [{"name": "http", "port": 8080}] if ports is None else ports,
+        "endpoints": list(endpoints or (endpoint(),)),
+    }
+
+
+def policy_map(**tables):
+    """A ConfigMap of policy tables; `__` in a key stands for the dot."""
+    data = {key.replace("__", "."): text for key, text in tables.items()}
+    metadata = {"name": "nodeproxy-policy", "namespace": "nodeproxy"}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+def file_of(*objects):
+    """The bytes of a file that holds these objects, a document each."""
+    return "\n---\n".join(json.dumps(each) for each in objects).encode()
+
+
+def ref(value):
+    return Ref(value["kind"], value["metadata"]["namespace"], value["metadata"]["name"])
+
+
+def stored(value, origin=NOWHERE):
+    return Stored(accepted(value["kind"], value), origin)
+
+
+def put(value, origin=NOWHERE):
+    return PutObject(ref(value), accepted(value["kind"], value), origin)
+
+
+def delete(value):
+    return DeleteObject(ref(value))
+
+
+__all__ = ["Origin", "delete", "endpoint", "file_of", "policy_map", "put", "ref", "service", "slice_of", "stored"]

@@ -1,0 +1,234 @@
+import pytest
+from hypothesis import given
+from hypothesis.strategies import (
+    booleans,
+    fixed_dictionaries,
+    integers,
+    lists,
+    none,
+    one_of,
+    permutations,
+    sampled_from,
+)
+from kube import endpoint, service, slice_of, stored
+
+from discovery.build import endpoints_of, problems_of, protocol_of, service_of, state_of, wanted_address
+from discovery.objects import Conditions, ServicePort
+from nodeproxy.mesh.address import HEADLESS_RANGE, MESH_RANGE, headless_address
+from nodeproxy.mesh.model import Endpoint, Port, Service
+
+FLAG = one_of(none(), booleans())
+
+
+def built(value, *slices):
+    return service_of(stored(value), [stored(each) for each in slices], "127.77.0.10", {})
+
+
+def addresses(value, *slices, port=0):
+    return [(each.address, each.port) for each in built(value, *slices).ports[port].endpoints]
+
+
+def test_a_service_has_its_ports_and_the_endpoints_behind_them():
+    found = built(service(), slice_of("shop/reviews", endpoint("10.0.0.1", nodeName="node-1", zone="a")))
+
+    endpoints = (Endpoint("10.0.0.1", 8080, "node-1", "a"),)
+    assert found == Service("shop", "reviews", "127.77.0.10", (Port(80, "http", "http", endpoints),))
+
+
+def test_a_service_without_selector_works_the_same():
+    value = service("shop/database", ports=[{"port": 5432, "name": "tcp"}], selector=None)
+
+    assert addresses(value, slice_of("shop/database", ports=[{"name": "tcp", "port": 15432}])) == [("10.0.0.1", 15432)]
+
+
+def test_slice_ports_are_matched_by_name_and_each_slice_has_its_own_numbers():
+    value = service(ports=[{"name": "http", "port": 80}, {"name": "admin", "port": 81}])
+    old = slice_of("shop/reviews", endpoint("10.0.0.1"), name="old", ports=[{"name": "http", "port": 8080}])
+    ports = [{"name": "admin", "port": 9091}, {"name": "http", "port": 9090}]
+    new = slice_of("shop/reviews", endpoint("10.0.0.2"), name="new", ports=ports)
+
+    assert addresses(value, old, new) == [("10.0.0.1", 8080), ("10.0.0.2", 9090)]
+    assert addresses(value, old, new, port=1) == [("10.0.0.2", 9091)]
+
+
+@pytest.mark.parametrize("name", [None, ""])
+def test_no_name_and_an_empty_name_are_equal(name):
+    assert addresses(service(ports=[{"port": 80}]), slice_of(ports=[{"name": name, "port": 8080}])) == [
+        ("10.0.0.1", 8080)
+    ]
+
+
+def test_a_slice_port_without_number_has_no_endpoints():
+    assert addresses(service(), slice_of(ports=[{"name": "http", "port": None}])) == []
+
+
+def test_ipv4_and_ipv6_endpoints_stand_together_each_in_one_spelling():
+    six = slice_of("shop/reviews", endpoint("FD00:0::1"), endpoint("fd00::1"), name="six", family="IPv6")
+
+    assert addresses(service(), slice_of(), six) == [("10.0.0.1", 8080), ("fd00::1", 8080)]
+
+
+def test_an_endpoint_that_two_slices_have_is_one():
+    slices = [slice_of("shop/reviews", endpoint("10.0.0.1"), name=name) for name in ("a", "b")]
+
+    assert addresses(service(), *slices) == [("10.0.0.1", 8080)]
+
+
+def test_an_endpoint_is_ready_if_any_slice_says_so():
+    late = slice_of("shop/reviews", endpoint("10.0.0.1", ready=False), name="a")
+    early = slice_of("shop/reviews", endpoint("10.0.0.1", ready=True), name="b")
+
+    assert addresses(service(), late, early) == [("10.0.0.1", 8080)]
+
+
+@pytest.mark.parametrize(
+    ("ready", "serving", "terminating", "state"),
+    [
+        (None, None, None, "ready"),
+        (True, True, False, "ready"),
+        (None, True, None, "ready"),
+        (False, True, True, "draining"),
+        (False, None, True, "draining"),
+        (None, None, True, "draining"),
+        (False, False, True, "out"),
+        (False, False, False, "out"),
+        (False, None, None, "out"),
+        (True, False, False, "out"),
+    ],
+)
+def test_ready_is_serving_and_not_terminating_and_unknown_means_well(ready, serving, terminating, state):
+    assert state_of(Conditions(ready, serving, terminating)) == state
+
+
+def test_draining_endpoints_are_left_alone_while_one_is_ready():
+    draining = endpoint("10.0.0.1", ready=False, serving=True, terminating=True)
+
+    assert addresses(service(), slice_of("shop/reviews", draining, endpoint("10.0.0.2"))) == [("10.0.0.2", 8080)]
+
+
+def test_draining_endpoints_serve_when_none_is_ready():
+    draining = endpoint("10.0.0.1", ready=False, serving=True, terminating=True)
+    out = endpoint("10.0.0.2", ready=False, serving=False, terminating=True)
+
+    assert addresses(service(), slice_of("shop/reviews", draining, out)) == [("10.0.0.1", 8080)]
+
+
+def test_endpoints_that_are_not_ready_serve_when_the_service_publishes_them():
+    value = service(publishNotReadyAddresses=True)
+
+    assert addresses(value, slice_of("shop/reviews", endpoint("10.0.0.1", ready=False, serving=False)))
+
+
+CONDITIONS = fixed_dictionaries({"ready": FLAG, "serving": FLAG, "terminating": FLAG})
+SLICES = lists(
+    lists(fixed_dictionaries({"host": integers(1, 6), "conditions": CONDITIONS}), min_size=1, max_size=6),
+    min_size=1,
+    max_size=4,
+)
+
+
+def slices_from(drawn):
+    return [
+        stored(
+            slice_of(
+                "shop/reviews",
+                *(endpoint(f"10.0.0.{each['host']}", **each["conditions"]) for each in endpoints),
+                name=f"slice-{index}",
+            )
+        ).object
+        for index, endpoints in enumerate(drawn)
+    ]
+
+
+@given(drawn=SLICES, anyhow=booleans())
+def test_endpoints_are_each_once_in_order_and_exactly_the_best_there_are(drawn, anyhow):
+    slices = slices_from(drawn)
+
+    found = endpoints_of("http", slices, any_state=anyhow)
+
+    best = {"ready": set(), "draining": set(), "out": set()}
+    for each in slices:
+        for one in each.endpoints:
+            best["ready" if anyhow else state_of(one.conditions)].add(one.addresses[0])
+    assert [each.address for each in found] == sorted(best["ready"] or best["draining"])
+
+
+@given(
+    drawn=SLICES.flatmap(lambda drawn: permutations(slices_from(drawn)).map(lambda mixed: (slices_from(drawn), mixed)))
+)
+def test_the_order_of_slices_does_not_matter(drawn):
+    slices, mixed = drawn
+
+    assert endpoints_of("http", slices, any_state=False) == endpoints_of("http", mixed, any_state=False)
+
+
+@pytest.mark.parametrize(
+    ("port", "protocol"),
+    [
+        (ServicePort(80), "http"),
+        (ServicePort(80, "web"), "http"),
+        (ServicePort(80, "http"), "http"),
+        (ServicePort(80, "http-web"), "http"),
+        (ServicePort(80, "http2"), "http2"),
+        (ServicePort(80, "http2-web"), "http2"),
+        (ServicePort(80, "grpc-api"), "http2"),
+        (ServicePort(80, "grpcapi"), "http"),
+        (ServicePort(80, "tcp"), "tcp"),
+        (ServicePort(80, "tcp-db"), "tcp"),
+        (ServicePort(443, "https"), "tcp"),
+        (ServicePort(53, "dns", "UDP"), "udp"),
+        (ServicePort(53, "http", "UDP", "http"), "udp"),
+        (ServicePort(53, "udp-dns", "TCP"), "tcp"),
+        (ServicePort(80, "tcp", None, "http"), "http"),
+        (ServicePort(80, "http", None, "tcp"), "tcp"),
+        (ServicePort(80, None, None, "kubernetes.io/h2c"), "http2"),
+        (ServicePort(80, None, None, "kubernetes.io/ws"), "http"),
+        (ServicePort(80, None, None, "kubernetes.io/wss"), "tcp"),
+        (ServicePort(80, None, None, "GRPC"), "http2"),
+        (ServicePort(80, None, None, "postgresql"), "tcp"),
+        (ServicePort(80, "grpc", None, "example.com/ours"), "http2"),
+    ],
+)
+def test_a_port_speaks_what_app_protocol_says_else_its_name_else_http(port, protocol):
+    assert protocol_of(port) == protocol
+
+
+@given(port=sampled_from(["http", "tcp", "udp", "grpc", None]), said=sampled_from(["http", "grpc", "x/y", None]))
+def test_a_udp_port_is_udp_whatever_it_is_called(port, said):
+    assert protocol_of(ServicePort(53, port, "UDP", said)) == "udp"
+
+
+def test_the_address_of_a_headless_service_comes_from_its_key():
+    for cluster_ip in ("None", "", None):
+        value = stored(service(clusterIP=cluster_ip)).object
+        assert wanted_address(value, MESH_RANGE, HEADLESS_RANGE) == headless_address("shop/reviews", HEADLESS_RANGE)
+
+
+def test_the_address_of_another_service_comes_from_its_cluster_ip():
+    assert wanted_address(stored(service()).object, MESH_RANGE, HEADLESS_RANGE) == "127.77.0.10"
+
+
+def test_a_service_outside_the_cluster_is_left_out_and_said():
+    value = stored(service(type="ExternalName", externalName="example.com", clusterIP=""))
+
+    assert service_of(value, [], "", {}) is None
+    assert wanted_address(value.object, MESH_RANGE, HEADLESS_RANGE) == ""
+    assert "the mesh has no ExternalName" in str(*problems_of(value, []))
+
+
+def test_an_sctp_port_is_left_out_and_said():
+    value = service(ports=[{"name": "http", "port": 80}, {"name": "sigtran", "port": 2905, "protocol": "SCTP"}])
+
+    assert [port.number for port in built(value).ports] == [80]
+    assert "Service shop/reviews: spec.ports[1].protocol: the mesh carries TCP and UDP" in str(
+        *problems_of(stored(value), [])
+    )
+
+
+def test_endpoints_that_are_names_are_left_out_and_said():
+    names = slice_of("shop/reviews", endpoint("example.com"), family="FQDN")
+
+    assert addresses(service(), names) == []
+    assert "EndpointSlice shop/reviews-1: addressType: the mesh calls addresses" in str(
+        *problems_of(stored(service()), [stored(names)])
+    )

@@ -1,0 +1,93 @@
+import io
+
+from kube import endpoint, file_of, policy_map, service, slice_of
+from rich.console import Console
+
+from discovery.catalogue import Scope
+from discovery.check import check, show
+from discovery.objects import Ref
+
+
+def report_of(tmp_path, *objects, scope=None):
+    (tmp_path / "shop.yaml").write_bytes(file_of(*objects))
+    return check(tmp_path, scope)
+
+
+def texts(problems):
+    return [str(problem) for problem in problems]
+
+
+def printed(report):
+    text = io.StringIO()
+    show(report, Console(file=text, highlight=False))
+    return text.getvalue().splitlines()
+
+
+def test_a_good_folder_has_neither_problems_nor_warnings(tmp_path):
+    report = report_of(tmp_path, service(), slice_of("shop/reviews", endpoint("10.0.0.1"), endpoint("10.0.0.2")))
+
+    assert (report.problems, report.warnings) == ((), ())
+    assert (report.services, report.endpoints) == (1, 2)
+
+
+def test_a_service_without_endpoints_deserves_a_look(tmp_path):
+    report = report_of(tmp_path, service())
+
+    assert texts(report.warnings) == [
+        "shop.yaml: document 1 (Service shop/reviews): port 80 (http) has no endpoint that may be called; requests to it "
+        "are refused"
+    ]
+
+
+def test_a_slice_without_service_deserves_a_look(tmp_path):
+    report = report_of(tmp_path, slice_of("shop/orders"), slice_of("shop/lost", label=""))
+
+    assert [text.rpartition(": ")[2] for text in texts(report.warnings)] == [
+        "no label says which service it belongs to; its endpoints are not used",
+        "there is no Service shop/orders; its endpoints are not used",
+    ]
+
+
+def test_a_table_for_an_unknown_service_deserves_a_look(tmp_path):
+    report = report_of(tmp_path, policy_map(orders__shop="retries: {attempts: 4}"))
+
+    assert report.problems == ()
+    assert 'data["orders.shop"]: there is no such service' in texts(report.warnings)[0]
+
+
+def test_a_service_outside_the_cluster_deserves_a_look(tmp_path):
+    report = report_of(tmp_path, service(type="ExternalName", clusterIP=""))
+
+    assert "the mesh has no ExternalName" in texts(report.warnings)[0]
+    assert report.services == 0
+
+
+def test_a_table_that_is_refused_is_a_problem(tmp_path):
+    report = report_of(tmp_path, policy_map(_default="retries: {attempts: many}"))
+
+    assert "data._default: retries.attempts: " in texts(report.problems)[0]
+
+
+def test_the_config_map_has_the_name_it_is_given(tmp_path):
+    scope = Scope(policy_map=Ref("ConfigMap", "mesh", "rules"))
+
+    report = report_of(tmp_path, policy_map(_default="retries: {attempts: many}"), scope=scope)
+
+    assert report.problems == ()
+
+
+def test_a_folder_that_is_not_there_is_a_problem(tmp_path):
+    assert "cannot be read" in texts(check(tmp_path / "nowhere").problems)[0]
+
+
+def test_a_report_is_a_line_per_problem_and_a_summary(tmp_path):
+    bad = service("shop/ratings", ports=[{"port": "eighty", "name": "[red]"}])
+
+    lines = printed(report_of(tmp_path, service(), slice_of(), bad, service("shop/orders", clusterIP="None")))
+
+    assert lines == [
+        "error  shop.yaml: document 3 (Service shop/ratings): spec.ports[0].port: expected int, got 'eighty' (line 5)",
+        "warning  shop.yaml: document 4 (Service shop/orders): port 80 (http) has no endpoint that may be called; requests "
+        "to it are refused",
+        "2 services with 1 endpoint in force; 1 error, 1 warning",
+    ]

@@ -1,0 +1,159 @@
+"""The real process, a real folder, a real socket."""
+
+import json
+import signal
+import sys
+import time
+from contextlib import asynccontextmanager
+from subprocess import DEVNULL, PIPE
+
+import anyio
+import pytest
+from anyio.streams.buffered import BufferedByteReceiveStream
+from kube import endpoint, file_of, policy_map, service, slice_of
+
+from nodeproxy.mesh.wire import LINE_LIMIT_BYTES, Fresh, Put, Replace, parse
+
+pytestmark = pytest.mark.anyio
+
+DEADLINE_S = 30  # two shared cores; it takes a second
+COMMAND = [sys.executable, "-m", "discovery"]
+
+
+@asynccontextmanager
+async def process(*arguments, stdin=DEVNULL):
+    with anyio.fail_after(DEADLINE_S):
+        async with await anyio.open_process([*COMMAND, *arguments], stdin=stdin, stdout=PIPE, stderr=PIPE) as running:
+            try:
+                yield running
+            finally:
+                if running.returncode is None:
+                    running.kill()
+
+
+@asynccontextmanager
+async def serving(tmp_path, *options, stdin=DEVNULL):
+    arguments = ("serve", "--source", f"files:{tmp_path}", "--socket", str(tmp_path / "socket"), "--log-format", "json")
+    async with process(*arguments, *options, stdin=stdin) as running:
+        log = BufferedByteReceiveStream(running.stderr)
+        assert (await event(log))["event"] == "serving"
+        yield running, log
+
+
+async def event(log):
+    return json.loads(await log.receive_until(b"\n", 65536))
+
+
+async def update(lines):
+    while isinstance(found := parse(await lines.receive_until(b"\n", LINE_LIMIT_BYTES)), Fresh):
+        pass
+    return found
+
+
+async def ended(*arguments):
+    found = await anyio.run_process([*COMMAND, *arguments], check=False)
+    return found.returncode, (found.stdout + found.stderr).decode()
+
+
+async def test_a_changed_file_is_at_the_worker_within_200_ms(tmp_path):
+    (tmp_path / "shop.yaml").write_bytes(file_of(service(), slice_of()))
+
+    async with serving(tmp_path), await anyio.connect_unix(tmp_path / "socket") as stream:
+        lines = BufferedByteReceiveStream(stream)
+        first = await update(lines)
+        took_s = []
+        for number in range(2, 7):
+            started = time.monotonic()
+            (tmp_path / "shop.yaml").write_bytes(
+                file_of(service(), slice_of("shop/reviews", endpoint(f"10.0.0.{number}")))
+            )
+            found = await update(lines)
+            took_s.append(time.monotonic() - started)
+            assert found.service.ports[0].endpoints[0].address == f"10.0.0.{number}"
+
+    assert isinstance(first, Replace)
+    assert min(took_s) < 0.2
+
+
+async def test_a_bad_file_keeps_the_rest_and_is_told(tmp_path):
+    (tmp_path / "shop.yaml").write_bytes(file_of(service(), slice_of()))
+
+    async with serving(tmp_path) as (_, log), await anyio.connect_unix(tmp_path / "socket") as stream:
+        lines = BufferedByteReceiveStream(stream)
+        await update(lines)
+        assert (await event(log))["event"] == "mesh"
+        (tmp_path / "bad.yaml").write_bytes(b"{ [" * 100_000)
+        told = await event(log)
+        (tmp_path / "mesh.yaml").write_bytes(file_of(policy_map(_default="retries: {attempts: 4}")))
+        found = await update(lines)
+
+    assert (told["event"], told["file"], told["document"]) == ("problem", "bad.yaml", 1)
+    assert isinstance(found, Put)
+    assert found.service.policies == {"retries": {"attempts": 4}}
+    assert found.service.ports[0].endpoints
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_it_cleanly(tmp_path, number):
+    async with serving(tmp_path, "--until-eof", stdin=PIPE) as (running, _):
+        running.send_signal(number)
+
+        assert await running.wait() == 0
+
+    assert not (tmp_path / "socket").exists()
+
+
+async def test_the_end_of_stdin_ends_it_cleanly(tmp_path):
+    async with serving(tmp_path, "--until-eof", stdin=PIPE) as (running, _):
+        await running.stdin.send(b"ignored")
+        await running.stdin.aclose()
+
+        assert await running.wait() == 0
+
+
+async def test_a_stdin_that_has_no_end_to_wait_for_has_ended(tmp_path):
+    async with serving(tmp_path, "--until-eof", stdin=DEVNULL) as (running, _):
+        assert await running.wait() == 0
+
+
+async def test_a_socket_that_cannot_be_made_ends_it_with_the_reason(tmp_path):
+    status, text = await ended("serve", "--source", f"files:{tmp_path}", "--socket", str(tmp_path / "no" / "socket"))
+
+    assert status == 1
+    assert "not serving" in text
+    assert "No such file or directory" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--source", "kube:"), "expected files:DIR, got 'kube:'"),
+        (("--source", "files:"), "expected files:DIR, got 'files:'"),
+        (("--mesh-range", "127.0.0.0/33"), "does not appear to be"),
+        (("--mesh-range", "127.78.0.0/17"), "overlaps with"),
+    ],
+)
+async def test_an_option_without_sense_is_refused(tmp_path, options, message):
+    status, text = await ended("serve", "--source", f"files:{tmp_path}", "--socket", str(tmp_path / "s"), *options)
+
+    assert status == 2
+    assert message in " ".join(text.split())
+
+
+async def test_check_says_what_is_wrong_and_fails(tmp_path):
+    (tmp_path / "shop.yaml").write_bytes(
+        file_of(service(), slice_of(), service("shop/bad", ports=[{"port": "eighty"}]))
+    )
+
+    status, text = await ended("check", str(tmp_path))
+
+    assert status == 1
+    assert "document 3 (Service shop/bad): spec.ports[0].port: expected int, got 'eighty'" in text
+
+
+async def test_check_of_a_good_folder_succeeds(tmp_path):
+    (tmp_path / "shop.yaml").write_bytes(file_of(service(), slice_of()))
+
+    status, text = await ended("check", str(tmp_path))
+
+    assert (status, text) == (0, "1 service with 1 endpoint in force; 0 errors, 0 warnings\n")

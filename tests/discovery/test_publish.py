@@ -1,0 +1,249 @@
+import os
+import socket
+import stat
+from contextlib import asynccontextmanager
+
+import anyio
+import anyio.lowlevel
+import pytest
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+from discovery.publish import Publisher
+from nodeproxy.mesh.model import Service
+from nodeproxy.mesh.wire import LINE_LIMIT_BYTES, Drop, Fresh, Put, Replace, parse
+
+pytestmark = pytest.mark.anyio
+
+DEADLINE_S = 10
+REVIEWS = Service("shop", "reviews", "127.77.0.1")
+RATINGS = Service("shop", "ratings", "127.77.0.2")
+
+
+class Ticks:
+    """A clock that moves when the test says so."""
+
+    def __init__(self):
+        self._sleeping = anyio.Event()
+        self._ticked = anyio.Event()
+
+    async def sleep(self, _seconds):
+        self._sleeping.set()
+        await self._ticked.wait()
+
+    async def tick(self):
+        """Wake who sleeps, and wait until it sleeps again."""
+        await self._sleeping.wait()
+        self._sleeping, ticked, self._ticked = anyio.Event(), self._ticked, anyio.Event()
+        ticked.set()
+        await self._sleeping.wait()
+
+
+class Worker:
+    """The other end of the socket."""
+
+    def __init__(self, stream):
+        self._lines = BufferedByteReceiveStream(stream)
+        self.send = stream.send
+        self.aclose = stream.aclose
+
+    async def update(self):
+        return parse(await self._lines.receive_until(b"\n", LINE_LIMIT_BYTES))
+
+
+@asynccontextmanager
+async def serving(path, publisher):
+    with anyio.fail_after(DEADLINE_S):
+        async with anyio.create_task_group() as group:
+            await group.start(publisher.serve, str(path))
+            yield
+            group.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def connected(path):
+    async with await anyio.connect_unix(path) as stream:
+        yield Worker(stream)
+
+
+def of(*services):
+    return {service.key: service for service in services}
+
+
+async def test_a_worker_is_told_everything_once_and_then_what_changes(tmp_path):
+    publisher = Publisher()
+    publisher.publish(of(REVIEWS, RATINGS), in_sync=True)
+
+    async with serving(tmp_path / "mesh", publisher), connected(tmp_path / "mesh") as worker:
+        first = await worker.update()
+        publisher.publish(of(Service("shop", "reviews", "127.77.0.9")), in_sync=True)
+        put = await worker.update()
+        publisher.publish({"shop/ratings": None}, in_sync=True)
+        drop = await worker.update()
+
+    assert first == Replace((RATINGS, REVIEWS))
+    assert put == Put(Service("shop", "reviews", "127.77.0.9"))
+    assert drop == Drop("shop/ratings")
+
+
+async def test_a_worker_that_comes_later_is_told_what_holds_then(tmp_path):
+    publisher = Publisher()
+    publisher.publish(of(REVIEWS, RATINGS), in_sync=True)
+
+    async with serving(tmp_path / "mesh", publisher), connected(tmp_path / "mesh") as early:
+        await early.update()
+        publisher.publish({"shop/ratings": None}, in_sync=True)
+        await early.update()
+        async with connected(tmp_path / "mesh") as late:
+            assert await late.update() == Replace((REVIEWS,))
+
+
+async def test_nothing_is_told_before_the_source_was_in_sync(tmp_path):
+    ticks = Ticks()
+    publisher = Publisher(ticks.sleep)
+
+    async with serving(tmp_path / "mesh", publisher), connected(tmp_path / "mesh") as worker:
+        publisher.publish(of(REVIEWS), in_sync=False)
+        await ticks.tick()
+        publisher.publish(of(RATINGS), in_sync=True)
+
+        assert await worker.update() == Replace((RATINGS, REVIEWS))
+
+
+async def test_an_empty_mesh_in_sync_is_told(tmp_path):
+    publisher = Publisher()
+
+    async with serving(tmp_path / "mesh", publisher), connected(tmp_path / "mesh") as worker:
+        publisher.publish({}, in_sync=True)
+
+        assert await worker.update() == Replace(())
+
+
+async def test_freshness_is_told_at_every_tick(tmp_path):
+    ticks = Ticks()
+    publisher = Publisher(ticks.sleep)
+    publisher.publish(of(REVIEWS), in_sync=True)
+
+    async with serving(tmp_path / "mesh", publisher), connected(tmp_path / "mesh") as worker:
+        await worker.update()
+        for _ in range(3):
+            await ticks.tick()
+            assert await worker.update() == Fresh()
+
+
+async def test_no_freshness_is_told_while_the_source_is_out_of_sync(tmp_path):
+    ticks = Ticks()
+    publisher = Publisher(ticks.sleep)
+    publisher.publish(of(REVIEWS), in_sync=True)
+
+    async with serving(tmp_path / "mesh", publisher), connected(tmp_path / "mesh") as worker:
+        await worker.update()
+        publisher.publish({}, in_sync=False)
+        await ticks.tick()
+        publisher.publish(of(RATINGS), in_sync=False)
+        assert await worker.update() == Put(RATINGS)
+        publisher.publish({}, in_sync=True)
+        await ticks.tick()
+        assert await worker.update() == Fresh()
+
+
+async def test_a_worker_that_does_not_read_gets_the_newest_value_and_holds_up_nobody(tmp_path):
+    publisher = Publisher()
+    publisher.publish(of(REVIEWS), in_sync=True)
+    versions = [Service("shop", "reviews", policies={"version": n, "bulk": "x" * 200_000}) for n in range(100)]
+
+    async with (
+        serving(tmp_path / "mesh", publisher),
+        connected(tmp_path / "mesh") as slow,
+        connected(tmp_path / "mesh") as quick,
+    ):
+        await slow.update()
+        await quick.update()
+        for version in versions:
+            publisher.publish(of(version), in_sync=True)
+            assert await quick.update() == Put(version)
+        publisher.publish(of(RATINGS), in_sync=True)
+        told = [await slow.update()]
+        while told[-1] != Put(RATINGS):
+            told.append(await slow.update())
+
+    assert told[-2] == Put(versions[-1])
+    assert len(told) < 20
+
+
+async def test_a_service_that_came_and_went_unread_is_a_drop(tmp_path):
+    publisher = Publisher()
+    publisher.publish({}, in_sync=True)
+
+    async with serving(tmp_path / "mesh", publisher), connected(tmp_path / "mesh") as worker:
+        await worker.update()
+        publisher.publish(of(REVIEWS), in_sync=True)
+        publisher.publish({"shop/reviews": None}, in_sync=True)
+
+        assert await worker.update() == Drop("shop/reviews")
+
+
+async def test_workers_come_and_go(tmp_path):
+    publisher = Publisher()
+    publisher.publish(of(REVIEWS), in_sync=True)
+
+    async with serving(tmp_path / "mesh", publisher):
+        for _ in range(5):
+            async with connected(tmp_path / "mesh") as worker:
+                await worker.update()
+        while publisher.workers:
+            await anyio.lowlevel.checkpoint()
+        async with connected(tmp_path / "mesh") as worker:
+            assert await worker.update() == Replace((REVIEWS,))
+
+
+async def test_a_worker_that_goes_in_the_middle_of_a_line_is_forgotten(tmp_path):
+    publisher = Publisher()
+    publisher.publish(of(Service("shop", "reviews", policies={"bulk": "x" * 5_000_000})), in_sync=True)
+
+    async with serving(tmp_path / "mesh", publisher):
+        async with await anyio.connect_unix(tmp_path / "mesh") as stream:
+            await stream.receive(10)
+            assert publisher.workers == 1
+        while publisher.workers:
+            await anyio.lowlevel.checkpoint()
+
+
+async def test_what_a_worker_sends_up_is_read_and_ignored(tmp_path):
+    publisher = Publisher()
+    publisher.publish(of(REVIEWS), in_sync=True)
+
+    async with serving(tmp_path / "mesh", publisher), connected(tmp_path / "mesh") as worker:
+        await worker.send(b"x" * 5_000_000 + b"\n")
+        assert await worker.update() == Replace((REVIEWS,))
+        publisher.publish(of(RATINGS), in_sync=True)
+        assert await worker.update() == Put(RATINGS)
+
+
+async def test_the_socket_is_for_one_user_replaces_a_stale_one_and_is_removed(tmp_path):
+    path = tmp_path / "mesh"
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(str(path))
+
+    async with serving(path, Publisher()):
+        assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+
+    assert not path.exists()
+
+
+async def test_the_socket_of_the_next_discovery_is_left_alone(tmp_path):
+    path = tmp_path / "mesh"
+
+    async with serving(path, Publisher()):
+        path.rename(tmp_path / "kept")  # its inode stays taken
+        path.touch()
+
+    assert path.exists()
+
+
+async def test_a_file_that_is_no_socket_is_not_replaced(tmp_path):
+    (tmp_path / "mesh").write_text("precious")
+
+    with pytest.raises(OSError, match="in use"):
+        await Publisher().serve(str(tmp_path / "mesh"))
+
+    assert (tmp_path / "mesh").read_text() == "precious"
