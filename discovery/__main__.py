@@ -17,6 +17,7 @@ from nodeproxy.mesh.address import HEADLESS_RANGE, MESH_RANGE, Range, address_ra
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 FOLDER_SOURCE = "files:"
+STDIN = 0
 
 
 MeshRange = Annotated[str, typer.Option(metavar="CIDR", help="Mesh addresses of services with a ClusterIP.")]
@@ -61,7 +62,7 @@ def serve_command(
 ) -> None:
     """Serve the mesh that the objects make to the workers of this node."""
     scope = _scope(mesh_range, headless_range, Ref("ConfigMap", policy_namespace, policy_name))
-    settings = Settings(_folder(source), socket, scope, until_eof)
+    settings = Settings(_folder(source), socket, scope, STDIN if until_eof else None)
     configure(log_format)
     raise typer.Exit(anyio.run(serve, settings, backend="asyncio"))
 

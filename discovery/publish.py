@@ -7,9 +7,11 @@ than the mesh itself, and holds up nobody else. What workers send up is read and
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from socket import socket as Socket
 
 import anyio
-from anyio.abc import SocketStream, TaskStatus
+from anyio.abc import SocketAttribute, SocketStream, TaskStatus
+from anyio.lowlevel import checkpoint
 
 from discovery.catalogue import Differences
 from nodeproxy.mesh.model import Service
@@ -88,10 +90,11 @@ class Publisher:
         self._workers.add(worker)
         try:
             async with stream, anyio.create_task_group() as group:
-                group.start_soon(_read_until_gone, stream, group.cancel_scope)
-                with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+                own = stream.extra(SocketAttribute.raw_socket)
+                group.start_soon(_read_until_gone, own, group.cancel_scope)
+                with suppress(OSError):
                     while True:
-                        await stream.send(line(await worker.next_update(self._services)))
+                        await _send(own, line(await worker.next_update(self._services)))
                 group.cancel_scope.cancel()
         finally:
             self._workers.discard(worker)
@@ -145,8 +148,31 @@ class _Worker:
         return Fresh()
 
 
-async def _read_until_gone(stream: SocketStream, scope: anyio.CancelScope) -> None:
-    with suppress(anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
+# The two below wait by `anyio.wait_*`, because a receive of anyio's own stream that is cancelled just when bytes come
+# leaves an InvalidStateError in the event loop (4.16): it happens whenever workers and discovery end together.
+
+
+async def _send(own: Socket, text: bytes) -> None:
+    """Send all of `text`, in the pace of who reads.
+
+    Raises:
+        OSError: nobody reads any more.
+    """
+    await checkpoint()
+    rest = memoryview(text)
+    while rest:
+        try:
+            rest = rest[own.send(rest) :]
+        except BlockingIOError:
+            await anyio.wait_writable(own)
+
+
+async def _read_until_gone(own: Socket, scope: anyio.CancelScope) -> None:
+    """Read and drop what comes up; cancel `scope` when nothing can come any more."""
+    with suppress(OSError):
         while True:
-            await stream.receive(UPWARD_LIMIT_BYTES)
+            await anyio.wait_readable(own)
+            with suppress(BlockingIOError):
+                if not own.recv(UPWARD_LIMIT_BYTES):
+                    break
     scope.cancel()

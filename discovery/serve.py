@@ -3,7 +3,6 @@
 import logging
 import os
 import signal
-import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,34 +18,38 @@ from discovery.publish import Publisher
 from discovery.source import Batch, Source
 from nodeproxy.mesh.wire import size_of
 
-EOF_READ_BYTES = 4096  # stdin is read only to notice its end
+EOF_READ_BYTES = 4096  # what comes is dropped; only the end counts
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What one discovery process serves, and where."""
+    """What one discovery process serves, and where.
+
+    It ends when the file `ends_with` does, given as a descriptor: the parent's end of a pipe.
+    """
 
     folder: Path
     socket: Path
     scope: Scope
-    until_eof: bool = False
+    ends_with: int | None = None
 
 
-async def serve(settings: Settings) -> int:
-    """Serve until SIGTERM, SIGINT or, if asked for, the end of stdin; gives the exit status."""
+async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> int:
+    """Serve until SIGTERM, SIGINT or the end of `ends_with`; gives the exit status."""
     publisher = Publisher()
     source: Source = Files(Folder(settings.folder, settings.scope.policy_map), str(settings.folder))
     intake = Intake(Catalogue(settings.scope), publisher)
     async with anyio.create_task_group() as group:
         await group.start(_end_on_signal, group.cancel_scope)
-        if settings.until_eof:
-            group.start_soon(_end_at_eof, group.cancel_scope)
+        if settings.ends_with is not None:
+            group.start_soon(_end_at_eof, settings.ends_with, group.cancel_scope)
         try:
             await group.start(publisher.serve, str(settings.socket))
         except OSError as error:
             tell("not serving", logging.ERROR, socket=settings.socket, reason=error.strerror or str(error))
             group.cancel_scope.cancel()
             return 1
+        task_status.started()
         tell("serving", socket=settings.socket, folder=settings.folder)
         group.start_soon(source.run, intake.take)
     tell("ended")
@@ -84,13 +87,12 @@ async def _end_on_signal(
             return
 
 
-async def _end_at_eof(scope: anyio.CancelScope) -> None:
-    """End when the parent does: it holds the other end of our stdin, and nobody else."""
-    stdin = sys.stdin.fileno()
+async def _end_at_eof(descriptor: int, scope: anyio.CancelScope) -> None:
+    """End when the parent does: it holds the other end, and nobody else."""
     while True:
         with suppress(PermissionError):  # a file or /dev/null cannot be waited for, it is always readable
-            await anyio.wait_readable(stdin)
-        if not os.read(stdin, EOF_READ_BYTES):
-            tell("ending", reason="stdin has ended")
+            await anyio.wait_readable(descriptor)
+        if not os.read(descriptor, EOF_READ_BYTES):
+            tell("ending", reason="the input has ended")
             scope.cancel()
             return

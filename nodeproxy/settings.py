@@ -35,7 +35,6 @@ class Settings(BaseSettings):
     default_namespace: str = Field("default", description="the namespace that <service>.mesh is in")
     access_log: Literal["off", "json", "text"] = Field("off", description="one line per request on stdout")
     log_format: Literal["json", "text"] = Field("text", description="what happens to the proxy itself, on stderr")
-    trust_forwarded: bool = Field(False, description="keep X-Forwarded-* that clients send, and append to them")
     half_close_is_gone: bool = Field(False, description="a client that half-closes gets no answer any more")
     # Istio samples 1 % of the traces that begin in the mesh; a caller's own decision is always kept.
     trace_sample_ratio: float = Field(0.01, ge=0, le=1, description="of traces that begin here, marked as sampled")

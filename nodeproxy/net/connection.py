@@ -15,7 +15,7 @@ from nodeproxy.net.body import ReceivedBody, WholeBody
 from nodeproxy.net.channel import SocketChannel
 from nodeproxy.net.reactor import Reactor
 from nodeproxy.net.reply import Reply
-from nodeproxy.policies.exchange import Exchange, Response
+from nodeproxy.policies.exchange import Exchange
 from nodeproxy.protocol.added import Adder
 from nodeproxy.protocol.head import HeadLimits, RequestHead
 from nodeproxy.protocol.scan import scan_request
@@ -24,7 +24,6 @@ from nodeproxy.telemetry.stats import RouteStats, WorkerStats
 IN_A_ROW = 16  # pipelined requests answered without waiting before others get a turn
 LINGER_S = 2.0  # for the client to read what it was told before its unread bytes turn it into a reset; nginx: 5 s
 LINGER_BYTES = 1024 * 1024
-NO_BODY_LEFT = b""
 
 
 class AccessLog(Protocol):
@@ -45,6 +44,7 @@ class Entrance:
     limits: HeadLimits
     head_timeout_s: float
     idle_timeout_s: float
+    half_close_is_gone: bool
     access_log: AccessLog | None
     draining: Callable[[], bool]
 
@@ -53,11 +53,12 @@ class Connection:
     """One client on one channel, until either has had enough."""
 
     def __init__(self, entrance: Entrance, channel: SocketChannel, client: str) -> None:
-        self._entrance = entrance
+        self.entrance = entrance
         self._reactor = entrance.reactor
         self._channel = channel
         self._client = client
         self._received = b""  # and not used yet: the beginning of the next request
+        self._request_body: ReceivedBody | None = None  # that has not been read to its end
         self._reply = Reply(channel)
         self._idle = True
 
@@ -91,7 +92,7 @@ class Connection:
 
     async def _read_head(self) -> RequestHead | None:
         """The next request's head, None when the client has no more."""
-        entrance, task = self._entrance, self._reactor.current
+        entrance, task = self.entrance, self._reactor.current
         data = self._received
         task.limit(self._reactor.now + (entrance.head_timeout_s if data else entrance.idle_timeout_s))
         self._idle = True
@@ -120,28 +121,88 @@ class Connection:
 
     async def _exchange(self, head: RequestHead) -> bool:
         """One request and its response; whether the connection can go on."""
-        entrance, reactor = self._entrance, self._reactor
-        task = reactor.current
+        entrance, reply = self.entrance, self._reply
+        task = self._reactor.current
         task.deadline = inf
-        exchange = Exchange(head, self._body(head), self._client, task, reactor.clock())
+        exchange = Exchange(head, self._body(head), self._client, task, self._reactor.clock())
         exchange.onward = entrance.adder(head, self._client)
+        reply.began = False
         if head.minor:
-            exchange.interim = self._reply.interim
-        route, response, reason = None, None, ""
-        self._reply.began = False
+            exchange.interim = reply.interim
+        route, response = None, None
         self._channel.guard = task
         try:
             route = entrance.match(head)
             response = await route.handler(exchange)
-            status = response.status
-            goes_on = await self._reply(exchange, response, not entrance.draining() and self._body_is_read(exchange))
+            # An answer before the request's end: what is left of the request must not be taken for the next one.
+            persistent = self._request_body is None and not entrance.draining()
+            goes_on = await reply(exchange, response, persistent)
+            status, reason = response.status, response.reason
         except ProxyError as error:
-            status, reason, goes_on = error.status, error.reason, await self._tell(exchange, error)
+            status, reason = error.status, error.reason
+            goes_on = await self._tell(exchange, error)
         finally:
             self._channel.guard = None
             if response is not None:
                 response.close()
             if task.has_children:
                 await task.cancel_children()
-        self._count(exchange, route, status, reason or (response.reason if response is not None else ""))
-        return goes_on and self._next_request_is_clear(exchange)
+        self._count(exchange, route, status, reason)
+        return goes_on or await self._end()
+
+    def _body(self, head: RequestHead) -> WholeBody | ReceivedBody:
+        if head.length == 0:
+            return WholeBody(b"")
+        received = self._received
+        if 0 < head.length <= len(received):
+            self._received = received[head.length :]
+            return WholeBody(received[: head.length])
+        self._received = b""
+        self._request_body = ReceivedBody(self._channel, head.length, received, self._keep_surplus)
+        return self._request_body
+
+    def _keep_surplus(self, body: ReceivedBody, complete: bool) -> None:
+        if complete:
+            self._received = body.surplus
+            self._request_body = None
+
+    def _count(self, exchange: Exchange, route: Route | None, status: int, reason: str) -> None:
+        elapsed_s = self._reactor.clock() - exchange.started
+        stats: RouteStats = self.entrance.stats.unrouted if route is None else route.stats
+        stats.count(status, reason, elapsed_s)
+        if self.entrance.access_log is not None:
+            self.entrance.access_log(exchange, route, status, reason, elapsed_s)
+
+    async def _tell(self, exchange: Exchange, error: ProxyError) -> bool:
+        """Answer with the mesh's own words, if that is still possible; whether the connection can go on."""
+        if self._reply.began or isinstance(error, ClientGone):
+            self._channel.close()  # a broken-off response must not look like a whole one
+            return False
+        self._reactor.current.limit(self._reactor.now + LINGER_S)
+        persistent = self._request_body is None and not isinstance(error, BadRequest) and not self.entrance.draining()
+        try:
+            return await self._reply(exchange, self._reply.of_error(error), persistent)
+        except ProxyError:
+            return False
+
+    async def _refuse(self, error: BadRequest) -> None:
+        """The next head is no request: say so, forward nothing, and hear no more of it."""
+        self.entrance.stats.unrouted.count(error.status, error.reason, 0.0)
+        self._reactor.current.limit(self._reactor.now + LINGER_S)
+        with suppress(ProxyError):
+            await self._channel.send(self._reply.refusal(error))
+            await self._linger()
+
+    async def _end(self) -> bool:
+        """Nothing more is read as a request: let the client read its answer, then close."""
+        self._reactor.current.limit(self._reactor.now + LINGER_S)
+        with suppress(ProxyError):
+            await self._linger()
+        return False
+
+    async def _linger(self) -> None:
+        """Discard what the client still sends, bounded: closing over unread bytes would destroy the answer."""
+        self._channel.half_close()
+        discarded = 0
+        while discarded < LINGER_BYTES and (data := await self._channel.recv()):
+            discarded += len(data)

@@ -64,6 +64,11 @@ class Reactor:
         self._watchers[sock.fileno()] = watcher
         self._epoll.register(sock.fileno(), events)
 
+    def forget(self, sock: socket.socket) -> None:
+        """Tell nobody of `sock` any more; it stays open."""
+        if self._watchers.pop(sock.fileno(), None) is not None:
+            self._epoll.unregister(sock.fileno())
+
     def bury(self, sock: socket.socket) -> None:
         """Close `sock`, which is watched, when the events at hand are dealt with.
 

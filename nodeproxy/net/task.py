@@ -95,6 +95,11 @@ class Task:
         self.reactor.wake(child)
         return child
 
+    @property
+    def has_children(self) -> bool:
+        """Whether a child of this task has not ended."""
+        return bool(self._children)
+
     async def join(self) -> None:
         """Wait until this task has ended. Raises nothing of its own: see `error`."""
         while not self.ended:

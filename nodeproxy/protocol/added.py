@@ -5,9 +5,13 @@ Source: RFC 9110, 7.6.3 (Via); W3C Trace Context, 2.2 and 3.2 (traceparent).
 
 import re
 from collections.abc import Callable
+from random import Random
 
-PSEUDONYM = b"nodeproxy"
-VIA = b"Via: 1.1 " + PSEUDONYM + b"\r\n"
+from nodeproxy.protocol.head import CHUNKED, RequestHead
+
+VIA = b"Via: 1.1 nodeproxy\r\n"
+VIA_OLD = b"Via: 1.0 nodeproxy\r\n"
+CHUNKED_END = b"Transfer-Encoding: chunked\r\n\r\n"
 _TRACEPARENT = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -21,3 +25,27 @@ def new_traceparent(bits: Callable[[int], int], sampled: bool) -> bytes:
     # The lowest bit of each number is set: an identifier of zeros only is not valid.
     digits = b"%048x" % (bits(192) | 1 << 64 | 1)
     return b"00-%b-%b-%b" % (digits[:32], digits[32:], b"01" if sampled else b"00")
+
+
+class Adder:
+    """Makes the field lines that the mesh adds to a request, the empty line behind them included.
+
+    What a client says of itself in X-Forwarded-* has been cut out of its head: only its socket's address counts.
+    """
+
+    def __init__(self, random: Random, sample_ratio: float) -> None:
+        self._random = random
+        self._sample_ratio = sample_ratio
+
+    def __call__(self, head: RequestHead, client: str) -> bytes:
+        """The lines for a request with `head` that came from the address `client`."""
+        trace = head.traceparent
+        if not trace or not is_traceparent(trace):
+            trace = new_traceparent(self._random.getrandbits, self._random.random() < self._sample_ratio)
+        return b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: %b\r\n%btraceparent: %b\r\n%b" % (
+            client.encode(),
+            head.host,
+            VIA if head.minor else VIA_OLD,
+            trace,
+            CHUNKED_END if head.length == CHUNKED else b"\r\n",
+        )

@@ -11,7 +11,9 @@ from nodeproxy.protocol import grammar
 from nodeproxy.protocol.head import CHUNKED, UNTIL_CLOSE
 
 CHUNK_LINE_BYTES = 256  # of size and extensions; extensions are dropped, nobody in this field reads them
-EXTENSION_BYTES = 16 * 1024  # of all extensions of a body: one-byte chunks must not carry a second body (CVE-2023-39326)
+EXTENSION_BYTES = (
+    16 * 1024
+)  # of all extensions of a body: one-byte chunks must not carry a second body (CVE-2023-39326)
 TRAILER_BYTES = 16 * 1024
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15}+)((?:[ \t]*+;[\t\x20-\x7e\x80-\xff]*+)?)")
 _CHUNK_LINE_BEGUN = re.compile(rb"[0-9A-Fa-f]{1,15}+[ \t]*+(?:;[\t\x20-\x7e\x80-\xff]*+)?")

@@ -157,9 +157,7 @@ def scan_response(data: bytes, limits: HeadLimits) -> ResponseHead | None:
     persistent, onward = _connection(found, onward, minor)
     length = _length(found, minor, BadResponse)
     line = b"HTTP/1.1" + data[8 : start.end()]
-    return ResponseHead(
-        int(start[2]), UNTIL_CLOSE if length is None else length, persistent, line + onward, size
-    )
+    return ResponseHead(int(start[2]), UNTIL_CLOSE if length is None else length, persistent, line + onward, size)
 
 
 def without(head: bytes, names: Iterable[bytes]) -> bytes:
@@ -186,9 +184,7 @@ def _check_unfinished(data: bytes, error: type[BadRequest | BadResponse]) -> Non
         raise error("a bare CR or LF, or a control byte")
 
 
-def _sort(
-    matches: Iterable[re.Match[bytes]], data: bytes, start: int
-) -> tuple[dict[bytes, list[bytes]], bytes]:
+def _sort(matches: Iterable[re.Match[bytes]], data: bytes, start: int) -> tuple[dict[bytes, list[bytes]], bytes]:
     """The fields that matter, by lower-case name, and the block of fields that goes on."""
     found: dict[bytes, list[bytes]] = {}
     parts = []

@@ -1,6 +1,18 @@
+from collections.abc import Iterator
+
 import pytest
+
+from discovery.log import logger
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def _own_log() -> Iterator[None]:
+    """Log lines go nowhere, and whatever a test does to that ends with it."""
+    before = logger.handlers, logger.level, logger.propagate
+    yield
+    logger.handlers, logger.level, logger.propagate = before

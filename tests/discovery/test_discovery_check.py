@@ -34,8 +34,8 @@ def test_a_service_without_endpoints_deserves_a_look(tmp_path):
     report = report_of(tmp_path, service())
 
     assert texts(report.warnings) == [
-        "shop.yaml: document 1 (Service shop/reviews): port 80 (http) has no endpoint that may be called; requests to it "
-        "are refused"
+        "shop.yaml: document 1 (Service shop/reviews): port 80 (http) has no endpoint that may be called; requests "
+        "to it are refused"
     ]
 
 
@@ -87,7 +87,7 @@ def test_a_report_is_a_line_per_problem_and_a_summary(tmp_path):
 
     assert lines == [
         "error  shop.yaml: document 3 (Service shop/ratings): spec.ports[0].port: expected int, got 'eighty' (line 5)",
-        "warning  shop.yaml: document 4 (Service shop/orders): port 80 (http) has no endpoint that may be called; requests "
-        "to it are refused",
+        "warning  shop.yaml: document 4 (Service shop/orders): port 80 (http) has no endpoint that may be called; "
+        "requests to it are refused",
         "2 services with 1 endpoint in force; 1 error, 1 warning",
     ]

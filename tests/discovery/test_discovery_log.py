@@ -16,7 +16,6 @@ def lines():
     """Log lines as they are written, for a formatter."""
     text = io.StringIO()
     handler = logging.StreamHandler(text)
-    before = logger.handlers, logger.level, logger.propagate
     logger.handlers, logger.level = [handler], logging.INFO
 
     def read(formatter, act):
@@ -24,8 +23,7 @@ def lines():
         act()
         return text.getvalue().splitlines()
 
-    yield read
-    logger.handlers, logger.level, logger.propagate = before
+    return read
 
 
 def test_a_problem_is_told_once_while_it_stands_and_again_when_it_is_solved(lines):

@@ -50,11 +50,6 @@ async def update(lines):
     return found
 
 
-async def ended(*arguments):
-    found = await anyio.run_process([*COMMAND, *arguments], check=False)
-    return found.returncode, (found.stdout + found.stderr).decode()
-
-
 async def test_a_changed_file_is_at_the_worker_within_200_ms(tmp_path):
     (tmp_path / "shop.yaml").write_bytes(file_of(service(), slice_of()))
 
@@ -109,51 +104,3 @@ async def test_the_end_of_stdin_ends_it_cleanly(tmp_path):
         await running.stdin.aclose()
 
         assert await running.wait() == 0
-
-
-async def test_a_stdin_that_has_no_end_to_wait_for_has_ended(tmp_path):
-    async with serving(tmp_path, "--until-eof", stdin=DEVNULL) as (running, _):
-        assert await running.wait() == 0
-
-
-async def test_a_socket_that_cannot_be_made_ends_it_with_the_reason(tmp_path):
-    status, text = await ended("serve", "--source", f"files:{tmp_path}", "--socket", str(tmp_path / "no" / "socket"))
-
-    assert status == 1
-    assert "not serving" in text
-    assert "No such file or directory" in text
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (("--source", "kube:"), "expected files:DIR, got 'kube:'"),
-        (("--source", "files:"), "expected files:DIR, got 'files:'"),
-        (("--mesh-range", "127.0.0.0/33"), "does not appear to be"),
-        (("--mesh-range", "127.78.0.0/17"), "overlaps with"),
-    ],
-)
-async def test_an_option_without_sense_is_refused(tmp_path, options, message):
-    status, text = await ended("serve", "--source", f"files:{tmp_path}", "--socket", str(tmp_path / "s"), *options)
-
-    assert status == 2
-    assert message in " ".join(text.split())
-
-
-async def test_check_says_what_is_wrong_and_fails(tmp_path):
-    (tmp_path / "shop.yaml").write_bytes(
-        file_of(service(), slice_of(), service("shop/bad", ports=[{"port": "eighty"}]))
-    )
-
-    status, text = await ended("check", str(tmp_path))
-
-    assert status == 1
-    assert "document 3 (Service shop/bad): spec.ports[0].port: expected int, got 'eighty'" in text
-
-
-async def test_check_of_a_good_folder_succeeds(tmp_path):
-    (tmp_path / "shop.yaml").write_bytes(file_of(service(), slice_of()))
-
-    status, text = await ended("check", str(tmp_path))
-
-    assert (status, text) == (0, "1 service with 1 endpoint in force; 0 errors, 0 warnings\n")
