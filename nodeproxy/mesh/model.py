@@ -40,7 +40,7 @@ class Service(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str
     virtual_address: str = ""
     ports: tuple[Port, ...] = ()
-    policies: dict[str, Any] = {}  # noqa: RUF012  msgspec copies an empty default for each value
+    policies: dict[str, Any] = {}  # msgspec copies an empty default for each value
 
     @property
     def key(self) -> str:

@@ -47,7 +47,7 @@ def line(update: Update) -> bytes:
     return _encoder.encode(update) + b"\n"
 
 
-def parse(text: bytes | memoryview) -> Update:
+def parse(text: bytes | bytearray) -> Update:
     """The update that one line holds.
 
     Raises:

@@ -5,6 +5,7 @@ good. Source: RFC 9112, 6 and 7.
 """
 
 import re
+from collections.abc import Callable
 from typing import Protocol
 
 from nodeproxy.protocol import grammar
@@ -105,7 +106,7 @@ class Chunked:
     __slots__ = ("_at", "_extensions", "_held", "_left", "_state", "done", "surplus", "trailers")
 
     def __init__(self) -> None:
-        self._state = self._size_line
+        self._state: Callable[[list[bytes]], bool] = self._size_line
         self._held, self._at = b"", 0  # received, and how far it is understood: cut once per feed, not per chunk
         self._left = 0
         self._extensions = 0

@@ -93,7 +93,7 @@ def scan_request(data: bytes, limits: HeadLimits) -> RequestHead | None:
         raise BadRequest("malformed request line")
     if start[3] != b"1" or start[4] not in (b"0", b"1"):
         raise VersionNotSupported("this port speaks HTTP/1.0 and HTTP/1.1")
-    if grammar.FIELDS.match(data, start.end()).end() != size - 2:  # type: ignore[union-attr]  matches nothing too
+    if _fields_end(data, start.end()) != size - 2:
         raise BadRequest("malformed header field")
     return _understood(start, data[:size], int(start[4]))
 
@@ -150,7 +150,7 @@ def scan_response(data: bytes, limits: HeadLimits) -> ResponseHead | None:
     start = grammar.STATUS_LINE.match(data)
     if start is None:
         raise BadResponse("malformed status line")
-    if grammar.FIELDS.match(data, start.end()).end() != size - 2:  # type: ignore[union-attr]  matches nothing too
+    if _fields_end(data, start.end()) != size - 2:
         raise BadResponse("malformed header field")
     found, onward = _sort(grammar.RESPONSE_MATTERS.finditer(data, start.end() - 1, size), data[:size], start.end())
     minor = int(start[1])
@@ -170,6 +170,11 @@ def field(head: bytes, name: bytes) -> bytes | None:
     """The value of the first field called `name` in `head`, in any case; None when there is none."""
     match = re.search(rb"(?i)\n" + re.escape(name) + rb":[ \t]*+([^\r]*+)\r\n", head)
     return match[1].rstrip(b" \t") if match else None
+
+
+def _fields_end(data: bytes, start: int) -> int:
+    match = grammar.FIELDS.match(data, start)
+    return match.end() if match else start
 
 
 def _check_size(data: bytes, size: int, limits: HeadLimits, error: type[BadRequest | BadResponse]) -> None:

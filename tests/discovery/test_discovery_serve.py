@@ -28,9 +28,7 @@ async def serving(tmp_path, ends_with=None):
 
     with anyio.fail_after(DEADLINE_S):
         async with anyio.create_task_group() as group:
-            group.start_soon(run)
-            while not (tmp_path / "socket").exists():
-                await anyio.lowlevel.checkpoint()
+            await group.start(run)
             yield statuses
             if not statuses:
                 os.kill(os.getpid(), signal.SIGTERM)
@@ -63,9 +61,7 @@ async def test_a_folder_that_is_not_there_tells_workers_nothing_until_it_is(tmp_
 
     with anyio.fail_after(DEADLINE_S):
         async with anyio.create_task_group() as group:
-            group.start_soon(serve, Settings(folder, tmp_path / "socket", Scope()))
-            while not (tmp_path / "socket").exists():
-                await anyio.lowlevel.checkpoint()
+            await group.start(serve, Settings(folder, tmp_path / "socket", Scope()))
             async with await anyio.connect_unix(tmp_path / "socket") as stream:
                 folder.mkdir()
                 (folder / "shop.yaml").write_bytes(file_of(service()))

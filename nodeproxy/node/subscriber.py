@@ -1,0 +1,61 @@
+"""The worker's line to discovery: reads updates from its Unix socket and puts them in force, one by one.
+
+Discovery may come and go: the table stays, its age grows, and the line is tried again.
+"""
+
+import logging
+from collections.abc import Callable
+
+import msgspec
+import trio
+
+from nodeproxy.mesh.wire import LINE_LIMIT_BYTES, Update, parse
+from nodeproxy.policies.table import PolicyRefused
+
+RETRY_S = 0.1  # a restarted discovery listens within a second; asking costs one failed connect
+READ_BYTES = 256 * 1024
+log = logging.getLogger(__name__)
+
+
+class LineTooLong(ValueError):
+    """The peer sends something that is no line of ours."""
+
+
+async def subscribe(path: str, install: Callable[[Update], None], refused: Callable[[], None]) -> None:
+    """Follow the discovery that listens at `path`, for ever. `refused` counts updates that could not be installed."""
+    told = False
+    while True:
+        try:
+            stream = await trio.open_unix_socket(path)
+        except OSError as error:
+            if not told:
+                log.info("discovery does not listen yet", extra={"path": path, "error": str(error)})
+            told = True
+        else:
+            told = False
+            async with stream:
+                try:
+                    await _follow(stream, install, refused)
+                except (msgspec.DecodeError, LineTooLong, trio.BrokenResourceError) as error:
+                    log.warning("discovery's line broke; the table stays in force", extra={"error": str(error)})
+        await trio.sleep(RETRY_S)
+
+
+async def _follow(stream: trio.SocketStream, install: Callable[[Update], None], refused: Callable[[], None]) -> None:
+    held = bytearray()
+    while data := await stream.receive_some(READ_BYTES):
+        held += data
+        if b"\n" in data:
+            *lines, held = held.split(b"\n")
+            for line in lines:
+                _install(line, install, refused)
+        if len(held) > LINE_LIMIT_BYTES:
+            raise LineTooLong(f"a line of more than {LINE_LIMIT_BYTES} bytes")
+
+
+def _install(line: bytes | bytearray, install: Callable[[Update], None], refused: Callable[[], None]) -> None:
+    try:
+        install(parse(line))
+    except PolicyRefused as error:  # discovery has checked it; versions may differ during an upgrade
+        refused()
+        log.error("update refused", extra={"problems": list(error.problems)})

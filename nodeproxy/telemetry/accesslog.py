@@ -1,0 +1,39 @@
+"""One line per request on stdout, if asked for. The hot lane only appends to a bounded list."""
+
+import json
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from nodeproxy.telemetry.stats import WorkerStats
+
+HELD_MOST = 20_000  # lines not written yet; a reader of stdout that stands still costs lines, never requests
+
+
+class AccessLines:
+    """Formats lines and holds them until `flush`, which may block and belongs in a thread."""
+
+    def __init__(self, style: str, stats: WorkerStats, wall_clock: Callable[[], float], descriptor: int = 1) -> None:
+        self._json = style == "json"
+        self._stats = stats
+        self._wall_clock = wall_clock
+        self._descriptor = descriptor
+        self._held: list[str] = []
+
+    def add(self, fields: dict[str, str | int | float]) -> None:
+        """Hold one line with these fields; they may come from a client, so nothing in them can end a line."""
+        if len(self._held) >= HELD_MOST:
+            self._stats.log_lines_lost += 1
+            return
+        time = datetime.fromtimestamp(self._wall_clock(), UTC).isoformat(timespec="milliseconds")
+        if self._json:
+            self._held.append(json.dumps({"time": time, **fields}))
+        else:
+            self._held.append(time + "".join(f" {key}={json.dumps(value)}" for key, value in fields.items()))
+
+    def flush(self) -> None:
+        """Write what is held."""
+        held, self._held = self._held, []
+        data = memoryview("".join(line + "\n" for line in held).encode())
+        while data:
+            data = data[os.write(self._descriptor, data) :]

@@ -1,0 +1,41 @@
+"""What happens to the proxy itself, as events with fields on stderr: text for people, JSON for machines."""
+
+import json
+import logging
+import sys
+from typing import Any
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+
+
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    return {key: value for key, value in vars(record).items() if key not in _STANDARD}
+
+
+class TextFormatter(logging.Formatter):
+    """`time level event key=value …`; control characters cannot leave their quotes."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See logging."""
+        fields = "".join(f" {key}={json.dumps(value, default=str)}" for key, value in _fields(record).items())
+        trace = f"\n{self.formatException(record.exc_info)}" if record.exc_info else ""
+        return f"{self.formatTime(record)} {record.levelname.lower()} {record.getMessage()}{fields}{trace}"
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See logging."""
+        entry = {"time": record.created, "level": record.levelname.lower(), "event": record.getMessage()}
+        if record.exc_info:
+            entry["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(entry | _fields(record), default=str)
+
+
+def set_up(log_format: str) -> None:
+    """Let this process log to stderr as `log_format` (text or json)."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.getLogger("httpcore").setLevel(logging.WARNING)
