@@ -4,6 +4,7 @@ Understands editors that write a new file and rename it, kubelet's swap of the l
 moved away and comes back.
 """
 
+import logging
 import threading
 from collections.abc import Callable
 
@@ -11,9 +12,10 @@ import anyio
 from anyio import to_thread
 
 # documented by watchfiles for direct use; `awatch` would begin to watch only after the folder has been read
-from watchfiles._rust_notify import RustNotify
+from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
 
 from discovery.folder import Folder
+from discovery.log import tell
 from discovery.source import Batch
 
 STEP_S = 0.02  # quiet for so long: the writer has finished
@@ -21,12 +23,29 @@ DEBOUNCE_S = 0.05  # a writer that never finishes is read every so often
 TICK_S = 1.0  # a look without notice: files that are links to elsewhere, network file systems, a folder replaced
 
 
-class Files:
-    """Feeds what a folder says, and what it says after each change, until cancelled."""
+def inotify(path: str) -> RustNotify:
+    """A watch of the folder `path`, not of folders inside it.
 
-    def __init__(self, folder: Folder, path: str) -> None:
+    Raises:
+        OSError: there is no such folder, or the kernel gives no more watches.
+        WatchfilesRustInternalError: the kernel gives none at all.
+    """
+    return RustNotify(
+        [path], debug=False, force_polling=False, poll_delay_ms=0, recursive=False, ignore_permission_denied=False
+    )
+
+
+class Files:
+    """Feeds what a folder says, and what it says after each change, until cancelled.
+
+    Where the kernel gives no watch, changes are noticed at the next tick.
+    """
+
+    def __init__(self, folder: Folder, path: str, watch: Callable[[str], RustNotify] = inotify) -> None:
         self._folder = folder
         self._path = path
+        self._new_watch = watch
+        self._unwatched_because = ""
 
     async def run(self, take: Callable[[Batch], None]) -> None:
         """Feed, for good; a folder that is not there is waited for."""
@@ -39,11 +58,18 @@ class Files:
                     watch.close()
 
     def _watch(self) -> RustNotify | None:
-        """A watch of the folder; None when there is no folder, or the kernel gives no more watches."""
+        """A watch of the folder; None when there is no folder, or no watch to be had, which is told once."""
         try:
-            return RustNotify([self._path], False, False, 0, False, False)
-        except OSError:
+            watch = self._new_watch(self._path)
+        except FileNotFoundError:
             return None
+        except (OSError, WatchfilesRustInternalError) as error:
+            if self._unwatched_because != str(error):
+                self._unwatched_because = str(error)
+                tell("not watched", logging.WARNING, folder=self._path, reason=error, looks_every_s=TICK_S)
+            return None
+        self._unwatched_because = ""
+        return watch
 
     async def _follow(self, watch: RustNotify | None, take: Callable[[Batch], None]) -> None:
         """Feed as long as `watch` watches the folder that stands at the path."""
@@ -65,12 +91,11 @@ class Files:
             return False
         stop = threading.Event()
         try:
-            noticed = await to_thread.run_sync(
+            return "timeout" != await to_thread.run_sync(
                 watch.watch, _ms(DEBOUNCE_S), _ms(STEP_S), _ms(TICK_S), stop, abandon_on_cancel=True
             )
         finally:
             stop.set()
-        return noticed != "timeout"
 
 
 def _ms(seconds: float) -> int:

@@ -46,6 +46,7 @@ class Upstream:
             if endpoint is None:
                 raise NoEndpoints(f"{self.name} has no ready endpoint; check its pods and EndpointSlices")
             exchange.tries += 1
+            exchange.endpoint_name = endpoint.name
             endpoint.active += 1
             try:
                 response = await self._send(exchange, endpoint)

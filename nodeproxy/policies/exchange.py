@@ -94,7 +94,19 @@ class StreamedBody(Body, Protocol):
 class Exchange:
     """One request on its way: what was asked, by whom, until when, and what has been tried."""
 
-    __slots__ = ("allowance_s", "body", "client", "head", "interim", "lane", "onward", "started", "tried", "tries")
+    __slots__ = (
+        "allowance_s",
+        "body",
+        "client",
+        "endpoint_name",
+        "head",
+        "interim",
+        "lane",
+        "onward",
+        "started",
+        "tried",
+        "tries",
+    )
 
     def __init__(self, head: RequestHead, body: Body, client: str, lane: Lane, started: float) -> None:
         self.head = head
@@ -112,6 +124,8 @@ class Exchange:
         """How long the response may take once a streamed request body has been sent; 0 means no limit."""
         self.tries = 0
         """How often it was sent, or tried to be sent, to an endpoint."""
+        self.endpoint_name = ""
+        """The endpoint it was last sent to, for logs."""
         self.tried: list[Carrier] | None = None
         """Endpoints that failed it, not to be chosen again while others are left."""
 

@@ -8,7 +8,7 @@ import pytest
 from kube import file_of, service
 
 from discovery.catalogue import POLICY_MAP
-from discovery.files import Files
+from discovery.files import Files, inotify
 from discovery.folder import Folder
 
 pytestmark = pytest.mark.anyio
@@ -37,9 +37,9 @@ class Fed:
 
 
 @asynccontextmanager
-async def fed_by(path):
+async def fed_by(path, watch=inotify):
     send, receive = anyio.create_memory_object_stream(math.inf)
-    source = Files(Folder(path, POLICY_MAP), str(path))
+    source = Files(Folder(path, POLICY_MAP), str(path), watch)
     with send, receive, anyio.fail_after(DEADLINE_S):
         async with anyio.create_task_group() as group:
             group.start_soon(source.run, send.send_nowait)
@@ -133,3 +133,17 @@ async def test_a_folder_that_is_not_there_yet_is_waited_for(tmp_path):
         folder.mkdir()
         write(folder / "shop.yaml", "10.96.0.1")
         await fed.until_objects(reviews="10.96.0.1")
+
+
+async def test_without_a_watch_a_change_is_noticed_all_the_same_and_the_lack_told_once(tmp_path, caplog):
+    def none_left(_path):
+        raise OSError("OS file watch limit reached")
+
+    write(tmp_path / "shop.yaml", "10.96.0.1")
+
+    async with fed_by(tmp_path, none_left) as fed:
+        await fed.until_objects(reviews="10.96.0.1")
+        write(tmp_path / "shop.yaml", "10.96.0.2")
+        await fed.until_objects(reviews="10.96.0.2")
+
+    assert caplog.messages == ["not watched"]

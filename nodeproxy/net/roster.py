@@ -1,0 +1,64 @@
+"""All endpoints of a worker, by route: kept while they stay in their service, dismissed when they go."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from nodeproxy.mesh import model
+from nodeproxy.mesh.rotation import Choose, Rotation
+from nodeproxy.net.endpoint import Endpoint
+from nodeproxy.net.reactor import Reactor
+
+Address = tuple[str, int]
+
+
+class Roster:
+    """Gives each new version of a route the endpoints its last version had, with their connections and memory."""
+
+    def __init__(self, reactor: Reactor) -> None:
+        self._reactor = reactor
+        self._endpoints: dict[str, dict[Address, Endpoint]] = {}
+        self._rotations: dict[str, Rotation[Endpoint]] = {}
+        self._past_ejections: dict[str, int] = {}
+
+    def rotation(
+        self, route: str, wanted: Sequence[model.Endpoint], choose: Choose[Endpoint], random: Callable[[], float]
+    ) -> Rotation[Endpoint]:
+        """The rotation of `route` over exactly the `wanted` endpoints."""
+        before = self._endpoints.get(route, {})
+        now = {}
+        for endpoint in wanted:
+            address = (endpoint.address, endpoint.port)
+            now[address] = before.get(address) or Endpoint(self._reactor, address)
+        self._endpoints[route] = now
+        self._dismiss(route, (endpoint for address, endpoint in before.items() if address not in now))
+        rotation = self._rotations[route] = Rotation(tuple(now.values()), choose, random)
+        return rotation
+
+    def keep(self, routes: Iterable[str]) -> None:
+        """Dismiss the endpoints of all other routes."""
+        for route in self._endpoints.keys() - set(routes):
+            self._dismiss(route, self._endpoints.pop(route).values())
+            del self._rotations[route], self._past_ejections[route]
+
+    def endpoints(self, route: str) -> Sequence[Endpoint]:
+        """Those of `route` now."""
+        return tuple(self._endpoints.get(route, {}).values())
+
+    def ejections(self, route: str) -> int:
+        """How often an endpoint of `route` was ejected, those that have left included."""
+        return self._past_ejections.get(route, 0) + sum(e.health.ejections for e in self.endpoints(route))
+
+    def usable_count(self, route: str, now: float) -> int:
+        """How many endpoints of `route` are usable at `now`, monotonic seconds."""
+        return self._rotations[route].usable_count(now) if route in self._rotations else 0
+
+    def review(self, route: str) -> None:
+        """The health of an endpoint of `route` has changed."""
+        if route in self._rotations:
+            self._rotations[route].review(self._reactor.clock())
+
+    def _dismiss(self, route: str, leaving: Iterable[Endpoint]) -> None:
+        past = self._past_ejections.get(route, 0)
+        for endpoint in leaving:
+            endpoint.leave()
+            past += endpoint.health.ejections
+        self._past_ejections[route] = past

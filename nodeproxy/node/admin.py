@@ -1,0 +1,42 @@
+"""The admin pages: /metrics, /livez, /readyz. Read-only; served by the same strict reader as everything else."""
+
+from collections.abc import Callable
+from time import time
+
+from prometheus_client import CollectorRegistry, generate_latest
+
+from nodeproxy.errors import UnknownService
+from nodeproxy.policies.exchange import Exchange, Response
+from nodeproxy.protocol.status import own_head
+
+TEXT = b"text/plain; charset=utf-8"
+METRICS = b"text/plain; version=0.0.4; charset=utf-8"
+
+
+class Admin:
+    """A handler like a service's own; `ready` tells whether requests may come."""
+
+    def __init__(self, registry: CollectorRegistry, ready: Callable[[], bool]) -> None:
+        self._registry = registry
+        self._ready = ready
+
+    async def __call__(self, exchange: Exchange) -> Response:
+        """The page that was asked for.
+
+        Raises:
+            UnknownService: there is no such page.
+        """
+        path = exchange.head.target.partition(b"?")[0]
+        if exchange.head.method not in (b"GET", b"HEAD"):
+            return _page(405, b"GET only\n")
+        if path == b"/metrics":
+            return _page(200, generate_latest(self._registry), METRICS)
+        if path == b"/livez":
+            return _page(200, b"alive\n")
+        if path == b"/readyz":
+            return _page(200, b"ready\n") if self._ready() else _page(503, b"not ready: no table, or draining\n")
+        raise UnknownService("admin pages are /metrics, /livez and /readyz")
+
+
+def _page(status: int, body: bytes, content_type: bytes = TEXT) -> Response:
+    return Response(status, own_head(status, len(body), content_type, b"", time()), len(body), body)

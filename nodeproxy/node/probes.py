@@ -1,0 +1,65 @@
+"""Active health checks: one prober per endpoint and worker, while a service's table asks for them."""
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import httpcore
+import trio
+
+from nodeproxy.mesh.health import Health, ProbeRecord, probed
+from nodeproxy.policies.health_check import HealthCheckSettings
+
+LOOK_EVERY_S = 0.2  # for endpoints that came or went; a prober's first probe is jittered by more than that
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An endpoint to probe, and whom to tell when its health has changed."""
+
+    name: str
+    host: bytes
+    health: Health
+    settings: HealthCheckSettings
+    changed: Callable[[], None]
+
+
+async def probe_all(targets: Callable[[], Iterable[Target]], random: Callable[[], float]) -> None:
+    """Keep one prober running for each of `targets()`, for ever; the identity of its health tells them apart."""
+    running: dict[tuple[int, HealthCheckSettings], trio.CancelScope] = {}
+    async with trio.open_nursery() as nursery:
+        while True:
+            wanted = {(id(target.health), target.settings): target for target in targets()}
+            for key in running.keys() - wanted.keys():
+                running.pop(key).cancel()
+            for key in wanted.keys() - running.keys():
+                running[key] = trio.CancelScope()
+                nursery.start_soon(_probe, wanted[key], running[key], random)
+            await trio.sleep(LOOK_EVERY_S)
+
+
+async def _probe(target: Target, scope: trio.CancelScope, random: Callable[[], float]) -> None:
+    settings, record = target.settings, ProbeRecord()
+    with scope:
+        async with httpcore.AsyncConnectionPool(max_connections=1, retries=0) as pool:
+            await trio.sleep(random() * settings.interval_s)  # nodes and endpoints do not all probe at once
+            while True:
+                ok = await _is_healthy(pool, target)
+                if probed(target.health, record, ok, settings.healthy_threshold, settings.unhealthy_threshold):
+                    log.info("health changed", extra={"endpoint": target.name, "healthy": ok})
+                    target.changed()
+                await trio.sleep(settings.interval_s * (0.9 + 0.2 * random()))
+
+
+async def _is_healthy(pool: httpcore.AsyncConnectionPool, target: Target) -> bool:
+    url = f"http://{target.name}{target.settings.path}"
+    with trio.move_on_after(target.settings.timeout_s):
+        try:
+            async with pool.stream(
+                "GET", url, headers=[(b"Host", target.host), (b"User-Agent", b"nodeproxy")]
+            ) as answer:
+                return 200 <= answer.status < 400
+        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError):
+            return False
+    return False

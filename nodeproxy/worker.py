@@ -1,0 +1,201 @@
+"""The one place where a worker's objects are made and joined."""
+
+import gc
+import logging
+import random
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+
+import trio
+from prometheus_client import CollectorRegistry
+
+from nodeproxy.live import Live, Route
+from nodeproxy.mesh.balance import chooser
+from nodeproxy.mesh.model import Port, Service
+from nodeproxy.mesh.wire import Update
+from nodeproxy.net.connection import Entrance
+from nodeproxy.net.doors import VirtualDoors
+from nodeproxy.net.listener import Door, Listener, bound
+from nodeproxy.net.reactor import LAG_BOUNDS_S, Reactor
+from nodeproxy.net.roster import Roster
+from nodeproxy.net.upstream import Upstream
+from nodeproxy.node.admin import Admin
+from nodeproxy.node.probes import Target, probe_all
+from nodeproxy.node.subscriber import subscribe
+from nodeproxy.policies.block import Block
+from nodeproxy.policies.exchange import Exchange, Tools
+from nodeproxy.policies.health_check import HealthCheckSettings
+from nodeproxy.policies.load_balancer import LoadBalancerSettings
+from nodeproxy.policies.timeouts import TimeoutsSettings
+from nodeproxy.protocol.added import Adder
+from nodeproxy.protocol.head import HeadLimits, RequestHead
+from nodeproxy.settings import Settings, split_address
+from nodeproxy.telemetry.accesslog import AccessLines
+from nodeproxy.telemetry.metrics import RouteNumbers, Sources, WorkerCollector
+from nodeproxy.telemetry.stats import RouteStats, WorkerStats
+
+FLUSH_EVERY_S = 0.1
+log = logging.getLogger(__name__)
+
+
+class Worker:
+    """One process that moves bytes: built from settings, run until SIGTERM."""
+
+    def __init__(self, settings: Settings, index: int, socket_path: str) -> None:
+        self._settings = settings
+        self._index = index
+        self._socket_path = socket_path
+        self._random = random.Random()
+        self._stats = WorkerStats()
+        self._reactor = Reactor(on_error=self._bug)
+        self._limits = HeadLimits(settings.head_limit_bytes, settings.head_limit_fields, settings.line_limit_bytes)
+        self._draining = False
+        self._roster = Roster(self._reactor)
+        self._live = Live(self._upstream, self._tools, self._reactor.clock, settings.default_namespace)
+        self._door = Door(self._reactor, settings.connections_most, self._bug)
+        self._lines = AccessLines(settings.access_log, self._stats, time.time)
+        self._entrance = Entrance(
+            reactor=self._reactor,
+            match=lambda head: self._live.table.match(head),
+            adder=Adder(self._random, settings.trace_sample_ratio),
+            stats=self._stats,
+            limits=self._limits,
+            head_timeout_s=settings.head_timeout_s,
+            idle_timeout_s=settings.client_idle_timeout_s,
+            half_close_is_gone=settings.half_close_is_gone,
+            access_log=None if settings.access_log == "off" else self._log_exchange,
+            draining=lambda: self._draining,
+        )
+        self._virtual = VirtualDoors(self._reactor, self._door, self._entrance, lambda: self._live.table)
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT, then drain."""
+        main = Listener(self._door, self._reactor, bound(split_address(self._settings.listen)), self._entrance)
+        admin = self._open_admin()
+        gc.collect()
+        gc.freeze()  # what start-up made stays; the collector need not look at it again
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._reactor.run)
+            nursery.start_soon(subscribe, self._socket_path, self._install, self._refused)
+            nursery.start_soon(probe_all, self._probe_targets, self._random.random)
+            nursery.start_soon(self._flush_for_ever)
+            with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+                async for _number in signals:
+                    break
+            await self._drain(main)
+            admin.close()
+            nursery.cancel_scope.cancel()
+        self._lines.flush()
+
+    async def _drain(self, main: Listener) -> None:
+        """Accept nobody, let requests under way end, tell idle clients to go."""
+        self._draining = True
+        main.close()
+        self._virtual.close()
+        log.info("draining", extra={"connections": len(self._door.connections)})
+        with trio.move_on_after(self._settings.drain_timeout_s):
+            while any(connection.entrance is not self._admin_entrance for connection in self._door.connections):
+                for connection in list(self._door.connections):
+                    connection.hang_up()
+                await trio.sleep(0.02)
+            return
+        log.warning("drain limit reached", extra={"connections": len(self._door.connections)})
+
+    def _open_admin(self) -> Listener:
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(
+            WorkerCollector(
+                Sources(self._stats, self._route_numbers, self._table_age_s, LAG_BOUNDS_S, self._reactor.lag)
+            )
+        )
+        handler = Admin(registry, lambda: self._live.ready and not self._draining)
+        service = Service(namespace="", name="admin", ports=(Port(number=0),))
+        route = Route(service, service.ports[0], {}, handler, RouteStats())
+
+        def match(_head: RequestHead) -> Route:
+            return route
+
+        self._admin_entrance = replace(self._entrance, match=match, access_log=None)
+        host, port = split_address(self._settings.admin)
+        address = (host, port + self._index if port else 0)
+        return Listener(self._door, self._reactor, bound(address), self._admin_entrance)
+
+    def _install(self, update: Update) -> None:
+        before = self._live.table
+        self._live.install(update)
+        self._stats.updates += 1
+        if self._live.table is not before:
+            self._roster.keep(route.name for route in self._live.table)
+            if self._settings.virtual_addresses:
+                self._virtual.follow()
+
+    def _refused(self) -> None:
+        self._stats.updates_refused += 1
+
+    def _upstream(self, service: Service, port: Port, settings: Mapping[str, Block]) -> Upstream:
+        timeouts, balancer = settings["timeouts"], settings["loadBalancer"]
+        assert isinstance(timeouts, TimeoutsSettings)
+        assert isinstance(balancer, LoadBalancerSettings)
+        name = f"{service.key}:{port.number}"
+        rotation = self._roster.rotation(name, port.endpoints, chooser(balancer.simple), self._random.random)
+        return Upstream(name, rotation, self._reactor, timeouts, self._limits)
+
+    def _tools(self, stats: RouteStats) -> Tools:
+        return Tools(self._reactor.clock, self._random.random, self._reactor.sleep, stats)
+
+    def _probe_targets(self) -> Iterator[Target]:
+        for route in self._live.table:
+            settings = route.settings.get("healthCheck")
+            if isinstance(settings, HealthCheckSettings):
+                host = f"{route.service.name}.{route.service.namespace}.mesh".encode()
+                for endpoint in self._roster.endpoints(route.name):
+                    yield Target(
+                        endpoint.name, host, endpoint.health, settings, partial(self._roster.review, route.name)
+                    )
+
+    def _route_numbers(self) -> Iterator[RouteNumbers]:
+        now = self._reactor.clock()
+        for route in self._live.table:
+            endpoints = self._roster.endpoints(route.name)
+            yield RouteNumbers(
+                (route.service.namespace, route.service.name, str(route.port.number)),
+                route.stats,
+                self._roster.ejections(route.name),
+                sum(endpoint.active for endpoint in endpoints),
+                len(endpoints),
+                self._roster.usable_count(route.name, now),
+            )
+
+    def _table_age_s(self) -> float | None:
+        confirmed_at = self._live.confirmed_at
+        return None if confirmed_at is None else self._reactor.clock() - confirmed_at
+
+    def _log_exchange(
+        self, exchange: Exchange, route: Route | None, status: int, reason: str, elapsed_s: float
+    ) -> None:
+        head = exchange.head
+        self._lines.add(
+            {
+                "client": exchange.client,
+                "method": head.method.decode("ascii"),
+                "host": head.host.decode("ascii"),
+                "target": head.target.decode("ascii"),
+                "service": route.name if route is not None else "",
+                "endpoint": exchange.endpoint_name,
+                "status": status,
+                "reason": reason,
+                "tries": exchange.tries,
+                "seconds": round(elapsed_s, 6),
+            }
+        )
+
+    async def _flush_for_ever(self) -> None:
+        while self._settings.access_log != "off":
+            await trio.sleep(FLUSH_EVERY_S)
+            await trio.to_thread.run_sync(self._lines.flush)
+
+    def _bug(self, error: BaseException) -> None:
+        log.error("unexpected error; its connection is closed", exc_info=error)
