@@ -91,11 +91,12 @@ class Files:
             return False
         stop = threading.Event()
         try:
-            return "timeout" != await to_thread.run_sync(
+            outcome = await to_thread.run_sync(
                 watch.watch, _ms(DEBOUNCE_S), _ms(STEP_S), _ms(TICK_S), stop, abandon_on_cancel=True
             )
         finally:
             stop.set()
+        return outcome != "timeout"
 
 
 def _ms(seconds: float) -> int:

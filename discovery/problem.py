@@ -48,7 +48,12 @@ class Problem:
     def __str__(self) -> str:
         place = f"document {self.origin.document}" if self.origin.document else ""
         subject = f"({self.subject})" if place and self.subject else self.subject
-        parts = (self.origin.file, " ".join(filter(None, (place, subject))), path_text(self.full_path), self.message)
+        parts = (
+            self.origin.file,
+            " ".join(filter(None, (place, subject))),
+            path_text(self.full_path),
+            printable(self.message),
+        )
         text = ": ".join(filter(None, parts))
         return text if self.line is None else f"{text} (line {self.line})"
 

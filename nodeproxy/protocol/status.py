@@ -4,7 +4,6 @@ from email.utils import formatdate
 from http import HTTPStatus
 
 from nodeproxy.errors import ProxyError
-from nodeproxy.protocol.added import VIA
 
 
 def reason_phrase(status: int) -> bytes:
@@ -25,5 +24,5 @@ def own_head(status: int, length: int, content_type: bytes, fields: bytes, unix_
 def error_head_and_body(error: ProxyError, unix_s: float) -> tuple[bytes, bytes]:
     """What tells a client about `error`: which part failed in `x-mesh-error`, one line of text to act on."""
     body = f"nodeproxy: {error.reason}: {error}\n".encode()
-    fields = b"x-mesh-error: %b\r\n%b" % (error.reason.encode(), VIA)
+    fields = b"x-mesh-error: %b\r\n" % error.reason.encode()
     return own_head(error.status, len(body), b"text/plain; charset=utf-8", fields, unix_s), body

@@ -147,6 +147,12 @@ def test_a_table_nested_to_the_limit_of_documents_is_refused_not_fatal():
         table_of("_default", "retries: {attempts: " + "[" * depth + "]" * depth + "}")
 
 
+def test_a_name_that_a_terminal_would_act_on_is_escaped():
+    found = tables(reviews__shop='"\\e[31m": 5')
+
+    assert "\\x1b[31m: no such policy" in str(found.problems[0])
+
+
 def test_a_huge_wrong_value_is_quoted_short():
     found = tables(reviews__shop="retries: {attempts: " + "x" * 100_000 + "}")
 

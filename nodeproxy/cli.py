@@ -1,0 +1,86 @@
+"""The commands of `nodeproxy`."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from pydantic_settings import SettingsConfigDict
+
+from nodeproxy import supervisor
+from nodeproxy.settings import Settings
+from nodeproxy.telemetry import logs
+
+app = typer.Typer(
+    help="A service mesh with one proxy per node: http://<service>.<namespace>.mesh/",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command()
+def run(
+    discovery: Annotated[str | None, typer.Option(metavar="files:DIR", help="Where services come from.")] = None,
+    listen: Annotated[str | None, typer.Option(metavar="ADDRESS:PORT", help="Serves HTTP by mesh name.")] = None,
+    admin: Annotated[str | None, typer.Option(metavar="ADDRESS:PORT", help="Serves /metrics, /livez, /readyz.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes.")] = None,
+    access_log: Annotated[str | None, typer.Option(metavar="off|json|text", help="A line per request.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file with any of the settings.")] = None,
+) -> None:
+    """Run the proxy of this node until SIGTERM.
+
+    Every setting can also come from the environment (NODEPROXY_LISTEN=…) or from --config; flags win, then the
+    environment. `nodeproxy settings` lists them.
+    """
+    flags = {
+        "discovery": discovery, "listen": listen, "admin": admin, "workers": workers, "access_log": access_log,
+    }  # fmt: skip
+    settings = read_settings(config, {name: value for name, value in flags.items() if value is not None})
+    logs.set_up(settings.log_format)
+    raise typer.Exit(supervisor.run(settings))
+
+
+@app.command()
+def check(folder: Annotated[Path, typer.Argument(help="Folder of Kubernetes YAML.")]) -> None:
+    """Say what is wrong in a folder of Kubernetes YAML; exit status 1 if anything is."""
+    raise typer.Exit(subprocess.run([sys.executable, "-m", "discovery", "check", str(folder)], check=False).returncode)
+
+
+@app.command()
+def settings() -> None:
+    """List all settings with their defaults and what they mean."""
+    for name, field in Settings.model_fields.items():
+        typer.echo(f"{name} = {field.default!r}\n    {field.description}")
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="End after the table.")] = False,
+    requests: Annotated[int, typer.Option(min=1, max=100_000, help="How many requests to send.")] = 400,
+) -> None:
+    """Start three example services and the mesh in front of them, send requests, show what happened."""
+    command = [sys.executable, "-m", "nodeproxy.demo", str(requests), *(["--once"] if once else [])]
+    raise typer.Exit(subprocess.run(command, check=False).returncode)
+
+
+def read_settings(config: Path | None, flags: dict[str, Any]) -> Settings:
+    """The settings in force, or an exit with status 2 and a line for each that is wrong."""
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(yaml_file=config)
+
+    if config is not None and not config.is_file():
+        typer.echo(f"--config {config}: no such file", err=True)
+        raise typer.Exit(2)
+    try:
+        return FromFile(**flags)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            place = ".".join(map(str, detail["loc"]))
+            typer.echo(
+                f"setting {place}: {detail['msg'].removeprefix('Value error, ')}, got {detail['input']!r}", err=True
+            )
+        raise typer.Exit(2) from error

@@ -1,0 +1,173 @@
+"""The parent of a node's processes: starts discovery and the workers, starts again what dies, ends all together.
+
+Synchronous and small on purpose. Workers are forked from it with everything imported: they share that memory, and a
+dead one is back within milliseconds.
+"""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import trio
+
+from nodeproxy.settings import Settings
+from nodeproxy.worker import Worker
+
+BACKOFF_S = 0.1  # before a child that died is started again; doubled while it dies young
+BACKOFF_MAX_S = 10.0
+STEADY_S = 10.0  # a child that lived so long has started well
+GRACE_S = 3.0  # beyond the workers' own drain limit, before they are killed
+SIGNALS = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT}
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Child:
+    """A process that is to be running."""
+
+    name: str
+    start: Callable[[], int]
+    pid: int = 0
+    started_at: float = 0.0
+    restart_at: float = 0.0
+    backoff_s: float = BACKOFF_S
+
+    def run(self) -> None:
+        """Start it."""
+        self.pid, self.started_at = self.start(), time.monotonic()
+
+    def ended(self, status: int) -> None:
+        """It is gone: start it again after a wait that grows while it keeps dying young."""
+        now = time.monotonic()
+        steady = now - self.started_at >= STEADY_S
+        wait_s = 0.0 if self.backoff_s == BACKOFF_S or steady else self.backoff_s
+        self.backoff_s = BACKOFF_S * 2 if steady else min(self.backoff_s * 2, BACKOFF_MAX_S)
+        self.pid, self.restart_at = 0, now + wait_s
+        code = os.waitstatus_to_exitcode(status)
+        log.error("process ended; starting it again", extra={"process": self.name, "exit": code, "in_s": wait_s})
+
+
+class Supervisor:
+    """Runs one discovery and the workers until it is told to end."""
+
+    def __init__(self, settings: Settings, run_dir: Path) -> None:
+        self._settings = settings
+        self._socket_path = str(run_dir / "discovery.sock")
+        self._children = [Child("discovery", self._start_discovery)]
+        self._children += [
+            Child(f"worker-{index}", lambda index=index: self._start_worker(index))  # type: ignore[misc]
+            for index in range(settings.workers)
+        ]
+
+    def run(self) -> int:
+        """The exit status: 0 after an orderly end, 1 when a worker had to be killed."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        for child in self._children:
+            child.run()
+        log.info("started", extra={"listen": self._settings.listen, "admin": self._settings.admin})
+        while self._wait(self._patience_s()) not in (signal.SIGTERM, signal.SIGINT):
+            self._reap()
+            for child in self._children:
+                if not child.pid and time.monotonic() >= child.restart_at:
+                    child.run()
+        return self._end()
+
+    def _end(self) -> int:
+        """Let the workers drain while discovery still feeds them; then end discovery."""
+        workers = self._children[1:]
+        self._signal(workers, signal.SIGTERM)
+        clean = self._await_end(workers, self._settings.drain_timeout_s + GRACE_S)
+        self._signal(self._children, signal.SIGTERM)
+        clean = self._await_end(self._children, GRACE_S) and clean
+        self._signal(self._children, signal.SIGKILL)
+        return 0 if clean else 1
+
+    def _await_end(self, children: list[Child], limit_s: float) -> bool:
+        until = time.monotonic() + limit_s
+        while any(child.pid for child in children) and time.monotonic() < until:
+            self._wait(min(0.5, max(0.0, until - time.monotonic())))
+            self._reap(restart=False)
+        return not any(child.pid for child in children)
+
+    def _wait(self, limit_s: float) -> int:
+        received = signal.sigtimedwait(SIGNALS, limit_s)
+        return received.si_signo if received is not None else 0
+
+    def _patience_s(self) -> float:
+        waiting = [child.restart_at - time.monotonic() for child in self._children if not child.pid]
+        return max(0.0, min(waiting, default=60.0))
+
+    def _reap(self, restart: bool = True) -> None:
+        for child in self._children:
+            pid, status = os.waitpid(child.pid, os.WNOHANG) if child.pid else (0, 0)
+            if pid and restart:
+                child.ended(status)
+            elif pid:
+                child.pid = 0
+
+    def _signal(self, children: list[Child], number: int) -> None:
+        for child in children:
+            if child.pid:
+                os.kill(child.pid, number)
+
+    def _start_discovery(self) -> int:
+        settings = self._settings
+        command = [
+            sys.executable, "-m", "discovery", "serve", "--source", settings.discovery, "--socket", self._socket_path,
+            "--mesh-range", settings.mesh_range, "--headless-range", settings.headless_range,
+            "--log-format", settings.log_format, "--until-eof",
+        ]  # fmt: skip
+        # Its stdin ends with us, and so does it, however we die.
+        reading, self._lifeline = os.pipe()
+        process = subprocess.Popen(command, stdin=reading, preexec_fn=_unblock_signals)  # no threads here
+        os.close(reading)
+        process.returncode = 0  # reaped by us, with the others
+        return process.pid
+
+    def _start_worker(self, index: int) -> int:
+        parent = os.getpid()
+        pid = os.fork()
+        if pid:
+            return pid
+        status = 1
+        try:
+            _unblock_signals()
+            _die_with(parent)
+            trio.run(Worker(self._settings, index, self._socket_path).run)
+            status = 0
+        except OSError as error:
+            log.error("worker cannot run", extra={"worker": index, "error": str(error)})
+        except BaseException:
+            log.exception("worker failed", extra={"worker": index})
+        finally:
+            os._exit(status)
+
+
+def run(settings: Settings) -> int:
+    """Run a node's processes until SIGTERM; the exit status."""
+    if settings.run_dir:
+        Path(settings.run_dir).mkdir(parents=True, exist_ok=True)
+        return Supervisor(settings, Path(settings.run_dir)).run()
+    with tempfile.TemporaryDirectory(prefix="nodeproxy-") as folder:
+        return Supervisor(settings, Path(folder)).run()
+
+
+def _unblock_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+def _die_with(parent: int) -> None:
+    """Let the kernel send SIGTERM when the supervisor dies (prctl(2), PR_SET_PDEATHSIG)."""
+    import ctypes
+
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+    if os.getppid() != parent:
+        os._exit(1)
