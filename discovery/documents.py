@@ -51,6 +51,8 @@ def json_document(data: bytes) -> list[Document]:
         return [Document(1, msgspec.json.decode(data))]
     except RecursionError as error:
         raise NotDocuments("nested too deeply", 1) from error
+    except UnicodeDecodeError as error:
+        raise NotDocuments("not JSON: not in UTF-8", 1) from error
     except msgspec.MsgspecError as error:
         text = str(error)
         byte = re.search(r"\(byte (\d+)\)", text)

@@ -20,23 +20,12 @@ from discovery.file_text import FileText, read_text
 from discovery.source import Batch, PutObject
 from nodeproxy.mesh.wire import Replace, line, parse
 
-WORDS = [
-    "metadata",
-    "name",
-    "namespace",
-    "labels",
-    "spec",
-    "ports",
-    "port",
-    "protocol",
-    "clusterIP",
-    "type",
-    "endpoints",
-]
-WORDS += ["addresses", "conditions", "ready", "addressType", "appProtocol", "data", "_default", "reviews.shop", "items"]
+WORDS = "metadata name namespace labels spec ports port protocol clusterIP type endpoints addresses conditions ready".split()
+WORDS += "addressType appProtocol data _default reviews.shop items".split()
+ODDITIES = [*WORDS, "10.0.0.1", "fd00::1", "IPv4", "TCP", "UDP", "ExternalName", "None", "retries: {attempts: 3}"]
 SCALARS = one_of(
     none(), booleans(), integers(), floats(allow_nan=False, allow_infinity=False), text(max_size=5),
-    sampled_from([*WORDS, "10.0.0.1", "fd00::1", "IPv4", "TCP", "UDP", "ExternalName", "None", "retries: {attempts: 3}"]),
+    sampled_from(ODDITIES),
 )  # fmt: skip
 VALUES = recursive(
     SCALARS, lambda inner: one_of(lists(inner, max_size=3), dictionaries(sampled_from(WORDS), inner, max_size=4))

@@ -128,7 +128,7 @@ def test_json_is_read_with_tabs_and_surrogate_pairs():
     assert json_document(b'{\n\t"a": "\\ud83d\\ude00"\n}')[0].value == {"a": "\U0001f600"}
 
 
-@pytest.mark.parametrize("data", [b"[" * 100_000, b"1" * 5000, b"[1e400]", b"[NaN]", b"{} {}"])
+@pytest.mark.parametrize("data", [b"[" * 100_000, b"1" * 5000, b"[1e400]", b"[NaN]", b"{} {}", b'"\x80"'])
 def test_hostile_json_is_refused(data):
     with pytest.raises(NotDocuments):
         json_document(data)

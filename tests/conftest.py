@@ -1,0 +1,25 @@
+"""Fixtures of more than one folder. Scenarios that take a `world` run as tasks of its reactor, on its clock."""
+
+import inspect
+
+import pytest
+
+from tests.fakes.world import World
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """Run an async test that takes a world on that world's reactor."""
+    world = pyfuncitem.funcargs.get("world")
+    if world is None or not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    world.run(pyfuncitem.obj(**arguments))
+    return True
+
+
+@pytest.fixture
+def world():
+    """A reactor with a clock of its own, and a mesh in front of scripted endpoints."""
+    with World() as world:
+        yield world

@@ -1,0 +1,231 @@
+"""A worker's hot lane in the test's own thread: real sockets on loopback, time that only moves when told to."""
+
+import random
+import socket
+import time
+from collections.abc import Coroutine
+
+from nodeproxy.errors import ConnectionLost
+from nodeproxy.live import Live
+from nodeproxy.mesh.balance import chooser
+from nodeproxy.mesh.model import Endpoint, Port, Service
+from nodeproxy.mesh.wire import Replace
+from nodeproxy.net.channel import SocketChannel, connect
+from nodeproxy.net.connection import Entrance
+from nodeproxy.net.listener import Door, Listener, bound
+from nodeproxy.net.reactor import Reactor
+from nodeproxy.net.roster import Roster
+from nodeproxy.net.upstream import Upstream
+from nodeproxy.policies.exchange import Tools
+from nodeproxy.protocol.added import Adder
+from nodeproxy.protocol.head import HeadLimits
+from nodeproxy.telemetry.stats import WorkerStats
+
+REAL_LIMIT_S = 20.0  # of one test: a scenario that hangs fails here, with the line where it waits
+
+
+class Clock:
+    """Monotonic seconds that stand still."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+class World:
+    """Reactor, listener, table; `endpoint()` scripts servers and `client()` opens connections."""
+
+    def __init__(self):
+        self.clock = Clock()
+        self.bugs = []
+        self.reactor = Reactor(self.clock, self.bugs.append)
+        self.stats = WorkerStats()
+        self.draining = False
+        self.log = []
+        self.expected_bugs = 0
+        self._sockets = []
+        self._channels = []
+        self.roster = Roster(self.reactor)
+        self.live = Live(self._upstream, self._tools, self.clock, "default")
+        self.door = Door(self.reactor, 1000, self.bugs.append)
+        self.entrance = self.make_entrance()
+        self.listener = Listener(self.door, self.reactor, bound(("127.0.0.1", 0)), self.entrance)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+        for task in list(self.door.connections.values()):
+            task.cancel()
+        self.roster.keep(())
+        for _ in range(50):
+            self.reactor.turn()
+        for channel in self._channels:
+            channel.close()
+        self.reactor.turn()
+        for sock in self._sockets:
+            sock.close()
+        self.reactor.close()
+        assert len(self.bugs) == self.expected_bugs, self.bugs
+
+    def make_entrance(self, **changes):
+        """An entrance as a worker makes it, with some parts changed."""
+        parts = {
+            "reactor": self.reactor,
+            "match": lambda head: self.live.table.match(head),
+            "adder": Adder(random.Random(1), 0.0),
+            "stats": self.stats,
+            "limits": HeadLimits(),
+            "head_timeout_s": 10.0,
+            "idle_timeout_s": 3600.0,
+            "half_close_is_gone": False,
+            "access_log": lambda *line: self.log.append(line),
+            "draining": lambda: self.draining,
+        }
+        return Entrance(**{**parts, **changes})
+
+    def run(self, scenario: Coroutine):
+        """Turn until `scenario` has ended; its exception is the test's."""
+        task = self.reactor.spawn(scenario)
+        until = time.monotonic() + REAL_LIMIT_S
+        while not task.ended:
+            assert time.monotonic() < until, f"still waiting: {scenario.cr_await}"
+            self.reactor.turn(0.05)
+        if task.error is not None:
+            self.bugs = [bug for bug in self.bugs if bug is not task.error]
+            raise task.error
+
+    async def settle(self, turns=20):
+        """Let everything that can happen now happen."""
+        for _ in range(turns):
+            await self.reactor.rest()
+
+    def advance(self, seconds):
+        """Move the clock; what is due happens in the next turn."""
+        self.clock.now += seconds
+
+    def endpoint(self):
+        """A server that accepts connections and leaves all bytes to the test."""
+        return ScriptedEndpoint(self)
+
+    def serve(self, *endpoints, policies=None, name="web", namespace="shop", port=80):
+        """Put one service over these endpoints into the table."""
+        addresses = tuple(Endpoint("127.0.0.1", endpoint.port) for endpoint in endpoints)
+        service = Service(namespace, name, "", (Port(port, "http", "http", addresses),), policies or {})
+        self.live.install(Replace((service,)))
+        self.roster.keep(route.name for route in self.live.table)
+
+    async def client(self):
+        """A connection to the mesh."""
+        return Peer(self, await connect(self.reactor, self.listener.address, ConnectionLost))
+
+    def own(self, channel):
+        """Close `channel` when the world ends."""
+        self._channels.append(channel)
+        return channel
+
+    @property
+    def route(self):
+        """The only route in the table."""
+        return next(iter(self.live.table))
+
+    def keep(self, sock):
+        """Close `sock` when the world ends."""
+        self._sockets.append(sock)
+        return sock
+
+    def _upstream(self, service, port, settings):
+        name = f"{service.key}:{port.number}"
+        choose = chooser(settings["loadBalancer"].simple)
+        rotation = self.roster.rotation(name, port.endpoints, choose, random.Random(7).random)
+        return Upstream(name, rotation, self.reactor, settings["timeouts"], HeadLimits())
+
+    def _tools(self, stats):
+        return Tools(self.clock, random.Random(3).random, self._sleep, stats)
+
+    async def _sleep(self, seconds):
+        self.clock.now += seconds
+        await self.reactor.rest()
+
+
+class Peer:
+    """One end of a connection: reads and writes raw bytes."""
+
+    def __init__(self, world, channel):
+        self.world = world
+        self.channel = world.own(channel)
+        self.received = b""
+
+    async def send(self, data):
+        await self.channel.send(data)
+
+    async def until(self, mark):
+        """Everything up to and with `mark`; what follows stays for the next call."""
+        while mark not in self.received:
+            data = await self.channel.recv()
+            assert data, f"ended without {mark!r}: {self.received[:300]!r}"
+            self.received += data
+        end = self.received.index(mark) + len(mark)
+        taken, self.received = self.received[:end], self.received[end:]
+        return taken
+
+    async def exactly(self, size):
+        while len(self.received) < size:
+            data = await self.channel.recv()
+            assert data, f"ended after {self.received!r}"
+            self.received += data
+        taken, self.received = self.received[:size], self.received[size:]
+        return taken
+
+    async def rest(self):
+        """Everything until the other side ends."""
+        while data := await self.channel.recv():
+            self.received += data
+        taken, self.received = self.received, b""
+        return taken
+
+    async def head(self):
+        return await self.until(b"\r\n\r\n")
+
+    def close(self):
+        self.channel.close()
+
+    def reset(self):
+        """Close with RST instead of FIN."""
+        self.channel._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        self.channel.close()
+
+
+class ScriptedEndpoint:
+    """A listening socket; each accepted connection is a Peer."""
+
+    def __init__(self, world):
+        self.world = world
+        self.sock = world.keep(socket.create_server(("127.0.0.1", 0)))
+        self.sock.setblocking(False)
+        self.port = self.sock.getsockname()[1]
+
+    async def accept(self):
+        while True:
+            try:
+                sock, _ = self.sock.accept()
+            except BlockingIOError:
+                await self.world.reactor.rest()
+            else:
+                sock.setblocking(False)
+                return Peer(self.world, SocketChannel(self.world.reactor, sock, ConnectionLost))
+
+    def nobody_came(self):
+        """Whether no connection waits to be accepted."""
+        try:
+            self.sock.accept()[0].close()
+        except BlockingIOError:
+            return True
+        return False
+
+    def stop(self):
+        """Refuse connections from now on."""
+        self.sock.close()
