@@ -81,14 +81,15 @@ class Files:
             before, seen = seen, self._folder.signature()
             if noticed or seen != before:
                 take(await to_thread.run_sync(self._folder.read))
-            if seen[:1] != own or watch is None:
+            # a folder made anew may have the inode of the old one, but its end was noticed
+            if watch is None or seen[:1] != own or self._path in noticed:
                 return
 
-    async def _change(self, watch: RustNotify | None) -> bool:
-        """Wait for a change, at most until the next tick; whether one was noticed."""
+    async def _change(self, watch: RustNotify | None) -> set[str]:
+        """Wait for changes, at most until the next tick; gives the paths where any were noticed."""
         if watch is None:
             await anyio.sleep(TICK_S)
-            return False
+            return set()
         stop = threading.Event()
         try:
             outcome = await to_thread.run_sync(
@@ -96,7 +97,7 @@ class Files:
             )
         finally:
             stop.set()
-        return outcome != "timeout"
+        return set() if isinstance(outcome, str) else {path for _, path in outcome}
 
 
 def _ms(seconds: float) -> int:

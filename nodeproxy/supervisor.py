@@ -51,7 +51,7 @@ class Child:
         self.backoff_s = BACKOFF_S * 2 if steady else min(self.backoff_s * 2, BACKOFF_MAX_S)
         self.pid, self.restart_at = 0, now + wait_s
         code = os.waitstatus_to_exitcode(status)
-        log.error("process ended; starting it again", extra={"process": self.name, "exit": code, "in_s": wait_s})
+        log.error("process ended; starting it again", extra={"child": self.name, "exit": code, "in_s": wait_s})
 
 
 class Supervisor:

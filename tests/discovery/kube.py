@@ -4,7 +4,7 @@ import json
 
 from discovery.admission import accepted
 from discovery.objects import Ref
-from discovery.problem import NOWHERE, Origin
+from discovery.problem import NOWHERE
 from discovery.source import DeleteObject, PutObject
 from discovery.store import Stored
 
@@ -67,6 +67,3 @@ def put(value, origin=NOWHERE):
 
 def delete(value):
     return DeleteObject(ref(value))
-
-
-__all__ = ["Origin", "delete", "endpoint", "file_of", "policy_map", "put", "ref", "service", "slice_of", "stored"]

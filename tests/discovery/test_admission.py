@@ -1,9 +1,9 @@
 import pytest
-from kube import endpoint, service, slice_of
 
 from discovery.admission import accepted
 from discovery.objects import Refused, ref_of
 from discovery.problem import path_text
+from tests.discovery.kube import endpoint, service, slice_of
 
 
 def faults(value):

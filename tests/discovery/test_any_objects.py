@@ -13,15 +13,15 @@ from hypothesis.strategies import (
     sampled_from,
     text,
 )
-from kube import file_of, policy_map, service, slice_of
 
 from discovery.catalogue import POLICY_MAP, Catalogue, Scope
 from discovery.file_text import FileText, read_text
 from discovery.source import Batch, PutObject
 from nodeproxy.mesh.wire import Replace, line, parse
+from tests.discovery.kube import file_of, policy_map, service, slice_of
 
-WORDS = "metadata name namespace labels spec ports port protocol clusterIP type endpoints addresses conditions ready".split()
-WORDS += "addressType appProtocol data _default reviews.shop items".split()
+WORDS = ["metadata", "name", "namespace", "labels", "spec", "ports", "port", "protocol", "clusterIP", "type", "items"]
+WORDS += ["endpoints", "addresses", "conditions", "ready", "addressType", "appProtocol", "data", "reviews.shop"]
 ODDITIES = [*WORDS, "10.0.0.1", "fd00::1", "IPv4", "TCP", "UDP", "ExternalName", "None", "retries: {attempts: 3}"]
 SCALARS = one_of(
     none(), booleans(), integers(), floats(allow_nan=False, allow_infinity=False), text(max_size=5),

@@ -10,12 +10,12 @@ from hypothesis.strategies import (
     permutations,
     sampled_from,
 )
-from kube import endpoint, service, slice_of, stored
 
 from discovery.build import endpoints_of, problems_of, protocol_of, service_of, state_of, wanted_address
 from discovery.objects import Conditions, ServicePort
 from nodeproxy.mesh.address import HEADLESS_RANGE, MESH_RANGE, headless_address
 from nodeproxy.mesh.model import Endpoint, Port, Service
+from tests.discovery.kube import endpoint, service, slice_of, stored
 
 FLAG = one_of(none(), booleans())
 

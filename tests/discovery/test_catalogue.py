@@ -1,12 +1,12 @@
 from hypothesis import given
 from hypothesis.strategies import booleans, lists, sampled_from, tuples
-from kube import delete, endpoint, policy_map, put, service, slice_of
 
 from discovery.address_claims import AddressClaims
 from discovery.catalogue import Catalogue, Scope
 from discovery.problem import Origin, Problem
 from discovery.source import Batch
 from nodeproxy.mesh.address import HEADLESS_RANGE, headless_address
+from tests.discovery.kube import delete, endpoint, policy_map, put, service, slice_of
 
 
 def catalogue_of(*values):

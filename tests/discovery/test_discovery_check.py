@@ -1,11 +1,11 @@
 import io
 
-from kube import endpoint, file_of, policy_map, service, slice_of
 from rich.console import Console
 
 from discovery.catalogue import Scope
 from discovery.check import check, show
 from discovery.objects import Ref
+from tests.discovery.kube import endpoint, file_of, policy_map, service, slice_of
 
 
 def report_of(tmp_path, *objects, scope=None):

@@ -1,8 +1,8 @@
 import pytest
-from kube import file_of, service, slice_of
 from typer.testing import CliRunner
 
 from discovery.__main__ import app
+from tests.discovery.kube import file_of, service, slice_of
 
 BAD = service("shop/bad", ports=[{"name": "http", "port": "eighty"}])
 

@@ -10,9 +10,9 @@ from subprocess import DEVNULL, PIPE
 import anyio
 import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
-from kube import endpoint, file_of, policy_map, service, slice_of
 
 from nodeproxy.mesh.wire import LINE_LIMIT_BYTES, Fresh, Put, Replace, parse
+from tests.discovery.kube import endpoint, file_of, policy_map, service, slice_of
 
 pytestmark = pytest.mark.anyio
 

@@ -6,11 +6,11 @@ import anyio
 import anyio.lowlevel
 import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
-from kube import file_of, service, slice_of
 
 from discovery.catalogue import Scope
 from discovery.serve import Settings, serve
 from nodeproxy.mesh.wire import LINE_LIMIT_BYTES, Fresh, Put, Replace, parse
+from tests.discovery.kube import file_of, service, slice_of
 
 pytestmark = pytest.mark.anyio
 

@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 
 import anyio
 import pytest
-from kube import file_of, service
 
 from discovery.catalogue import POLICY_MAP
 from discovery.files import Files, inotify
 from discovery.folder import Folder
+from tests.discovery.kube import file_of, service
 
 pytestmark = pytest.mark.anyio
 
@@ -118,6 +118,21 @@ async def test_a_folder_that_vanishes_and_comes_back_is_watched_again(tmp_path):
         folder.rename(tmp_path / "away")
         await fed.until(lambda fed: not fed.last.in_sync)
         assert fed.objects == {"reviews": "10.96.0.1"}
+        folder.mkdir()
+        write(folder / "shop.yaml", "10.96.0.2")
+        await fed.until_objects(reviews="10.96.0.2")
+        write(folder / "shop.yaml", "10.96.0.3")
+        await fed.until_objects(reviews="10.96.0.3")
+
+
+async def test_a_folder_that_is_made_anew_is_watched_again(tmp_path):
+    folder = tmp_path / "mesh"
+    folder.mkdir()
+    write(folder / "shop.yaml", "10.96.0.1")
+
+    async with fed_by(folder) as fed:
+        await fed.until_objects(reviews="10.96.0.1")
+        shutil.rmtree(folder)
         folder.mkdir()
         write(folder / "shop.yaml", "10.96.0.2")
         await fed.until_objects(reviews="10.96.0.2")

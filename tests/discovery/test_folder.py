@@ -2,7 +2,6 @@ import json
 import os
 
 import pytest
-from kube import endpoint, file_of, policy_map, service, slice_of
 from yaml import safe_dump
 
 from discovery.catalogue import POLICY_MAP
@@ -10,6 +9,7 @@ from discovery.documents import SIZE_LIMIT_BYTES
 from discovery.folder import Folder
 from discovery.objects import Ref
 from discovery.source import DeleteObject, PutObject
+from tests.discovery.kube import endpoint, file_of, policy_map, service, slice_of
 
 REVIEWS = Ref("Service", "shop", "reviews")
 RATINGS = Ref("Service", "shop", "ratings")

@@ -1,12 +1,12 @@
 import pytest
 from hypothesis import given
 from hypothesis.strategies import dictionaries, integers, recursive, sampled_from
-from kube import policy_map, stored
 
 from discovery.catalogue import POLICY_MAP
 from discovery.policy_table import PolicyTables, merged, table_of
 from discovery.problem import Origin
 from nodeproxy.policies.table import PolicyRefused
+from tests.discovery.kube import policy_map, stored
 
 ORIGIN = Origin("mesh.yaml", 1)
 PLACE = 'mesh.yaml: document 1 (ConfigMap nodeproxy/nodeproxy-policy): data["reviews.shop"]: '

@@ -176,9 +176,7 @@ async def test_a_long_body_waits_for_its_reader(world):
     server = await endpoint.accept()
     await server.head()
     size = 30_000_000
-    sender = world.reactor.spawn(
-        server.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + bytes(size))
-    )
+    sender = world.reactor.spawn(server.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + bytes(size)))
 
     await world.settle(300)
     stuck = not sender.ended
