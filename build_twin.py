@@ -1,4 +1,4 @@
-"""Build hook of hatchling: compiles nodeproxy/protocol/twin.c where there is a C compiler, and does without where not."""
+"""Build hook of hatchling: compiles nodeproxy/protocol/twin.c where there is a C compiler, else does without."""
 
 from pathlib import Path
 from typing import Any

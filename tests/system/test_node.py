@@ -106,6 +106,13 @@ def policy(**tables):
     )
 
 
+def command(*words):
+    """A finished `nodeproxy …`."""
+    return subprocess.run(
+        [sys.executable, "-m", "nodeproxy", *words], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
 class Node:
     """One running `nodeproxy run`."""
 
@@ -168,7 +175,8 @@ class Node:
             except OSError:
                 continue
             if int(stat[1]) == self.process.pid and stat[0] != "Z":
-                found.setdefault("discovery" if b"discovery\0serve" in command else "worker", []).append(int(entry.name))
+                name = "discovery" if b"discovery\0serve" in command else "worker"
+                found.setdefault(name, []).append(int(entry.name))
         return found
 
 
@@ -322,9 +330,7 @@ def test_the_access_log_has_a_line_per_request_that_no_client_can_break(folder):
     ],
 )
 def test_a_setting_that_cannot_be_is_named(flags, words):
-    done = subprocess.run(
-        [sys.executable, "-m", "nodeproxy", "run", *flags], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = command("run", *flags)
 
     assert done.returncode == 2
     assert words in done.stderr
@@ -333,17 +339,13 @@ def test_a_setting_that_cannot_be_is_named(flags, words):
 def test_check_names_the_place_and_exits_1(folder):
     (folder / "web.yaml").write_text(service("web", 9000).replace('"port": 80', '"port": "eighty"'))
 
-    done = subprocess.run(
-        [sys.executable, "-m", "nodeproxy", "check", str(folder)], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = command("check", str(folder))
 
     assert done.returncode == 1
     assert re.search(r"web\.yaml.*shop/web.*eighty", (done.stdout + done.stderr).replace("\n", " "))
 
 
 def test_every_command_explains_itself():
-    for command in ([], ["run"], ["check"], ["demo"], ["settings"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "nodeproxy", *command, "--help"], capture_output=True, text=True, timeout=60, check=False
-        )
+    for words in ([], ["run"], ["check"], ["demo"], ["settings"]):
+        done = command(*words, "--help")
         assert done.returncode == 0 and "Usage: nodeproxy" in done.stdout
