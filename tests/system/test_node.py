@@ -165,6 +165,10 @@ class Node:
             return False
         return answer[0] == status and (body is None or answer[1] == body)
 
+    def shell(self, line):
+        """What a command line prints, as a person would paste it."""
+        return subprocess.run(line, shell=True, capture_output=True, text=True, timeout=LIMIT_S, check=True).stdout
+
     def children(self):
         """Pids by name, the supervisor's children now."""
         found = {}

@@ -1,0 +1,57 @@
+"""What the documentation shows is true."""
+
+import re
+from pathlib import Path
+
+from nodeproxy.policies.table import settings_of
+from nodeproxy.settings import Settings
+from tests.system.test_node import Node, command, server, service
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_policy_table_of_the_manifests_is_valid():
+    assert command("check", str(ROOT / "manifests")).returncode == 0
+
+
+def test_the_policy_table_of_the_readme_is_valid(tmp_path):
+    example = re.search(r"```yaml\n(.*?)```", README, re.DOTALL)
+    (tmp_path / "policy.yaml").write_text(example[1])
+
+    done = command("check", str(tmp_path))
+
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_defaults_in_the_readme_are_the_ones_in_force():
+    in_force = settings_of({})
+
+    assert in_force["timeouts"].request_s == 15
+    assert in_force["timeouts"].connect_s == 5
+    assert in_force["retries"].attempts == 2
+    assert "`request` 15s" in README
+    assert "`attempts` 2" in README
+    assert Settings().listen in README
+
+
+def test_the_curl_lines_of_the_readme_answer(tmp_path):
+    folder = tmp_path / "mesh"
+    folder.mkdir()
+    with server("one") as port:
+        (folder / "web.yaml").write_text(service("reviews", port))
+        with Node(folder) as node:
+            lines = re.findall(r"^    (.*curl .*)$", README, re.MULTILINE)
+            answers = [node.shell(line.replace("127.0.0.1:8077", f"127.0.0.1:{node.port}")) for line in lines]
+
+    assert answers == ["one", "one"]
+
+
+def test_no_module_is_longer_than_400_lines():
+    long = [path for path in (*ROOT.glob("nodeproxy/**/*.py"), *ROOT.glob("discovery/*.py")) if lines_of(path) > 400]
+
+    assert not long
+
+
+def lines_of(path):
+    return len(path.read_text().splitlines())
