@@ -21,7 +21,7 @@ CORPUS = (
     b"GET /old HTTP/1.0\r\nHost: web.shop.mesh\r\nConnection: keep-alive\r\n\r\n",
 )
 HOSTILE = (
-    b"POST / HTTP/1.1\r\nHost: web.shop.mesh\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /evil",
+    b"POST / HTTP/1.1\r\nHost: web.shop.mesh\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n/evil",
     b"POST / HTTP/1.1\r\nHost: web.shop.mesh\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
     b"POST / HTTP/1.1\r\nHost: web.shop.mesh\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabcGET /evil HTTP/1.1\r\n\r\n",
     b"GET / HTTP/1.1\r\nHost: web.shop.mesh\r\nContent-Length : 5\r\n\r\nhello",

@@ -36,6 +36,7 @@ def until(claim, what):
 def server(name, gate=None):
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1
 
         def do_GET(self):
             if gate is not None and self.path == "/slow":

@@ -1,0 +1,47 @@
+"""Runs the demo: `python -m nodeproxy.demo REQUESTS [--once]`."""
+
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from nodeproxy.demo import mesh, services, table, traffic
+
+SERVICES = ("reviews", "ratings")
+
+
+def main(requests: int, once: bool) -> int:
+    """The exit status: 0, or 1 when the mesh did not start."""
+    console = Console()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does: in order
+    try:
+        with tempfile.TemporaryDirectory(prefix="nodeproxy-demo-") as folder, services.running() as ports:
+            console.print("starting three services and the mesh in front of them …")
+            with mesh.running(Path(folder), ports) as running:
+                _show(console, running, requests)
+                if not once:
+                    console.print("\nrunning until Ctrl-C")
+                    signal.pause()
+    except mesh.NotStarted as error:
+        console.print(str(error), markup=False)
+        return 1
+    except KeyboardInterrupt:
+        console.print("ended")
+    return 0
+
+
+def _show(console: Console, running: mesh.Mesh, requests: int) -> None:
+    answers = [*track(traffic.send(running.listen, SERVICES, requests), "sending requests", requests, console=console)]
+    console.print(table.rendered(answers, table.retries(running.metrics())))
+    console.print("reviews-v2 refuses a tenth of its requests; the mesh's retries hide it from the callers.\n")
+    console.print("Try it by hand:")
+    console.print(f"    http_proxy=http://{running.listen} curl http://reviews.shop.mesh/", soft_wrap=True)
+    console.print(f"    curl http://{running.admin}/metrics", soft_wrap=True)
+    console.print(f"Edit the YAML, it is in force at once: {running.folder}/shop.yaml", soft_wrap=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]), "--once" in sys.argv))

@@ -1,0 +1,82 @@
+"""The demo's mesh: a real `nodeproxy run` over a folder of YAML."""
+
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+START_LIMIT_S = 20.0  # three Python processes on a busy laptop; usually one second
+
+
+class NotStarted(Exception):
+    """The mesh did not become ready. The text holds the end of its log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mesh:
+    """Where the running mesh is."""
+
+    listen: str
+    admin: str
+    folder: Path
+
+    def metrics(self) -> str:
+        """Its metrics page."""
+        with urllib.request.urlopen(f"http://{self.admin}/metrics", timeout=5) as page:
+            return str(page.read().decode())
+
+
+@contextmanager
+def running(folder: Path, ports: Mapping[str, int]) -> Iterator[Mesh]:
+    """A mesh whose services have endpoints at these ports (by version name), until the block ends.
+
+    Raises:
+        NotStarted: it ended, or was not ready in time.
+    """
+    template = Template(files("nodeproxy.demo").joinpath("shop.yaml").read_text())
+    yaml = folder / "yaml"
+    yaml.mkdir()
+    values = {name.replace("-", "_"): port for name, port in ports.items()}
+    (yaml / "shop.yaml").write_text(template.substitute(values))
+    mesh = Mesh(f"127.0.0.1:{_port(8077)}", f"127.0.0.1:{_port(9077)}", yaml)
+    command = [
+        sys.executable, "-m", "nodeproxy", "run", "--discovery", f"files:{yaml}",
+        "--listen", mesh.listen, "--admin", mesh.admin,
+    ]  # fmt: skip
+    log = folder / "nodeproxy.log"
+    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
+        try:
+            _await_ready(mesh, process, log)
+            yield mesh
+        finally:
+            process.terminate()
+
+
+def _await_ready(mesh: Mesh, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    until = time.monotonic() + START_LIMIT_S
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"http://{mesh.admin}/readyz", timeout=1):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.05)
+    raise NotStarted(f"the mesh did not become ready; the end of its log:\n{log.read_text()[-2000:]}")
+
+
+def _port(wanted: int) -> int:
+    """`wanted` if nobody has it, else a free one."""
+    for port in (wanted, 0):
+        try:
+            with socket.create_server(("127.0.0.1", port)) as sock:
+                return int(sock.getsockname()[1])
+        except OSError:
+            continue
+    raise NotStarted("no free port on 127.0.0.1")

@@ -1,0 +1,77 @@
+"""The demo's services: small HTTP/1.1 servers in threads of this process, one of them flaky."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from random import Random
+
+SERVED_BY = "x-served-by"
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One endpoint of a service, and how much of its work goes wrong."""
+
+    service: str
+    name: str
+    refuses_ratio: float = 0.0
+    """Of requests answered with 503."""
+    hangs_up_ratio: float = 0.0
+    """Of requests not answered at all."""
+
+
+VERSIONS = (
+    Version("reviews", "reviews-v1"),
+    Version("reviews", "reviews-v2", refuses_ratio=0.1, hangs_up_ratio=0.02),
+    Version("ratings", "ratings-v1"),
+)
+
+
+@contextmanager
+def running() -> Iterator[dict[str, int]]:
+    """All of them on free loopback ports: port by name."""
+    with ExitStack() as stack:
+        yield {version.name: stack.enter_context(_serve(version)) for version in VERSIONS}
+
+
+@contextmanager
+def _serve(version: Version) -> Iterator[int]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _handler(version)) as server:
+        server.daemon_threads = True
+        server.block_on_close = False
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def _handler(version: Version) -> type[BaseHTTPRequestHandler]:
+    chance = Random(version.name)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        wbufsize = -1  # head and body leave together, instead of waiting for each other's acknowledgement
+
+        def do_GET(self) -> None:
+            luck = chance.random()
+            if luck < version.hangs_up_ratio:
+                self.close_connection = True
+                return
+            body = json.dumps({"service": version.service, "version": version.name}).encode() + b"\n"
+            self.send_response(503 if luck < version.hangs_up_ratio + version.refuses_ratio else 200)
+            self.send_header(SERVED_BY, version.name)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_arguments: object) -> None:
+            """The table tells enough."""
+
+    return Handler

@@ -1,0 +1,45 @@
+"""What the demo shows: per service and endpoint, how its requests went."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from prometheus_client.parser import text_string_to_metric_families
+from rich.table import Table
+
+from nodeproxy.demo.traffic import Answer
+
+
+def retries(metrics: str) -> dict[str, int]:
+    """Retries by service, from a metrics page."""
+    return {
+        sample.labels["service"]: int(sample.value)
+        for family in text_string_to_metric_families(metrics)
+        for sample in family.samples
+        if sample.name == "nodeproxy_retries_total"
+    }
+
+
+def quantile_ms(seconds: Sequence[float], ratio: float) -> float:
+    """The duration that `ratio` of `seconds` do not exceed, in milliseconds."""
+    return sorted(seconds)[min(len(seconds) - 1, int(ratio * len(seconds)))] * 1000
+
+
+def rendered(answers: Sequence[Answer], retried: dict[str, int]) -> Table:
+    """The table."""
+    table = Table(title="what the mesh did")
+    for title in ("service", "endpoint", "requests", "status", "p50 ms", "p99 ms", "retries of the service"):
+        table.add_column(title, justify="left" if title in ("service", "endpoint", "status") else "right")
+    for service, endpoint in sorted({(answer.service, answer.endpoint) for answer in answers}):
+        own = [answer for answer in answers if (answer.service, answer.endpoint) == (service, endpoint)]
+        statuses = Counter(answer.status for answer in own)
+        seconds = [answer.seconds for answer in own]
+        table.add_row(
+            f"{service}.shop.mesh",
+            endpoint or "(the mesh itself)",
+            str(len(own)),
+            ", ".join(f"{status}: {number}" for status, number in sorted(statuses.items())),
+            f"{quantile_ms(seconds, 0.5):.2f}",
+            f"{quantile_ms(seconds, 0.99):.2f}",
+            str(retried.get(service, 0)),
+        )
+    return table
