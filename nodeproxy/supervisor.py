@@ -59,6 +59,7 @@ class Supervisor:
 
     def __init__(self, settings: Settings, run_dir: Path) -> None:
         self._settings = settings
+        self._lifeline = -1
         self._socket_path = str(run_dir / "discovery.sock")
         self._children = [Child("discovery", self._start_discovery)]
         self._children += [
@@ -125,6 +126,8 @@ class Supervisor:
             "--log-format", settings.log_format, "--until-eof",
         ]  # fmt: skip
         # Its stdin ends with us, and so does it, however we die.
+        if self._lifeline >= 0:
+            os.close(self._lifeline)
         reading, self._lifeline = os.pipe()
         process = subprocess.Popen(command, stdin=reading, preexec_fn=_unblock_signals)  # no threads here
         os.close(reading)

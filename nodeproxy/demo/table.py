@@ -27,7 +27,7 @@ def quantile_ms(seconds: Sequence[float], ratio: float) -> float:
 def rendered(answers: Sequence[Answer], retried: dict[str, int]) -> Table:
     """The table."""
     table = Table(title="what the mesh did")
-    for title in ("service", "endpoint", "requests", "status", "p50 ms", "p99 ms", "retries of the service"):
+    for title in ("service", "endpoint", "requests", "status", "p50 ms", "p99 ms", "retries"):
         table.add_column(title, justify="left" if title in ("service", "endpoint", "status") else "right")
     for service, endpoint in sorted({(answer.service, answer.endpoint) for answer in answers}):
         own = [answer for answer in answers if (answer.service, answer.endpoint) == (service, endpoint)]

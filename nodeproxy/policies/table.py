@@ -34,7 +34,9 @@ def settings_of(policies: Mapping[str, Any]) -> dict[str, Block]:
             continue
         try:
             # JSON mode: a YAML list stands for a tuple, everything else stays strict
-            settings[name] = policy.settings.model_validate(_tuples(policies.get(name) or {}))
+            settings[name] = policy.settings.model_validate(
+                _tuples({} if policies.get(name) is None else policies[name])
+            )
         except ValidationError as error:
             problems += (_problem(name, detail) for detail in error.errors(include_url=False))
     if problems:
