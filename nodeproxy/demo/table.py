@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from prometheus_client.parser import text_string_to_metric_families
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from nodeproxy.demo.traffic import Answer
@@ -25,10 +26,11 @@ def quantile_ms(seconds: Sequence[float], ratio: float) -> float:
 
 
 def rendered(answers: Sequence[Answer], retried: dict[str, int]) -> Table:
-    """The table."""
-    table = Table(title="what the mesh did")
+    """The table: a row per endpoint; retries are known per service, and stand in its first row."""
+    table = Table(title="what the mesh did", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)  # fits 80 columns
     for title in ("service", "endpoint", "requests", "status", "p50 ms", "p99 ms", "retries"):
         table.add_column(title, justify="left" if title in ("service", "endpoint", "status") else "right")
+    before = ""
     for service, endpoint in sorted({(answer.service, answer.endpoint) for answer in answers}):
         own = [answer for answer in answers if (answer.service, answer.endpoint) == (service, endpoint)]
         statuses = Counter(answer.status for answer in own)
@@ -40,6 +42,7 @@ def rendered(answers: Sequence[Answer], retried: dict[str, int]) -> Table:
             ", ".join(f"{status}: {number}" for status, number in sorted(statuses.items())),
             f"{quantile_ms(seconds, 0.5):.2f}",
             f"{quantile_ms(seconds, 0.99):.2f}",
-            str(retried.get(service, 0)),
+            str(retried.get(service, 0)) if service != before else "",
         )
+        before = service
     return table

@@ -5,6 +5,10 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
 
 LIMIT_S = 60
 
@@ -18,23 +22,75 @@ def test_the_demo_shows_every_endpoint_and_ends():
     assert done.returncode == 0, done.stdout + done.stderr
     for endpoint in ("reviews-v1", "reviews-v2", "ratings-v1"):
         assert endpoint in done.stdout
+    assert re.search(r"reviews-v2.*\d\.\d\d +│? *$", done.stdout, re.MULTILINE), "retries are told once per service"
     assert re.search(r"ratings\.shop\.mesh.*ratings-v1.*30.*200: 30", done.stdout)
 
 
-def test_the_curl_line_it_shows_works_while_it_runs():
-    demo = subprocess.Popen(
-        [sys.executable, "-m", "nodeproxy.demo", "20"], stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
-    with demo:
-        lines = []
-        while "running until Ctrl-C" not in (line := demo.stdout.readline()):
-            assert line, "".join(lines)
-            lines.append(line)
-        curl = next(line for line in lines if "curl http://reviews" in line)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_curl_line_it_shows_works_and_nothing_is_left_when_it_is_told_to_end(number):
+    with started(["20"]) as (demo, shown):
+        curl = next(line.strip() for line in shown if "curl http://reviews" in line)
+        folder = Path(re.search(r"force at once: (\S+)/yaml/shop.yaml", "".join(shown))[1])
+        started_by_it = descendants(demo.pid)
 
-        answer = subprocess.run(curl.strip(), shell=True, capture_output=True, text=True, timeout=LIMIT_S, check=False)
-        demo.send_signal(signal.SIGTERM)
-        status = demo.wait(LIMIT_S)
+        status = curled(curl)
+        demo.send_signal(number)
+        exit_status = demo.wait(LIMIT_S)
 
-    assert '"service": "reviews"' in answer.stdout
-    assert status == 0
+    assert status == "200" and exit_status == 0
+    assert len(started_by_it) >= 3  # supervisor, discovery, worker
+    assert [pid for pid in started_by_it if Path(f"/proc/{pid}").exists()] == []
+    assert not folder.exists()
+
+
+def test_a_proxy_in_the_environment_is_not_asked_for_loopback():
+    done = demo_once(http_proxy="http://127.0.0.1:1")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_mesh_that_does_not_start_is_told_with_the_end_of_its_log():
+    done = demo_once(NODEPROXY_WORKERS="0")
+
+    assert done.returncode == 1
+    assert "did not become ready" in done.stdout and "setting workers" in done.stdout
+
+
+def demo_once(**environment):
+    """The demo with few requests, run to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "nodeproxy.demo", "8", "--once"],
+        capture_output=True, text=True, timeout=LIMIT_S, check=False, env={**os.environ, **environment},
+    )  # fmt: skip
+
+
+@contextmanager
+def started(arguments):
+    """A demo that waits for its end, and the lines it has shown."""
+    command = [sys.executable, "-m", "nodeproxy.demo", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as demo:
+        try:
+            shown = []
+            while "running until Ctrl-C" not in (line := demo.stdout.readline()):
+                assert line, "".join(shown)
+                shown.append(line)
+            yield demo, shown
+        finally:
+            if demo.poll() is None:
+                demo.terminate()
+
+
+def curled(line):
+    """The status that the curl command of `line` ends with, as a shell runs it."""
+    command = f"{line} --silent --output /dev/null --write-out '%{{http_code}}'"
+    return subprocess.run(
+        command, shell=True, capture_output=True, text=True, timeout=LIMIT_S, check=False
+    ).stdout  # fmt: skip
+
+
+def descendants(pid):
+    """The processes that `pid` has started, and theirs."""
+    children = [
+        int(word) for task in Path(f"/proc/{pid}/task").iterdir() for word in (task / "children").read_text().split()
+    ]
+    return children + [other for child in children for other in descendants(child)]
