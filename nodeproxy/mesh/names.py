@@ -11,8 +11,8 @@ CLUSTER_ZONE = "svc.cluster.local"
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _NAME = re.compile(
-    rf"(?:(?P<pod>{_LABEL})\.)?(?P<service>{_LABEL})\.(?P<namespace>{_LABEL})\.(?:{ZONE}|svc\.cluster\.local)"
-    rf"|(?P<alone>{_LABEL})\.{ZONE}",
+    rf"(?:(?:(?P<pod>{_LABEL})\.)?(?P<service>{_LABEL})\.(?P<namespace>{_LABEL})\.(?:{ZONE}|svc\.cluster\.local)"
+    rf"|(?P<alone>{_LABEL})\.{ZONE})\.?(?::(?P<port>[0-9]{{0,5}}))?",
     re.ASCII,
 )
 
@@ -38,10 +38,11 @@ def parse(authority: bytes, caller_namespace: str) -> MeshName | None:
 
     Any case, a trailing dot and a port are understood; `<service>.mesh` is in `caller_namespace`.
     """
-    host, _, digits = authority.decode("ascii", "replace").lower().partition(":")
-    match = _NAME.fullmatch(host.removesuffix("."))
-    port = int(digits) if digits else None
-    if match is None or (port is not None and not 0 < port < 65536):
+    match = _NAME.fullmatch(authority.decode("ascii", "replace").lower())
+    if match is None:
+        return None
+    port = int(match["port"]) if match["port"] else None
+    if port is not None and not 0 < port < 65536:
         return None
     if match["alone"]:
         return MeshName(caller_namespace, match["alone"], port)
