@@ -53,7 +53,10 @@ def parse(text: bytes | bytearray) -> Update:
     Raises:
         msgspec.DecodeError: the line is not JSON or not an update (`ValidationError` is one).
     """
-    return _decoder.decode(text)
+    try:
+        return _decoder.decode(text)
+    except UnicodeDecodeError as error:
+        raise msgspec.DecodeError(f"not UTF-8: {error}") from error
 
 
 def size_of(services: Sequence[Service]) -> int:
