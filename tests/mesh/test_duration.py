@@ -1,0 +1,48 @@
+"""Durations as operators write them."""
+
+import pytest
+from hypothesis import given
+from hypothesis.strategies import integers
+
+from nodeproxy.mesh.duration import seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("15s", 15.0),
+        ("250ms", 0.25),
+        ("1m30s", 90.0),
+        ("1h", 3600.0),
+        ("1h2m3s4ms", 3723.004),
+        ("1.5s", 1.5),
+        ("0.25s", 0.25),
+        ("10us", 1e-5),
+        ("10µs", 1e-5),
+        ("7ns", 7e-9),
+        ("0s", 0.0),
+        ("0", 0.0),
+        (0, 0.0),
+        (0.0, 0.0),
+        ("1s1s", 2.0),
+    ],
+)
+def test_a_duration_is_so_many_seconds(text, expected):
+    assert seconds(text) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "15", "s", "-1s", "+1s", "1 s", " 1s", "1s ", "1s\n", "1S", "1d", ".5s", "1.s", "1e3s", "inf", "٣s"),
+        *(15, 1.5, None, True, False, ["1s"], {"s": 1}),
+    ],
+)
+def test_what_is_no_duration_is_refused_with_an_example_of_one(text):
+    with pytest.raises(ValueError, match=r"^not a duration; write one as 250ms, 15s or 1m30s$"):
+        seconds(text)
+
+
+@given(minutes=integers(0, 10_000), rest=integers(0, 59))
+def test_parts_add_up(minutes, rest):
+    assert seconds(f"{minutes}m{rest}s") == minutes * 60 + rest

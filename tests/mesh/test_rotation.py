@@ -1,0 +1,114 @@
+"""Who takes part: tried ones are avoided, nobody fit means everybody, an ejection's end brings its endpoint back."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from nodeproxy.mesh.balance import InTurn
+from nodeproxy.mesh.health import Health, connect_failed
+from nodeproxy.mesh.rotation import Rotation
+
+NOW = 1000.0
+
+
+@dataclass(eq=False)
+class Member:
+    name: str
+    active: int = 0
+    health: Health = field(default_factory=Health)
+
+
+def members(names="abc"):
+    return [Member(name) for name in names]
+
+
+def rotation(of):
+    return Rotation(of, InTurn(), lambda: 0.0)
+
+
+def given_by(rotation, now=NOW, tried=None, times=6):
+    """The names of all that `times` requests are given, in order of the alphabet."""
+    return "".join(sorted({rotation.next(now, tried).name for _ in range(times)}))
+
+
+def test_a_service_without_endpoints_gives_none():
+    empty = rotation([])
+
+    assert empty.next(NOW, None) is None
+    assert empty.usable_count(NOW) == 0
+    assert not empty.has_others([])
+
+
+@pytest.mark.parametrize(("tried", "left"), [("", "abc"), ("a", "bc"), ("ab", "c"), ("abc", "abc")])
+def test_tried_ones_are_given_only_when_no_other_is_left(tried, left):
+    a_b_c = members()
+
+    given = given_by(rotation(a_b_c), tried=[member for member in a_b_c if member.name in tried])
+
+    assert given == left
+
+
+def test_one_that_is_ejected_is_better_than_one_that_was_tried():
+    a, b = members("ab")
+    connect_failed(b.health, NOW)
+
+    assert given_by(rotation([a, b]), tried=[a]) == "b"
+
+
+def test_an_ejected_one_takes_no_part_until_its_ejection_ends():
+    a, b = members("ab")
+    connect_failed(b.health, NOW)
+    of_two = rotation([a, b])
+
+    assert given_by(of_two, NOW + 0.99) == "a"
+    assert given_by(of_two, NOW + 1.0) == "ab"
+
+
+def test_the_earliest_of_several_ejections_is_waited_for():
+    a, b, c = members()
+    b.health.ejected_until, c.health.ejected_until = NOW + 9, NOW + 3
+    of_three = rotation([a, b, c])
+
+    assert [given_by(of_three, NOW + late_s) for late_s in (0, 2.9, 3, 8.9, 9)] == ["a", "a", "ac", "ac", "abc"]
+
+
+def test_a_change_of_health_counts_from_the_review_on():
+    a, b = members("ab")
+    of_two = rotation([a, b])
+    assert given_by(of_two) == "ab"
+
+    b.health.probes_down = True
+    assert given_by(of_two) == "ab"
+    of_two.review(NOW)
+    assert given_by(of_two) == "a"
+    b.health.probes_down = False
+    of_two.review(NOW)
+
+    assert given_by(of_two) == "ab"
+
+
+@pytest.mark.parametrize("unfit", [Health(probes_down=True), Health(ejected_until=NOW + 60)])
+def test_when_nobody_is_fit_everybody_is_asked_and_nobody_counted(unfit):
+    a, b = members("ab")
+    a.health = b.health = unfit
+    of_two = rotation([a, b])
+
+    assert given_by(of_two) == "ab"
+    assert of_two.usable_count(NOW) == 0
+
+
+def test_the_count_of_usable_ones_follows_the_clock():
+    a, b, c = members()
+    connect_failed(b.health, NOW)
+    c.health.probes_down = True
+    of_three = rotation([a, b, c])
+
+    assert [of_three.usable_count(now) for now in (NOW, NOW + 1)] == [1, 2]
+
+
+def test_others_are_those_that_were_not_tried():
+    a, b = members("ab")
+    of_two = rotation([a, b])
+
+    assert of_two.has_others([]) and of_two.has_others([a])
+    assert not of_two.has_others([a, b])
