@@ -1,5 +1,6 @@
 """The commands of `nodeproxy`."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -63,7 +64,7 @@ def demo(
 ) -> None:
     """Start three example services and the mesh in front of them, send requests, show what happened."""
     command = [sys.executable, "-m", "nodeproxy.demo", str(requests), *(["--once"] if once else [])]
-    raise typer.Exit(subprocess.run(command, check=False).returncode)
+    os.execv(sys.executable, command)  # in our place: a signal to us is a signal to it
 
 
 def read_settings(config: Path | None, flags: dict[str, Any]) -> Settings:

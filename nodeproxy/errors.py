@@ -32,6 +32,13 @@ class HeadTimeout(BadRequest):
     reason = "head-timeout"
 
 
+class BodyTimeout(BadRequest):
+    """A body that has begun, and of which nothing more comes."""
+
+    status = 408
+    reason = "body-timeout"
+
+
 class TargetTooLong(BadRequest):
     """A request line beyond its limit."""
 

@@ -141,7 +141,7 @@ class Worker:
         assert isinstance(balancer, LoadBalancerSettings)
         name = f"{service.key}:{port.number}"
         rotation = self._roster.rotation(name, port.endpoints, chooser(balancer.simple), self._random.random)
-        return Upstream(name, rotation, self._reactor, timeouts, self._limits)
+        return Upstream(name, rotation, self._reactor, timeouts.connect_s, self._limits)
 
     def _tools(self, stats: RouteStats) -> Tools:
         return Tools(self._reactor.clock, self._random.random, self._reactor.sleep, stats)

@@ -51,7 +51,7 @@ def running(folder: Path, ports: Mapping[str, int]) -> Iterator[Mesh]:
     mesh = Mesh(f"127.0.0.1:{_port(8077)}", f"127.0.0.1:{_port(9077)}", yaml)
     command = [
         sys.executable, "-m", "nodeproxy", "run", "--discovery", f"files:{yaml}",
-        "--listen", mesh.listen, "--admin", mesh.admin,
+        "--listen", mesh.listen, "--admin", mesh.admin, "--workers", "1",
     ]  # fmt: skip
     log = folder / "nodeproxy.log"
     with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:

@@ -10,7 +10,6 @@ from nodeproxy.protocol.added import VIA
 from nodeproxy.protocol.status import error_head_and_body
 
 SHARE_BYTES = 256 * 1024  # moved in one go before others get a turn; about 100 us
-IDLE_S = 300.0  # without a byte of a response; Envoy's stream_idle_timeout
 
 _END = VIA + b"\r\n"
 _END_CHUNKED = VIA + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -67,11 +66,11 @@ class Reply:
         return head + b"Connection: close\r\n\r\n" + body
 
     async def _stream(self, exchange: Exchange, response: Response, chunked: bool) -> None:
-        body, lane, reactor = response.rest, exchange.lane, self._channel.reactor
+        body, reactor = response.rest, self._channel.reactor
         assert body is not None  # the caller has looked
-        deadline, moved = lane.deadline, 0
+        moved = 0
         while True:
-            lane.limit(min(deadline, reactor.now + IDLE_S))
+            exchange.moved(reactor.now)
             piece = await body.read()
             if not piece:
                 break

@@ -17,14 +17,15 @@ class Upload:
     failure to send the body ends the exchange.
     """
 
-    __slots__ = ("_channel", "_exchange", "_idle_s", "_parent", "_task", "complete")
+    __slots__ = ("_channel", "_exchange", "_parent", "_task", "awaits_client", "complete")
 
-    def __init__(self, exchange: Exchange, channel: SocketChannel, idle_s: float) -> None:
+    def __init__(self, exchange: Exchange, channel: SocketChannel) -> None:
         self.complete = False
         """Whether the whole body has been sent."""
+        self.awaits_client = False
+        """Whether the next piece has yet to come."""
         self._exchange = exchange
         self._channel = channel
-        self._idle_s = idle_s
         self._parent: Task = channel.reactor.current
         self._task = self._parent.start(self._run())
 
@@ -42,19 +43,21 @@ class Upload:
             self._parent.interrupt(error)
             return
         self.complete = True
-        if self._exchange.allowance_s:
-            self._parent.limit(self._channel.reactor.now + self._exchange.allowance_s)
+        now = self._channel.reactor.now
+        self._exchange.until = now + self._exchange.allowance_s
+        self._exchange.moved(now)
 
     async def _send(self) -> None:
-        body, reactor = self._exchange.body, self._channel.reactor
+        exchange, body, reactor = self._exchange, self._exchange.body, self._channel.reactor
         chunked = body.length == CHUNKED
         moved = 0
         while True:
-            if self._idle_s:
-                self._task.limit(reactor.now + self._idle_s)
+            self.awaits_client = True
             piece = await body.read()
+            self.awaits_client = False
             if not piece:
                 break
+            exchange.moved(reactor.now)
             await self._channel.send(framed(piece, chunked))
             moved += len(piece)
             if moved >= SHARE_BYTES:

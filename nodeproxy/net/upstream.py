@@ -2,7 +2,15 @@
 
 from dataclasses import dataclass
 
-from nodeproxy.errors import BadResponse, ConnectFailed, ConnectionLost, EndpointError, NoEndpoints
+from nodeproxy.errors import (
+    BadResponse,
+    BodyTimeout,
+    ConnectFailed,
+    ConnectionLost,
+    DeadlinePassed,
+    EndpointError,
+    NoEndpoints,
+)
 from nodeproxy.mesh.rotation import Rotation
 from nodeproxy.net.body import ReceivedBody, WholeBody
 from nodeproxy.net.channel import SocketChannel
@@ -10,7 +18,6 @@ from nodeproxy.net.endpoint import Endpoint
 from nodeproxy.net.reactor import Reactor
 from nodeproxy.net.upload import Upload
 from nodeproxy.policies.exchange import Exchange, Response
-from nodeproxy.policies.timeouts import TimeoutsSettings
 from nodeproxy.protocol.head import UNTIL_CLOSE, HeadLimits, ResponseHead
 from nodeproxy.protocol.method import IDEMPOTENT
 from nodeproxy.protocol.scan import scan_response
@@ -25,12 +32,12 @@ class Unanswered(ConnectionLost):
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """Sends exchanges to the endpoints of one service port. `name` is for messages."""
+    """Sends exchanges to the endpoints of one service port. `name` is for messages, `connect_s` bounds a connect."""
 
     name: str
     rotation: Rotation[Endpoint]
     reactor: Reactor
-    timeouts: TimeoutsSettings
+    connect_s: float
     limits: HeadLimits
 
     async def __call__(self, exchange: Exchange) -> Response:
@@ -72,7 +79,7 @@ class Upstream:
                 # The endpoint closed the idle connection while the request was under way (RFC 9112, 9.3.1).
                 if exchange.head.method not in IDEMPOTENT or not exchange.body.rewind():
                     raise
-        return await self._ask(exchange, endpoint, await endpoint.connect(self.timeouts.connect_s))
+        return await self._ask(exchange, endpoint, await endpoint.connect(self.connect_s))
 
     async def _ask(self, exchange: Exchange, endpoint: Endpoint, channel: SocketChannel) -> Response:
         upload, body = None, exchange.body
@@ -81,12 +88,14 @@ class Upstream:
                 await self._send_whole(channel, exchange.head.head + exchange.onward + body.take())
             else:
                 await channel.send(exchange.head.head + exchange.onward)
-                upload = Upload(exchange, channel, self.timeouts.idle_s)
+                upload = Upload(exchange, channel)
             head, data = await self._read_head(exchange, channel)
-        except BaseException:
+        except BaseException as error:
+            channel.close()
             if upload is not None:
                 upload.stop()
-            channel.close()
+                if isinstance(error, DeadlinePassed) and upload.awaits_client:
+                    raise BodyTimeout("nothing more comes of the request's body") from error
             raise
         return self._response(exchange, endpoint, Answer(channel, upload, head, data))
 

@@ -6,6 +6,7 @@ either side: heads are blocks of field lines, bodies are something one pulls.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Protocol
 
 from nodeproxy.protocol.head import RequestHead
@@ -100,12 +101,14 @@ class Exchange:
         "client",
         "endpoint_name",
         "head",
+        "idle_s",
         "interim",
         "lane",
         "onward",
         "started",
         "tried",
         "tries",
+        "until",
     )
 
     def __init__(self, head: RequestHead, body: Body, client: str, lane: Lane, started: float) -> None:
@@ -120,14 +123,22 @@ class Exchange:
         """The field lines the mesh adds to the request, and the empty line that ends its head."""
         self.interim: Callable[[bytes], Awaitable[None]] | None = None
         """Takes a 1xx head to the client; None when the client's protocol has none."""
-        self.allowance_s = 0.0
-        """How long the response may take once a streamed request body has been sent; 0 means no limit."""
+        self.until = inf
+        """When it must be over, monotonic seconds."""
+        self.idle_s = inf
+        """How long no byte of it may move."""
+        self.allowance_s = inf
+        """How long it may take once a streamed request body has been sent: from then on there is an `until`."""
         self.tries = 0
         """How often it was sent, or tried to be sent, to an endpoint."""
         self.endpoint_name = ""
         """The endpoint it was last sent to, for logs."""
         self.tried: list[Carrier] | None = None
         """Endpoints that failed it, not to be chosen again while others are left."""
+
+    def moved(self, now: float) -> None:
+        """A byte of it has moved, in either direction: silence is counted from here."""
+        self.lane.limit(min(self.until, now + self.idle_s))
 
 
 Handler = Callable[[Exchange], Awaitable[Response]]

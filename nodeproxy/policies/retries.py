@@ -5,7 +5,6 @@ body is gone are not sent again, whatever is asked for.
 """
 
 from collections.abc import Callable
-from math import inf
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -122,37 +121,35 @@ class Retries:
         """The first response that is good enough, or the last one's."""
         if exchange.body.streamed:
             exchange.body = KeptBody(exchange.body)
-        attempt, until = 0, exchange.lane.deadline
+        attempt = 0
         while True:
             try:
                 response = await self._try(exchange)
-                if response.status not in self._statuses or not self._again(exchange, attempt, until):
+                if response.status not in self._statuses or not self._again(exchange, attempt):
                     return response
                 if exchange.head.method not in self._methods:
                     return response
                 response.close()
             except EndpointError as error:
                 idempotent = exchange.head.method in self._methods
-                if not may_resend(error, idempotent, self._settings) or not self._again(exchange, attempt, until):
+                if not may_resend(error, idempotent, self._settings) or not self._again(exchange, attempt):
                     raise
             attempt += 1
             self._tools.stats.retries += 1
-            exchange.lane.limit(until)
+            exchange.moved(self._tools.now())
             await self._tools.sleep(backoff_s(attempt, self._settings.backoff, self._tools.random))
 
     async def _try(self, exchange: Exchange) -> Response:
         if not self._per_try_s:
             return await self._inner(exchange)
-        outer = exchange.lane.deadline
-        mine = min(outer, self._tools.now() + self._per_try_s)
-        exchange.lane.limit(mine)
+        if not exchange.body.streamed:  # how long sending one takes is its client's affair
+            exchange.lane.limit(min(exchange.lane.deadline, self._tools.now() + self._per_try_s))
         response = await self._inner(exchange)
-        if exchange.lane.deadline == mine:  # else a streamed body was sent meanwhile, and its allowance counts
-            exchange.lane.limit(outer)
+        exchange.moved(self._tools.now())
         return response
 
-    def _again(self, exchange: Exchange, attempt: int, until: float) -> bool:
-        in_time = until == inf or self._tools.now() < until
+    def _again(self, exchange: Exchange, attempt: int) -> bool:
+        in_time = self._tools.now() < exchange.until
         return attempt < self._settings.attempts and in_time and exchange.body.rewind()
 
 

@@ -1,4 +1,6 @@
-"""`timeouts`: how long a request, one try of it, a connect and a silence may last."""
+"""`timeouts`: how long a request, a connect and a silence may last."""
+
+from math import inf
 
 from nodeproxy.policies.block import Block, Duration, Policy
 from nodeproxy.policies.exchange import Exchange, Handler, Response, Tools
@@ -17,24 +19,27 @@ class TimeoutsSettings(Block):
 
 
 class Timeouts:
-    """Sets the exchange's deadline; the reactor ends whatever waits when it passes."""
+    """Sets the exchange's limits; the reactor ends whatever waits when one passes."""
 
     def __init__(self, settings: TimeoutsSettings, inner: Handler) -> None:
-        self._request_s = settings.request_s
+        self._request_s = settings.request_s or inf
+        self._idle_s = settings.idle_s or inf
         self._inner = inner
 
     async def __call__(self, exchange: Exchange) -> Response:
-        """Pass `exchange` on with its deadline set."""
+        """Pass `exchange` on with its limits set."""
+        exchange.idle_s = self._idle_s
         if exchange.body.streamed:
             exchange.allowance_s = self._request_s
         else:
-            exchange.lane.limit(exchange.started + self._request_s)
+            exchange.until = exchange.started + self._request_s
+        exchange.moved(exchange.started)
         return await self._inner(exchange)
 
 
 def wrap(settings: TimeoutsSettings, inner: Handler, _tools: Tools) -> Handler:
-    """`inner` within the request timeout; the other two fields are the upstream's to keep."""
-    return Timeouts(settings, inner) if settings.request_s else inner
+    """`inner` within the limits on request and silence; `connect` is the upstream's to keep."""
+    return Timeouts(settings, inner) if settings.request_s or settings.idle_s else inner
 
 
 POLICY = Policy("timeouts", TimeoutsSettings, wrap, default=True)

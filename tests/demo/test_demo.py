@@ -50,10 +50,10 @@ def test_a_proxy_in_the_environment_is_not_asked_for_loopback():
 
 
 def test_a_mesh_that_does_not_start_is_told_with_the_end_of_its_log():
-    done = demo_once(NODEPROXY_WORKERS="0")
+    done = demo_once(NODEPROXY_DRAIN_TIMEOUT_S="0")
 
     assert done.returncode == 1
-    assert "did not become ready" in done.stdout and "setting workers" in done.stdout
+    assert "did not become ready" in done.stdout and "setting drain_timeout_s" in done.stdout
 
 
 def demo_once(**environment):

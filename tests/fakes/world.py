@@ -141,7 +141,7 @@ class World:
         name = f"{service.key}:{port.number}"
         choose = chooser(settings["loadBalancer"].simple)
         rotation = self.roster.rotation(name, port.endpoints, choose, random.Random(7).random)
-        return Upstream(name, rotation, self.reactor, settings["timeouts"], HeadLimits())
+        return Upstream(name, rotation, self.reactor, settings["timeouts"].connect_s, HeadLimits())
 
     def _tools(self, stats):
         return Tools(self.clock, random.Random(3).random, self._sleep, stats)
