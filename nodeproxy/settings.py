@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     access_log: Literal["off", "json", "text"] = Field("off", description="one line per request on stdout")
     log_format: Literal["json", "text"] = Field("text", description="what happens to the proxy itself, on stderr")
     half_close_is_gone: bool = Field(False, description="a client that half-closes gets no answer any more")
+    trust_forwarded: bool = Field(
+        False, description="believe X-Forwarded-* of clients and append to it, instead of replacing it"
+    )
     # Istio samples 1 % of the traces that begin in the mesh; a caller's own decision is always kept.
     trace_sample_ratio: float = Field(0.01, ge=0, le=1, description="of traces that begin here, marked as sampled")
     head_timeout_s: Positive = Field(10.0, description="from a head's first byte to its last")  # HAProxy's advice

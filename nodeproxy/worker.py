@@ -66,6 +66,7 @@ class Worker:
             head_timeout_s=settings.head_timeout_s,
             idle_timeout_s=settings.client_idle_timeout_s,
             half_close_is_gone=settings.half_close_is_gone,
+            trusts_forwarded=settings.trust_forwarded,
             access_log=None if settings.access_log == "off" else self._log_exchange,
             draining=lambda: self._draining,
         )

@@ -16,7 +16,7 @@ from nodeproxy.net.channel import SocketChannel
 from nodeproxy.net.reactor import Reactor
 from nodeproxy.net.reply import Reply
 from nodeproxy.policies.exchange import Exchange
-from nodeproxy.protocol.added import Adder
+from nodeproxy.protocol.added import Adder, Forwarded, forwarded
 from nodeproxy.protocol.head import HeadLimits, RequestHead
 from nodeproxy.protocol.scan import scan_request
 from nodeproxy.telemetry.stats import RouteStats, WorkerStats
@@ -45,6 +45,8 @@ class Entrance:
     head_timeout_s: float
     idle_timeout_s: float
     half_close_is_gone: bool
+    trusts_forwarded: bool
+    """Whether X-Forwarded-* of clients is believed."""
     access_log: AccessLog | None
     draining: Callable[[], bool]
 
@@ -59,6 +61,7 @@ class Connection:
         self._client = client
         self._received = b""  # and not used yet: the beginning of the next request
         self._request_body: ReceivedBody | None = None  # that has not been read to its end
+        self._forwarded: Forwarded | None = None  # of this request, from a client that is trusted with it
         self._reply = Reply(channel)
         self._idle = True
 
@@ -116,6 +119,8 @@ class Connection:
                 raise HeadTimeout(f"no whole head within {entrance.head_timeout_s:g} s of its first byte") from None
             return None
         self._idle = False
+        if entrance.trusts_forwarded:
+            self._forwarded = forwarded(data[: head.end])
         self._received = data[head.end :] if len(data) != head.end else b""
         return head
 
@@ -125,7 +130,7 @@ class Connection:
         task = self._reactor.current
         task.deadline = inf
         exchange = Exchange(head, self._body(head), self._client, task, self._reactor.clock())
-        exchange.onward = entrance.adder(head, self._client)
+        exchange.onward = entrance.adder(head, self._client, self._forwarded)
         reply.began = False
         if head.minor:
             exchange.interim = reply.interim

@@ -82,10 +82,17 @@ class World:
             "head_timeout_s": 10.0,
             "idle_timeout_s": 3600.0,
             "half_close_is_gone": False,
+            "trusts_forwarded": False,
             "access_log": lambda *line: self.log.append(line),
             "draining": lambda: self.draining,
         }
         return Entrance(**{**parts, **changes})
+
+    def reopen(self, **changes):
+        """Listen at another address, with some parts of the entrance changed."""
+        self.listener.close()
+        self.entrance = self.make_entrance(**changes)
+        self.listener = Listener(self.door, self.reactor, bound(("127.0.0.1", 0)), self.entrance)
 
     def run(self, scenario: Coroutine):
         """Turn until `scenario` has ended; its exception is the test's."""

@@ -1,0 +1,60 @@
+"""What an entrance may be told: whom to believe, and when a client counts as gone."""
+
+GET = b"GET / HTTP/1.1\r\nHost: web.shop.mesh\r\n"
+CLAIMS = b"X-Forwarded-For: 10.0.0.9\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: shop.example\r\n\r\n"
+
+
+async def seen_by_endpoint(world, request):
+    """The head that the endpoint receives, and both ends."""
+    endpoint = world.endpoint()
+    world.serve(endpoint)
+    client = await world.client()
+    await client.send(request)
+    server = await endpoint.accept()
+    return await server.head(), client, server
+
+
+async def test_what_a_client_says_of_others_is_replaced(world):
+    seen, _client, _server = await seen_by_endpoint(world, GET + CLAIMS)
+
+    assert seen.count(b"X-Forwarded-") == 3
+    assert b"X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: web.shop.mesh\r\n" in seen
+
+
+async def test_a_trusted_client_is_believed_and_appended_to(world):
+    world.reopen(trusts_forwarded=True)
+
+    seen, _client, _server = await seen_by_endpoint(world, GET + CLAIMS)
+
+    assert seen.count(b"X-Forwarded-") == 3
+    assert b"X-Forwarded-For: 10.0.0.9, 127.0.0.1\r\n" in seen
+    assert b"X-Forwarded-Proto: https\r\nX-Forwarded-Host: shop.example\r\n" in seen
+
+
+async def test_a_trusted_client_that_says_nothing_is_the_first(world):
+    world.reopen(trusts_forwarded=True)
+
+    seen, _client, _server = await seen_by_endpoint(world, GET + b"\r\n")
+
+    assert b"X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: web.shop.mesh\r\n" in seen
+
+
+async def test_a_client_that_half_closes_still_gets_its_answer(world):
+    _seen, client, server = await seen_by_endpoint(world, GET + b"\r\n")
+
+    client.channel.half_close()
+    await world.settle()
+    await server.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    assert (await client.head()).startswith(b"HTTP/1.1 204 ")
+
+
+async def test_half_closing_counts_as_gone_where_it_is_set_so(world):
+    world.reopen(half_close_is_gone=True)
+    _seen, client, server = await seen_by_endpoint(world, GET + b"\r\n")
+
+    client.channel.half_close()
+
+    assert await server.rest() == b""
+    assert await client.rest() == b""
+    assert world.route.stats.requests == {(499, "client-gone"): 1}
