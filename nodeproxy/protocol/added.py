@@ -54,7 +54,7 @@ class Adder:
         self._sample_ratio = sample_ratio
 
     def __call__(self, head: RequestHead, client: str, said: Forwarded | None = None) -> bytes:
-        """The lines for a request with `head` that came from the address `client`; `said` is what it is trusted with."""
+        """The lines for a request with `head` from the address `client`; `said` is what it is trusted with."""
         trace = head.traceparent
         if not trace or not is_traceparent(trace):
             trace = new_traceparent(self._random.getrandbits, self._random.random() < self._sample_ratio)
