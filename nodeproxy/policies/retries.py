@@ -121,17 +121,15 @@ class Retries:
         """The first response that is good enough, or the last one's."""
         if exchange.body.streamed:
             exchange.body = KeptBody(exchange.body)
+        idempotent = exchange.head.method in self._methods
         attempt = 0
         while True:
             try:
                 response = await self._try(exchange)
-                if response.status not in self._statuses or not self._again(exchange, attempt):
-                    return response
-                if exchange.head.method not in self._methods:
+                if response.status not in self._statuses or not idempotent or not self._again(exchange, attempt):
                     return response
                 response.close()
             except EndpointError as error:
-                idempotent = exchange.head.method in self._methods
                 if not may_resend(error, idempotent, self._settings) or not self._again(exchange, attempt):
                     raise
             attempt += 1
@@ -149,6 +147,7 @@ class Retries:
         return response
 
     def _again(self, exchange: Exchange, attempt: int) -> bool:
+        """Whether there is a next try. To be asked last: the body, maybe still being sent, starts over."""
         in_time = self._tools.now() < exchange.until
         return attempt < self._settings.attempts and in_time and exchange.body.rewind()
 
