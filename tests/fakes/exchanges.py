@@ -1,0 +1,133 @@
+"""What stands around a policy: an exchange to pass in, an endpoint with a script, a world whose time is told."""
+
+from math import inf
+from random import Random
+
+from nodeproxy.net.body import WholeBody
+from nodeproxy.policies.exchange import Exchange, Response, Tools
+from nodeproxy.protocol.head import CHUNKED, RequestHead
+from nodeproxy.telemetry.stats import RouteStats
+
+STARTED = 1000.0
+
+
+def run(coroutine):
+    """What `coroutine` gives; it must not wait for anything."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return end.value
+    raise AssertionError(f"it waits: {coroutine}")
+
+
+class Lane:
+    """A task, as far as an exchange knows it; remembers every limit it was given."""
+
+    def __init__(self):
+        self.deadline = inf
+        self.limits = []
+
+    def limit(self, deadline):
+        self.deadline = deadline
+        self.limits.append(deadline)
+
+
+class Pieces:
+    """A body that is still arriving, piece by piece; what is read is gone."""
+
+    def __init__(self, *pieces, trailers=b""):
+        self.length = CHUNKED
+        self.streamed = True
+        self.trailers = b""
+        self._pieces = list(pieces)
+        self._behind = trailers
+
+    async def read(self):
+        if self._pieces:
+            return self._pieces.pop(0)
+        self.trailers = self._behind
+        return b""
+
+    def rewind(self):
+        return False
+
+
+class Held:
+    """The unread rest of a response."""
+
+    abandoned = False
+
+    def abandon(self):
+        self.abandoned = True
+
+
+class Carrier:
+    """An endpoint that carries one exchange."""
+
+    name = "10.0.0.1:80"
+
+    def __init__(self):
+        self.active = 1
+
+
+class Replies:
+    """A handler with a script: an error is raised, a number is a response's status; the last one stays.
+
+    Reads each request's body to its end, and notes it with the deadline of its try.
+    """
+
+    def __init__(self, *script, taking_s=0.0, world=None):
+        self._script = list(script)
+        self._taking_s = taking_s
+        self._world = world
+        self.bodies = []
+        self.deadlines = []
+        self.responses = []
+
+    @property
+    def calls(self):
+        return len(self.bodies)
+
+    async def __call__(self, exchange):
+        self.deadlines.append(exchange.lane.deadline)
+        body = b""
+        while piece := await exchange.body.read():
+            body += piece
+        self.bodies.append(body)
+        if self._world is not None:
+            self._world.now += self._taking_s
+        reply = self._script.pop(0) if len(self._script) > 1 else self._script[0]
+        if isinstance(reply, Exception):
+            raise reply
+        response = Response(reply, b"", 0, rest=Held())
+        response.endpoint = Carrier()
+        self.responses.append(response)
+        return response
+
+
+class PolicyWorld:
+    """Time that only sleeping moves, chance from a seed, numbers of a route."""
+
+    def __init__(self):
+        self.now = STARTED
+        self.slept = []
+        self.stats = RouteStats()
+        self.tools = Tools(lambda: self.now, Random(5).random, self._sleep, self.stats)
+
+    async def _sleep(self, seconds):
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+def head(method=b"GET", **fields):
+    """A request's head with only what matters."""
+    usual = {
+        "method": method, "target": b"/", "minor": 1, "host": b"web.shop.mesh", "length": 0, "persistent": True,
+        "expects": False, "service": b"", "traceparent": b"", "head": b"", "end": 0,
+    }  # fmt: skip
+    return RequestHead(**{**usual, **fields})
+
+
+def exchange(method=b"GET", body=None):
+    """An exchange that has just begun."""
+    return Exchange(head(method), body or WholeBody(b""), "10.0.0.9", Lane(), STARTED)

@@ -1,0 +1,82 @@
+"""The limits of an exchange: on all of it, on its silence, on what comes after a streamed request."""
+
+from math import inf
+
+import pytest
+
+from nodeproxy.policies import timeouts
+from nodeproxy.policies.timeouts import TimeoutsSettings
+from tests.fakes.exchanges import STARTED, Pieces, PolicyWorld, Replies, exchange, run
+
+
+def sent(written, body=None):
+    """An exchange that has passed timeouts, and the deadline its endpoint saw."""
+    one, endpoint = exchange(body=body), Replies(200)
+    run(timeouts.wrap(TimeoutsSettings.model_validate(written), endpoint, PolicyWorld().tools)(one))
+    return one, endpoint.deadlines[0]
+
+
+def test_a_request_has_a_limit_from_its_beginning():
+    one, deadline = sent({"request": "2s", "idle": "10s"})
+
+    assert one.until == deadline == STARTED + 2
+    assert one.allowance_s == inf
+
+
+def test_silence_has_a_limit_when_it_is_the_shorter_one():
+    one, deadline = sent({"request": "20s", "idle": "10s"})
+
+    assert (deadline, one.until, one.idle_s) == (STARTED + 10, STARTED + 20, 10)
+
+
+def test_every_byte_moves_the_limit_on_silence_and_none_the_limit_of_the_request():
+    one, _ = sent({"request": "20s", "idle": "10s"})
+
+    one.moved(STARTED + 7)
+    assert one.lane.deadline == STARTED + 17
+    one.moved(STARTED + 15)
+
+    assert one.lane.deadline == STARTED + 20
+
+
+def test_the_time_a_body_takes_to_arrive_is_not_the_requests():
+    one, deadline = sent({"request": "2s", "idle": "10s"}, Pieces(b"slow"))
+
+    assert one.allowance_s == 2
+    assert one.until == inf
+    assert deadline == STARTED + 10
+
+
+@pytest.mark.parametrize(
+    ("written", "until", "deadline"),
+    [
+        ({"request": 0, "idle": "10s"}, inf, STARTED + 10),
+        ({"request": "2s", "idle": 0}, STARTED + 2, STARTED + 2),
+    ],
+)
+def test_zero_switches_one_limit_off(written, until, deadline):
+    one, seen = sent(written)
+
+    assert (one.until, seen) == (until, deadline)
+
+
+def test_a_streamed_body_without_a_limit_on_requests_has_no_allowance():
+    one, _ = sent({"request": 0}, Pieces(b"slow"))
+
+    assert one.allowance_s == inf
+
+
+def test_without_either_limit_the_policy_is_not_there():
+    endpoint = Replies(200)
+
+    handler = timeouts.wrap(
+        TimeoutsSettings.model_validate({"request": 0, "idle": "0s"}), endpoint, PolicyWorld().tools
+    )
+
+    assert handler is endpoint
+
+
+def test_the_usual_limits_are_those_of_other_meshes():
+    settings = TimeoutsSettings()
+
+    assert (settings.request_s, settings.idle_s, settings.connect_s) == (15, 300, 5)
