@@ -1,0 +1,138 @@
+"""The counters as Prometheus reads them."""
+
+from math import inf
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from nodeproxy.telemetry.metrics import RouteNumbers, Sources, WorkerCollector
+from nodeproxy.telemetry.stats import LATENCY_BOUNDS_S, RouteStats, WorkerStats
+
+WEB = ("shop", "web", "80")
+ORDER = ("namespace", "service", "port", "status", "reason", "le", "at_least")
+LABELS = dict(zip(("namespace", "service", "port"), WEB, strict=True))
+
+
+class Scrape:
+    """What Prometheus knows after it has asked a worker with these numbers."""
+
+    def __init__(self, stats=None, worker=None, age_s=1.5, route=(0, 0, 0, 0)):
+        routes = [RouteNumbers(WEB, stats or RouteStats(), *route)]
+        sources = Sources(
+            worker or WorkerStats(), lambda: iter(routes), lambda: age_s, (0.001, 0.25, 1.0), [5, 3, 1, 0]
+        )
+        registry = CollectorRegistry()
+        registry.register(WorkerCollector(sources))
+        self.families = list(text_string_to_metric_families(generate_latest(registry).decode()))
+        self._samples = [sample for family in self.families for sample in family.samples]
+
+    def values(self, name):
+        """By the values of its labels, in the order of ORDER."""
+        return {
+            tuple(sample.labels[label] for label in ORDER if label in sample.labels): sample.value
+            for sample in self._samples
+            if sample.name == name
+        }
+
+    def value(self, name, **labels):
+        (value,) = (s.value for s in self._samples if s.name == name and s.labels == labels)
+        return value
+
+
+def test_requests_are_told_by_status_and_reason():
+    stats = RouteStats()
+    for status, reason in [(200, ""), (200, ""), (503, ""), (503, "no-endpoints"), (499, "client-gone")]:
+        stats.count(status, reason, 0.01)
+
+    assert Scrape(stats).values("nodeproxy_requests_total") == {
+        (*WEB, "200", ""): 2,
+        (*WEB, "503", ""): 1,
+        (*WEB, "503", "no-endpoints"): 1,
+        (*WEB, "499", "client-gone"): 1,
+    }
+
+
+def test_requests_that_reached_no_service_have_none_in_their_labels():
+    worker = WorkerStats()
+    worker.unrouted.count(404, "unknown-service", 0.0)
+
+    scrape = Scrape(worker=worker)
+
+    assert scrape.values("nodeproxy_requests_total") == {("", "", "", "404", "unknown-service"): 1}
+    assert set(scrape.values("nodeproxy_request_duration_seconds_count")) == {WEB}
+
+
+def test_buckets_are_cumulative_and_end_with_all():
+    stats = RouteStats()
+    for elapsed_s in (0.0, 0.0005, 0.00051, 0.3, 10.0, 99.0):
+        stats.count(200, "", elapsed_s)
+
+    scrape = Scrape(stats)
+
+    told = scrape.values("nodeproxy_request_duration_seconds_bucket")
+    buckets = {float(bound): number for (*_, bound), number in told.items()}
+    assert list(buckets) == [*LATENCY_BOUNDS_S, inf]
+    assert list(buckets.values()) == sorted(buckets.values())
+    assert [buckets[bound] for bound in (0.0005, 0.001, 0.25, 0.5, 10.0, inf)] == [2, 3, 3, 4, 5, 6]
+    assert scrape.value("nodeproxy_request_duration_seconds_count", **LABELS) == 6
+    assert scrape.value("nodeproxy_request_duration_seconds_sum", **LABELS) == pytest.approx(109.30101)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("nodeproxy_retries_total", 9),
+        ("nodeproxy_ejections_total", 1),
+        ("nodeproxy_active_requests", 2),
+        ("nodeproxy_endpoints", 5),
+        ("nodeproxy_usable_endpoints", 4),
+    ],
+)
+def test_a_route_tells_each_of_its_numbers(name, value):
+    stats = RouteStats()
+    stats.retries = 9
+
+    assert Scrape(stats, route=(1, 2, 5, 4)).value(name, **LABELS) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "attribute"),
+    [
+        ("nodeproxy_client_connections", "connections"),
+        ("nodeproxy_client_connections_accepted_total", "accepted"),
+        ("nodeproxy_unexpected_errors_total", "bugs"),
+        ("nodeproxy_updates_total", "updates"),
+        ("nodeproxy_updates_refused_total", "updates_refused"),
+        ("nodeproxy_log_lines_lost_total", "log_lines_lost"),
+    ],
+)
+def test_a_worker_tells_each_of_its_numbers(name, attribute):
+    worker = WorkerStats()
+    setattr(worker, attribute, 7)
+
+    assert Scrape(worker=worker).value(name) == 7
+
+
+@pytest.mark.parametrize(("age_s", "told"), [(None, inf), (0.0, 0.0), (2.5, 2.5)])
+def test_the_tables_age_is_infinite_before_the_first(age_s, told):
+    assert Scrape(age_s=age_s).value("nodeproxy_table_age_seconds") == told
+
+
+def test_slow_turns_are_told_by_the_bounds_they_reached():
+    turns = Scrape().values("nodeproxy_slow_turns_total")
+
+    assert turns == {("0.001",): 5, ("0.25",): 3, ("1",): 1}
+
+
+def test_every_family_is_ours_and_says_what_it_is():
+    families = Scrape().families
+
+    assert len({family.name for family in families}) == len(families)
+    assert all(family.name.startswith("nodeproxy_") and family.documentation for family in families)
+
+
+def test_a_mesh_without_services_can_be_asked():
+    sources = Sources(WorkerStats(), lambda: iter(()), lambda: None, (), [])
+
+    assert sum(len(family.samples) for family in WorkerCollector(sources).collect()) == 7

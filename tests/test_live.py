@@ -1,0 +1,105 @@
+"""The table in force: what an update changes, and what it leaves alone."""
+
+import pytest
+
+from nodeproxy.errors import NotReady
+from nodeproxy.mesh.model import Endpoint, Port
+from nodeproxy.mesh.wire import Drop, Fresh, Put, Replace
+from nodeproxy.policies.table import PolicyRefused
+from tests.fakes.tables import Mesh, other, web
+
+ONE, OTHER = Endpoint("10.0.0.1", 8080), Endpoint("10.0.0.2", 8080)
+
+
+def test_before_the_first_update_no_name_can_be_known_or_unknown():
+    mesh = Mesh()
+
+    with pytest.raises(NotReady, match="check that discovery runs"):
+        mesh.match(b"web.shop.mesh")
+
+    assert not mesh.live.ready and mesh.live.confirmed_at is None and mesh.names() == []
+
+
+def test_a_replace_is_the_whole_mesh():
+    mesh = Mesh(Replace((web(), other("old"))), Replace((web(), other("new"))))
+
+    assert mesh.live.ready
+    assert mesh.names() == ["shop/new:80", "shop/web:80"]
+
+
+def test_a_put_adds_or_changes_one_service():
+    mesh = Mesh(Replace((web(),)), Put(other("new")), Put(web(ports=(Port(81), Port(82)))))
+
+    assert mesh.names() == ["shop/new:80", "shop/web:81", "shop/web:82"]
+
+
+def test_a_drop_removes_one_service_and_an_unknown_one_none():
+    mesh = Mesh(Replace((web(), other("old"))), Drop("shop/old"), Drop("shop/never"))
+
+    assert mesh.names() == ["shop/web:80"]
+
+
+def test_a_fresh_confirms_the_table_that_is_there():
+    mesh = Mesh(Replace((web(),)))
+    table = mesh.live.table
+
+    mesh.world.now += 5
+    mesh.live.install(Fresh())
+
+    assert mesh.live.table is table
+    assert mesh.live.confirmed_at == mesh.world.now
+
+
+@pytest.mark.parametrize("update", [Replace((web(ONE),)), Put(web(ONE)), Put(other("new")), Drop("shop/old")])
+def test_a_route_that_has_not_changed_is_the_very_same_object(update):
+    mesh = Mesh(Replace((web(ONE), other("old"))))
+    route = mesh.match(b"web.shop.mesh")
+
+    mesh.live.install(update)
+
+    assert mesh.match(b"web.shop.mesh") is route
+    assert mesh.made.count("shop/web:80") == 1
+
+
+def test_a_new_port_leaves_the_others_alone():
+    mesh = Mesh(Replace((web(ports=(Port(80),)),)))
+    route = mesh.match(b"web.shop.mesh:80")
+
+    mesh.live.install(Put(web(ports=(Port(80), Port(81)))))
+
+    assert mesh.match(b"web.shop.mesh:80") is route
+
+
+@pytest.mark.parametrize("changed", [web(ONE, OTHER), web(), web(ONE, policies={"timeouts": {"request": "1s"}})])
+def test_a_changed_route_keeps_its_numbers(changed):
+    mesh = Mesh(Replace((web(ONE),)))
+    before = mesh.match(b"web.shop.mesh")
+
+    mesh.live.install(Put(changed))
+
+    after = mesh.match(b"web.shop.mesh")
+    assert after is not before and after.stats is before.stats
+    assert after.service == changed
+
+
+def test_a_service_that_went_and_came_back_counts_anew():
+    mesh = Mesh(Replace((web(),)))
+    before = mesh.match(b"web.shop.mesh")
+
+    mesh.live.install(Drop("shop/web"))
+    mesh.live.install(Put(web()))
+
+    assert mesh.match(b"web.shop.mesh").stats is not before.stats
+
+
+@pytest.mark.parametrize("update", [Replace, Put])
+def test_an_update_with_a_wrong_policy_changes_nothing(update):
+    mesh = Mesh(Replace((web(),)))
+    table, wrong = mesh.live.table, web(policies={"retries": {"attempts": "many"}})
+    mesh.world.now += 5
+
+    with pytest.raises(PolicyRefused):
+        mesh.live.install(Replace((other("new"), wrong)) if update is Replace else Put(wrong))
+
+    assert mesh.live.table is table
+    assert mesh.live.confirmed_at == mesh.world.now - 5

@@ -1,0 +1,95 @@
+"""Which route a name means, and what is told when it means none."""
+
+import pytest
+
+from nodeproxy import live
+from nodeproxy.live import Table
+from nodeproxy.mesh.model import Port
+from nodeproxy.mesh.wire import Replace
+from tests.fakes.tables import Mesh, other, web
+
+UDP, TCP = Port(53, protocol="udp"), Port(5432, protocol="tcp")
+
+
+@pytest.mark.parametrize(
+    "host", [b"web.shop.mesh", b"WEB.shop.mesh.", b"web.mesh", b"web.shop.svc.cluster.local", b"web.shop.mesh:80"]
+)
+def test_a_route_goes_by_all_names_of_its_service(host):
+    mesh = Mesh(Replace((web(), other("new"))))
+
+    assert mesh.match(host).name == "shop/web:80"
+    assert mesh.match(host) is mesh.match(host)
+
+
+def test_x_mesh_service_counts_more_than_the_host():
+    mesh = Mesh(Replace((web(), other("new"))))
+
+    assert mesh.match(b"example.com", service=b"new.shop.mesh").name == "shop/new:80"
+
+
+@pytest.mark.parametrize(
+    ("ports", "host", "number"),
+    [
+        ((Port(80), Port(8080)), b"web.mesh", 80),
+        ((Port(80), Port(8080)), b"web.mesh:8080", 8080),
+        ((Port(8080),), b"web.mesh", 8080),
+        ((Port(8080),), b"web.mesh:8080", 8080),
+        ((UDP, TCP, Port(8080)), b"web.mesh", 8080),
+    ],
+)
+def test_a_name_without_a_port_means_80_or_the_only_http_port(ports, host, number):
+    assert Mesh(Replace((web(ports=ports),))).match(host).port.number == number
+
+
+@pytest.mark.parametrize(
+    ("ports", "host", "told"),
+    [
+        ((Port(80),), b"example.com", "'example.com' is no mesh name; call http://<service>.<namespace>.mesh/"),
+        ((Port(80),), b"[::1]:80", "'[::1]:80' is no mesh name; call http://<service>.<namespace>.mesh/"),
+        (
+            (Port(80),),
+            b"w\xc3\xa9b.mesh",
+            "'w\\ufffd\\ufffdb.mesh' is no mesh name; call http://<service>.<namespace>.mesh/",
+        ),
+        (
+            (Port(80),),
+            b"web.shopp.mesh",
+            "'web.shopp.mesh': there is no service shopp/web in the mesh; check its name and namespace",
+        ),
+        (
+            (Port(80),),
+            b"web-0.web.shop.mesh",
+            "'web-0.web.shop.mesh': there is no service shop/web in the mesh; check its name and namespace",
+        ),
+        ((Port(80), Port(81)), b"web.mesh:9", "'web.mesh:9': service shop/web has no HTTP port 9; it has 80, 81"),
+        ((UDP,), b"web.mesh:53", "'web.mesh:53': service shop/web has no HTTP port 53; it has none"),
+        ((Port(81), Port(82)), b"web.mesh", "'web.mesh': say which HTTP port of shop/web; it has 81, 82"),
+        ((TCP,), b"web.mesh", "'web.mesh': say which HTTP port of shop/web; it has none"),
+    ],
+)
+def test_a_refusal_says_what_to_check(ports, host, told):
+    assert Mesh(Replace((web(ports=ports),))).refusal(host) == told
+
+
+def test_spellings_are_remembered_up_to_a_bound(monkeypatch):
+    monkeypatch.setattr(live, "SPELLINGS_MOST", 3)
+    mesh = Mesh(Replace((web(),)))
+    spellings = [b"web.mesh", b"Web.mesh", b"wEb.mesh", b"weB.mesh", b"WEB.mesh"]
+
+    routes = {id(mesh.match(spelling)) for spelling in spellings}
+
+    assert len(routes) == 1
+    assert list(mesh.live.table._spellings) == spellings[:3]
+
+
+def test_names_that_mean_nothing_are_not_remembered():
+    mesh = Mesh(Replace((web(),)))
+
+    for number in range(100):
+        mesh.refusal(b"nobody-%d.mesh" % number)
+
+    assert not mesh.live.table._spellings
+
+
+def test_tables_do_not_share_their_memory():
+    assert Table()._spellings is not Table()._spellings
