@@ -26,16 +26,24 @@ class Target:
 
 
 async def probe_all(targets: Callable[[], Iterable[Target]], random: Callable[[], float]) -> None:
-    """Keep one prober running for each of `targets()`, for ever; the identity of its health tells them apart."""
-    running: dict[tuple[int, HealthCheckSettings], trio.CancelScope] = {}
+    """Keep one prober running for each of `targets()`, for ever; the identity of its health tells them apart.
+
+    What nobody probes any more is not down: nobody would find it up again.
+    """
+    running: dict[tuple[int, HealthCheckSettings], tuple[Target, trio.CancelScope]] = {}
     async with trio.open_nursery() as nursery:
         while True:
             wanted = {(id(target.health), target.settings): target for target in targets()}
+            still_probed = {number for number, _ in wanted}
             for key in running.keys() - wanted.keys():
-                running.pop(key).cancel()
+                target, scope = running.pop(key)
+                scope.cancel()
+                if target.health.probes_down and key[0] not in still_probed:
+                    target.health.probes_down = False
+                    target.changed()
             for key in wanted.keys() - running.keys():
-                running[key] = trio.CancelScope()
-                nursery.start_soon(_probe, wanted[key], running[key], random)
+                running[key] = (wanted[key], trio.CancelScope())
+                nursery.start_soon(_probe, *running[key], random)
             await trio.sleep(LOOK_EVERY_S)
 
 
@@ -46,6 +54,7 @@ async def _probe(target: Target, scope: trio.CancelScope, random: Callable[[], f
             await trio.sleep(random() * settings.interval_s)  # nodes and endpoints do not all probe at once
             while True:
                 ok = await _is_healthy(pool, target)
+                await trio.lowlevel.checkpoint_if_cancelled()  # a result that comes too late must not count
                 if probed(target.health, record, ok, settings.healthy_threshold, settings.unhealthy_threshold):
                     log.info("health changed", extra={"endpoint": target.name, "healthy": ok})
                     target.changed()
