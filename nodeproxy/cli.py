@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from nodeproxy import supervisor
+from nodeproxy.net.sockets import CannotListen
 from nodeproxy.settings import Settings
 from nodeproxy.telemetry import logs
 
@@ -41,7 +42,11 @@ def run(
     }  # fmt: skip
     settings = read_settings(config, {name: value for name, value in flags.items() if value is not None})
     logs.set_up(settings.log_format)
-    raise typer.Exit(supervisor.run(settings))
+    try:
+        raise typer.Exit(supervisor.run(settings))
+    except CannotListen as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
 
 
 @app.command()

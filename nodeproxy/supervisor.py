@@ -1,7 +1,8 @@
 """The parent of a node's processes: starts discovery and the workers, starts again what dies, ends all together.
 
 Synchronous and small on purpose. Workers are forked from it with everything imported: they share that memory, and a
-dead one is back within milliseconds.
+dead one is back within milliseconds. It holds the listening sockets: clients that come while a worker is dead wait in
+the kernel's queue for the next one.
 """
 
 import logging
@@ -11,60 +12,37 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import trio
 
+from nodeproxy.child import Child
+from nodeproxy.net.sockets import CannotListen, opened
 from nodeproxy.settings import Settings
 from nodeproxy.worker import Worker
 
-BACKOFF_S = 0.1  # before a child that died is started again; doubled while it dies young
-BACKOFF_MAX_S = 10.0
-STEADY_S = 10.0  # a child that lived so long has started well
 GRACE_S = 3.0  # beyond the workers' own drain limit, before they are killed
 SIGNALS = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT}
 log = logging.getLogger(__name__)
 
 
-@dataclass
-class Child:
-    """A process that is to be running."""
-
-    name: str
-    start: Callable[[], int]
-    pid: int = 0
-    started_at: float = 0.0
-    restart_at: float = 0.0
-    backoff_s: float = BACKOFF_S
-
-    def run(self) -> None:
-        """Start it."""
-        self.pid, self.started_at = self.start(), time.monotonic()
-
-    def ended(self, status: int) -> None:
-        """It is gone: start it again after a wait that grows while it keeps dying young."""
-        now = time.monotonic()
-        steady = now - self.started_at >= STEADY_S
-        wait_s = 0.0 if self.backoff_s == BACKOFF_S or steady else self.backoff_s
-        self.backoff_s = BACKOFF_S * 2 if steady else min(self.backoff_s * 2, BACKOFF_MAX_S)
-        self.pid, self.restart_at = 0, now + wait_s
-        code = os.waitstatus_to_exitcode(status)
-        log.error("process ended; starting it again", extra={"child": self.name, "exit": code, "in_s": wait_s})
-
-
 class Supervisor:
-    """Runs one discovery and the workers until it is told to end."""
+    """Runs one discovery and the workers until it is told to end.
+
+    Raises:
+        CannotListen: the address is taken, not of this host, or its port needs a privilege.
+    """
 
     def __init__(self, settings: Settings, run_dir: Path) -> None:
         self._settings = settings
         self._lifeline = -1
         self._socket_path = str(run_dir / "discovery.sock")
+        self._sockets = {index: opened(settings, index) for index in range(settings.workers)}
         self._children = [Child("discovery", self._start_discovery)]
         self._children += [
-            Child(f"worker-{index}", lambda index=index: self._start_worker(index))  # type: ignore[misc]
-            for index in range(settings.workers)
+            Child(f"worker-{index}", partial(self._start_worker, index), partial(self._close_sockets, index))
+            for index in self._sockets
         ]
 
     def run(self) -> int:
@@ -82,6 +60,8 @@ class Supervisor:
 
     def _end(self) -> int:
         """Let the workers drain while discovery still feeds them; then end discovery."""
+        for index in tuple(self._sockets):  # while one copy is open, the kernel sends clients to it
+            self._close_sockets(index)
         workers = self._children[1:]
         self._signal(workers, signal.SIGTERM)
         clean = self._await_end(workers, self._settings.drain_timeout_s + GRACE_S)
@@ -135,6 +115,11 @@ class Supervisor:
         return process.pid
 
     def _start_worker(self, index: int) -> int:
+        try:
+            sockets = self._sockets[index] = self._sockets.get(index) or opened(self._settings, index)
+        except CannotListen as error:  # it could before
+            log.error("worker cannot run", extra={"worker": index, "error": str(error)})
+            return 0
         parent = os.getpid()
         pid = os.fork()
         if pid:
@@ -143,7 +128,9 @@ class Supervisor:
         try:
             _unblock_signals()
             _die_with(parent)
-            trio.run(Worker(self._settings, index, self._socket_path).run)
+            for other in self._sockets.keys() - {index}:
+                self._close_sockets(other)
+            trio.run(Worker(self._settings, self._socket_path, sockets).run)
             status = 0
         except OSError as error:
             log.error("worker cannot run", extra={"worker": index, "error": str(error)})
@@ -152,9 +139,17 @@ class Supervisor:
         finally:
             os._exit(status)
 
+    def _close_sockets(self, index: int) -> None:
+        if index in self._sockets:
+            self._sockets.pop(index).close()
+
 
 def run(settings: Settings) -> int:
-    """Run a node's processes until SIGTERM; the exit status."""
+    """Run a node's processes until SIGTERM; the exit status.
+
+    Raises:
+        CannotListen: see Supervisor.
+    """
     if settings.run_dir:
         Path(settings.run_dir).mkdir(parents=True, exist_ok=True)
         return Supervisor(settings, Path(settings.run_dir)).run()

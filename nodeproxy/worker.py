@@ -18,9 +18,10 @@ from nodeproxy.mesh.model import Port, Service
 from nodeproxy.mesh.wire import Update
 from nodeproxy.net.connection import Entrance
 from nodeproxy.net.doors import VirtualDoors
-from nodeproxy.net.listener import Door, Listener, bound
+from nodeproxy.net.listener import Door, Listener
 from nodeproxy.net.reactor import LAG_BOUNDS_S, Reactor
 from nodeproxy.net.roster import Roster
+from nodeproxy.net.sockets import Sockets
 from nodeproxy.net.upstream import Upstream
 from nodeproxy.node.admin import Admin
 from nodeproxy.node.probes import Target, probe_all
@@ -32,22 +33,25 @@ from nodeproxy.policies.load_balancer import LoadBalancerSettings
 from nodeproxy.policies.timeouts import TimeoutsSettings
 from nodeproxy.protocol.added import Adder
 from nodeproxy.protocol.head import HeadLimits, RequestHead
-from nodeproxy.settings import Settings, split_address
+from nodeproxy.settings import Settings
 from nodeproxy.telemetry.accesslog import AccessLines
 from nodeproxy.telemetry.metrics import RouteNumbers, Sources, WorkerCollector
 from nodeproxy.telemetry.stats import RouteStats, WorkerStats
 
 FLUSH_EVERY_S = 0.1
+FIRST_TABLE_S = 5.0  # discovery answers within one; after that, clients had better be told what is wrong
 log = logging.getLogger(__name__)
 
 
 class Worker:
     """One process that moves bytes: built from settings, run until SIGTERM."""
 
-    def __init__(self, settings: Settings, index: int, socket_path: str) -> None:
+    def __init__(self, settings: Settings, socket_path: str, sockets: Sockets) -> None:
         self._settings = settings
-        self._index = index
         self._socket_path = socket_path
+        self._sockets = sockets
+        self._main: Listener | None = None
+        self._has_table = trio.Event()
         self._random = random.Random()
         self._stats = WorkerStats()
         self._reactor = Reactor(on_error=self._bug)
@@ -71,11 +75,11 @@ class Worker:
             draining=lambda: self._draining,
         )
         self._virtual = VirtualDoors(self._reactor, self._door, self._entrance, lambda: self._live.table)
+        self._admin = self._admin_entrance()
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then drain."""
-        main = Listener(self._door, self._reactor, bound(split_address(self._settings.listen)), self._entrance)
-        admin = self._open_admin()
+        admin = Listener(self._door, self._reactor, self._sockets.admin, self._admin)
         gc.collect()
         gc.freeze()  # what start-up made stays; the collector need not look at it again
         async with trio.open_nursery() as nursery:
@@ -83,29 +87,40 @@ class Worker:
             nursery.start_soon(subscribe, self._socket_path, self._install, self._refused)
             nursery.start_soon(probe_all, self._probe_targets, self._random.random)
             nursery.start_soon(self._flush_for_ever)
+            nursery.start_soon(self._open)
             with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
                 async for _number in signals:
                     break
-            await self._drain(main)
+            await self._drain()
             admin.close()
             nursery.cancel_scope.cancel()
         self._lines.flush()
 
-    async def _drain(self, main: Listener) -> None:
+    async def _open(self) -> None:
+        """Accept clients as soon as there is a table; those who come before wait in the kernel's queue, a while."""
+        with trio.move_on_after(FIRST_TABLE_S):
+            await self._has_table.wait()
+        if not self._draining:
+            self._main = Listener(self._door, self._reactor, self._sockets.main, self._entrance)
+
+    async def _drain(self) -> None:
         """Accept nobody, let requests under way end, tell idle clients to go."""
         self._draining = True
-        main.close()
+        if self._main is not None:
+            self._main.close()
+        self._sockets.main.close()
         self._virtual.close()
         log.info("draining", extra={"connections": len(self._door.connections)})
         with trio.move_on_after(self._settings.drain_timeout_s):
-            while any(connection.entrance is not self._admin_entrance for connection in self._door.connections):
+            while any(connection.entrance is not self._admin for connection in self._door.connections):
                 for connection in list(self._door.connections):
                     connection.hang_up()
                 await trio.sleep(0.02)
             return
         log.warning("drain limit reached", extra={"connections": len(self._door.connections)})
 
-    def _open_admin(self) -> Listener:
+    def _admin_entrance(self) -> Entrance:
+        """The entrance whose only service are the admin pages."""
         registry = CollectorRegistry(auto_describe=False)
         registry.register(
             WorkerCollector(
@@ -119,14 +134,12 @@ class Worker:
         def match(_head: RequestHead) -> Route:
             return route
 
-        self._admin_entrance = replace(self._entrance, match=match, access_log=None)
-        host, port = split_address(self._settings.admin)
-        address = (host, port + self._index if port else 0)
-        return Listener(self._door, self._reactor, bound(address), self._admin_entrance)
+        return replace(self._entrance, match=match, access_log=None)
 
     def _install(self, update: Update) -> None:
         before = self._live.table
         self._live.install(update)
+        self._has_table.set()
         self._stats.updates += 1
         if self._live.table is not before:
             self._roster.keep(route.name for route in self._live.table)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,15 @@ LIMIT_S = 15.0  # of any wait: a machine under load is slow, a hang is longer
 def free_port():
     with socket.create_server(("127.0.0.1", 0)) as sock:
         return sock.getsockname()[1]
+
+
+def two_free_ports():
+    """The lower one of two neighbours: two workers serve admin there."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as sock, suppress(OSError):
+            port = sock.getsockname()[1]
+            socket.create_server(("127.0.0.1", port + 1)).close()
+            return port
 
 
 def until(claim, what):
@@ -119,7 +128,7 @@ class Node:
 
     def __init__(self, folder: Path, *flags):
         self.folder = folder
-        self.port, self.admin = free_port(), free_port()
+        self.port, self.admin = free_port(), two_free_ports()
         self.log = folder.parent / "node.log"
         command = [
             sys.executable, "-m", "nodeproxy", "run", "--discovery", f"files:{folder}",
@@ -255,10 +264,11 @@ def test_a_sick_endpoint_gets_no_requests_while_its_probes_fail(folder):
 def test_a_killed_worker_is_back_and_others_keep_their_connections(folder):
     with server("one") as port:
         (folder / "web.yaml").write_text(service("web", port))
-        with Node(folder, "--workers", "2") as node:
+        with Node(folder, "--workers", "2") as node, ExitStack() as stack:
             until(lambda: len(node.children().get("worker", ())) == 2, "both workers")
             connections = [http.client.HTTPConnection("127.0.0.1", node.port, timeout=LIMIT_S) for _ in range(16)]
             for connection in connections:
+                stack.callback(connection.close)
                 connection.request("GET", "/", headers={"Host": "web.shop.mesh"})
                 assert connection.getresponse().read() == b"one"
             victim = node.children()["worker"][0]
@@ -271,11 +281,31 @@ def test_a_killed_worker_is_back_and_others_keep_their_connections(folder):
                     alive += connection.getresponse().read() == b"one"
                 except (OSError, http.client.HTTPException):
                     pass
-                connection.close()
             until(lambda: len(set(node.children().get("worker", ())) - {victim}) == 2, "a new worker")
             until(lambda: all(node.answers("web.shop.mesh", 200) for _ in range(20)), "both to serve")
 
     assert 0 < alive < 16
+
+
+def test_who_comes_while_the_only_worker_is_dead_waits_for_the_next_one(folder):
+    with server("one") as port:
+        (folder / "web.yaml").write_text(service("web", port))
+        with Node(folder) as node:
+            (victim,) = node.children()["worker"]
+            os.kill(victim, signal.SIGKILL)
+
+            answers = [node.get("web.shop.mesh") for _ in range(3)]
+
+    assert answers == [(200, "one")] * 3
+
+
+def test_an_address_that_is_taken_is_told(folder):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = command("run", "--discovery", f"files:{folder}", "--listen", address)
+
+    assert done.returncode == 1
+    assert done.stderr == f"cannot listen at {address}: Address already in use; change `listen`\n"
 
 
 def test_a_killed_discovery_is_back_and_nobody_noticed(folder):
