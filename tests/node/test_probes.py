@@ -5,7 +5,7 @@ import trio
 
 from nodeproxy.node import probes
 from nodeproxy.node.probes import probe_all
-from tests.fakes.probing import BUSY, Probed, Server, Table
+from tests.fakes.probing import BUSY, OK, Probed, Server, Table
 
 pytestmark = pytest.mark.trio
 
