@@ -1,58 +1,11 @@
 """One endpoint's connections: idle ones are used again, and closed when they are old, spoilt or not wanted any more."""
 
-import socket
-
 import pytest
 
-from nodeproxy.errors import ConnectFailed, ConnectionLost, DeadlinePassed
-from nodeproxy.mesh.health import usable
+from nodeproxy.errors import ConnectionLost
 from nodeproxy.net import endpoint as endpoint_module
-from nodeproxy.net.endpoint import IDLE_S, Endpoint
-
-
-class Pool:
-    """An endpoint with its server; `open` gives both ends of new connections."""
-
-    def __init__(self, world):
-        self.world = world
-        self.server = world.endpoint()
-        self.endpoint = Endpoint(world.reactor, ("127.0.0.1", self.server.port))
-
-    async def open(self, number=1):
-        pairs = [(self.world.own(await self.endpoint.connect(5.0)), await self.server.accept()) for _ in range(number)]
-        return pairs[0] if number == 1 else pairs
-
-
-async def outcome(world, coroutine):
-    """The error that `coroutine` ends with, as a task of its own; it is given the task's turn to wait."""
-    ended = []
-
-    async def run():
-        try:
-            ended.append(await coroutine)
-        except (ConnectFailed, DeadlinePassed) as error:
-            ended.append(error)
-
-    task = world.reactor.spawn(run())
-    await world.settle()
-    return task, ended
-
-
-def deaf(world):
-    """An address at which nobody answers: its queue of connections is full."""
-    listening = world.keep(socket.socket())
-    listening.bind(("127.0.0.1", 0))
-    listening.listen(0)
-    for _ in range(4):
-        waiting = world.keep(socket.socket())
-        waiting.setblocking(False)
-        waiting.connect_ex(listening.getsockname())
-    return listening.getsockname()
-
-
-@pytest.mark.parametrize(("address", "name"), [("10.0.0.1", "10.0.0.1:80"), ("fd00::1", "[fd00::1]:80")])
-def test_an_endpoint_is_named_as_it_stands_in_a_url(world, address, name):
-    assert Endpoint(world.reactor, (address, 80)).name == name
+from nodeproxy.net.endpoint import IDLE_S
+from tests.fakes.pool import Pool
 
 
 async def test_the_connection_used_last_is_used_next(world):
@@ -148,56 +101,6 @@ async def test_an_endpoint_that_leaves_closes_idle_connections_now_and_the_other
 
     assert await used_server.rest() == b""
     assert pool.endpoint.idle_count == 0
-
-
-async def test_a_connection_forgets_earlier_failures_and_leaves_the_tasks_deadline_alone(world):
-    pool = Pool(world)
-    pool.endpoint.health.failures = 3
-    task, deadline = world.reactor.current, world.clock.now + 30
-    task.limit(deadline)
-
-    await pool.open()
-
-    assert pool.endpoint.health.failures == 0
-    assert task.deadline == deadline
-
-
-async def test_a_refused_connect_says_where_and_ejects(world):
-    pool = Pool(world)
-    pool.server.stop()
-
-    with pytest.raises(ConnectFailed, match=rf"^127\.0\.0\.1:{pool.server.port}: ECONNREFUSED$"):
-        await pool.endpoint.connect(5.0)
-
-    assert not usable(pool.endpoint.health, world.clock.now)
-
-
-async def test_a_connect_without_an_answer_is_given_up_and_ejects(world):
-    endpoint = Endpoint(world.reactor, deaf(world))
-    task, ended = await outcome(world, endpoint.connect(5.0))
-    assert not ended
-
-    world.advance(5)
-    await task.join()
-
-    assert isinstance(ended[0], ConnectFailed) and str(ended[0]) == f"{endpoint.name}: no answer within 5 s"
-    assert not usable(endpoint.health, world.clock.now)
-    assert task.deadline > world.clock.now
-
-
-@pytest.mark.parametrize("within_s", [0, 5.0])
-async def test_a_request_whose_time_is_over_while_it_connects_ends_as_late(world, within_s):
-    endpoint = Endpoint(world.reactor, deaf(world))
-
-    async def hurried():
-        world.reactor.current.limit(world.clock.now + 2)
-        await endpoint.connect(within_s)
-
-    task, ended = await outcome(world, hurried())
-    world.advance(2)
-    await task.join()
-
-    assert isinstance(ended[0], DeadlinePassed)
 
 
 @pytest.mark.xfail(reason="the watcher of idle connections also closes one in use that is still writing", strict=True)
