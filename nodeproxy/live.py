@@ -50,6 +50,17 @@ class Table:
         for ports in self.routes.values():
             yield from ports.values()
 
+    def at(self, key: str, port: int) -> Route:
+        """The route of this port of the service with this key.
+
+        Raises:
+            UnknownService: it is not in the mesh any more.
+        """
+        try:
+            return self.routes[key][port]
+        except KeyError:
+            raise UnknownService(f"there is no port {port} of a service {key} in the mesh any more") from None
+
     def match(self, head: RequestHead) -> Route:
         """The route a request means: by x-mesh-service, else by its authority.
 

@@ -59,8 +59,7 @@ class SocketChannel:
 
     Who waits is who is woken: the last task that had to wait for input is the `reader`, for output the `writer`.
     `guard` is the task to interrupt with ClientGone when the peer hangs up while nobody reads; `broken` is the error
-    that reads and writes raise. Without a reader, input is reported to `when_orphaned`: an idle connection that
-    speaks, or ends.
+    that reads and writes raise. `when_orphaned` is told of input on an idle connection: it speaks, or ends.
     """
 
     __slots__ = (

@@ -58,6 +58,6 @@ class VirtualDoors:
         self._failed.discard(address)
 
         def match(_head: object) -> Route:
-            return self._table().routes[key][port]
+            return self._table().at(key, port)
 
         self._listeners[address] = Listener(self._door, self._reactor, sock, replace(self._entrance, match=match))

@@ -32,14 +32,22 @@ class Endpoint:
 
     def take(self) -> SocketChannel | None:
         """The idle connection that was used last, None when there is none."""
-        return self._idle.pop() if self._idle else None
+        if not self._idle:
+            return None
+        channel = self._idle.pop()
+        channel.when_orphaned = None
+        return channel
 
     def give_back(self, channel: SocketChannel) -> None:
-        """Keep a connection whose response has been read to its end, for the next request."""
-        if self._gone or channel.ending or len(self._idle) >= IDLE_MOST:
+        """Keep a connection whose response has been read to its end, for the next request.
+
+        One that has more to say is closed: the next request's response must not begin with it.
+        """
+        if self._gone or channel.readable or channel.ending or len(self._idle) >= IDLE_MOST:
             channel.close()
             return
         channel.reader = None
+        channel.when_orphaned = self._spoke_up
         channel.idle_since = self._reactor.now
         self._idle.append(channel)
         if not self._sweeping:
@@ -58,17 +66,18 @@ class Endpoint:
             task.limit(min(outer, self._reactor.now + within_s))
         try:
             channel = await connect(self._reactor, self.address, ConnectionLost)
-        except (ConnectFailed, DeadlinePassed) as error:
+        except DeadlinePassed as error:
+            task.limit(outer)
+            if self._reactor.now >= outer:
+                raise  # the request had no more time than that: no fault of the endpoint's
+            connect_failed(self.health, self._reactor.now)
+            raise ConnectFailed(f"{self.name}: no answer within {within_s:g} s") from error
+        except ConnectFailed:
             task.limit(outer)
             connect_failed(self.health, self._reactor.now)
-            if isinstance(error, DeadlinePassed):
-                if self._reactor.now >= outer:
-                    raise
-                raise ConnectFailed(f"{self.name}: no answer within {within_s:g} s") from error
             raise
         task.limit(outer)
         connected(self.health)
-        channel.when_orphaned = self._spoke_up
         return channel
 
     def leave(self) -> None:

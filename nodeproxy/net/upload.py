@@ -44,8 +44,9 @@ class Upload:
             return
         self.complete = True
         now = self._channel.reactor.now
-        self._exchange.until = now + self._exchange.allowance_s
-        self._exchange.moved(now)
+        exchange = self._exchange
+        exchange.until = min(exchange.until, now + exchange.allowance_s)  # a second try of it gets no time of its own
+        exchange.moved(now)
 
     async def _send(self) -> None:
         exchange, body, reactor = self._exchange, self._exchange.body, self._channel.reactor

@@ -11,6 +11,7 @@ from nodeproxy.mesh.health import Health, ProbeRecord, probed
 from nodeproxy.policies.health_check import HealthCheckSettings
 
 LOOK_EVERY_S = 0.2  # for endpoints that came or went; a prober's first probe is jittered by more than that
+BODY_BYTES = 64 * 1024  # read of a probe's answer; one with more costs a connection
 log = logging.getLogger(__name__)
 
 
@@ -68,6 +69,11 @@ async def _is_healthy(pool: httpcore.AsyncConnectionPool, target: Target) -> boo
             async with pool.stream(
                 "GET", url, headers=[(b"Host", target.host), (b"User-Agent", b"nodeproxy")]
             ) as answer:
+                size = 0
+                async for piece in answer.aiter_stream():  # to its end, so that the next probe finds the connection
+                    size += len(piece)
+                    if size > BODY_BYTES:
+                        break
                 return 200 <= answer.status < 400
         except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError):
             return False

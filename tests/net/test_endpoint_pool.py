@@ -103,7 +103,6 @@ async def test_an_endpoint_that_leaves_closes_idle_connections_now_and_the_other
     assert pool.endpoint.idle_count == 0
 
 
-@pytest.mark.xfail(reason="the watcher of idle connections also closes one in use that is still writing", strict=True)
 async def test_an_answer_that_comes_while_the_request_is_still_being_written_can_be_read(world):
     pool = Pool(world)
     channel, server = await pool.open()
@@ -117,6 +116,17 @@ async def test_an_answer_that_comes_while_the_request_is_still_being_written_can
     closed = channel.closed
     sending.cancel()
     assert not closed
+
+
+async def test_a_connection_with_more_to_say_is_not_used_again(world):
+    pool = Pool(world)
+    channel, server = await pool.open()
+    await server.send(b"HTTP/1.1 200 OK\r\n\r\n")
+    await world.settle()
+
+    pool.endpoint.give_back(channel)
+
+    assert channel.closed and pool.endpoint.take() is None
 
 
 async def test_a_broken_idle_connection_is_not_mistaken_for_a_failed_connect(world):

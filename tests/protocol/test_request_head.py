@@ -1,0 +1,139 @@
+"""Request heads that are understood, and what is understood."""
+
+import pytest
+
+from nodeproxy.protocol.head import CHUNKED, HeadLimits
+
+LIMITS = HeadLimits()
+
+
+def request(line=b"GET / HTTP/1.1", *fields):
+    return b"\r\n".join([line, *(fields or (b"Host: web.shop.mesh",)), b"", b""])
+
+
+@pytest.mark.parametrize(
+    ("line", "fields", "target", "host"),
+    [
+        (b"GET / HTTP/1.1", (b"Host: a.b.mesh",), b"/", b"a.b.mesh"),
+        (b"GET /p?q=%20 HTTP/1.1", (b"hOST:a.b.mesh:8080  ",), b"/p?q=%20", b"a.b.mesh:8080"),
+        (b"GET / HTTP/1.1", (b"Host: [::1]:80",), b"/", b"[::1]:80"),
+        (b"GET / HTTP/1.1", (b"Host:",), b"/", b""),
+        (b"GET / HTTP/1.0", (b"X: y",), b"/", b""),
+        (b"OPTIONS * HTTP/1.1", (b"Host: a.b.mesh",), b"*", b"a.b.mesh"),
+        (b"GET http://x.y.mesh/p HTTP/1.1", (b"Host: a.b.mesh",), b"/p", b"x.y.mesh"),
+        (b"GET HTTP://x.y.mesh HTTP/1.1", (b"Host: a.b.mesh",), b"/", b"x.y.mesh"),
+        (b"GET http://x.y.mesh:81?q HTTP/1.1", (b"Host: a.b.mesh",), b"/?q", b"x.y.mesh:81"),
+        (b"OPTIONS http://x.y.mesh HTTP/1.1", (b"Host: a.b.mesh",), b"*", b"x.y.mesh"),
+    ],
+)
+def test_where_it_goes(heads, line, fields, target, host):
+    head = heads.scan_request(request(line, *fields), LIMITS)
+
+    assert (head.target, head.host) == (target, host)
+    assert head.head.startswith(b"%b %b HTTP/1.1\r\n" % (line.partition(b" ")[0], target))
+
+
+def test_an_absolute_target_replaces_the_host_field(heads):
+    head = heads.scan_request(request(b"GET http://x.y.mesh/ HTTP/1.1", b"A: 1", b"Host: a.b.mesh", b"B: 2"), LIMITS)
+
+    assert head.head == b"GET / HTTP/1.1\r\nHost: x.y.mesh\r\nA: 1\r\nB: 2\r\n"
+
+
+@pytest.mark.parametrize(
+    ("minor", "connection", "persistent"),
+    [
+        (b"1", None, True),
+        (b"1", b"close", False),
+        (b"1", b"Close", False),
+        (b"1", b"foo, close", False),
+        (b"1", b"keep-alive", True),
+        (b"0", None, False),
+        (b"0", b"keep-alive", True),
+        (b"0", b"Keep-Alive, close", False),
+    ],
+)
+def test_whether_the_connection_goes_on(heads, minor, connection, persistent):
+    fields = [b"Host: a.b.mesh"] + ([b"Connection: " + connection] if connection else [])
+
+    head = heads.scan_request(request(b"GET / HTTP/1." + minor, *fields), LIMITS)
+
+    assert head.persistent is persistent
+    assert head.minor == int(minor)
+
+
+def test_order_and_spelling_are_kept_and_what_ends_at_this_hop_is_cut_out(heads):
+    received = request(
+        b"GET / HTTP/1.1",
+        b"hOsT: a.b.mesh",
+        b"X-b:  two  spaces ",
+        b"Connection: X-Hop, close, host",
+        b"Keep-Alive: timeout=5",
+        b"x-hop: 1",
+        b"TE: trailers",
+        b"Proxy-Connection: x",
+        b"Upgrade: h2c",
+        b"X-Forwarded-For: 1.2.3.4",
+        b"x_forwarded_for: 1.2.3.4",
+        b"X-Real_IP: 1.2.3.4",
+        b"Forwarded: for=1.2.3.4",
+        b"traceparent: old",
+        b"X-Mesh-Service: a.b.mesh",
+        b"X-A:",
+        b"X-Hopper: stays",
+        b"X-Obs: \xff",
+    )
+
+    head = heads.scan_request(received, LIMITS)
+
+    assert head.head == (
+        b"GET / HTTP/1.1\r\nhOsT: a.b.mesh\r\nX-b:  two  spaces \r\nX-A:\r\nX-Hopper: stays\r\nX-Obs: \xff\r\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "length", "kept"),
+    [
+        ((), 0, b""),
+        ((b"Content-Length: 0",), 0, b"Content-Length: 0\r\n"),
+        ((b"content-length:\t42 ",), 42, b"content-length:\t42 \r\n"),
+        ((b"Content-Length: 0042",), 42, b"Content-Length: 0042\r\n"),
+        ((b"Transfer-Encoding: Chunked",), CHUNKED, b""),
+        ((b"Content-Length: 5", b"Connection: content-length"), 5, b"Content-Length: 5\r\n"),
+    ],
+)
+def test_how_its_body_is_framed(heads, fields, length, kept):
+    head = heads.scan_request(request(b"POST / HTTP/1.1", b"Host: a", *fields), LIMITS)
+
+    assert head.length == length
+    assert head.head == b"POST / HTTP/1.1\r\nHost: a\r\n" + kept
+
+
+def test_what_the_mesh_is_told(heads):
+    trace = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    received = request(
+        b"PUT / HTTP/1.1", b"Host: a", b"x-mesh-service: web.shop.mesh", b"TraceParent: " + trace,
+        b"Expect: 100-Continue", b"Content-Length: 3",
+    )  # fmt: skip
+
+    head = heads.scan_request(received + b"abcGET", LIMITS)
+
+    assert (head.service, head.traceparent, head.expects) == (b"web.shop.mesh", trace, True)
+    assert head.end == len(received)
+
+
+def test_two_traceparents_are_none(heads):
+    head = heads.scan_request(request(b"GET / HTTP/1.1", b"Host: a", b"traceparent: x", b"traceparent: y"), LIMITS)
+
+    assert head.traceparent == b""
+
+
+def test_http_1_0_expects_nothing(heads):
+    assert heads.scan_request(request(b"GET / HTTP/1.0", b"Expect: 100-continue"), LIMITS).expects is False
+
+
+def test_no_proper_beginning_is_a_head(heads):
+    received = request(b"POST /p HTTP/1.1", b"Host: a.b.mesh", b"X: y", b"Content-Length: 3")
+
+    for size in range(len(received)):
+        assert heads.scan_request(received[:size], LIMITS) is None
+    assert heads.scan_request(received, LIMITS).end == len(received)

@@ -1,0 +1,79 @@
+"""The compiled twin is the Python scanner, faster: same results, same refusals, on whatever comes."""
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nodeproxy.errors import ProxyError
+from nodeproxy.protocol import head as python
+from nodeproxy.protocol import scan
+from nodeproxy.protocol.head import HeadLimits
+from tests.protocol.test_request_refusals import MALFORMED
+
+twin = pytest.importorskip("nodeproxy.protocol.twin", reason="the compiled twin was not built")
+
+LIMITS = (HeadLimits(), HeadLimits(head_bytes=120, fields=4, line_bytes=40))
+TOKENS = (
+    b"GET ", b"POST ", b"OPTIONS ", b"CONNECT ", b"/", b"*", b"http://a.b.mesh", b" HTTP/1.1\r\n", b" HTTP/1.0\r\n",
+    b"HTTP/1.1 200 OK\r\n", b"HTTP/1.0 404 \r\n", b"Host: a.b.mesh\r\n", b"Content-Length: 5\r\n", b"content-length:05 \r\n",
+    b"Transfer-Encoding: chunked\r\n", b"Connection: close, x-a\r\n", b"X-A: 1\r\n", b"x_forwarded_for: 1\r\n",
+    b"X-Real-IP:\t1\r\n", b"Expect: 100-continue\r\n", b"traceparent: 00-1\r\n", b"x-mesh-service: a.b\r\n", b"TE: x\r\n",
+    b"Keep-Alive: 1\r\n", b"X: y\r\n", b"\r\n", b"\n", b"\r", b" ", b"\t", b":", b"\0", b"\x7f", b"\x80", b"[", b"a",
+)  # fmt: skip
+CORPUS = (
+    *MALFORMED.values(),
+    b"GET / HTTP/1.1\r\nHost: a.b.mesh\r\nA: 1\r\n\r\nGET",
+    b"POST http://x/p?q HTTP/1.1\r\nX-A: 1\r\nHost: a\r\nConnection: x-a , close\r\nContent-Length: 3\r\n\r\nabc",
+    b"PUT / HTTP/1.0\r\nConnection: keep-alive\r\ntraceparent: x\r\nExpect: 100-continue\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nConnection: x\r\nX: 1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n",
+    b"HTTP/1.0 304 Not Modified\r\nServer: x\r\n\r\n",
+)
+
+
+def outcome(scan_one, data, limits):
+    try:
+        return scan_one(data, limits)
+    except ProxyError as error:
+        return type(error), str(error)
+
+
+def assert_same(data):
+    for limits in LIMITS:
+        assert outcome(twin.scan_request, data, limits) == outcome(python.scan_request, data, limits)
+        assert outcome(twin.scan_response, data, limits) == outcome(python.scan_response, data, limits)
+
+
+def test_the_data_path_uses_it():
+    assert scan.COMPILED and scan.scan_request is twin.scan_request and scan.scan_response is twin.scan_response
+
+
+def test_on_every_beginning_of_the_corpus():
+    for received in CORPUS:
+        for size in range(len(received) + 1):
+            assert_same(received[:size])
+
+
+def test_on_mutations_of_the_corpus():
+    chance = random.Random(20)
+    for _ in range(20_000):
+        received = bytearray(chance.choice(CORPUS))
+        for _ in range(chance.randint(1, 4)):
+            at = chance.randrange(len(received))
+            received[at : at + chance.randint(0, 3)] = chance.choice((b"", bytes([chance.randrange(256)]), b"\r\n", b": "))
+            received = received or bytearray(b"x")
+        assert_same(bytes(received))
+
+
+@settings(max_examples=2000, deadline=None)
+@given(st.lists(st.sampled_from(TOKENS), max_size=16).map(b"".join))
+def test_on_heads_of_chance(data):
+    assert_same(data)
+    assert_same(data + b"\r\n\r\n")
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.binary(max_size=200))
+def test_on_bytes_of_chance(data):
+    assert_same(data)
