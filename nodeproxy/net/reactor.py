@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import trio
 
+from nodeproxy.net.deadlines import TICK_S, Deadlines
 from nodeproxy.net.task import Cancelled, Task, park
 
 EVENTS_PER_TURN = 256  # a turn of this many plain requests takes about 3 ms
@@ -56,6 +57,9 @@ class Reactor:
         self._ready: deque[Task] = deque()
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
+        self._deadlines = Deadlines()
+        self.look_no_more = self._deadlines.drop
+        """Forget the deadline of a task."""
         self._buried: list[socket.socket] = []
         self._nap: trio.CancelScope | None = None
 
@@ -97,6 +101,15 @@ class Reactor:
         heappush(self._timers, (when, next(self._order), call))
         self._stir()
 
+    def look_at(self, task: Task, when: float) -> float:
+        """Look at the deadline of `task` at `when` or before, and not when it was to be so far; gives that time."""
+        if when - self.now < TICK_S:
+            self._deadlines.drop(task)
+            self.call_at(when, task.look)
+            return when
+        self._stir()
+        return self._deadlines.put(task, when, self.now)
+
     async def sleep(self, seconds: float) -> None:
         """Let the current task wait so long."""
         task, until = self.current, self.now + seconds
@@ -121,8 +134,9 @@ class Reactor:
             watcher = watchers.get(number)
             if watcher is not None:
                 watcher.ready(mask)
-        due = self._timers and self._timers[0][0] <= began
-        if due:
+        due = self._deadlines.look(began)
+        if self._timers and self._timers[0][0] <= began:
+            due = True
             self._call_timers()
         ready = self._ready
         resumed = len(ready)
@@ -163,9 +177,10 @@ class Reactor:
 
     def _patience(self, most_s: float) -> float:
         """How long to wait for events at most, before a timer is due."""
-        if not self._timers:
-            return most_s
-        return max(0.0, min(most_s, self._timers[0][0] - self.clock()))
+        next_s = self._deadlines.next_s()
+        if self._timers:
+            next_s = min(next_s, self._timers[0][0])
+        return max(0.0, min(most_s, next_s - self.clock())) if next_s < inf else most_s
 
     def _stir(self) -> None:
         """End a wait in trio: somebody outside the hot lane has given it work."""

@@ -6,6 +6,7 @@ from types import coroutine
 from typing import TYPE_CHECKING, Any
 
 from nodeproxy.errors import DeadlinePassed
+from nodeproxy.net.deadlines import NOWHERE
 
 if TYPE_CHECKING:
     from nodeproxy.net.reactor import Reactor
@@ -36,7 +37,7 @@ class Task:
 
     __slots__ = (
         "_children", "_coroutine", "_finished", "_parent", "_step", "_thrown", "_timer_s", "_waiting", "cancelled",
-        "deadline", "ended", "error", "queued", "reactor",
+        "deadline", "ended", "error", "queued", "reactor", "tick",
     )  # fmt: skip
 
     def __init__(self, reactor: "Reactor", coroutine: Coroutine[Any, Any, None], parent: "Task | None" = None) -> None:
@@ -51,7 +52,8 @@ class Task:
         self._coroutine = coroutine
         self._step: Callable[[None], Any] = coroutine.send
         self._thrown: BaseException | None = None
-        self._timer_s = inf  # the earliest moment the reactor looks at the deadline; never later than it
+        self._timer_s = inf  # when the reactor looks at the deadline; not later than it
+        self.tick = NOWHERE
         self._parent = parent
         self._children: list[Task] | None = None
         self._waiting: list[Task] | None = None
@@ -68,11 +70,10 @@ class Task:
             self._finish(error)
 
     def limit(self, deadline: float) -> None:
-        """See `policies.exchange.Lane`. Costs nothing but two stores unless no earlier timer stands."""
+        """See `policies.exchange.Lane`. Costs nothing but a store unless no earlier timer stands."""
         self.deadline = deadline
         if deadline < self._timer_s:
-            self._timer_s = deadline
-            self.reactor.call_at(deadline, self._look_at_deadline)
+            self._timer_s = self.reactor.look_at(self, deadline)
 
     def interrupt(self, error: BaseException) -> None:
         """Raise `error` where this task waits, in its next turn; the newest of several counts."""
@@ -120,7 +121,8 @@ class Task:
         if error is not None:
             self._coroutine.throw(error)
 
-    def _look_at_deadline(self) -> None:
+    def look(self) -> None:
+        """See `deadlines.Timed`."""
         self._timer_s = inf
         if self._finished:
             return
@@ -142,6 +144,7 @@ class Task:
 
     def _finish(self, error: BaseException | None) -> None:
         self.error, self._finished, self._step = error, True, _nothing
+        self.reactor.look_no_more(self)
         for child in self._children or ():
             child.cancel()
         if not self._children:

@@ -171,7 +171,8 @@ class Chunked:
         section = self._held[self._at :]
         end = 0 if section.startswith(b"\r\n") else section.find(b"\r\n\r\n") + 2
         if end == 1:  # not found
-            if len(section) > TRAILER_BYTES or grammar.BROKEN_LINE.search(section):
+            # The CR of the empty line may be the last byte of a section that is as long as it may be.
+            if len(section) > TRAILER_BYTES + 1 or grammar.BEGINNING.fullmatch(section) is None:
                 raise BrokenBody("trailer fields that are too long or malformed")
             return False
         trailers = section[:end]

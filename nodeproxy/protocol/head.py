@@ -6,7 +6,7 @@ this hop. A request or response that two readers could understand differently is
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import NamedTuple
 
 from nodeproxy.errors import (
@@ -160,10 +160,10 @@ def scan_response(data: bytes, limits: HeadLimits) -> ResponseHead | None:
     return ResponseHead(int(start[2]), UNTIL_CLOSE if length is None else length, persistent, line + onward, size)
 
 
-def without(head: bytes, names: Iterable[bytes]) -> bytes:
-    """`head` without the fields called one of `names`, in any case."""
-    pattern = b"|".join(re.escape(name) for name in names)
-    return re.sub(rb"(?i)(?<=\n)(?:" + pattern + rb"):[^\r]*+\r\n", b"", head)
+def without(fields: bytes, names: Container[bytes]) -> bytes:
+    """The lines of `fields` but those called one of `names`, which are in lower case."""
+    # Not an expression made of the names: a client chooses them, and compiling thousands takes a third of a second.
+    return grammar.FIELD_LINE.sub(lambda line: b"" if line[1].lower() in names else line[0], fields)
 
 
 def field(head: bytes, name: bytes) -> bytes | None:
@@ -185,7 +185,7 @@ def _check_size(data: bytes, size: int, limits: HeadLimits, error: type[BadReque
 
 
 def _check_unfinished(data: bytes, error: type[BadRequest | BadResponse]) -> None:
-    if grammar.BROKEN_LINE.search(data):
+    if grammar.BEGINNING.fullmatch(data) is None:
         raise error("a bare CR or LF, or a control byte")
 
 
@@ -229,7 +229,7 @@ def _connection(found: dict[bytes, list[bytes]], onward: bytes, minor: int) -> t
     options = {option.strip(b" \t").lower() for value in found[b"connection"] for option in value.split(b",")}
     nominated = options - _NOT_NOMINABLE
     if nominated:
-        onward = without(b"\n" + onward, nominated)[1:]
+        onward = without(onward, nominated)
     return b"close" not in options and (minor == 1 or b"keep-alive" in options), onward
 
 
@@ -245,4 +245,4 @@ def _other_form(method: bytes, target: bytes) -> tuple[bytes, bytes]:
 
 
 def _replace_host(onward: bytes, authority: bytes) -> bytes:
-    return b"Host: %b\r\n%b" % (authority, without(b"\n" + onward, (b"host",))[1:])
+    return b"Host: %b\r\n%b" % (authority, without(onward, (b"host",)))

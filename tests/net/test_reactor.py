@@ -77,16 +77,28 @@ async def test_a_deadline_raises_where_the_task_waits(world):
 
 
 async def test_a_deadline_that_moves_on_costs_one_timer(world):
+    standing = []
+
     async def wait():
         for _ in range(1000):
             world.reactor.current.limit(world.clock.now + 15)
             world.advance(0.001)
             await world.reactor.rest()
+            standing.append(len(world.reactor._timers) + len(world.reactor._deadlines))
 
-    task = world.reactor.spawn(wait())
-    await task.join()
+    await world.reactor.spawn(wait()).join()
 
-    assert len(world.reactor._timers) == 1
+    assert set(standing) == {1}
+
+
+async def test_a_task_that_has_ended_leaves_no_deadline_behind(world):
+    async def short():
+        world.reactor.current.limit(world.clock.now + 3600)
+
+    for _ in range(100):
+        await world.reactor.spawn(short()).join()
+
+    assert len(world.reactor._deadlines) == 0 and world.reactor._deadlines.next_s() == inf
 
 
 async def test_a_cancelled_task_cleans_up_and_cannot_stay(world):
