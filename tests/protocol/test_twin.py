@@ -17,9 +17,11 @@ twin = pytest.importorskip("nodeproxy.protocol.twin", reason="the compiled twin 
 LIMITS = (HeadLimits(), HeadLimits(head_bytes=120, fields=4, line_bytes=40))
 TOKENS = (
     b"GET ", b"POST ", b"OPTIONS ", b"CONNECT ", b"/", b"*", b"http://a.b.mesh", b" HTTP/1.1\r\n", b" HTTP/1.0\r\n",
-    b"HTTP/1.1 200 OK\r\n", b"HTTP/1.0 404 \r\n", b"Host: a.b.mesh\r\n", b"Content-Length: 5\r\n", b"content-length:05 \r\n",
+    b"HTTP/1.1 200 OK\r\n", b"HTTP/1.0 404 \r\n", b"Host: a.b.mesh\r\n", b"Content-Length: 5\r\n",
+    b"content-length:05 \r\n",
     b"Transfer-Encoding: chunked\r\n", b"Connection: close, x-a\r\n", b"X-A: 1\r\n", b"x_forwarded_for: 1\r\n",
-    b"X-Real-IP:\t1\r\n", b"Expect: 100-continue\r\n", b"traceparent: 00-1\r\n", b"x-mesh-service: a.b\r\n", b"TE: x\r\n",
+    b"X-Real-IP:\t1\r\n", b"Expect: 100-continue\r\n", b"traceparent: 00-1\r\n", b"x-mesh-service: a.b\r\n",
+    b"TE: x\r\n",
     b"Keep-Alive: 1\r\n", b"X: y\r\n", b"\r\n", b"\n", b"\r", b" ", b"\t", b":", b"\0", b"\x7f", b"\x80", b"[", b"a",
 )  # fmt: skip
 CORPUS = (
@@ -61,7 +63,9 @@ def test_on_mutations_of_the_corpus():
         received = bytearray(chance.choice(CORPUS))
         for _ in range(chance.randint(1, 4)):
             at = chance.randrange(len(received))
-            received[at : at + chance.randint(0, 3)] = chance.choice((b"", bytes([chance.randrange(256)]), b"\r\n", b": "))
+            received[at : at + chance.randint(0, 3)] = chance.choice(
+                (b"", bytes([chance.randrange(256)]), b"\r\n", b": ")
+            )
             received = received or bytearray(b"x")
         assert_same(bytes(received))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from nodeproxy.policies.table import settings_of
 from nodeproxy.settings import Settings
-from tests.system.test_node import Node, command, server, service
+from tests.fakes.node import Node, command, server, service
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

@@ -1,0 +1,190 @@
+"""A whole node as a test starts it: supervisor, discovery and workers as processes, real servers behind them."""
+
+import http.client
+import http.server
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+LIMIT_S = 15.0  # of any wait: a machine under load is slow, a hang is longer
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        return sock.getsockname()[1]
+
+
+def two_free_ports():
+    """The lower one of two neighbours: two workers serve admin there."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as sock, suppress(OSError):
+            port = sock.getsockname()[1]
+            socket.create_server(("127.0.0.1", port + 1)).close()
+            return port
+
+
+def until(claim, what):
+    """Ask again until `claim` is true; the asking itself takes time, nothing sleeps on purpose."""
+    end, pause = time.monotonic() + LIMIT_S, threading.Event()
+    while not claim():
+        assert time.monotonic() < end, f"waited {LIMIT_S} s for {what}"
+        pause.wait(0.01)
+
+
+@contextmanager
+def server(name, gate=None):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        wbufsize = -1
+
+        def do_GET(self):
+            if gate is not None and self.path == "/slow":
+                gate.arrived.set()
+                gate.go.wait(LIMIT_S)
+            body = name.encode()
+            self.send_response(200 if self.path != "/healthz" or not getattr(gate, "sick", False) else 500)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
+        httpd.daemon_threads = True
+        httpd.block_on_close = False
+        thread = threading.Thread(target=httpd.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield httpd.server_address[1]
+        finally:
+            httpd.shutdown()
+            thread.join()
+
+
+class Gate:
+    def __init__(self):
+        self.arrived, self.go, self.sick = threading.Event(), threading.Event(), False
+
+
+def service(name, *ports, cluster_ip="10.96.0.9", port=80):
+    endpoints = [{"addresses": ["127.0.0.1"]}]
+    documents = [
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": name, "namespace": "shop"},
+            "spec": {"clusterIP": cluster_ip, "ports": [{"name": "http", "port": port}]},
+        }
+    ]
+    for index, target in enumerate(ports):
+        documents.append(
+            {
+                "apiVersion": "discovery.k8s.io/v1",
+                "kind": "EndpointSlice",
+                "metadata": {
+                    "name": f"{name}-{index}",
+                    "namespace": "shop",
+                    "labels": {"kubernetes.io/service-name": name},
+                },
+                "addressType": "IPv4",
+                "ports": [{"name": "http", "port": target, "protocol": "TCP"}],
+                "endpoints": endpoints,
+            }
+        )
+    return "\n---\n".join(json.dumps(document) for document in documents)
+
+
+def policy(**tables):
+    return json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "nodeproxy-policy", "namespace": "nodeproxy"},
+            "data": {key.replace("__", "."): value for key, value in tables.items()},
+        }
+    )
+
+
+def command(*words):
+    """A finished `nodeproxy …`."""
+    return subprocess.run(
+        [sys.executable, "-m", "nodeproxy", *words], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+class Node:
+    """One running `nodeproxy run`."""
+
+    def __init__(self, folder: Path, *flags):
+        self.folder = folder
+        self.port, self.admin = free_port(), two_free_ports()
+        self.log = folder.parent / "node.log"
+        command = [
+            sys.executable, "-m", "nodeproxy", "run", "--discovery", f"files:{folder}",
+            "--listen", f"127.0.0.1:{self.port}", "--admin", f"127.0.0.1:{self.admin}", *flags,
+        ]  # fmt: skip
+        self.out = self.log.open("wb")
+        self.process = subprocess.Popen(
+            command, stdout=self.out, stderr=subprocess.STDOUT, env={**os.environ, "NODEPROXY_DRAIN_TIMEOUT_S": "5"}
+        )
+
+    def __enter__(self):
+        until(self.is_ready, f"readiness; log:\n{self.log.read_text()}")
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.terminate()
+        self.process.wait(LIMIT_S)
+        self.out.close()
+
+    def get(self, host, path="/", address=None, headers=None):
+        connection = http.client.HTTPConnection(*(address or ("127.0.0.1", self.port)), timeout=LIMIT_S)
+        try:
+            connection.request("GET", path, headers={"Host": host, **(headers or {})})
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    def admin_page(self, path):
+        return self.get("admin", path, ("127.0.0.1", self.admin))
+
+    def is_ready(self):
+        assert self.process.poll() is None, self.log.read_text()
+        try:
+            return self.admin_page("/readyz")[0] == 200
+        except OSError:
+            return False
+
+    def answers(self, host, status, body=None):
+        try:
+            answer = self.get(host)
+        except OSError:
+            return False
+        return answer[0] == status and (body is None or answer[1] == body)
+
+    def shell(self, line):
+        """What a command line prints, as a person would paste it."""
+        return subprocess.run(line, shell=True, capture_output=True, text=True, timeout=LIMIT_S, check=True).stdout
+
+    def children(self):
+        """Pids by name, the supervisor's children now."""
+        found = {}
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                stat = (entry / "stat").read_text().rpartition(")")[2].split()
+                command = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if int(stat[1]) == self.process.pid and stat[0] != "Z":
+                name = "discovery" if b"discovery\0serve" in command else "worker"
+                found.setdefault(name, []).append(int(entry.name))
+        return found

@@ -1,0 +1,38 @@
+"""The commands: what they say, above all when something is wrong."""
+
+import re
+
+import pytest
+
+from tests.fakes.node import command, service
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--listen", "0.0.0.0:80"], "wildcard"),
+        (["--listen", "here"], "write an address as"),
+        (["--workers", "0"], "workers"),
+        (["--config", "/nowhere.yaml"], "no such file"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named(flags, words):
+    done = command("run", *flags)
+
+    assert done.returncode == 2
+    assert words in done.stderr
+
+
+def test_check_names_the_place_and_exits_1(folder):
+    (folder / "web.yaml").write_text(service("web", 9000).replace('"port": 80', '"port": "eighty"'))
+
+    done = command("check", str(folder))
+
+    assert done.returncode == 1
+    assert re.search(r"web\.yaml.*shop/web.*eighty", (done.stdout + done.stderr).replace("\n", " "))
+
+
+def test_every_command_explains_itself():
+    for words in ([], ["run"], ["check"], ["demo"], ["settings"]):
+        done = command(*words, "--help")
+        assert done.returncode == 0 and "Usage: nodeproxy" in done.stdout

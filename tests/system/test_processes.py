@@ -1,0 +1,89 @@
+"""The processes of a node: what dies comes back, what is told to end ends in order."""
+
+import http.client
+import os
+import signal
+import socket
+import threading
+from contextlib import ExitStack
+
+from tests.fakes.node import LIMIT_S, Gate, Node, command, server, service, until
+
+
+def test_a_killed_worker_is_back_and_others_keep_their_connections(folder):
+    with server("one") as port:
+        (folder / "web.yaml").write_text(service("web", port))
+        with Node(folder, "--workers", "2") as node, ExitStack() as stack:
+            until(lambda: len(node.children().get("worker", ())) == 2, "both workers")
+            connections = [http.client.HTTPConnection("127.0.0.1", node.port, timeout=LIMIT_S) for _ in range(16)]
+            for connection in connections:
+                stack.callback(connection.close)
+                connection.request("GET", "/", headers={"Host": "web.shop.mesh"})
+                assert connection.getresponse().read() == b"one"
+            victim = node.children()["worker"][0]
+            os.kill(victim, signal.SIGKILL)
+            alive = 0
+            for connection in connections:
+                connection.auto_open = 0
+                try:
+                    connection.request("GET", "/", headers={"Host": "web.shop.mesh"})
+                    alive += connection.getresponse().read() == b"one"
+                except (OSError, http.client.HTTPException):
+                    pass
+            until(lambda: len(set(node.children().get("worker", ())) - {victim}) == 2, "a new worker")
+            until(lambda: all(node.answers("web.shop.mesh", 200) for _ in range(20)), "both to serve")
+
+    assert 0 < alive < 16
+
+
+def test_who_comes_while_the_only_worker_is_dead_waits_for_the_next_one(folder):
+    with server("one") as port:
+        (folder / "web.yaml").write_text(service("web", port))
+        with Node(folder) as node:
+            (victim,) = node.children()["worker"]
+            os.kill(victim, signal.SIGKILL)
+
+            answers = [node.get("web.shop.mesh") for _ in range(3)]
+
+    assert answers == [(200, "one")] * 3
+
+
+def test_an_address_that_is_taken_is_told(folder):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = command("run", "--discovery", f"files:{folder}", "--listen", address)
+
+    assert done.returncode == 1
+    assert done.stderr == f"cannot listen at {address}: Address already in use; change `listen`\n"
+
+
+def test_a_killed_discovery_is_back_and_nobody_noticed(folder):
+    with server("one") as one, server("two") as two:
+        (folder / "web.yaml").write_text(service("web", one))
+        with Node(folder) as node:
+            (victim,) = node.children()["discovery"]
+            os.kill(victim, signal.SIGKILL)
+            meanwhile = node.get("web.shop.mesh")
+            until(lambda: node.children().get("discovery", [victim]) != [victim], "a new discovery")
+            (folder / "web.yaml").write_text(service("web", two))
+            until(lambda: node.answers("web.shop.mesh", 200, "two"), "its first update")
+
+    assert meanwhile == (200, "one")
+
+
+def test_a_term_lets_the_request_under_way_end_and_exits_0(folder):
+    gate = Gate()
+    with server("one", gate) as port:
+        (folder / "web.yaml").write_text(service("web", port))
+        with Node(folder) as node:
+            answers = []
+            client = threading.Thread(target=lambda: answers.append(node.get("web.shop.mesh", "/slow")))
+            client.start()
+            gate.arrived.wait(LIMIT_S)
+            node.process.send_signal(signal.SIGTERM)
+            until(lambda: "draining" in node.log.read_text(), "the drain")
+            gate.go.set()
+            client.join()
+            status = node.process.wait(LIMIT_S)
+
+    assert answers == [(200, "one")] and status == 0
