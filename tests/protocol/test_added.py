@@ -1,17 +1,16 @@
-"""What the mesh adds to a request, and the responses it makes itself."""
+"""What the mesh adds to a request, and what of a client's own word goes into it."""
 
 import random
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from nodeproxy.errors import NoEndpoints
 from nodeproxy.protocol.added import Adder, Forwarded, forwarded, is_traceparent, new_traceparent
 from nodeproxy.protocol.head import HeadLimits, scan_request
-from nodeproxy.protocol.status import error_head_and_body, own_head, reason_phrase
 
 TRACE = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-LONG_AGO_S = 784_111_777.0  # the date that RFC 9110, 5.6.7 shows
 
 
 def head_of(received):
@@ -27,6 +26,12 @@ def head_of(received):
         (b"ff" + TRACE[2:], False),
         (TRACE + b"-00", False),
         (TRACE[:-1], False),
+        (TRACE + b"0", False),
+        (TRACE + b"\n", False),
+        (b" " + TRACE, False),
+        (TRACE.replace(b"-", b"_"), False),
+        (TRACE.replace(b"c-", b"g-"), False),
+        (TRACE[:-2] + b"ff", True),
         (b"00-" + b"0" * 32 + b"-b7ad6b7169203331-01", False),
         (b"00-0af7651916cd43dd8448eb211c80319c-" + b"0" * 16 + b"-01", False),
         (b"", False),
@@ -77,17 +82,44 @@ def test_what_a_trusted_client_says():
     )
 
 
-def test_an_own_response_is_a_response():
-    assert own_head(404, 3, b"text/plain", b"A: 1\r\n", LONG_AGO_S) == (
-        b"HTTP/1.1 404 Not Found\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Type: text/plain\r\n"
-        b"Content-Length: 3\r\nA: 1\r\n"
-    )
-    assert reason_phrase(499) == b""
+def test_a_trusted_client_that_says_nothing_is_as_any_other():
+    add, head = Adder(random.Random(1), 0.0), head_of(b"GET / HTTP/1.1\nHost: a\ntraceparent: " + TRACE + b"\n\n")
+
+    assert add(head, "10.0.0.1", forwarded(head.head)) == add(head, "10.0.0.1")
 
 
-def test_an_error_says_whose_it_is_and_what_to_check():
-    head, body = error_head_and_body(NoEndpoints("shop/web has none; check its pods"), LONG_AGO_S)
+def test_of_several_forwarded_fields_with_one_name_the_first_counts():
+    fields = b"x-FORWARDED-proto:\thttps \r\nX-Forwarded-Proto: http\r\nX-Forwarded-Protocol: x\r\n"
 
-    assert head.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
-    assert b"x-mesh-error: no-endpoints\r\n" in head and b"Content-Length: %d\r\n" % len(body) in head
-    assert body == b"nodeproxy: no-endpoints: shop/web has none; check its pods\n"
+    assert forwarded(b"GET / HTTP/1.1\r\n" + fields + b"\r\n") == Forwarded(b"", b"https", b"")
+
+
+def test_the_share_of_sampled_traces_is_the_ratio():
+    add, head = Adder(random.Random(1), 0.25), head_of(b"GET / HTTP/1.1\nHost: a\n\n")
+
+    sampled = sum(add(head, "::1").endswith(b"-01\r\n\r\n") for _ in range(2000))
+
+    assert 400 < sampled < 600
+
+
+def test_no_two_traces_are_the_same():
+    chance = random.Random(1)
+
+    assert len({new_traceparent(chance.getrandbits, True) for _ in range(1000)}) == 1000
+
+
+@given(bits=st.integers(0, 2**192 - 1), sampled=st.booleans())
+def test_every_number_makes_a_valid_trace(bits, sampled):
+    assert is_traceparent(new_traceparent(lambda _size: bits, sampled))
+
+
+@pytest.mark.parametrize("framing", [b"", b"Content-Length: 5\n", b"Transfer-Encoding: chunked\n"])
+@given(trace=st.binary(max_size=60))
+def test_whatever_a_client_calls_its_trace_the_head_sent_on_is_well_formed(framing, trace):
+    head = head_of(b"GET / HTTP/1.1\nHost: a\n" + framing + b"\n")
+
+    sent = head.head + Adder(random.Random(1), 0.5)(head._replace(traceparent=trace), "10.0.0.1")
+
+    again = scan_request(sent, HeadLimits())
+    assert (again.end, again.length, again.host) == (len(sent), head.length, b"a")
+    assert is_traceparent(again.traceparent)

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from nodeproxy.errors import ProxyError
 from nodeproxy.protocol import head as python
-from nodeproxy.protocol import scan
 from nodeproxy.protocol.head import HeadLimits
 from tests.protocol.test_request_refusals import MALFORMED
 
@@ -43,12 +42,26 @@ def outcome(scan_one, data, limits):
 
 def assert_same(data):
     for limits in LIMITS:
+        for name in ("scan_request", "scan_response"):
+            ours, theirs = (outcome(getattr(scanner, name), data, limits) for scanner in (twin, python))
+            assert ours == theirs
+            if ours is not None:
+                assert [type(item) for item in ours] == [type(item) for item in theirs]  # 1 == True
+
+
+@pytest.mark.parametrize(
+    "limits", [HeadLimits(-1), HeadLimits(fields=-1), HeadLimits(line_bytes=2**80), HeadLimits(0, 0)]
+)
+def test_with_limits_out_of_the_ordinary(limits):
+    for data in (b"", *CORPUS):
         assert outcome(twin.scan_request, data, limits) == outcome(python.scan_request, data, limits)
         assert outcome(twin.scan_response, data, limits) == outcome(python.scan_response, data, limits)
 
 
-def test_the_data_path_uses_it():
-    assert scan.COMPILED and scan.scan_request is twin.scan_request and scan.scan_response is twin.scan_response
+@pytest.mark.parametrize("arguments", [(), (b"",), (b"", None), ("", LIMITS[0]), (b"", LIMITS[0], 1)])
+def test_what_it_is_not_meant_for_is_an_error_as_in_python(arguments):
+    with pytest.raises((TypeError, AttributeError)):
+        twin.scan_request(*arguments)
 
 
 def test_on_every_beginning_of_the_corpus():

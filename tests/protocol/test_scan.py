@@ -1,0 +1,29 @@
+"""Which implementation the data path gets, with and without the compiled twin."""
+
+import subprocess
+import sys
+
+import pytest
+
+from nodeproxy.protocol import scan
+
+WITHOUT_TWIN = """
+import sys
+sys.modules["nodeproxy.protocol.twin"] = None  # as if it had not been built
+from nodeproxy.protocol import head, scan
+assert not scan.COMPILED
+assert scan.scan_request is head.scan_request and scan.scan_response is head.scan_response
+"""
+
+
+def test_the_twin_is_used_where_it_was_built():
+    twin = pytest.importorskip("nodeproxy.protocol.twin", reason="the compiled twin was not built")
+
+    assert scan.COMPILED
+    assert scan.scan_request is twin.scan_request and scan.scan_response is twin.scan_response
+
+
+def test_python_is_used_where_it_was_not():
+    ran = subprocess.run([sys.executable, "-c", WITHOUT_TWIN], capture_output=True, text=True, check=False)
+
+    assert (ran.returncode, ran.stderr) == (0, "")
