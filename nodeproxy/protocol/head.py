@@ -106,6 +106,8 @@ def _understood(start: re.Match[bytes], data: bytes, minor: int) -> RequestHead:
     host = hosts[0] if hosts else b""
     if host and grammar.HOST.fullmatch(host) is None:
         raise BadRequest("malformed Host")
+    if not hosts:  # RFC 9112, 3.2: as HTTP/1.1 it goes on with a Host, an empty one where nobody is named
+        onward = b"Host: \r\n" + onward
     target = start[2]
     if method == b"CONNECT":
         raise MethodNotSupported("the mesh opens no tunnels; call http://<service>.<namespace>.mesh/ itself")

@@ -40,6 +40,23 @@ def test_an_absolute_target_replaces_the_host_field(heads):
 
 
 @pytest.mark.parametrize(
+    ("target", "fields", "sent"),
+    [
+        (b"/", (b"A: 1",), b"Host: \r\nA: 1\r\n"),
+        (b"/", (b"Host: a", b"A: 1"), b"Host: a\r\nA: 1\r\n"),
+        (b"/", (b"Host:",), b"Host:\r\n"),
+        (b"/", (b"Connection: host", b"A: 1"), b"Host: \r\nA: 1\r\n"),
+        (b"http://a", (b"A: 1",), b"Host: a\r\nA: 1\r\n"),
+    ],
+)
+def test_an_old_request_goes_on_with_one_host(heads, target, fields, sent):
+    head = heads.scan_request(request(b"GET %b HTTP/1.0" % target, *fields), LIMITS)
+
+    assert head.head == b"GET / HTTP/1.1\r\n" + sent
+    assert heads.scan_request(head.head + b"\r\n", LIMITS).host == head.host
+
+
+@pytest.mark.parametrize(
     ("minor", "connection", "persistent"),
     [
         (b"1", None, True),
