@@ -96,12 +96,15 @@ class Connection:
     async def _read_head(self) -> RequestHead | None:
         """The next request's head, None when the client has no more."""
         entrance, task = self.entrance, self._reactor.current
-        data = self._received
+        data = more = self._received
+        scanned = 0
         task.limit(self._reactor.now + (entrance.head_timeout_s if data else entrance.idle_timeout_s))
         self._idle = True
         try:
             while True:
-                if data:
+                # A head ends with a line feed; one that drips is not scanned again for every byte of it.
+                if b"\n" in more or len(data) > 2 * scanned:
+                    scanned = len(data)
                     if data[0] == 13 and data[:2] in (b"\r", b"\r\n"):
                         data = data[2:] if len(data) > 1 else data  # RFC 9112, 2.2: an empty line before a request
                     head = scan_request(data, entrance.limits)

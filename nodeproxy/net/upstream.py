@@ -108,9 +108,11 @@ class Upstream:
 
     async def _read_head(self, exchange: Exchange, channel: SocketChannel) -> tuple[ResponseHead, bytes]:
         """The final response's head and everything received with it."""
-        data, interims = b"", 0
+        data, more, scanned, interims = b"", b"", 0, 0
         while True:
-            head = scan_response(data, self.limits) if data else None
+            head = None
+            if b"\n" in more or len(data) > 2 * scanned:
+                head, scanned = scan_response(data, self.limits), len(data)
             if head is None:
                 try:
                     more = await channel.recv()
@@ -127,7 +129,7 @@ class Upstream:
                     raise BadResponse(f"unexpected {head.status}, the {interims}. interim response")
                 if exchange.interim is not None:
                     await exchange.interim(head.head)
-                data = data[head.end :]
+                data = more = data[head.end :]
 
     def _response(self, exchange: Exchange, endpoint: Endpoint, answer: "Answer") -> Response:
         head, data = answer.head, answer.data
