@@ -9,6 +9,7 @@ from rich.console import Console
 
 from discovery.catalogue import POLICY_MAP, Scope
 from discovery.check import check, show
+from discovery.cluster.api import Access
 from discovery.log import LogFormat, configure
 from discovery.objects import Ref
 from discovery.serve import Settings, serve
@@ -16,7 +17,6 @@ from nodeproxy.mesh.address import HEADLESS_RANGE, MESH_RANGE, Range, address_ra
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-FOLDER_SOURCE = "files:"
 STDIN = 0
 
 
@@ -26,11 +26,13 @@ PolicyNamespace = Annotated[str, typer.Option(help="Namespace of the ConfigMap t
 PolicyName = Annotated[str, typer.Option(help="Its name.")]
 
 
-def _folder(text: str) -> Path:
-    folder = text.removeprefix(FOLDER_SOURCE)
-    if folder == text or not folder:
-        raise typer.BadParameter(f"expected files:DIR, got {text!r}", param_hint="--source")
-    return Path(folder)
+def _source(text: str) -> Path | Access:
+    kind, colon, path = text.partition(":")
+    if colon and kind == "files" and path:
+        return Path(path)
+    if colon and kind == "kube":
+        return Access(Path(path) if path else None)
+    raise typer.BadParameter(f"expected files:DIR, kube: or kube:KUBECONFIG, got {text!r}", param_hint="--source")
 
 
 def _range(text: str, option: str) -> Range:
@@ -49,7 +51,7 @@ def _scope(mesh_range: str, headless_range: str, policy_map: Ref) -> Scope:
 
 @app.command("serve")
 def serve_command(
-    source: Annotated[str, typer.Option(metavar="files:DIR", help="Where the objects come from.")],
+    source: Annotated[str, typer.Option(metavar="files:DIR|kube:[KUBECONFIG]", help="Where the objects come from.")],
     socket: Annotated[Path, typer.Option(help="Unix socket at which workers read.")],
     mesh_range: MeshRange = str(MESH_RANGE),
     headless_range: HeadlessRange = str(HEADLESS_RANGE),
@@ -62,7 +64,7 @@ def serve_command(
 ) -> None:
     """Serve the mesh that the objects make to the workers of this node."""
     scope = _scope(mesh_range, headless_range, Ref("ConfigMap", policy_namespace, policy_name))
-    settings = Settings(_folder(source), socket, scope, STDIN if until_eof else None)
+    settings = Settings(_source(source), socket, scope, STDIN if until_eof else None)
     configure(log_format)
     raise typer.Exit(anyio.run(serve, settings, backend="asyncio"))
 

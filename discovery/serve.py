@@ -2,15 +2,22 @@
 
 import logging
 import os
+import random
 import signal
-from contextlib import suppress
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
 from anyio.abc import TaskStatus
+from kubernetes_asyncio.config import ConfigException
 
 from discovery.catalogue import Catalogue, Scope
+from discovery.cluster.api import Access, connected
+from discovery.cluster.source import Cluster, resources
+from discovery.cluster.watch import World
 from discovery.files import Files
 from discovery.folder import Folder
 from discovery.log import ProblemLog, tell
@@ -28,7 +35,8 @@ class Settings:
     It ends when the file `ends_with` does, given as a descriptor: the parent's end of a pipe.
     """
 
-    folder: Path
+    source: Path | Access
+    """A folder of YAML, or how to reach an API server."""
     socket: Path
     scope: Scope
     ends_with: int | None = None
@@ -37,7 +45,6 @@ class Settings:
 async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> int:
     """Serve until SIGTERM, SIGINT or the end of `ends_with`; gives the exit status."""
     publisher = Publisher()
-    source: Source = Files(Folder(settings.folder, settings.scope.policy_map), str(settings.folder))
     intake = Intake(Catalogue(settings.scope), publisher)
     async with anyio.create_task_group() as group:
         await group.start(_end_on_signal, group.cancel_scope)
@@ -50,10 +57,26 @@ async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TAS
             group.cancel_scope.cancel()
             return 1
         task_status.started()
-        tell("serving", socket=settings.socket, folder=settings.folder)
-        group.start_soon(source.run, intake.take)
+        tell("serving", socket=settings.socket, source=settings.source)
+        try:
+            async with _opened(settings) as source:
+                await source.run(intake.take)
+        except ConfigException as error:
+            tell("no way to the API server", logging.ERROR, reason=error)
+            group.cancel_scope.cancel()
+            return 1
     tell("ended")
     return 0
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[Source]:
+    if isinstance(settings.source, Path):
+        yield Files(Folder(settings.source, settings.scope.policy_map), str(settings.source))
+        return
+    world = World(anyio.sleep, time.monotonic, random.random)
+    async with connected(settings.source) as api:
+        yield Cluster(api, resources(settings.scope.policy_map), world)
 
 
 class Intake:

@@ -47,8 +47,8 @@ def test_serve_that_cannot_serve_fails_with_the_reason(tmp_path, log_format):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--source", "kube:"), "--source: expected files:DIR, got 'kube:'"),
-        (("--source", "files:"), "--source: expected files:DIR, got 'files:'"),
+        (("--source", "etcd:"), "--source: expected files:DIR, kube: or kube:KUBECONFIG, got 'etcd:'"),
+        (("--source", "files:"), "--source: expected files:DIR, kube: or kube:KUBECONFIG, got 'files:'"),
         (("--mesh-range", "127.0.0.0/33"), "--mesh-range: '127.0.0.0/33' does not appear to be"),
         (("--headless-range", "127.78.0.0/31"), "--headless-range: 127.78.0.0/31 has no room"),
         (("--mesh-range", "127.78.0.0/17"), "--mesh-range: it overlaps with --headless-range 127.78.0.0/16"),

@@ -1,0 +1,47 @@
+"""What an API server, or the way to it, may answer instead of what was asked for. A class says what to do next."""
+
+
+class ApiError(Exception):
+    """Asked again after a while. The text is for the operator."""
+
+    retry_after_s: float = 0.0
+    """The server's own wish; 0 when it has none."""
+
+
+class Unreachable(ApiError):
+    """No answer: refused, reset, timed out, broken off."""
+
+
+class Busy(ApiError):
+    """429 or a status of its own failure."""
+
+    def __init__(self, text: str, retry_after_s: float) -> None:
+        super().__init__(text)
+        self.retry_after_s = retry_after_s
+
+
+class Gone(ApiError):
+    """410: what was asked for is too long ago; the list has to be read anew."""
+
+
+class Unauthorized(ApiError):
+    """401: the token is not, or no longer, accepted."""
+
+
+class Forbidden(ApiError):
+    """403: a permission is missing."""
+
+
+class Unreadable(ApiError):
+    """Not what an API server sends."""
+
+
+def of_status(status: int, text: str, retry_after_s: float = 0.0) -> ApiError:
+    """The error that an HTTP status (or the code of a Status object) means."""
+    if status == 410:
+        return Gone(text)
+    if status == 401:
+        return Unauthorized(text)
+    if status == 403:
+        return Forbidden(text)
+    return Busy(f"{status}: {text}", retry_after_s)
