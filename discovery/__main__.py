@@ -9,7 +9,7 @@ from rich.console import Console
 
 from discovery.catalogue import POLICY_MAP, Scope
 from discovery.check import check, show
-from discovery.cluster.api import Access
+from discovery.cluster.access import Access
 from discovery.log import LogFormat, configure
 from discovery.objects import Ref
 from discovery.serve import Settings, serve

@@ -12,12 +12,9 @@ from pathlib import Path
 
 import anyio
 from anyio.abc import TaskStatus
-from kubernetes_asyncio.config import ConfigException
 
 from discovery.catalogue import Catalogue, Scope
-from discovery.cluster.api import Access, connected
-from discovery.cluster.source import Cluster, resources
-from discovery.cluster.watch import World
+from discovery.cluster.access import Access, NoAccess
 from discovery.files import Files
 from discovery.folder import Folder
 from discovery.log import ProblemLog, tell
@@ -61,7 +58,7 @@ async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TAS
         try:
             async with _opened(settings) as source:
                 await source.run(intake.take)
-        except ConfigException as error:
+        except NoAccess as error:
             tell("no way to the API server", logging.ERROR, reason=error)
             group.cancel_scope.cancel()
             return 1
@@ -74,6 +71,10 @@ async def _opened(settings: Settings) -> AsyncIterator[Source]:
     if isinstance(settings.source, Path):
         yield Files(Folder(settings.source, settings.scope.policy_map), str(settings.source))
         return
+    from discovery.cluster.api import connected
+    from discovery.cluster.source import Cluster, resources
+    from discovery.cluster.watch import World
+
     world = World(anyio.sleep, time.monotonic, random.random)
     async with connected(settings.source) as api:
         yield Cluster(api, resources(settings.scope.policy_map), world)

@@ -2,8 +2,6 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -11,6 +9,7 @@ import msgspec
 from kubernetes_asyncio.client import ApiClient, Configuration
 from kubernetes_asyncio.config import ConfigException, load_incluster_config, load_kube_config
 
+from discovery.cluster.access import Access, NoAccess
 from discovery.cluster.errors import ApiError, Unreachable, Unreadable, of_status
 
 CONNECT_S = 5.0
@@ -28,22 +27,18 @@ class _Status(msgspec.Struct):
 _status = msgspec.json.Decoder(_Status)
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
-    """How to reach the API server: the pod's own account, or a kubeconfig."""
-
-    kubeconfig: Path | None = None
-
-
 @asynccontextmanager
 async def connected(access: Access) -> AsyncIterator["Api"]:
     """The API server that `access` leads to.
 
     Raises:
-        kubernetes_asyncio.config.ConfigException: no usable configuration.
+        NoAccess: no usable configuration.
     """
     configuration = Configuration()
-    await _load(access, configuration)
+    try:
+        await _load(access, configuration)
+    except (ConfigException, OSError) as error:
+        raise NoAccess(f"{access}: {error}") from error
     async with ApiClient(configuration) as client:
         yield Api(client, access)
 
