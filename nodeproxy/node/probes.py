@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import httpcore
@@ -63,18 +64,17 @@ async def _probe(target: Target, scope: trio.CancelScope, random: Callable[[], f
 
 
 async def _is_healthy(pool: httpcore.AsyncConnectionPool, target: Target) -> bool:
-    url = f"http://{target.name}{target.settings.path}"
-    with trio.move_on_after(target.settings.timeout_s):
-        try:
-            async with pool.stream(
-                "GET", url, headers=[(b"Host", target.host), (b"User-Agent", b"nodeproxy")]
-            ) as answer:
-                size = 0
-                async for piece in answer.aiter_stream():  # to its end, so that the next probe finds the connection
-                    size += len(piece)
-                    if size > BODY_BYTES:
-                        break
-                return 200 <= answer.status < 400
-        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError):
-            return False
-    return False
+    url, healthy = f"http://{target.name}{target.settings.path}", False
+    fields = [(b"Host", target.host), (b"User-Agent", b"nodeproxy")]
+    with (
+        trio.move_on_after(target.settings.timeout_s),
+        suppress(httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError),
+    ):
+        async with pool.stream("GET", url, headers=fields) as answer:
+            healthy = 200 <= answer.status < 400
+            size = 0
+            async for piece in answer.aiter_stream():  # to its end, so that the next probe finds the connection
+                size += len(piece)
+                if size > BODY_BYTES:
+                    break
+    return healthy
