@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench kube clean
 
 demo: $(READY)  ## the main job on this machine: example services, the mesh in front of them, requests
 	$(BIN)/nodeproxy demo $(DEMO)
@@ -21,6 +21,9 @@ bench: $(READY)  ## nodeproxy beside nginx, HAProxy, Envoy and Traefik (loadtest
 	$(BIN)/python -m loadtest peers
 	$(BIN)/python -m loadtest run
 	$(BIN)/python -m loadtest report
+
+kube:  ## a real API server for tests/cluster, into a cache outside the repository
+	tests/cluster/get.sh
 
 $(READY): pyproject.toml requirements.lock build_twin.py nodeproxy/protocol/twin.c
 	$(PYTHON) -m venv $(VENV)

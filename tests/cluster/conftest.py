@@ -1,0 +1,27 @@
+"""A real API server for the tests of this folder, started once; the suite says loudly when there is none."""
+
+import os
+
+import pytest
+
+from tests.cluster.control_plane import ControlPlane, home
+
+MISSING = f"no Kubernetes in {home()}: the tests of tests/cluster do not run; `make kube` gets it"
+
+
+def pytest_collection_modifyitems(items):
+    """Skip this folder, loudly and once, where there is no API server; `.ci/run` allows no such skip."""
+    if (home() / "kube-apiserver").exists() and (home() / "etcd").exists():
+        return
+    if os.environ.get("NODEPROXY_NEEDS_KUBE"):
+        pytest.exit(MISSING, returncode=1)
+    for item in items:
+        if "tests/cluster" in item.nodeid:
+            item.add_marker(pytest.mark.skip(reason=MISSING))
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory):
+    """The API server, and who controls services there."""
+    with ControlPlane(tmp_path_factory.mktemp("cluster")) as plane:
+        yield plane

@@ -1,0 +1,112 @@
+"""Discovery on a real API server: what is written there is in force, whatever happens to the API server."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.control_plane import ADMIN
+from tests.cluster.follower import Follower
+from tests.discovery.kube import endpoint, policy_map, service, slice_of
+
+MANIFESTS = Path(__file__).parents[2] / "manifests"
+
+
+@pytest.fixture
+def shop(cluster, request):
+    """A namespace of the test's own."""
+    name = request.node.name.split("[")[0].removeprefix("test_").replace("_", "-")[:50].strip("-")
+    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    return name
+
+
+@pytest.fixture
+def follower(cluster, tmp_path):
+    with Follower(cluster.kubeconfig(ADMIN), tmp_path) as follower:
+        follower.until(lambda it: "default/kubernetes" in it.services, "the API server's own service")
+        yield follower
+
+
+def web(shop, address):
+    """A service of one endpoint."""
+    bare = service(f"{shop}/web")
+    del bare["spec"]["clusterIP"]
+    return bare, slice_of(f"{shop}/web", endpoint(address))
+
+
+def test_what_is_written_is_in_force_and_what_is_deleted_is_not(cluster, shop, follower):
+    cluster.apply(*web(shop, "10.0.0.1"))
+    follower.until(lambda it: it.addresses(f"{shop}/web") == ["10.0.0.1:8080"], "the service")
+
+    cluster.apply(web(shop, "10.0.0.2")[1])
+    follower.until(lambda it: it.addresses(f"{shop}/web") == ["10.0.0.2:8080"], "the new endpoint")
+
+    assert cluster.kubectl("delete", "service", "web", f"--namespace={shop}").returncode == 0
+    follower.until(lambda it: f"{shop}/web" not in it.services, "the end of the service")
+
+
+def test_slices_of_the_real_controller_are_understood(cluster, shop, follower):
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "web-0", "namespace": shop, "labels": {"app": "web"}},
+        "spec": {"nodeName": "n1", "containers": [{"name": "web", "image": "web", "ports": [{"containerPort": 9090}]}]},
+    }
+    selecting = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "web", "namespace": shop},
+        "spec": {"selector": {"app": "web"}, "ports": [{"name": "http", "port": 80, "targetPort": 9090}]},
+    }
+    status = '{"status": {"phase": "Running", "podIP": "10.1.2.3", "podIPs": [{"ip": "10.1.2.3"}], "conditions": %s}}'
+    cluster.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}}, pod, selecting)
+
+    for ready, expected in (("True", ["10.1.2.3:9090"]), ("False", [])):
+        conditions = f'[{{"type": "Ready", "status": "{ready}"}}]'
+        patch = ["patch", "pod", "web-0", f"--namespace={shop}", "--subresource=status", "--patch", status % conditions]
+        assert cluster.kubectl(*patch).returncode == 0
+        follower.until(lambda it, want=expected: it.addresses(f"{shop}/web") == want, f"readiness {ready}")
+
+
+def test_policies_are_read_from_the_mesh_own_config_map(cluster, shop, follower):
+    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "nodeproxy"}}, *web(shop, "10.0.0.1"))
+    cluster.apply(policy_map(**{f"web__{shop}": "timeouts: {request: 3s}"}))
+
+    follower.until(
+        lambda it: f"{shop}/web" in it.services and it.services[f"{shop}/web"].policies, "the policies of the service"
+    )
+
+    assert follower.services[f"{shop}/web"].policies == {"timeouts": {"request": "3s"}}
+
+
+@pytest.mark.parametrize("forgotten", [False, True], ids=["restarted", "compacted"])
+def test_an_api_server_that_comes_back_is_followed_again(cluster, shop, follower, forgotten):
+    cluster.apply(*web(shop, "10.0.0.1"))
+    follower.until(lambda it: it.addresses(f"{shop}/web") == ["10.0.0.1:8080"], "the service")
+
+    cluster.kill("kube-apiserver")
+    if forgotten:
+        cluster.compact()
+    cluster.start("kube-apiserver")
+    assert follower.addresses(f"{shop}/web") == ["10.0.0.1:8080"]
+    cluster.apply(web(shop, "10.0.0.2")[1])
+
+    follower.until(lambda it: it.addresses(f"{shop}/web") == ["10.0.0.2:8080"], "the change behind the outage")
+    follower.fresh = 0
+    follower.until(lambda it: it.fresh, "being in sync again")
+
+
+def test_the_manifests_give_the_permissions_that_are_needed_and_a_missing_one_is_named(cluster, shop, tmp_path):
+    assert cluster.kubectl("apply", "--validate=strict", f"--kustomize={MANIFESTS}").returncode == 0
+    token = cluster.kubectl("create", "token", "nodeproxy", "--namespace=nodeproxy").stdout.strip()
+    cluster.apply(*web(shop, "10.0.0.1"))
+    kubeconfig = cluster.kubeconfig(token)
+
+    with Follower(kubeconfig, tmp_path) as follower:
+        follower.until(lambda it: it.addresses(f"{shop}/web") == ["10.0.0.1:8080"], "the service")
+        assert "problem" not in follower.log.read_text()
+
+    assert cluster.kubectl("delete", "clusterrolebinding", "nodeproxy").returncode == 0
+    with Follower(kubeconfig, tmp_path) as follower:
+        cluster.until(lambda: "forbids it" in follower.log.read_text(), "the refusal to be told")
+        assert 'cannot list resource "services"' in follower.log.read_text()
+        assert follower.services == {}
