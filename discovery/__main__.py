@@ -57,6 +57,7 @@ def serve_command(
     headless_range: HeadlessRange = str(HEADLESS_RANGE),
     policy_namespace: PolicyNamespace = POLICY_MAP.namespace,
     policy_name: PolicyName = POLICY_MAP.name,
+    state: Annotated[Path | None, typer.Option(help="File that keeps the last good state for the next start.")] = None,
     log_format: Annotated[LogFormat, typer.Option(help="How log lines look.")] = "text",
     until_eof: Annotated[
         bool, typer.Option("--until-eof", help="End when stdin ends, as it does with a parent.")
@@ -64,7 +65,7 @@ def serve_command(
 ) -> None:
     """Serve the mesh that the objects make to the workers of this node."""
     scope = _scope(mesh_range, headless_range, Ref("ConfigMap", policy_namespace, policy_name))
-    settings = Settings(_source(source), socket, scope, STDIN if until_eof else None)
+    settings = Settings(_source(source), socket, scope, STDIN if until_eof else None, state)
     configure(log_format)
     raise typer.Exit(anyio.run(serve, settings, backend="asyncio"))
 

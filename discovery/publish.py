@@ -8,6 +8,7 @@ import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from socket import socket as Socket
+from time import monotonic
 
 import anyio
 from anyio.abc import SocketAttribute, SocketStream, TaskStatus
@@ -24,8 +25,13 @@ UPWARD_LIMIT_BYTES = 64 * 1024  # read at once from a worker
 class Publisher:
     """The services in force, and the workers that follow them."""
 
-    def __init__(self, sleep: Callable[[float], Awaitable[None]] = anyio.sleep) -> None:
+    def __init__(
+        self, sleep: Callable[[float], Awaitable[None]] = anyio.sleep, now: Callable[[], float] = monotonic
+    ) -> None:
         self._sleep = sleep
+        self._now = now
+        self._restored: Replace | None = None
+        self._restored_at = 0.0
         self._services: dict[str, Service] = {}
         self._workers: set[_Worker] = set()
         self._known = False
@@ -35,6 +41,12 @@ class Publisher:
     def workers(self) -> int:
         """How many workers are connected."""
         return len(self._workers)
+
+    def restore(self, last_good: Replace) -> None:
+        """Let workers have this, and know its age, until the source is in sync for the first time."""
+        self._restored, self._restored_at = last_good, self._now()
+        for worker in self._workers:
+            worker.replace_all()
 
     def publish(self, differences: Differences, *, in_sync: bool) -> None:
         """Let workers know of `differences`.
@@ -50,10 +62,12 @@ class Publisher:
         self._in_sync = in_sync
         if in_sync and not self._known:
             self._known = True
+            self._restored = None
             for worker in self._workers:
                 worker.replace_all()
-        for worker in self._workers:
-            worker.note(differences, in_sync=in_sync)
+        if self._known:
+            for worker in self._workers:
+                worker.note(differences, in_sync=in_sync)
 
     async def serve(self, path: str, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Serve workers at the Unix socket `path` until cancelled; a socket left there before is replaced.
@@ -85,7 +99,7 @@ class Publisher:
     async def _attend(self, stream: SocketStream) -> None:
         """Serve one worker until it goes."""
         worker = _Worker()
-        if self._known:
+        if self._known or self._restored is not None:
             worker.replace_all()
         self._workers.add(worker)
         try:
@@ -94,10 +108,15 @@ class Publisher:
                 group.start_soon(_read_until_gone, own, group.cancel_scope)
                 with suppress(OSError):
                     while True:
-                        await _send(own, line(await worker.next_update(self._services)))
+                        await _send(own, line(await worker.next_update(self._everything)))
                 group.cancel_scope.cancel()
         finally:
             self._workers.discard(worker)
+
+    def _everything(self) -> Replace:
+        if self._restored is not None:
+            return Replace(self._restored.services, self._restored.age_s + self._now() - self._restored_at)
+        return Replace(tuple(service for _, service in sorted(self._services.items())))
 
 
 class _Worker:
@@ -130,8 +149,8 @@ class _Worker:
             self._fresh = True
             self._something.set()
 
-    async def next_update(self, services: dict[str, Service]) -> Update:
-        """What to tell next, as soon as there is something. `services` are all there are."""
+    async def next_update(self, everything: Callable[[], Replace]) -> Update:
+        """What to tell next, as soon as there is something."""
         while not (self._all or self._pending or self._fresh):
             self._something = anyio.Event()
             await self._something.wait()
@@ -139,7 +158,7 @@ class _Worker:
             self._all = False
             self._told = True
             self._pending.clear()
-            return Replace(tuple(service for _, service in sorted(services.items())))
+            return everything()
         if self._pending:
             key = next(iter(self._pending))
             service = self._pending.pop(key)

@@ -17,6 +17,7 @@ from discovery.catalogue import Catalogue, Scope
 from discovery.cluster.access import Access, NoAccess
 from discovery.files import Files
 from discovery.folder import Folder
+from discovery.last_good import LastGood
 from discovery.log import ProblemLog, tell
 from discovery.publish import Publisher
 from discovery.source import Batch, Source
@@ -37,12 +38,15 @@ class Settings:
     socket: Path
     scope: Scope
     ends_with: int | None = None
+    state: Path | None = None
+    """Where the last good state is kept, None for nowhere."""
 
 
 async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> int:
     """Serve until SIGTERM, SIGINT or the end of `ends_with`; gives the exit status."""
     publisher = Publisher()
-    intake = Intake(Catalogue(settings.scope), publisher)
+    last_good = LastGood(settings.state, anyio.sleep) if settings.state is not None else None
+    intake = Intake(Catalogue(settings.scope), publisher, last_good)
     async with anyio.create_task_group() as group:
         await group.start(_end_on_signal, group.cancel_scope)
         if settings.ends_with is not None:
@@ -53,6 +57,10 @@ async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TAS
             tell("not serving", logging.ERROR, socket=settings.socket, reason=error.strerror or str(error))
             group.cancel_scope.cancel()
             return 1
+        if last_good is not None:
+            group.start_soon(last_good.keep)
+            if (before := last_good.load()) is not None:
+                publisher.restore(before)
         task_status.started()
         tell("serving", socket=settings.socket, source=settings.source)
         try:
@@ -83,8 +91,10 @@ async def _opened(settings: Settings) -> AsyncIterator[Source]:
 class Intake:
     """What every batch of a source goes through: catalogue, publisher, log."""
 
-    def __init__(self, catalogue: Catalogue, publisher: Publisher) -> None:
+    def __init__(self, catalogue: Catalogue, publisher: Publisher, last_good: LastGood | None = None) -> None:
         self._catalogue = catalogue
+        self._last_good = last_good
+        self._taken = False
         self._publisher = publisher
         self._problems = ProblemLog()
 
@@ -92,12 +102,16 @@ class Intake:
         """Take one batch."""
         differences = self._catalogue.apply(batch)
         self._publisher.publish(differences, in_sync=batch.in_sync)
+        if self._last_good is not None:
+            changed = differences or not self._taken
+            self._last_good.note(tuple(self._catalogue.services.values()) if changed else None, in_sync=batch.in_sync)
+        self._taken = True
         self._problems.show(self._catalogue.problems())
         if differences:
-            services = self._catalogue.services
+            in_force = list(self._catalogue.services.values())
             gone = sum(service is None for service in differences.values())
-            endpoints = size_of(list(services.values()))
-            tell("mesh", put=len(differences) - gone, gone=gone, services=len(services), endpoints=endpoints)
+            put, endpoints = len(differences) - gone, size_of(in_force)
+            tell("mesh", put=put, gone=gone, services=len(in_force), endpoints=endpoints)
 
 
 async def _end_on_signal(

@@ -25,7 +25,9 @@ app = typer.Typer(
 
 @app.command()
 def run(
-    discovery: Annotated[str | None, typer.Option(metavar="files:DIR", help="Where services come from.")] = None,
+    discovery: Annotated[
+        str | None, typer.Option(metavar="files:DIR|kube:[FILE]", help="Where services come from.")
+    ] = None,
     listen: Annotated[str | None, typer.Option(metavar="ADDRESS:PORT", help="Serves HTTP by mesh name.")] = None,
     admin: Annotated[str | None, typer.Option(metavar="ADDRESS:PORT", help="Serves /metrics, /livez, /readyz.")] = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes.")] = None,

@@ -144,7 +144,7 @@ class Live:
             routes = {**self.table.routes, update.service.key: self._routes_of(update.service)}
         elif isinstance(update, Drop):
             routes = {key: ports for key, ports in self.table.routes.items() if key != update.key}
-        self.confirmed_at = self._now()
+        self.confirmed_at = self._now() - (update.age_s if isinstance(update, Replace) else 0.0)
         if not isinstance(update, Fresh):
             self.table = Table(routes, self._namespace)
 

@@ -24,7 +24,12 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="NODEPROXY_", extra="forbid", frozen=True)
 
-    discovery: str = Field("files:.", pattern=r"^files:.+", description="where services come from: files:DIR")
+    discovery: str = Field(
+        "files:.",
+        pattern=r"^(files:.+|kube:.*)$",
+        description="where services come from: files:DIR, kube: (the cluster of this pod) or kube:KUBECONFIG",
+    )
+    state_file: str = Field("", description="keeps the last good state of the mesh for a start without its source")
     listen: Address = Field("127.0.0.1:8077", description="address that serves HTTP by mesh name")
     admin: Address = Field("127.0.0.1:9077", description="address of /metrics, /livez and /readyz")
     workers: int = Field(1, ge=1, le=64, description="worker processes; worker n serves admin on its port + n")

@@ -104,6 +104,7 @@ class Supervisor:
             sys.executable, "-m", "discovery", "serve", "--source", settings.discovery, "--socket", self._socket_path,
             "--mesh-range", settings.mesh_range, "--headless-range", settings.headless_range,
             "--log-format", settings.log_format, "--until-eof",
+            *(["--state", settings.state_file] if settings.state_file else []),
         ]  # fmt: skip
         # Its stdin ends with us, and so does it, however we die.
         if self._lifeline >= 0:

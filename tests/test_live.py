@@ -3,6 +3,7 @@
 import pytest
 
 from nodeproxy.errors import NotReady
+from nodeproxy.live import Live
 from nodeproxy.mesh.model import Endpoint, Port
 from nodeproxy.mesh.wire import Drop, Fresh, Put, Replace
 from nodeproxy.policies.table import PolicyRefused
@@ -103,3 +104,13 @@ def test_an_update_with_a_wrong_policy_changes_nothing(update):
 
     assert mesh.live.table is table
     assert mesh.live.confirmed_at == mesh.world.now - 5
+
+
+def test_a_table_that_was_kept_on_disk_is_as_old_as_it_says():
+    live, clock = Live(lambda *_: None, lambda _stats: None, lambda: 1000.0, "default"), 1000.0
+
+    live.install(Replace((), age_s=60.0))
+    assert live.ready and live.confirmed_at == clock - 60
+
+    live.install(Fresh())
+    assert live.confirmed_at == clock

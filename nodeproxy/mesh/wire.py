@@ -13,10 +13,12 @@ from nodeproxy.mesh.model import Service
 LINE_LIMIT_BYTES = 64 * 1024 * 1024  # 10,000 endpoints are about 1 MB; a line beyond this is a broken peer
 
 
-class Replace(msgspec.Struct, frozen=True, tag="replace"):
+class Replace(msgspec.Struct, frozen=True, tag="replace", omit_defaults=True):
     """The whole mesh; services that are not named are gone."""
 
     services: tuple[Service, ...]
+    age_s: float = 0.0
+    """Since the source last confirmed it; more than 0 for what was kept on disk."""
 
 
 class Put(msgspec.Struct, frozen=True, tag="put"):

@@ -13,10 +13,12 @@ LIMIT_S = 60.0
 class Follower:
     """Reads the lines that a worker would, and keeps the table that they make."""
 
-    def __init__(self, kubeconfig, folder):
+    def __init__(self, kubeconfig, folder, *flags):
+        self._flags = flags
         self.log = folder / "discovery.log"
         self.services = {}
         self.fresh = 0
+        self.age_s = None
         self._path = folder / "discovery.sock"
         self._kubeconfig = kubeconfig
         self._held = b""
@@ -24,7 +26,7 @@ class Follower:
     def __enter__(self):
         command = [
             sys.executable, "-m", "discovery", "serve", "--source", f"kube:{self._kubeconfig}",
-            "--socket", str(self._path),
+            "--socket", str(self._path), *self._flags,
         ]  # fmt: skip
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
@@ -67,6 +69,7 @@ class Follower:
             update = parse(line)
             if isinstance(update, Replace):
                 self.services = {service.key: service for service in update.services}
+                self.age_s = update.age_s
             elif isinstance(update, Put):
                 self.services[update.service.key] = update.service
             elif isinstance(update, Drop):

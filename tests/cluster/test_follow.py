@@ -95,6 +95,23 @@ def test_an_api_server_that_comes_back_is_followed_again(cluster, shop, follower
     follower.until(lambda it: it.fresh, "being in sync again")
 
 
+def test_a_start_without_an_api_server_serves_what_was_last_good(cluster, shop, tmp_path):
+    state, kubeconfig = tmp_path / "state", cluster.kubeconfig(ADMIN)
+    cluster.apply(*web(shop, "10.0.0.1"))
+    with Follower(kubeconfig, tmp_path, "--state", str(state)) as follower:
+        follower.until(lambda it: it.addresses(f"{shop}/web") == ["10.0.0.1:8080"], "the service")
+        cluster.until(lambda: state.exists() and shop in state.read_text(), "the state on disk")
+
+    cluster.kill("kube-apiserver")
+    with Follower(kubeconfig, tmp_path, "--state", str(state)) as follower:
+        follower.until(lambda it: it.addresses(f"{shop}/web") == ["10.0.0.1:8080"], "what was last good")
+        assert follower.age_s > 0 and follower.fresh == 0
+
+        cluster.start("kube-apiserver")
+        follower.until(lambda it: it.fresh, "the API server's own word")
+        assert follower.age_s == 0 and follower.addresses(f"{shop}/web") == ["10.0.0.1:8080"]
+
+
 def test_the_manifests_give_the_permissions_that_are_needed_and_a_missing_one_is_named(cluster, shop, tmp_path):
     assert cluster.kubectl("apply", "--validate=strict", f"--kustomize={MANIFESTS}").returncode == 0
     token = cluster.kubectl("create", "token", "nodeproxy", "--namespace=nodeproxy").stdout.strip()
