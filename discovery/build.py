@@ -144,4 +144,4 @@ def _endpoint(endpoint: SliceEndpoint, number: int) -> model.Endpoint:
     address = endpoint.addresses[0]
     if ":" in address:  # IPv6 has many spellings; one endpoint must have one
         address = str(ip_address(address))
-    return model.Endpoint(address, number, endpoint.node_name or "", endpoint.zone or "")
+    return model.Endpoint(address, number, endpoint.node_name or "", endpoint.zone or "", endpoint.hostname or "")

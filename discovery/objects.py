@@ -92,6 +92,7 @@ class SliceEndpoint(msgspec.Struct, frozen=True, rename="camel"):
     conditions: Conditions | None = None
     node_name: str | None = None
     zone: str | None = None
+    hostname: str | None = None
 
 
 class EndpointSlice(Object, frozen=True, kw_only=True):

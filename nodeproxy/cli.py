@@ -30,6 +30,7 @@ def run(
     ] = None,
     listen: Annotated[str | None, typer.Option(metavar="ADDRESS:PORT", help="Serves HTTP by mesh name.")] = None,
     admin: Annotated[str | None, typer.Option(metavar="ADDRESS:PORT", help="Serves /metrics, /livez, /readyz.")] = None,
+    dns: Annotated[str | None, typer.Option(metavar="ADDRESS:PORT", help="Answers DNS for the zone mesh.")] = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes.")] = None,
     access_log: Annotated[str | None, typer.Option(metavar="off|json|text", help="A line per request.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with any of the settings.")] = None,
@@ -40,7 +41,8 @@ def run(
     environment. `nodeproxy settings` lists them.
     """
     flags = {
-        "discovery": discovery, "listen": listen, "admin": admin, "workers": workers, "access_log": access_log,
+        "discovery": discovery, "listen": listen, "admin": admin, "dns": dns, "workers": workers,
+        "access_log": access_log,
     }  # fmt: skip
     settings = read_settings(config, {name: value for name, value in flags.items() if value is not None})
     logs.set_up(settings.log_format)

@@ -24,6 +24,7 @@ from nodeproxy.net.roster import Roster
 from nodeproxy.net.sockets import Sockets
 from nodeproxy.net.upstream import Upstream
 from nodeproxy.node.admin import Admin
+from nodeproxy.node.dns_server import serve_dns
 from nodeproxy.node.probes import Target, probe_all
 from nodeproxy.node.subscriber import subscribe
 from nodeproxy.policies.block import Block
@@ -52,6 +53,7 @@ class Worker:
         self._sockets = sockets
         self._main: Listener | None = None
         self._has_table = trio.Event()
+        self._dns_scope = trio.CancelScope()
         self._random = random.Random()
         self._stats = WorkerStats()
         self._reactor = Reactor(on_error=self._bug)
@@ -88,6 +90,7 @@ class Worker:
             nursery.start_soon(probe_all, self._probe_targets, self._random.random)
             nursery.start_soon(self._flush_for_ever)
             nursery.start_soon(self._open)
+            nursery.start_soon(self._serve_dns)
             with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
                 async for _number in signals:
                     break
@@ -103,9 +106,16 @@ class Worker:
         if not self._draining:
             self._main = Listener(self._door, self._reactor, self._sockets.main, self._entrance)
 
+    async def _serve_dns(self) -> None:
+        """Answer DNS where this node does, until the worker drains: another process has the sockets by then."""
+        if self._sockets.dns is not None:
+            with self._dns_scope:
+                await serve_dns(*self._sockets.dns, lambda: self._live.table)
+
     async def _drain(self) -> None:
         """Accept nobody, let requests under way end, tell idle clients to go."""
         self._draining = True
+        self._dns_scope.cancel()
         if self._main is not None:
             self._main.close()
         self._sockets.main.close()

@@ -18,6 +18,8 @@ class Endpoint(msgspec.Struct, frozen=True, omit_defaults=True):
     port: int
     node: str = ""
     zone: str = ""
+    hostname: str = ""
+    """Under which DNS knows this pod of a headless service, "" when it has no name."""
 
 
 class Port(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -35,6 +35,23 @@ def bound(address: tuple[str, int]) -> socket.socket:
     return sock
 
 
+def bound_datagrams(address: tuple[str, int]) -> socket.socket:
+    """A socket for datagrams that other workers may bind too.
+
+    Raises:
+        OSError: as `bound`.
+    """
+    sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.bind(address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
 class Door:
     """All client connections of a worker, whichever listener they came through."""
 

@@ -2,7 +2,10 @@
 
 import json
 
-from tests.fakes.node import Gate, Node, policy, server, service, until
+import dns.message
+import dns.query
+
+from tests.fakes.node import LIMIT_S, Gate, Node, free_port, policy, server, service, until
 
 
 def test_a_request_by_every_kind_of_name_reaches_the_service(folder):
@@ -78,3 +81,14 @@ def test_the_access_log_has_a_line_per_request_that_no_client_can_break(folder):
         ('/"quoted"', 200, ""),
         ("/", 404, "unknown-service"),
     ]
+
+
+def test_a_name_resolves_to_the_address_where_its_service_answers(folder):
+    port = free_port()
+    with server("one") as target:
+        (folder / "web.yaml").write_text(service("web", target))
+        with Node(folder, "--dns", f"127.0.0.1:{port}", "--workers", "2") as node:
+            answer = dns.query.udp(dns.message.make_query("web.shop.mesh", "A"), "127.0.0.1", LIMIT_S, port)
+            served = node.get("whoever", address=(str(answer.answer[0][0]), 80))
+
+    assert served == (200, "one")

@@ -1,0 +1,114 @@
+"""The DNS server over real sockets, asked by a real resolver library and by bytes nobody should send."""
+
+import socket
+import struct
+from contextlib import asynccontextmanager
+
+import dns.flags
+import dns.message
+import dns.query
+import dns.rcode
+import pytest
+import trio
+
+from nodeproxy.live import Live
+from nodeproxy.mesh.model import Endpoint, Port, Service
+from nodeproxy.mesh.wire import Replace
+from nodeproxy.net.listener import bound, bound_datagrams
+from nodeproxy.node.dns_server import serve_dns
+
+LIMIT_S = 10
+MANY = tuple(Endpoint(f"10.0.{number >> 8}.{number & 255}", 80, hostname="all") for number in range(200))
+WEB = Service("shop", "web", "127.77.0.1", (Port(80, "http", "http", MANY),))
+QUERY = dns.message.make_query("web.shop.mesh.", "A")
+LARGE = dns.message.make_query("all.web.shop.mesh.", "A")
+
+
+@asynccontextmanager
+async def server():
+    """A port that answers."""
+    live = Live(lambda *_: None, lambda _stats: None, lambda: 0.0, "default")
+    live.install(Replace((WEB,)))
+    stream = bound(("127.0.0.1", 0))
+    datagrams = bound_datagrams(stream.getsockname())
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve_dns, datagrams, stream, lambda: live.table)
+        with trio.fail_after(LIMIT_S):
+            yield stream.getsockname()[1]
+        nursery.cancel_scope.cancel()
+
+
+async def asked(how, query, port, **options):
+    return await trio.to_thread.run_sync(lambda: how(query, "127.0.0.1", timeout=LIMIT_S, port=port, **options))
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("how", [dns.query.udp, dns.query.tcp])
+async def test_a_query_is_answered(how):
+    async with server() as port:
+        response = await asked(how, QUERY, port)
+
+    assert str(response.answer[0][0]) == "127.77.0.1"
+
+
+@pytest.mark.trio
+async def test_what_is_too_large_for_a_datagram_says_so_and_comes_whole_by_tcp():
+    async with server() as port:
+        short = await asked(dns.query.udp, LARGE, port)
+        whole = await asked(dns.query.tcp, LARGE, port)
+
+    assert short.flags & dns.flags.TC and len(short.to_wire()) <= 512
+    assert not whole.flags & dns.flags.TC and len(whole.answer[0]) == len(MANY)
+
+
+@pytest.mark.trio
+async def test_several_queries_of_one_connection_are_answered_in_whatever_pieces_they_come():
+    wire = QUERY.to_wire()
+    message = struct.pack("!H", len(wire)) + wire
+    async with server() as port:
+        stream = await trio.open_tcp_stream("127.0.0.1", port)
+        async with stream:
+            for byte in message + message[:5]:
+                await stream.send_all(bytes([byte]))
+            await stream.send_all(message[5:])
+            received = b""
+            while received.count(socket.inet_aton("127.77.0.1")) < 2:
+                received += await stream.receive_some()
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize(
+    ("sent", "rcode"),
+    [
+        (QUERY.to_wire() + b"x", dns.rcode.FORMERR),
+        (QUERY.to_wire()[:20], dns.rcode.FORMERR),
+        (b"\x00\x01\x01\x00" + b"\xff" * 8, dns.rcode.FORMERR),
+        (b"\x00\x01\x01\x00\x00\x01" + bytes(6) + b"\xc0\x0c\x00\x01\x00\x01", dns.rcode.FORMERR),  # points at itself
+        (b"", None),
+        (b"short", None),
+        (b"\x00\x01\x80" + bytes(20), None),  # a response: never answered
+        (dns.message.make_response(QUERY).to_wire(), None),
+    ],
+)
+async def test_bytes_that_are_no_query_get_an_error_or_nothing_and_the_next_query_its_answer(sent, rcode):
+    async with server() as port:
+        with trio.socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            await client.connect(("127.0.0.1", port))
+            await client.send(sent)
+            await client.send(QUERY.to_wire())
+            first = await client.recv(4096)
+            if rcode is not None:
+                assert first[:2] == sent[:2] and dns.message.from_wire(first).rcode() == rcode
+                first = await client.recv(4096)
+
+    assert dns.message.from_wire(first).answer
+
+
+@pytest.mark.trio
+async def test_a_connection_that_sends_a_response_is_closed():
+    wire = dns.message.make_response(QUERY).to_wire()
+    async with server() as port:
+        stream = await trio.open_tcp_stream("127.0.0.1", port)
+        async with stream:
+            await stream.send_all(struct.pack("!H", len(wire)) + wire)
+            assert await stream.receive_some() == b""

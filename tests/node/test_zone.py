@@ -1,0 +1,121 @@
+"""What the DNS says of the mesh's names."""
+
+import dns.edns
+import dns.flags
+import dns.message
+import dns.opcode
+import dns.rcode
+import dns.rdatatype
+import pytest
+
+from nodeproxy.live import Live, NoTable
+from nodeproxy.mesh.model import Endpoint, Port, Service
+from nodeproxy.mesh.wire import Replace
+from nodeproxy.node.zone import PAYLOAD_BYTES, TTL_S, respond
+
+HTTP, METRICS, TIME = Port(80, "http"), Port(9090, "metrics", "tcp"), Port(123, "ntp", "udp")
+WEB = Service("shop", "web", "127.77.0.1", (HTTP, METRICS, TIME))
+PODS = (Endpoint("10.0.0.1", 8080, hostname="db-0"), Endpoint("fd00::1", 8080, hostname="db-0"))
+DB = Service("shop", "db", "127.78.0.9", (Port(5432, "sql", "tcp", PODS),))
+V6 = Service("shop", "six", "fd77::1", (HTTP,))
+OWN = Service("default", "own", "127.77.0.2", (HTTP,))
+
+
+@pytest.fixture(scope="module")
+def table():
+    live = Live(lambda *_: None, lambda _stats: None, lambda: 0.0, "default")
+    live.install(Replace((WEB, DB, V6, OWN)))
+    return live.table
+
+
+def ask(table, name, kind="A", **fields):
+    return respond(dns.message.make_query(name, kind, **fields), table)
+
+
+def answers(response):
+    return sorted(str(record) for rrset in response.answer for record in rrset)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "expected"),
+    [
+        ("web.shop.mesh.", "A", ["127.77.0.1"]),
+        ("WEB.Shop.MESH.", "A", ["127.77.0.1"]),
+        ("web.shop.mesh.", "ANY", ["127.77.0.1"]),
+        ("own.mesh.", "A", ["127.77.0.2"]),
+        ("six.shop.mesh.", "AAAA", ["fd77::1"]),
+        ("db.shop.mesh.", "A", ["127.78.0.9"]),
+        ("db-0.db.shop.mesh.", "A", ["10.0.0.1"]),
+        ("db-0.db.shop.mesh.", "AAAA", ["fd00::1"]),
+        ("_http._tcp.web.shop.mesh.", "SRV", ["0 100 80 web.shop.mesh."]),
+        ("_metrics._tcp.web.shop.mesh.", "SRV", ["0 100 9090 web.shop.mesh."]),
+        ("_ntp._udp.web.shop.mesh.", "SRV", ["0 100 123 web.shop.mesh."]),
+        ("mesh.", "NS", ["ns.mesh."]),
+    ],
+)
+def test_what_there_is(table, name, kind, expected):
+    response = ask(table, name, kind)
+
+    assert (response.rcode(), answers(response)) == (dns.rcode.NOERROR, expected)
+    assert response.flags & dns.flags.AA and {rrset.ttl for rrset in response.answer} == {TTL_S}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "rcode"),
+    [
+        ("web.shop.mesh.", "AAAA", dns.rcode.NOERROR),
+        ("web.shop.mesh.", "TXT", dns.rcode.NOERROR),
+        ("shop.mesh.", "A", dns.rcode.NOERROR),  # stands above names: exists, has nothing
+        ("_tcp.web.shop.mesh.", "SRV", dns.rcode.NOERROR),
+        ("mesh.", "A", dns.rcode.NOERROR),
+        ("nobody.shop.mesh.", "A", dns.rcode.NXDOMAIN),
+        ("nowhere.mesh.", "A", dns.rcode.NXDOMAIN),
+        ("db-9.db.shop.mesh.", "A", dns.rcode.NXDOMAIN),
+        ("a.b.c.d.mesh.", "A", dns.rcode.NXDOMAIN),
+        ("_x._tcp.web.shop.mesh.", "SRV", dns.rcode.NXDOMAIN),
+        ("_http._udp.web.shop.mesh.", "SRV", dns.rcode.NXDOMAIN),
+        ("_udp.db.shop.mesh.", "SRV", dns.rcode.NXDOMAIN),
+        ("_http._tcp.nobody.shop.mesh.", "SRV", dns.rcode.NXDOMAIN),
+        ("_http.web.shop.mesh.", "SRV", dns.rcode.NXDOMAIN),
+        (r"w\000b.shop.mesh.", "A", dns.rcode.NXDOMAIN),
+        (r"\195\164.shop.mesh.", "A", dns.rcode.NXDOMAIN),
+    ],
+)
+def test_what_there_is_not_is_said_with_the_soa_so_that_it_is_remembered_shortly(table, name, kind, rcode):
+    response = ask(table, name, kind)
+
+    assert (response.rcode(), response.answer) == (rcode, [])
+    (soa,) = response.authority
+    assert soa.ttl == TTL_S and soa[0].minimum == TTL_S and str(soa.name) == "mesh."
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "rcode"),
+    [
+        ("web.shop.example.", {}, dns.rcode.REFUSED),
+        ("notmesh.", {}, dns.rcode.REFUSED),
+        ("web.shop.mesh.", {"rdclass": "CH"}, dns.rcode.REFUSED),
+        ("web.shop.mesh.", {"use_edns": 1}, dns.rcode.BADVERS),
+    ],
+)
+def test_what_is_not_ours_to_answer(table, name, fields, rcode):
+    assert ask(table, name, **fields).rcode() == rcode
+
+
+def test_what_is_no_plain_query(table):
+    query = dns.message.make_query("web.shop.mesh.", "A")
+    query.set_opcode(dns.opcode.NOTIFY)
+    assert respond(query, table).rcode() == dns.rcode.NOTIMP
+
+    query = dns.message.make_query("web.shop.mesh.", "A")
+    query.question.clear()
+    assert respond(query, table).rcode() == dns.rcode.FORMERR
+
+
+def test_before_the_first_table_nothing_is_known_or_unknown():
+    assert ask(NoTable(), "web.shop.mesh.").rcode() == dns.rcode.SERVFAIL
+
+
+def test_edns_is_answered_with_edns(table):
+    assert ask(table, "web.shop.mesh.", use_edns=0, payload=4096).payload == PAYLOAD_BYTES
+    assert ask(table, "web.shop.mesh.", use_edns=False).edns == -1
