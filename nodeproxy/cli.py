@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from pydantic import ValidationError
@@ -12,7 +12,7 @@ from pydantic_settings import SettingsConfigDict
 
 from nodeproxy import supervisor
 from nodeproxy.net.sockets import CannotListen
-from nodeproxy.settings import Settings
+from nodeproxy.settings import Settings, split_address
 from nodeproxy.telemetry import logs
 
 app = typer.Typer(
@@ -64,6 +64,33 @@ def settings() -> None:
     """List all settings with their defaults and what they mean."""
     for name, field in Settings.model_fields.items():
         typer.echo(f"{name} = {field.default!r}\n    {field.description}")
+
+
+@app.command("net")
+def network(
+    what: Annotated[Literal["up", "down", "status"], typer.Argument(help="Make local, take away, or look.")],
+    config: Annotated[Path | None, typer.Option(help="YAML file with any of the settings.")] = None,
+) -> None:
+    """Make the mesh's addresses local to this node, as an init container does; needs NET_ADMIN.
+
+    They are the settings listen, mesh_range and headless_range. `status` exits with 1 when one is missing.
+    """
+    from nodeproxy import anyip
+
+    settings = read_settings(config, {})
+    wanted = anyip.addresses_of(
+        split_address(settings.listen)[0], *dict.fromkeys((settings.mesh_range, settings.headless_range))
+    )
+    try:
+        if what != "status":
+            (anyip.up if what == "up" else anyip.down)(wanted)
+        present = anyip.status(wanted)
+    except anyip.CannotSetUp as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    for address, is_local in present.items():
+        typer.echo(f"{address}: {'local' if is_local else 'not local'}")
+    raise typer.Exit(0 if what == "down" or all(present.values()) else 1)
 
 
 @app.command()

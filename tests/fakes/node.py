@@ -73,8 +73,8 @@ class Gate:
         self.arrived, self.go, self.sick = threading.Event(), threading.Event(), False
 
 
-def service(name, *ports, cluster_ip="10.96.0.9", port=80):
-    endpoints = [{"addresses": ["127.0.0.1"]}]
+def service(name, *ports, cluster_ip="10.96.0.9", port=80, addresses=("127.0.0.1",)):
+    endpoints = [{"addresses": [address]} for address in addresses]
     documents = [
         {
             "apiVersion": "v1",
