@@ -1,5 +1,6 @@
 """Every knob of the process: from flags, from the environment (`NODEPROXY_…`), from a file, in this order."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -67,6 +68,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Flags win over the environment, the environment over the file."""
         return init_settings, env_settings, YamlConfigSettingsSource(settings_cls)
+
+
+def ready_file(run_dir: Path) -> Path:
+    """Stands while a worker serves clients. For probes: two proxies of one node share the admin port in an update."""
+    return run_dir / "ready"
 
 
 def split_address(address: str) -> tuple[str, int]:

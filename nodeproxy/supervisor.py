@@ -19,7 +19,7 @@ import trio
 
 from nodeproxy.child import Child
 from nodeproxy.net.sockets import CannotListen, opened
-from nodeproxy.settings import Settings
+from nodeproxy.settings import Settings, ready_file
 from nodeproxy.worker import Worker
 
 GRACE_S = 3.0  # beyond the workers' own drain limit, before they are killed
@@ -38,6 +38,7 @@ class Supervisor:
         self._settings = settings
         self._lifeline = -1
         self._socket_path = str(run_dir / "discovery.sock")
+        ready_file(run_dir).unlink(missing_ok=True)  # of an earlier life
         self._sockets = {index: opened(settings, index) for index in range(settings.workers)}
         self._children = [Child("discovery", self._start_discovery)]
         self._children += [

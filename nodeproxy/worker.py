@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import trio
 from prometheus_client import CollectorRegistry
@@ -18,7 +19,7 @@ from nodeproxy.mesh.model import Port, Service
 from nodeproxy.mesh.wire import Update
 from nodeproxy.net.connection import Entrance
 from nodeproxy.net.doors import VirtualDoors
-from nodeproxy.net.listener import Door, Listener
+from nodeproxy.net.listener import Door, Listener, bound, bound_datagrams
 from nodeproxy.net.reactor import LAG_BOUNDS_S, Reactor
 from nodeproxy.net.roster import Roster
 from nodeproxy.net.sockets import Sockets
@@ -34,13 +35,13 @@ from nodeproxy.policies.load_balancer import LoadBalancerSettings
 from nodeproxy.policies.timeouts import TimeoutsSettings
 from nodeproxy.protocol.added import Adder
 from nodeproxy.protocol.head import HeadLimits, RequestHead
-from nodeproxy.settings import Settings
+from nodeproxy.settings import Settings, ready_file, split_address
 from nodeproxy.telemetry.accesslog import AccessLines
 from nodeproxy.telemetry.metrics import RouteNumbers, Sources, WorkerCollector
 from nodeproxy.telemetry.stats import RouteStats, WorkerStats
 
 FLUSH_EVERY_S = 0.1
-FIRST_TABLE_S = 5.0  # discovery answers within one; after that, clients had better be told what is wrong
+IDLE_GRACE_S = 1.0  # of draining, for idle clients
 log = logging.getLogger(__name__)
 
 
@@ -51,6 +52,7 @@ class Worker:
         self._settings = settings
         self._socket_path = socket_path
         self._sockets = sockets
+        self._ready_file = ready_file(Path(socket_path).parent)
         self._main: Listener | None = None
         self._has_table = trio.Event()
         self._dns_scope = trio.CancelScope()
@@ -90,7 +92,6 @@ class Worker:
             nursery.start_soon(probe_all, self._probe_targets, self._random.random)
             nursery.start_soon(self._flush_for_ever)
             nursery.start_soon(self._open)
-            nursery.start_soon(self._serve_dns)
             with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
                 async for _number in signals:
                     break
@@ -100,21 +101,25 @@ class Worker:
         self._lines.flush()
 
     async def _open(self) -> None:
-        """Accept clients as soon as there is a table; those who come before wait in the kernel's queue, a while."""
-        with trio.move_on_after(FIRST_TABLE_S):
-            await self._has_table.wait()
-        if not self._draining:
-            self._main = Listener(self._door, self._reactor, self._sockets.main, self._entrance)
-
-    async def _serve_dns(self) -> None:
-        """Answer DNS where this node does, until the worker drains: another process has the sockets by then."""
-        if self._sockets.dns is not None:
+        """Serve as soon as there is a table: until then the proxy before this one does, or clients are refused."""
+        await self._has_table.wait()
+        if self._draining:
+            return
+        self._main = Listener(self._door, self._reactor, self._sockets.main, self._entrance)
+        self._ready_file.touch()
+        if self._settings.dns:
+            address = split_address(self._settings.dns)
             with self._dns_scope:
-                await serve_dns(*self._sockets.dns, lambda: self._live.table)
+                await serve_dns(bound_datagrams(address), bound(address), lambda: self._live.table)
 
     async def _drain(self) -> None:
-        """Accept nobody, let requests under way end, tell idle clients to go."""
+        """Accept nobody, let requests under way end, tell idle clients to go.
+
+        A client that sends its next request soon is told in the answer; only who stays idle is hung up on.
+        """
         self._draining = True
+        self._ready_file.unlink(missing_ok=True)
+        hang_up_at = self._reactor.clock() + IDLE_GRACE_S
         self._dns_scope.cancel()
         if self._main is not None:
             self._main.close()
@@ -123,8 +128,9 @@ class Worker:
         log.info("draining", extra={"connections": len(self._door.connections)})
         with trio.move_on_after(self._settings.drain_timeout_s):
             while any(connection.entrance is not self._admin for connection in self._door.connections):
-                for connection in list(self._door.connections):
-                    connection.hang_up()
+                if self._reactor.clock() >= hang_up_at:
+                    for connection in list(self._door.connections):
+                        connection.hang_up()
                 await trio.sleep(0.02)
             return
         log.warning("drain limit reached", extra={"connections": len(self._door.connections)})

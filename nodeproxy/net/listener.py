@@ -16,7 +16,7 @@ PAUSE_S = 0.1  # before accepting is tried again when there is no descriptor or 
 
 
 def bound(address: tuple[str, int]) -> socket.socket:
-    """A listening socket that other workers may bind too.
+    """A socket that other workers may bind too. Clients come once a Listener has it, not before.
 
     Raises:
         OSError: the address is taken, not of this host, or a port that needs CAP_NET_BIND_SERVICE.
@@ -28,7 +28,6 @@ def bound(address: tuple[str, int]) -> socket.socket:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit it
         sock.bind(address)
-        sock.listen(BACKLOG)
     except BaseException:
         sock.close()
         raise
@@ -102,6 +101,7 @@ class Listener:
         self._entrance = entrance
         self._watched = False
         self._closed = False
+        sock.listen(BACKLOG)
         self._watch()
 
     def ready(self, mask: int) -> None:

@@ -1,11 +1,13 @@
-"""The listening sockets of one worker. Its supervisor opens and holds them, so that they outlive the worker."""
+"""The sockets of one worker. Its supervisor binds and holds them: once a worker listens, they outlive it.
+
+Until then clients of the address go to whoever listens there, as the proxy that this one is to take over from.
+"""
 
 import socket
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from nodeproxy.net.listener import bound, bound_datagrams
+from nodeproxy.net.listener import bound
 from nodeproxy.settings import Settings, split_address
 
 
@@ -19,13 +21,11 @@ class Sockets:
 
     main: socket.socket
     admin: socket.socket
-    dns: tuple[socket.socket, socket.socket] | None
-    """For datagrams and for streams; None where this node answers no DNS."""
 
     def close(self) -> None:
         """Close this process' copies. Clients go elsewhere when no process has one open."""
-        for sock in (self.main, self.admin, *(self.dns or ())):
-            sock.close()
+        self.main.close()
+        self.admin.close()
 
 
 def opened(settings: Settings, index: int) -> Sockets:
@@ -38,20 +38,15 @@ def opened(settings: Settings, index: int) -> Sockets:
     with ExitStack() as stack:
         main = stack.enter_context(_bound(split_address(settings.listen), "listen"))
         admin = stack.enter_context(_bound((host, port + index if port else 0), "admin"))
-        dns = None
         if settings.dns:
-            address = split_address(settings.dns)
-            stream = stack.enter_context(_bound(address, "dns"))
-            dns = stack.enter_context(_bound(stream.getsockname()[:2], "dns", bound_datagrams)), stream
+            _bound(split_address(settings.dns), "dns").close()  # a datagram goes to who is bound: not yet to us
         stack.pop_all()  # all are open: they stay so
-        return Sockets(main, admin, dns)
+        return Sockets(main, admin)
 
 
-def _bound(
-    address: tuple[str, int], setting: str, bind: Callable[[tuple[str, int]], socket.socket] = bound
-) -> socket.socket:
+def _bound(address: tuple[str, int], setting: str) -> socket.socket:
     try:
-        return bind(address)
+        return bound(address)
     except OSError as error:
         raise CannotListen(
             f"cannot listen at {address[0]}:{address[1]}: {error.strerror}; change `{setting}`"

@@ -17,13 +17,15 @@ from nodeproxy.node.zone import PAYLOAD_BYTES, respond
 DATAGRAM_BYTES = 4096  # a query is far smaller; what is longer is cut and refused
 TCP_BYTES = 65535
 TCP_IDLE_S = 10.0  # RFC 7766, 6.2.3: a few seconds
+BACKLOG = 128
 TCP_MOST = 64  # connections at once; resolvers keep one or two
 _SIZE = struct.Struct("!H")
 log = logging.getLogger(__name__)
 
 
 async def serve_dns(datagrams: socket.socket, stream: socket.socket, table: Callable[[], Table]) -> None:
-    """Answer on both sockets, for ever."""
+    """Answer on both sockets, bound before, for ever."""
+    stream.listen(BACKLOG)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_serve_datagrams, trio.socket.from_stdlib_socket(datagrams), table)
         limit = trio.CapacityLimiter(TCP_MOST)

@@ -10,6 +10,7 @@ import dns.query
 import dns.rcode
 import pytest
 import trio
+import trio.testing
 
 from nodeproxy.live import Live
 from nodeproxy.mesh.model import Endpoint, Port, Service
@@ -33,6 +34,7 @@ async def server():
     datagrams = bound_datagrams(stream.getsockname())
     async with trio.open_nursery() as nursery:
         nursery.start_soon(serve_dns, datagrams, stream, lambda: live.table)
+        await trio.testing.wait_all_tasks_blocked()
         with trio.fail_after(LIMIT_S):
             yield stream.getsockname()[1]
         nursery.cancel_scope.cancel()
