@@ -1,5 +1,6 @@
 """The command line: `python -m discovery serve` and `python -m discovery check DIR`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -57,6 +58,10 @@ def serve_command(
     headless_range: HeadlessRange = str(HEADLESS_RANGE),
     policy_namespace: PolicyNamespace = POLICY_MAP.namespace,
     policy_name: PolicyName = POLICY_MAP.name,
+    node: Annotated[str, typer.Option(help="Name of this node; its pods are known as callers then.")] = "",
+    on_demand: Annotated[
+        bool, typer.Option("--on-demand", help="Follow endpoints only of services that a worker wants (kube:).")
+    ] = False,
     state: Annotated[Path | None, typer.Option(help="File that keeps the last good state for the next start.")] = None,
     log_format: Annotated[LogFormat, typer.Option(help="How log lines look.")] = "text",
     until_eof: Annotated[
@@ -65,7 +70,10 @@ def serve_command(
 ) -> None:
     """Serve the mesh that the objects make to the workers of this node."""
     scope = _scope(mesh_range, headless_range, Ref("ConfigMap", policy_namespace, policy_name))
-    settings = Settings(_source(source), socket, scope, STDIN if until_eof else None, state)
+    where = _source(source)
+    if isinstance(where, Access):  # a folder is read whole anyway
+        scope = replace(scope, on_demand=on_demand)
+    settings = Settings(where, socket, scope, STDIN if until_eof else None, node, state)
     configure(log_format)
     raise typer.Exit(anyio.run(serve, settings, backend="asyncio"))
 

@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from discovery.address_claims import AddressClaims
+from discovery.backlog import Differences
 from discovery.build import problems_of, service_of, wanted_address
 from discovery.objects import ConfigMap, Ref
 from discovery.policy_table import MESH_SCOPE, PolicyTables, scopes_of
 from discovery.problem import Problem
-from discovery.source import Batch, Change, PutObject
+from discovery.source import Batch, Change, Followed, PutObject, Unfollowed
 from discovery.store import Store
 from nodeproxy.mesh.address import HEADLESS_RANGE, MESH_RANGE, Range
 from nodeproxy.mesh.model import Service
@@ -23,10 +26,8 @@ class Scope:
     mesh_range: Range = MESH_RANGE
     headless_range: Range = HEADLESS_RANGE
     policy_map: Ref = POLICY_MAP
-
-
-Differences = dict[str, Service | None]
-"""Services that are new or changed, None for those that are gone, by key."""
+    on_demand: bool = False
+    """Whether the source follows endpoints only of services that somebody wants."""
 
 
 class Catalogue:
@@ -37,6 +38,7 @@ class Catalogue:
         self.store = Store()
         self.tables = PolicyTables(scope.policy_map)
         self._scope = scope
+        self._followed: set[str] = set()
         self._claims = AddressClaims()
         self._source_problems: tuple[Problem, ...] = ()
         self._service_problems: dict[str, tuple[Problem, ...]] = {}
@@ -61,6 +63,9 @@ class Catalogue:
 
     def _take(self, change: Change) -> set[str]:
         """Note one change; gives the keys of the services that it may touch."""
+        if isinstance(change, Followed | Unfollowed):
+            (self._followed.add if isinstance(change, Followed) else self._followed.discard)(change.key)
+            return {change.key}
         if change.ref != self._scope.policy_map:
             return self.store.apply(change)
         if isinstance(change, PutObject) and isinstance(change.object, ConfigMap):
@@ -86,7 +91,8 @@ class Catalogue:
         stored = self.store.services.get(key)
         if stored is None:
             return before is not None
-        slices = self.store.slices_of(key)
+        dormant = self._scope.on_demand and key not in self._followed
+        slices = [] if dormant else self.store.slices_of(key)
         policies, problems = self.tables.policies_of(key, before.policies if before else None)
         address, owner = self._claims.owner(key)
         problems += tuple(problems_of(stored, slices))
@@ -98,5 +104,6 @@ class Catalogue:
             self._service_problems[key] = problems
         service = service_of(stored, slices, address, policies)
         if service is not None:
+            service = replace(service, dormant=dormant)
             self.services[key] = before if service == before and before is not None else service
         return service != before

@@ -1,39 +1,55 @@
 """The socket that workers read: everything once, then one line per changed service, newest value per service.
 
 Keeps one pending value per service and worker, never a queue: a worker that does not read costs no more memory
-than the mesh itself, and holds up nobody else. What workers send up is read and dropped; nothing is defined yet.
+than the mesh itself, and holds up nobody else. What workers send up are wishes: see `nodeproxy.mesh.wire`.
 """
 
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from socket import socket as Socket
 from time import monotonic
 
 import anyio
+import msgspec
 from anyio.abc import SocketAttribute, SocketStream, TaskStatus
 from anyio.lowlevel import checkpoint
 
-from discovery.catalogue import Differences
+from discovery.backlog import Backlog, Differences
+from discovery.wants import Wants
 from nodeproxy.mesh.model import Service
-from nodeproxy.mesh.wire import FRESH_EVERY_S, Drop, Fresh, Put, Replace, Update, line
+from nodeproxy.mesh.wire import FRESH_EVERY_S, Fact, Replace, Wish, line, parse_wish
 
 SOCKET_MODE = 0o600  # the table names every service of the cluster; workers run as the same user
-UPWARD_LIMIT_BYTES = 64 * 1024  # read at once from a worker
+READ_BYTES = 64 * 1024  # at once from a worker
+WISH_LIMIT_BYTES = 1024  # a wish names one service; a longer line is none
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Time, handed in."""
+
+    sleep: Callable[[float], Awaitable[None]] = anyio.sleep
+    now: Callable[[], float] = monotonic
 
 
 class Publisher:
-    """The services in force, and the workers that follow them."""
+    """The services in force, and the workers that follow them.
 
-    def __init__(
-        self, sleep: Callable[[float], Awaitable[None]] = anyio.sleep, now: Callable[[], float] = monotonic
-    ) -> None:
-        self._sleep = sleep
-        self._now = now
+    `wanted` is told the keys of the services that some worker needs the endpoints of; without it all are followed.
+    """
+
+    def __init__(self, world: World | None = None, wanted: Callable[[frozenset[str]], None] | None = None) -> None:
+        self._world = world or World()
+        self._on_demand = wanted is not None
+        self._wants = Wants(wanted or _ignored, self._world.now)
+        self._facts: dict[type[Fact], Fact] = {}
         self._restored: Replace | None = None
         self._restored_at = 0.0
         self._services: dict[str, Service] = {}
-        self._workers: set[_Worker] = set()
+        self._workers: set[Backlog] = set()
         self._known = False
         self._in_sync = False
 
@@ -44,9 +60,16 @@ class Publisher:
 
     def restore(self, last_good: Replace) -> None:
         """Let workers have this, and know its age, until the source is in sync for the first time."""
-        self._restored, self._restored_at = last_good, self._now()
+        self._restored, self._restored_at = last_good, self._world.now()
         for worker in self._workers:
             worker.replace_all()
+
+    def tell(self, fact: Fact) -> None:
+        """Let workers know a fact, unless it is the one they know."""
+        if self._facts.get(type(fact)) != fact:
+            self._facts[type(fact)] = fact
+            for worker in self._workers:
+                worker.fact(fact)
 
     def publish(self, differences: Differences, *, in_sync: bool) -> None:
         """Let workers know of `differences`.
@@ -91,80 +114,37 @@ class Publisher:
 
     async def _tell_freshness(self) -> None:
         while True:
-            await self._sleep(FRESH_EVERY_S)
+            await self._world.sleep(FRESH_EVERY_S)
+            self._wants.expire()
             if self._in_sync:
                 for worker in self._workers:
                     worker.refresh()
 
     async def _attend(self, stream: SocketStream) -> None:
         """Serve one worker until it goes."""
-        worker = _Worker()
+        worker = Backlog()
+        for fact in self._facts.values():
+            worker.fact(fact)
         if self._known or self._restored is not None:
             worker.replace_all()
         self._workers.add(worker)
         try:
             async with stream, anyio.create_task_group() as group:
                 own = stream.extra(SocketAttribute.raw_socket)
-                group.start_soon(_read_until_gone, own, group.cancel_scope)
+                group.start_soon(_read_wishes, own, partial(self._wants.note, worker), group.cancel_scope)
                 with suppress(OSError):
                     while True:
                         await _send(own, line(await worker.next_update(self._everything)))
                 group.cancel_scope.cancel()
         finally:
             self._workers.discard(worker)
+            self._wants.gone(worker)
 
     def _everything(self) -> Replace:
         if self._restored is not None:
-            return Replace(self._restored.services, self._restored.age_s + self._now() - self._restored_at)
-        return Replace(tuple(service for _, service in sorted(self._services.items())))
-
-
-class _Worker:
-    """What one worker has not been told yet."""
-
-    def __init__(self) -> None:
-        self._told = False
-        self._all = False
-        self._pending: Differences = {}
-        self._fresh = False
-        self._something = anyio.Event()
-
-    def replace_all(self) -> None:
-        """Tell everything, whatever was told before."""
-        self._all = True
-        self._something.set()
-
-    def note(self, differences: Differences, *, in_sync: bool) -> None:
-        """Tell these services, unless newer values come before the worker reads."""
-        self._fresh = self._fresh and in_sync
-        if self._all or not self._told:
-            return
-        self._pending.update(differences)
-        if differences:
-            self._something.set()
-
-    def refresh(self) -> None:
-        """Tell that the table is fresh, once everything else is told."""
-        if self._told:
-            self._fresh = True
-            self._something.set()
-
-    async def next_update(self, everything: Callable[[], Replace]) -> Update:
-        """What to tell next, as soon as there is something."""
-        while not (self._all or self._pending or self._fresh):
-            self._something = anyio.Event()
-            await self._something.wait()
-        if self._all:
-            self._all = False
-            self._told = True
-            self._pending.clear()
-            return everything()
-        if self._pending:
-            key = next(iter(self._pending))
-            service = self._pending.pop(key)
-            return Drop(key) if service is None else Put(service)
-        self._fresh = False
-        return Fresh()
+            age_s = self._restored.age_s + self._world.now() - self._restored_at
+            return Replace(self._restored.services, age_s, self._on_demand)
+        return Replace(tuple(service for _, service in sorted(self._services.items())), on_demand=self._on_demand)
 
 
 # The two below wait by `anyio.wait_*`, because a receive of anyio's own stream that is cancelled just when bytes come
@@ -186,12 +166,21 @@ async def _send(own: Socket, text: bytes) -> None:
             await anyio.wait_writable(own)
 
 
-async def _read_until_gone(own: Socket, scope: anyio.CancelScope) -> None:
-    """Read and drop what comes up; cancel `scope` when nothing can come any more."""
-    with suppress(OSError):
-        while True:
+async def _read_wishes(own: Socket, note: Callable[[Wish], None], scope: anyio.CancelScope) -> None:
+    """Note what a worker wishes; cancel `scope` when nothing can come any more, or what comes is no wish."""
+    held = b""
+    with suppress(OSError, msgspec.DecodeError):
+        while len(held) <= WISH_LIMIT_BYTES:
             await anyio.wait_readable(own)
             with suppress(BlockingIOError):
-                if not own.recv(UPWARD_LIMIT_BYTES):
+                data = own.recv(READ_BYTES)
+                if not data:
                     break
+                *lines, held = (held + data).split(b"\n")
+                for text in lines:
+                    note(parse_wish(text))
     scope.cancel()
+
+
+def _ignored(_keys: frozenset[str]) -> None:
+    """Everything is followed, whatever is wanted."""

@@ -5,7 +5,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,13 +38,16 @@ class Settings:
     socket: Path
     scope: Scope
     ends_with: int | None = None
+    node: str = ""
+    """The name of this node, "" for none: who calls is not known then."""
     state: Path | None = None
     """Where the last good state is kept, None for nowhere."""
 
 
 async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> int:
     """Serve until SIGTERM, SIGINT or the end of `ends_with`; gives the exit status."""
-    publisher = Publisher()
+    wants = _Wanted()
+    publisher = Publisher(wanted=wants if settings.scope.on_demand else None)
     last_good = LastGood(settings.state, anyio.sleep) if settings.state is not None else None
     intake = Intake(Catalogue(settings.scope), publisher, last_good)
     async with anyio.create_task_group() as group:
@@ -64,7 +67,7 @@ async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TAS
         task_status.started()
         tell("serving", socket=settings.socket, source=settings.source)
         try:
-            async with _opened(settings) as source:
+            async with _opened(settings, wants) as source:
                 await source.run(intake.take)
         except NoAccess as error:
             tell("no way to the API server", logging.ERROR, reason=error)
@@ -75,17 +78,38 @@ async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TAS
 
 
 @asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[Source]:
+async def _opened(settings: Settings, wants: "_Wanted") -> AsyncIterator[Source]:
     if isinstance(settings.source, Path):
         yield Files(Folder(settings.source, settings.scope.policy_map), str(settings.source))
         return
     from discovery.cluster.api import connected
-    from discovery.cluster.source import Cluster, resources
+    from discovery.cluster.source import Cluster, Plan
     from discovery.cluster.watch import World
 
     world = World(anyio.sleep, time.monotonic, random.random)
+    plan = Plan(settings.scope.policy_map, settings.node, settings.scope.on_demand)
     async with connected(settings.source) as api:
-        yield Cluster(api, resources(settings.scope.policy_map), world)
+        cluster = Cluster(api, plan, world)
+        wants.pass_on(cluster.want)
+        yield cluster
+
+
+class _Wanted:
+    """What workers want, also while there is no source yet to tell."""
+
+    def __init__(self) -> None:
+        self._keys: frozenset[str] = frozenset()
+        self._tell: Callable[[frozenset[str]], None] | None = None
+
+    def __call__(self, keys: frozenset[str]) -> None:
+        self._keys = keys
+        if self._tell is not None:
+            self._tell(keys)
+
+    def pass_on(self, tell: Callable[[frozenset[str]], None]) -> None:
+        """Tell the source, now and from now on."""
+        self._tell = tell
+        tell(self._keys)
 
 
 class Intake:
@@ -101,6 +125,8 @@ class Intake:
     def take(self, batch: Batch) -> None:
         """Take one batch."""
         differences = self._catalogue.apply(batch)
+        for fact in batch.facts:
+            self._publisher.tell(fact)
         self._publisher.publish(differences, in_sync=batch.in_sync)
         if self._last_good is not None:
             changed = differences or not self._taken

@@ -7,15 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from discovery.objects import KnownObject, Ref
+from discovery.objects import Object, Ref
 from discovery.problem import NOWHERE, Origin, Problem
+from nodeproxy.mesh.wire import Fact
 
 
 class PutObject(NamedTuple):
     """An object, new or changed, whole."""
 
     ref: Ref
-    object: KnownObject
+    object: Object
     origin: Origin = NOWHERE
 
 
@@ -25,7 +26,20 @@ class DeleteObject(NamedTuple):
     ref: Ref
 
 
-Change = PutObject | DeleteObject
+class Followed(NamedTuple):
+    """From here on, what is known of this service's endpoints is all there is; `key` is `<namespace>/<name>`."""
+
+    key: str
+
+
+class Unfollowed(NamedTuple):
+    """Nothing is known of this service's endpoints any more, because nobody wants to."""
+
+    key: str
+
+
+ObjectChange = PutObject | DeleteObject
+Change = ObjectChange | Followed | Unfollowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +53,8 @@ class Batch:
     changes: tuple[Change, ...] = ()
     problems: tuple[Problem, ...] = ()
     in_sync: bool = True
+    facts: tuple[Fact, ...] = ()
+    """What workers are told beside services."""
 
 
 class Source(Protocol):

@@ -5,7 +5,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from discovery.objects import EndpointSlice, Service
 from discovery.problem import Origin
-from discovery.source import Change, PutObject
+from discovery.source import ObjectChange, PutObject
 
 Kind = TypeVar("Kind", bound="Service | EndpointSlice", covariant=True)
 
@@ -25,7 +25,7 @@ class Store:
         self._slices: dict[str, dict[str, Stored[EndpointSlice]]] = {}
         self._service_of_slice: dict[str, str] = {}
 
-    def apply(self, change: Change) -> set[str]:
+    def apply(self, change: ObjectChange) -> set[str]:
         """Take one change; gives the keys of the services that may look different now."""
         key = f"{change.ref.namespace}/{change.ref.name}"
         if change.ref.kind == "Service":
@@ -37,7 +37,7 @@ class Store:
             return self._apply_slice(key, change)
         return set()
 
-    def _apply_slice(self, key: str, change: Change) -> set[str]:
+    def _apply_slice(self, key: str, change: ObjectChange) -> set[str]:
         touched = set()
         before = self._service_of_slice.pop(key, None)
         if before is not None:

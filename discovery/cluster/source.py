@@ -1,32 +1,46 @@
-"""The API server as a source: one watch per kind, joined to batches."""
+"""The API server as a source: one watch per kind, and per service whose endpoints are needed, joined to batches."""
 
-from collections.abc import Callable, Sequence
-from math import inf
+from collections.abc import Callable, Sequence, Set
+from dataclasses import dataclass
 
 import anyio
+from anyio.abc import TaskGroup
 
-from discovery.cluster.errors import ApiError, Forbidden
-from discovery.cluster.watch import Api, Resource, Watch, World
-from discovery.objects import ConfigMap, EndpointSlice, Ref, Service
+from discovery.cluster.on_demand import OnDemand, slices_of_all
+from discovery.cluster.part import Part
+from discovery.cluster.pods import callers_of, pods_of
+from discovery.cluster.watch import Api, Resource, World
+from discovery.objects import ConfigMap, Ref, Service
 from discovery.problem import Problem
 from discovery.source import Batch, Change
+from nodeproxy.mesh.wire import Callers, Fact, Watches
 
 GATHER_S = 0.01  # changes that come together are taken together; far below what anybody notices
-TOLD_AFTER_S = 5.0  # an outage shorter than this is no problem an operator has to know of
 
 
-def resources(policy_map: Ref) -> tuple[Resource, ...]:
-    """What the mesh follows."""
-    return (
-        Resource("Service", "/api/v1/services", Service),
-        Resource("EndpointSlice", "/apis/discovery.k8s.io/v1/endpointslices", EndpointSlice),
-        Resource(
-            "ConfigMap",
-            f"/api/v1/namespaces/{policy_map.namespace}/configmaps",
-            ConfigMap,
-            {"fieldSelector": f"metadata.name={policy_map.name}"},
-        ),
-    )
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to follow. `node` is this node's name, "" where nobody has to know who calls."""
+
+    policy_map: Ref
+    node: str = ""
+    on_demand: bool = False
+    """Whether endpoints are followed only of services that are wanted."""
+
+    def resources(self) -> tuple[Resource, ...]:
+        """What is followed from the beginning and for good."""
+        policy_map = self.policy_map
+        return (
+            Resource("Service", "/api/v1/services", Service, why="names, ports and addresses of the mesh"),
+            Resource(
+                "ConfigMap",
+                f"/api/v1/namespaces/{policy_map.namespace}/configmaps",
+                ConfigMap,
+                {"fieldSelector": f"metadata.name={policy_map.name}"},
+                why="the policy table",
+            ),
+            *(() if self.on_demand else (slices_of_all("endpoints are not followed on demand"),)),
+        )
 
 
 class Cluster:
@@ -36,73 +50,69 @@ class Cluster:
     force and the batch says that it is out of sync.
     """
 
-    def __init__(self, api: Api, wanted: Sequence[Resource], world: World) -> None:
+    def __init__(self, api: Api, plan: Plan, world: World) -> None:
+        self._api = api
         self._world = world
-        self._parts = [_Part(resource, self._wake, world.now) for resource in wanted]
-        self._watches = [Watch(part.resource, api, part, world) for part in self._parts]
+        self._group: TaskGroup
+        self._parts = [self._part(resource) for resource in plan.resources()]
+        self._pods = self._part(pods_of(plan.node)) if plan.node else None
+        self._on_demand = OnDemand(self._start)
         self._woken = anyio.Event()
+
+    def want(self, keys: Set[str]) -> None:
+        """From now on the endpoints of these services are needed."""
+        self._on_demand.want(keys)
+        self._wake()
 
     async def run(self, take: Callable[[Batch], None]) -> None:
         """Feed, for good."""
-        async with anyio.create_task_group() as group:
-            for watch in self._watches:
-                group.start_soon(watch.run)
+        async with anyio.create_task_group() as self._group:
+            for part in self._lasting():
+                self._group.start_soon(part.run)
             while True:
                 await self._woken.wait()
                 await self._world.sleep(GATHER_S)
                 self._woken = anyio.Event()
-                if all(part.ever_in_sync for part in self._parts):
-                    changes = tuple(change for part in self._parts for change in part.taken())
-                    take(Batch(changes, self._problems(), all(part.error is None for part in self._parts)))
+                if all(part.settled for part in self._lasting()):
+                    take(Batch(tuple(self._changes()), self._problems(), self._in_sync(), self._facts()))
                 elif problems := self._problems():
                     take(Batch((), problems, in_sync=False))
 
+    def _changes(self) -> list[Change]:
+        lasting: list[Change] = [change for part in self._parts for change in part.taken()]
+        return lasting + self._on_demand.step()
+
+    def _facts(self) -> tuple[Fact, ...]:
+        watches = Watches(tuple(part.watched() for part in self._all()))
+        if self._pods is None:
+            return (watches,)
+        self._pods.taken()  # it is small: told whole
+        return Callers(callers_of(self._pods.objects)), watches
+
     def _problems(self) -> tuple[Problem, ...]:
-        return tuple(problem for part in self._parts if (problem := part.problem()) is not None)
+        return tuple(problem for part in self._all() if (problem := part.problem()) is not None)
+
+    def _in_sync(self) -> bool:
+        return all(part.in_sync for part in self._all())
+
+    def _all(self) -> Sequence[Part]:
+        return (*self._lasting(), *self._on_demand.parts())
+
+    def _lasting(self) -> Sequence[Part]:
+        return self._parts if self._pods is None else (*self._parts, self._pods)
+
+    def _part(self, resource: Resource) -> Part:
+        return Part(resource, self._api, self._world, self._wake)
+
+    def _start(self, resource: Resource) -> tuple[Part, Callable[[], None]]:
+        part, scope = self._part(resource), anyio.CancelScope()
+
+        async def run() -> None:
+            with scope:
+                await part.run()
+
+        self._group.start_soon(run)
+        return part, scope.cancel
 
     def _wake(self) -> None:
         self._woken.set()
-
-
-class _Part:
-    """What one watch has told and nobody has taken yet."""
-
-    def __init__(self, resource: Resource, wake: Callable[[], None], now: Callable[[], float]) -> None:
-        self.resource = resource
-        self.ever_in_sync = False
-        self.error: ApiError | None = None
-        self._failing_since = inf
-        self._wake = wake
-        self._now = now
-        self._changes: list[Change] = []
-
-    def changed(self, changes: tuple[Change, ...]) -> None:
-        """See `watch.Heard`."""
-        self._changes += changes
-        self._wake()
-
-    def in_sync(self) -> None:
-        """See `watch.Heard`."""
-        if self.error is not None or not self.ever_in_sync:
-            self._wake()
-        self.ever_in_sync, self.error, self._failing_since = True, None, inf
-
-    def failed(self, error: ApiError) -> None:
-        """See `watch.Heard`."""
-        self.error = error
-        self._failing_since = min(self._failing_since, self._now())
-        self._wake()
-
-    def taken(self) -> list[Change]:
-        """The changes so far; they are given once."""
-        changes, self._changes = self._changes, []
-        return changes
-
-    def problem(self) -> Problem | None:
-        """What an operator has to know; a missing permission at once, a short outage not at all."""
-        if isinstance(self.error, Forbidden):
-            cure = f"give nodeproxy's service account get, list and watch of {self.resource.path}"
-            return Problem(f"the API server forbids it: {self.error}; {cure}", subject=self.resource.kind)
-        if self.error is None or self._now() - self._failing_since < TOLD_AFTER_S:
-            return None
-        return Problem(f"not followed, the last good state is in force: {self.error}", subject=self.resource.kind)

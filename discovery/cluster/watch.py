@@ -12,8 +12,9 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from discovery.cluster.errors import ApiError, Gone, Unauthorized, Unreadable, of_status
-from discovery.objects import KnownObject, Ref
-from discovery.source import Change, DeleteObject, PutObject
+from discovery.objects import Object, Ref
+from discovery.problem import Severity
+from discovery.source import DeleteObject, ObjectChange, PutObject
 
 PAGE = 500  # objects per answer to a list, as client-go
 WATCH_S = 300.0  # the server is asked to end a watch after so long, and half as much again by chance; as client-go
@@ -31,8 +32,17 @@ class Resource:
 
     kind: str
     path: str
-    type: type[KnownObject]
+    type: type[Object]
     query: Mapping[str, str] = field(default_factory=dict)
+    required: bool = True
+    """Whether the mesh cannot do without: of what it can, a missing permission is only a warning."""
+    why: str = ""
+    """What it is good for; for who wants to know."""
+
+    @property
+    def severity(self) -> Severity:
+        """Of a missing permission."""
+        return "error" if self.required else "warning"
 
 
 class Api(Protocol):
@@ -50,10 +60,10 @@ class Api(Protocol):
 class Heard(Protocol):
     """Who is told what a watch brings."""
 
-    def changed(self, changes: tuple[Change, ...]) -> None:
+    def changed(self, changes: tuple[ObjectChange, ...]) -> None:
         """These objects are new, changed or gone."""
 
-    def in_sync(self) -> None:
+    def synced(self) -> None:
         """Everything there is has been told, and what changes now will be."""
 
     def failed(self, error: ApiError) -> None:
@@ -102,7 +112,8 @@ class Watch:
         self._heard = heard
         self._world = world
         self._decoder = msgspec.json.Decoder(resource.type)
-        self._known: dict[Ref, KnownObject] = {}
+        self.known: dict[Ref, Object] = {}
+        """What there is, as far as it has been told."""
         self._backoff_s = BACKOFF_S
         self._version = ""
         """The last one told of; "" before the first list, and when it is too old."""
@@ -139,7 +150,7 @@ class Watch:
         Raises:
             ApiError: see `errors`; nothing has been told.
         """
-        found: dict[Ref, KnownObject] = {}
+        found: dict[Ref, Object] = {}
         query = {**self._resource.query, "limit": str(PAGE)}
         while True:
             page = _decoded(_list, await self._api.read(self._resource.path, query))
@@ -149,9 +160,9 @@ class Watch:
             if not page.metadata.continue_:
                 break
             query["continue"] = page.metadata.continue_
-        gone = [DeleteObject(ref) for ref in self._known.keys() - found.keys()]
-        new = [PutObject(ref, value) for ref, value in found.items() if self._known.get(ref) != value]
-        self._known = found
+        gone = [DeleteObject(ref) for ref in self.known.keys() - found.keys()]
+        new = [PutObject(ref, value) for ref, value in found.items() if self.known.get(ref) != value]
+        self.known = found
         self._tell((*gone, *new))
         return page.metadata.resource_version
 
@@ -170,7 +181,7 @@ class Watch:
             "timeoutSeconds": str(int(WATCH_S * (1 + 0.5 * self._world.random()))),
         }
         async with self._api.lines(self._resource.path, query, SILENCE_S) as lines:
-            self._heard.in_sync()
+            self._heard.synced()
             async for line in lines:
                 self._take(_decoded(_event, line))
 
@@ -184,17 +195,17 @@ class Watch:
         value = _decoded(self._decoder, event.object)
         ref = self._ref(value)
         if event.type == "DELETED":
-            if self._known.pop(ref, None) is not None:
+            if self.known.pop(ref, None) is not None:
                 self._tell((DeleteObject(ref),))
-        elif self._known.get(ref) != value:
-            self._known[ref] = value
+        elif self.known.get(ref) != value:
+            self.known[ref] = value
             self._tell((PutObject(ref, value),))
 
-    def _tell(self, changes: tuple[Change, ...]) -> None:
+    def _tell(self, changes: tuple[ObjectChange, ...]) -> None:
         if changes:
             self._heard.changed(changes)
 
-    def _ref(self, value: KnownObject) -> Ref:
+    def _ref(self, value: Object) -> Ref:
         return Ref(self._resource.kind, value.metadata.namespace or "", value.metadata.name)
 
 

@@ -31,6 +31,15 @@ class Port(msgspec.Struct, frozen=True, omit_defaults=True):
     endpoints: tuple[Endpoint, ...] = ()
 
 
+class Caller(msgspec.Struct, frozen=True):
+    """Who calls from an address: a pod of this node, or the node itself."""
+
+    address: str
+    namespace: str
+    workload: str
+    """What the pod is one of: its Deployment, StatefulSet, DaemonSet, CronJob …; `node` for a process of the host."""
+
+
 class Service(msgspec.Struct, frozen=True, omit_defaults=True):
     """One service of the mesh, whole: an update always replaces all of it.
 
@@ -43,6 +52,8 @@ class Service(msgspec.Struct, frozen=True, omit_defaults=True):
     virtual_address: str = ""
     ports: tuple[Port, ...] = ()
     policies: dict[str, Any] = {}  # msgspec copies an empty default for each value
+    dormant: bool = False
+    """Whether its endpoints are unknown because nobody of this node wants them; asking discovery makes them known."""
 
     @property
     def key(self) -> str:

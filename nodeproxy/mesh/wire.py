@@ -1,14 +1,15 @@
-"""The lines that discovery writes to a worker's socket: newline-delimited JSON, one update each.
+"""The lines between discovery and a worker: newline-delimited JSON, one update or wish each.
 
-The first line of a connection is a `Replace`; after it come `Put` and `Drop`, newest value per service, and
-`Fresh` while nothing changes. A worker that sees an unknown type of line keeps the table it has and reconnects.
+Down come first the facts and a `Replace`, after it `Put` and `Drop`, newest value per service, facts whenever they
+change, and `Fresh` while nothing does. A worker that sees an unknown type of line keeps the table it has and
+reconnects. Up go wishes: which services' endpoints the worker needs, all of them anew on each connection.
 """
 
 from collections.abc import Sequence
 
 import msgspec
 
-from nodeproxy.mesh.model import Service
+from nodeproxy.mesh.model import Caller, Service
 
 LINE_LIMIT_BYTES = 64 * 1024 * 1024  # 10,000 endpoints are about 1 MB; a line beyond this is a broken peer
 
@@ -19,6 +20,8 @@ class Replace(msgspec.Struct, frozen=True, tag="replace", omit_defaults=True):
     services: tuple[Service, ...]
     age_s: float = 0.0
     """Since the source last confirmed it; more than 0 for what was kept on disk."""
+    on_demand: bool = False
+    """Whether endpoints are followed only of services that some worker wants; the others are dormant."""
 
 
 class Put(msgspec.Struct, frozen=True, tag="put"):
@@ -37,16 +40,66 @@ class Fresh(msgspec.Struct, frozen=True, tag="fresh"):
     """Nothing has changed and the source is in sync; sent every `FRESH_EVERY_S`. Tells the table's age."""
 
 
-Update = Replace | Put | Drop | Fresh
+class Callers(msgspec.Struct, frozen=True, tag="callers"):
+    """A fact: who calls from which address. All there are."""
+
+    callers: tuple[Caller, ...]
+
+
+class Watched(msgspec.Struct, frozen=True):
+    """One of the watches that discovery has on its source."""
+
+    what: str
+    why: str
+    objects: int
+    error: str = ""
+    """Why it is out of sync, "" when it is in sync."""
+
+
+class Watches(msgspec.Struct, frozen=True, tag="watches"):
+    """A fact: what discovery watches, for who wants to know. All there are."""
+
+    watches: tuple[Watched, ...]
+
+
+class Want(msgspec.Struct, frozen=True, tag="want"):
+    """A wish: the endpoints of the service with this key."""
+
+    key: str
+
+
+class Leave(msgspec.Struct, frozen=True, tag="leave"):
+    """A wish: they are not needed any more."""
+
+    key: str
+
+
+Fact = Callers | Watches
+"""What is told beside the services: each type whole and anew whenever it changes."""
+Update = Replace | Put | Drop | Fresh | Callers | Watches
+Wish = Want | Leave
 FRESH_EVERY_S = 1.0
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Update] = msgspec.json.Decoder(Update)
+_wish: msgspec.json.Decoder[Wish] = msgspec.json.Decoder(Wish)
 
 
-def line(update: Update) -> bytes:
-    """`update` as one line, its newline included."""
-    return _encoder.encode(update) + b"\n"
+def line(message: Update | Wish) -> bytes:
+    """`message` as one line, its newline included."""
+    return _encoder.encode(message) + b"\n"
+
+
+def parse_wish(text: bytes | bytearray) -> Wish:
+    """The wish that one line holds.
+
+    Raises:
+        msgspec.DecodeError: the line is not JSON or not a wish (`ValidationError` is one).
+    """
+    try:
+        return _wish.decode(text)
+    except UnicodeDecodeError as error:
+        raise msgspec.DecodeError(f"not UTF-8: {error}") from error
 
 
 def parse(text: bytes | bytearray) -> Update:

@@ -8,9 +8,10 @@ import anyio.lowlevel
 import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from discovery.publish import Publisher
-from nodeproxy.mesh.model import Service
-from nodeproxy.mesh.wire import LINE_LIMIT_BYTES, Drop, Fresh, Put, Replace, parse
+from discovery.publish import Publisher, World
+from discovery.wants import LINGER_S
+from nodeproxy.mesh.model import Caller, Service
+from nodeproxy.mesh.wire import LINE_LIMIT_BYTES, Callers, Drop, Fresh, Leave, Put, Replace, Want, line, parse
 
 pytestmark = pytest.mark.anyio
 
@@ -99,7 +100,7 @@ async def test_a_worker_that_comes_later_is_told_what_holds_then(tmp_path):
 
 async def test_nothing_is_told_before_the_source_was_in_sync(tmp_path):
     ticks = Ticks()
-    publisher = Publisher(ticks.sleep)
+    publisher = Publisher(World(ticks.sleep))
 
     async with serving(tmp_path / "mesh", publisher), connected(tmp_path / "mesh") as worker:
         publisher.publish(of(REVIEWS), in_sync=False)
@@ -120,7 +121,7 @@ async def test_an_empty_mesh_in_sync_is_told(tmp_path):
 
 async def test_freshness_is_told_at_every_tick(tmp_path):
     ticks = Ticks()
-    publisher = Publisher(ticks.sleep)
+    publisher = Publisher(World(ticks.sleep))
     publisher.publish(of(REVIEWS), in_sync=True)
 
     async with serving(tmp_path / "mesh", publisher), connected(tmp_path / "mesh") as worker:
@@ -132,7 +133,7 @@ async def test_freshness_is_told_at_every_tick(tmp_path):
 
 async def test_no_freshness_is_told_while_the_source_is_out_of_sync(tmp_path):
     ticks = Ticks()
-    publisher = Publisher(ticks.sleep)
+    publisher = Publisher(World(ticks.sleep))
     publisher.publish(of(REVIEWS), in_sync=True)
 
     async with serving(tmp_path / "mesh", publisher), connected(tmp_path / "mesh") as worker:
@@ -208,15 +209,51 @@ async def test_a_worker_that_goes_in_the_middle_of_a_line_is_forgotten(tmp_path)
             await anyio.lowlevel.checkpoint()
 
 
-async def test_what_a_worker_sends_up_is_read_and_ignored(tmp_path):
+async def test_what_a_worker_wishes_is_noted_until_it_has_been_gone_for_a_while(tmp_path):
+    ticks, wanted, clock = Ticks(), [], [0.0]
+    publisher = Publisher(World(ticks.sleep, lambda: clock[0]), wanted.append)
+    publisher.publish(of(REVIEWS), in_sync=True)
+
+    async with serving(tmp_path / "mesh", publisher):
+        async with connected(tmp_path / "mesh") as worker:
+            assert await worker.update() == Replace((REVIEWS,), on_demand=True)
+            await worker.send(line(Want("shop/reviews")) + line(Want("shop/ratings")) + line(Leave("shop/reviews")))
+            while len(wanted) < 3:
+                await anyio.lowlevel.checkpoint()
+        while publisher.workers:
+            await anyio.lowlevel.checkpoint()
+        await ticks.tick()
+        clock[0] += LINGER_S
+        await ticks.tick()
+
+    one, both = frozenset({"shop/reviews"}), frozenset({"shop/reviews", "shop/ratings"})
+    assert wanted == [one, both, both - one, frozenset()]
+
+
+@pytest.mark.parametrize("sent", [b"no wish\n", b"x" * 2000, b'{"type":"put"}\n', b"\xff\xfe\n"])
+async def test_a_worker_that_sends_what_is_no_wish_is_hung_up_on(tmp_path, sent):
     publisher = Publisher()
     publisher.publish(of(REVIEWS), in_sync=True)
 
     async with serving(tmp_path / "mesh", publisher), connected(tmp_path / "mesh") as worker:
-        await worker.send(b"x" * 5_000_000 + b"\n")
+        await worker.update()
+        await worker.send(sent)
+        with pytest.raises((anyio.IncompleteRead, anyio.EndOfStream, anyio.BrokenResourceError)):
+            await worker.update()
+
+
+async def test_facts_are_told_before_the_services_and_whenever_they_change(tmp_path):
+    publisher = Publisher()
+    publisher.publish(of(REVIEWS), in_sync=True)
+    one, two = Callers((Caller("10.0.0.1", "shop", "web"),)), Callers(())
+    publisher.tell(one)
+
+    async with serving(tmp_path / "mesh", publisher), connected(tmp_path / "mesh") as worker:
+        assert await worker.update() == one
         assert await worker.update() == Replace((REVIEWS,))
-        publisher.publish(of(RATINGS), in_sync=True)
-        assert await worker.update() == Put(RATINGS)
+        publisher.tell(Callers(one.callers))
+        publisher.tell(two)
+        assert await worker.update() == two
 
 
 async def test_the_socket_is_for_one_user_replaces_a_stale_one_and_is_removed(tmp_path):

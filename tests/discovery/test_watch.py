@@ -83,7 +83,7 @@ class Follower:
     def changed(self, changes):
         self.told += changes
 
-    def in_sync(self):
+    def synced(self):
         self.told.append("in sync")
 
     def failed(self, error):

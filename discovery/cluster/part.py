@@ -1,0 +1,91 @@
+"""One watch as a part of the source: what it has told and nobody has taken yet, and how it is."""
+
+from collections.abc import Callable, Collection
+from math import inf
+
+from discovery.cluster.errors import ApiError, Forbidden
+from discovery.cluster.watch import Api, Resource, Watch, World
+from discovery.objects import Object, Ref
+from discovery.problem import Problem
+from discovery.source import ObjectChange
+from nodeproxy.mesh.wire import Watched
+
+TOLD_AFTER_S = 5.0  # an outage shorter than this is no problem an operator has to know of
+
+
+class Part:
+    """Follows one resource; `wake` is called when there is something to take, or its state has changed."""
+
+    def __init__(self, resource: Resource, api: Api, world: World, wake: Callable[[], None]) -> None:
+        self.resource = resource
+        self.ever_in_sync = False
+        self._error: ApiError | None = None
+        self._failing_since = inf
+        self._wake = wake
+        self._now = world.now
+        self._changes: list[ObjectChange] = []
+        self._watch = Watch(resource, api, self, world)
+        self.run = self._watch.run
+
+    @property
+    def known(self) -> Collection[Ref]:
+        """Which objects there are."""
+        return self._watch.known.keys()
+
+    @property
+    def objects(self) -> Collection[Object]:
+        """The objects themselves."""
+        return self._watch.known.values()
+
+    @property
+    def in_sync(self) -> bool:
+        """Whether what it has told is what there is; what may be missing and is forbidden does not count."""
+        return self._error is None or self._does_without
+
+    @property
+    def settled(self) -> bool:
+        """Whether everything has been told once, as far as it ever will."""
+        return self.ever_in_sync or self._does_without
+
+    def changed(self, changes: tuple[ObjectChange, ...]) -> None:
+        """See `watch.Heard`."""
+        self._changes += changes
+        self._wake()
+
+    def synced(self) -> None:
+        """See `watch.Heard`."""
+        if self._error is not None or not self.ever_in_sync:
+            self._wake()
+        self.ever_in_sync, self._error, self._failing_since = True, None, inf
+
+    def failed(self, error: ApiError) -> None:
+        """See `watch.Heard`."""
+        self._error = error
+        self._failing_since = min(self._failing_since, self._now())
+        self._wake()
+
+    def taken(self) -> list[ObjectChange]:
+        """The changes so far; they are given once."""
+        changes, self._changes = self._changes, []
+        return changes
+
+    def problem(self) -> Problem | None:
+        """What an operator has to know; a missing permission at once, a short outage not at all."""
+        if isinstance(self._error, Forbidden):
+            cure = f"give nodeproxy's service account get, list and watch of {self.resource.path}"
+            message = f"the API server forbids it: {self._error}; {cure}"
+            severity = self.resource.severity
+            return Problem(message, subject=self.resource.kind, severity=severity)
+        if self._error is None or self._now() - self._failing_since < TOLD_AFTER_S:
+            return None
+        return Problem(f"not followed, the last good state is in force: {self._error}", subject=self.resource.kind)
+
+    def watched(self) -> Watched:
+        """For who wants to know."""
+        selectors = " ".join(f"{name}={value}" for name, value in self.resource.query.items())
+        what = f"{self.resource.path} {selectors}".rstrip()
+        return Watched(what, self.resource.why, len(self.known), str(self._error or ""))
+
+    @property
+    def _does_without(self) -> bool:
+        return not self.resource.required and isinstance(self._error, Forbidden)
