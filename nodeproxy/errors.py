@@ -97,6 +97,20 @@ class NotReady(ProxyError):
     reason = "no-table-yet"
 
 
+class EndpointsUnknown(ProxyError):
+    """The service is known, and discovery has not yet said what stands behind it."""
+
+    status = 503
+    reason = "endpoints-unknown"
+
+
+class UnknownCaller(ProxyError):
+    """A name that depends on who calls, from somebody who is not known: it may be too young for that."""
+
+    status = 503
+    reason = "unknown-caller"
+
+
 class NoEndpoints(ProxyError):
     """The service is known and nothing stands behind it."""
 

@@ -7,10 +7,15 @@ their connections; a changed service keeps the memory and the numbers of what re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from nodeproxy.errors import NotReady, UnknownService
+from msgspec.structs import replace
+
+from nodeproxy.errors import NotReady, UnknownCaller, UnknownService
 from nodeproxy.mesh import names
+from nodeproxy.mesh.callers import Callers
+from nodeproxy.mesh.demand import Demand
 from nodeproxy.mesh.model import Port, Service
-from nodeproxy.mesh.wire import Drop, Fresh, Put, Replace, Update
+from nodeproxy.mesh.wire import Callers as CallersFact
+from nodeproxy.mesh.wire import Drop, Fresh, Put, Replace, Update, Watched, Watches
 from nodeproxy.policies import CHAIN
 from nodeproxy.policies.block import Block
 from nodeproxy.policies.exchange import Handler, Tools
@@ -43,7 +48,8 @@ class Table:
 
     routes: Mapping[str, Mapping[int, Route]] = field(default_factory=dict)
     """By service key, then port number."""
-    own_namespace: str = "default"
+    own_namespace: str = ""
+    """What <service>.mesh means for a caller that is no pod; "" when it means nothing."""
     _spellings: dict[bytes, Route] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Route]:
@@ -61,25 +67,31 @@ class Table:
         except KeyError:
             raise UnknownService(f"there is no port {port} of a service {key} in the mesh any more") from None
 
-    def match(self, head: RequestHead) -> Route:
-        """The route a request means: by x-mesh-service, else by its authority.
+    def match(self, head: RequestHead, namespace: str) -> Route:
+        """The route a request means: by x-mesh-service, else by its authority. `namespace` is the caller's, or "".
 
         Raises:
             UnknownService: no service, or no HTTP port of it, goes by that name.
+            UnknownCaller: the name depends on who calls, and that is not known.
         """
         asked = head.service or head.host
-        route = self._spellings.get(asked)
-        if route is None:
-            route = self._look_up(asked)
-            if len(self._spellings) < SPELLINGS_MOST:
-                self._spellings[asked] = route
-        return route
+        return self._spellings.get(asked) or self._look_up(asked, namespace or self.own_namespace)
 
-    def _look_up(self, asked: bytes) -> Route:
+    def _look_up(self, asked: bytes, namespace: str) -> Route:
         shown = ascii(asked.decode("ascii", "replace"))
-        name = names.parse(asked, self.own_namespace)
+        name = names.parse(asked, "")
         if name is None:
             raise UnknownService(f"{shown} is no mesh name; call http://<service>.<namespace>.mesh/")
+        if name.namespace:
+            route = self._route_of(name, shown)
+            if len(self._spellings) < SPELLINGS_MOST:
+                self._spellings[asked] = route
+            return route
+        if not namespace:
+            raise UnknownCaller(f"{shown} is in the caller's namespace, and who calls is not known; say which it is")
+        return self._route_of(name._replace(namespace=namespace), shown)
+
+    def _route_of(self, name: names.MeshName, shown: str) -> Route:
         ports = self.routes.get(name.key)
         if ports is None or name.pod:
             raise UnknownService(f"{shown}: there is no service {name.key} in the mesh; check its name and namespace")
@@ -99,7 +111,7 @@ class Table:
 class NoTable(Table):
     """Before discovery has said anything, no name can be known or unknown."""
 
-    def match(self, head: RequestHead) -> Route:
+    def match(self, head: RequestHead, namespace: str) -> Route:
         """See Table.
 
         Raises:
@@ -112,20 +124,30 @@ MakeHandler = Callable[[Service, Port, Mapping[str, Block]], Handler]
 MakeTools = Callable[[RouteStats], Tools]
 
 
+@dataclass(frozen=True, slots=True)
+class Makers:
+    """How the parts of a route are made: the handler of one with endpoints, of a dormant one, its policies' world."""
+
+    upstream: MakeHandler
+    dormant: MakeHandler
+    tools: MakeTools
+
+
 class Live:
-    """Holds the table, and makes the next one of each update.
+    """Holds the table, and makes the next one of each update; and what is known beside it."""
 
-    `upstream` makes the innermost handler of a route; `tools` is the world its policies see.
-    """
-
-    def __init__(self, upstream: MakeHandler, tools: MakeTools, now: Callable[[], float], namespace: str) -> None:
+    def __init__(self, makers: Makers, now: Callable[[], float], namespace: str, callers: Callers) -> None:
         self.table: Table = NoTable()
+        self.callers = callers
+        self.demand = Demand(now)
+        self.watches: tuple[Watched, ...] = ()
+        """What discovery watches, for who wants to know."""
         self.confirmed_at: float | None = None
         """When discovery last said that the table is current, monotonic seconds; None before the first."""
-        self._upstream = upstream
-        self._tools = tools
+        self._makers = makers
         self._now = now
         self._namespace = namespace
+        self._on_demand = False
 
     @property
     def ready(self) -> bool:
@@ -138,7 +160,16 @@ class Live:
         Raises:
             PolicyRefused: a service's policies are not valid; nothing has changed.
         """
+        if isinstance(update, CallersFact):
+            self.callers.install(update.callers)
+        elif isinstance(update, Watches):
+            self.watches = update.watches
+        else:
+            self._install(update)
+
+    def _install(self, update: Replace | Put | Drop | Fresh) -> None:
         if isinstance(update, Replace):
+            self._on_demand = update.on_demand
             routes = {service.key: self._routes_of(service) for service in update.services}
         elif isinstance(update, Put):
             routes = {**self.table.routes, update.service.key: self._routes_of(update.service)}
@@ -150,15 +181,35 @@ class Live:
 
     def _routes_of(self, service: Service) -> Mapping[int, Route]:
         before = self.table.routes.get(service.key, {})
+        if service.dormant and service.key in self.demand:
+            service = _kept_awake(service, before)
+        elif self._on_demand and not service.dormant:
+            self.demand.want(service.key)  # whoever made it known may go; we say when we do not need it
         return {port.number: self._route(service, port, before.get(port.number)) for port in service.ports}
 
     def _route(self, service: Service, port: Port, before: Route | None) -> Route:
-        if before is not None and before.port == port and before.service.policies == service.policies:
+        if before is not None and before.port == port and _alike(before.service, service):
             return before
         stats = before.stats if before is not None else RouteStats()
         settings = settings_of(service.policies)
-        handler, tools = self._upstream(service, port, settings), self._tools(stats)
+        if service.dormant:
+            return Route(service, port, settings, self._makers.dormant(service, port, settings), stats)
+        handler, tools = self._makers.upstream(service, port, settings), self._makers.tools(stats)
         for policy in reversed(CHAIN):
             if policy.wrap is not None and policy.name in settings:
                 handler = policy.wrap(settings[policy.name], handler, tools)
         return Route(service, port, settings, handler, stats)
+
+
+def _kept_awake(service: Service, before: Mapping[int, Route]) -> Service:
+    """`service`, which discovery does not know to be needed (yet), with the endpoints that it had."""
+    if not any(not route.service.dormant for route in before.values()):
+        return service
+    known = {number: route.port.endpoints for number, route in before.items()}
+    ports = tuple(replace(port, endpoints=known.get(port.number, ())) for port in service.ports)
+    return replace(service, ports=ports, dormant=False)
+
+
+def _alike(one: Service, other: Service) -> bool:
+    """Whether a route of one is a route of the other, its port aside."""
+    return (one.policies, one.dormant, one.virtual_address) == (other.policies, other.dormant, other.virtual_address)

@@ -40,7 +40,11 @@ class Settings(BaseSettings):
     mesh_range: str = Field("127.77.0.0/16", description="virtual addresses of services with a ClusterIP")
     headless_range: str = Field("127.78.0.0/16", description="virtual addresses of services without one")
     virtual_addresses: bool = Field(True, description="listen on each service's own address and ports")
-    default_namespace: str = Field("default", description="the namespace that <service>.mesh is in")
+    default_namespace: str = Field(
+        "default", description="the namespace that <service>.mesh is in for callers that are no pods; empty: none"
+    )
+    node_name: str = Field("", description="name of this node (kube:); its pods are known as callers then")
+    on_demand: bool = Field(True, description="follow endpoints only of services that pods of this node call (kube:)")
     access_log: Literal["off", "json", "text"] = Field("off", description="one line per request on stdout")
     log_format: Literal["json", "text"] = Field("text", description="what happens to the proxy itself, on stderr")
     half_close_is_gone: bool = Field(False, description="a client that half-closes gets no answer any more")
@@ -79,3 +83,8 @@ def split_address(address: str) -> tuple[str, int]:
     """Host and port of an address as the settings write it."""
     host, _, port = address.rpartition(":")
     return host.strip("[]"), int(port)
+
+
+def own_ranges(settings: Settings) -> tuple[str, ...]:
+    """Where only this node itself calls from: a connection to a local address comes from that very address."""
+    return split_address(settings.listen)[0], settings.mesh_range, settings.headless_range

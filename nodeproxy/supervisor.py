@@ -106,6 +106,8 @@ class Supervisor:
             "--mesh-range", settings.mesh_range, "--headless-range", settings.headless_range,
             "--log-format", settings.log_format, "--until-eof",
             *(["--state", settings.state_file] if settings.state_file else []),
+            *(["--node", settings.node_name] if settings.node_name else []),
+            *(["--on-demand"] if settings.on_demand else []),
         ]  # fmt: skip
         # Its stdin ends with us, and so does it, however we die.
         if self._lifeline >= 0:

@@ -8,40 +8,48 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from ipaddress import ip_network
+from math import inf
 from pathlib import Path
 
 import trio
 from prometheus_client import CollectorRegistry
 
-from nodeproxy.live import Live, Route
+from nodeproxy.live import Live, Makers, Route
 from nodeproxy.mesh.balance import chooser
+from nodeproxy.mesh.callers import Callers
+from nodeproxy.mesh.demand import Usage
 from nodeproxy.mesh.model import Port, Service
 from nodeproxy.mesh.wire import Update
 from nodeproxy.net.connection import Entrance
 from nodeproxy.net.doors import VirtualDoors
+from nodeproxy.net.dormant import Changes, Dormant
 from nodeproxy.net.listener import Door, Listener, bound, bound_datagrams
 from nodeproxy.net.reactor import LAG_BOUNDS_S, Reactor
 from nodeproxy.net.roster import Roster
 from nodeproxy.net.sockets import Sockets
 from nodeproxy.net.upstream import Upstream
 from nodeproxy.node.admin import Admin
-from nodeproxy.node.dns_server import serve_dns
+from nodeproxy.node.awakening import Awakening
+from nodeproxy.node.debug import overview
+from nodeproxy.node.dns_server import Knowledge, serve_dns
 from nodeproxy.node.probes import Target, probe_all
 from nodeproxy.node.subscriber import subscribe
 from nodeproxy.policies.block import Block
-from nodeproxy.policies.exchange import Exchange, Tools
+from nodeproxy.policies.exchange import Exchange, Handler, Tools
 from nodeproxy.policies.health_check import HealthCheckSettings
 from nodeproxy.policies.load_balancer import LoadBalancerSettings
 from nodeproxy.policies.timeouts import TimeoutsSettings
 from nodeproxy.protocol.added import Adder
 from nodeproxy.protocol.head import HeadLimits, RequestHead
-from nodeproxy.settings import Settings, ready_file, split_address
+from nodeproxy.settings import Settings, own_ranges, ready_file, split_address
 from nodeproxy.telemetry.accesslog import AccessLines
 from nodeproxy.telemetry.metrics import RouteNumbers, Sources, WorkerCollector
 from nodeproxy.telemetry.stats import RouteStats, WorkerStats
 
 FLUSH_EVERY_S = 0.1
 IDLE_GRACE_S = 1.0  # of draining, for idle clients
+REVIEW_EVERY_S = 30.0  # how precisely long unused services are noticed
 log = logging.getLogger(__name__)
 
 
@@ -62,12 +70,20 @@ class Worker:
         self._limits = HeadLimits(settings.head_limit_bytes, settings.head_limit_fields, settings.line_limit_bytes)
         self._draining = False
         self._roster = Roster(self._reactor)
-        self._live = Live(self._upstream, self._tools, self._reactor.clock, settings.default_namespace)
+        self._changes = Changes(self._reactor)
+        self._live = Live(
+            Makers(self._upstream, self._dormant, self._tools),
+            self._reactor.clock,
+            settings.default_namespace,
+            Callers(tuple(map(ip_network, own_ranges(settings)))),
+        )
+        self._awakening = Awakening(self._live)
         self._door = Door(self._reactor, settings.connections_most, self._bug)
         self._lines = AccessLines(settings.access_log, self._stats, time.time)
         self._entrance = Entrance(
             reactor=self._reactor,
-            match=lambda head: self._live.table.match(head),
+            match=lambda head, namespace: self._live.table.match(head, namespace),
+            callers=self._live.callers,
             adder=Adder(self._random, settings.trace_sample_ratio),
             stats=self._stats,
             limits=self._limits,
@@ -88,9 +104,10 @@ class Worker:
         gc.freeze()  # what start-up made stays; the collector need not look at it again
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._reactor.run)
-            nursery.start_soon(subscribe, self._socket_path, self._install, self._refused)
+            nursery.start_soon(subscribe, self._socket_path, self._install, self._refused, self._live.demand)
             nursery.start_soon(probe_all, self._probe_targets, self._random.random)
             nursery.start_soon(self._flush_for_ever)
+            nursery.start_soon(self._review_demand)
             nursery.start_soon(self._open)
             with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
                 async for _number in signals:
@@ -110,7 +127,8 @@ class Worker:
         if self._settings.dns:
             address = split_address(self._settings.dns)
             with self._dns_scope:
-                await serve_dns(bound_datagrams(address), bound(address), lambda: self._live.table)
+                knowledge = Knowledge(lambda: self._live.table, self._awakening.want, self._awakening.until_awake)
+                await serve_dns(bound_datagrams(address), bound(address), knowledge)
 
     async def _drain(self) -> None:
         """Accept nobody, let requests under way end, tell idle clients to go.
@@ -143,21 +161,27 @@ class Worker:
                 Sources(self._stats, self._route_numbers, self._table_age_s, LAG_BOUNDS_S, self._reactor.lag)
             )
         )
-        handler = Admin(registry, lambda: self._live.ready and not self._draining)
+        handler = Admin(registry, lambda: self._live.ready and not self._draining, self._debug)
         service = Service(namespace="", name="admin", ports=(Port(number=0),))
         route = Route(service, service.ports[0], {}, handler, RouteStats())
 
-        def match(_head: RequestHead) -> Route:
+        def match(_head: RequestHead, _namespace: str) -> Route:
             return route
 
         return replace(self._entrance, match=match, access_log=None)
 
+    def _debug(self) -> bytes:
+        return overview(self._live, self._reactor.clock())
+
     def _install(self, update: Update) -> None:
         before = self._live.table
         self._live.install(update)
-        self._has_table.set()
+        if self._live.ready:
+            self._has_table.set()
         self._stats.updates += 1
         if self._live.table is not before:
+            self._changes.told()
+            self._awakening.told()
             self._roster.keep(route.name for route in self._live.table)
             if self._settings.virtual_addresses:
                 self._virtual.follow()
@@ -172,6 +196,30 @@ class Worker:
         name = f"{service.key}:{port.number}"
         rotation = self._roster.rotation(name, port.endpoints, chooser(balancer.simple), self._random.random)
         return Upstream(name, rotation, self._reactor, timeouts.connect_s, self._limits)
+
+    def _dormant(self, service: Service, port: Port, settings: Mapping[str, Block]) -> Dormant:
+        timeouts = settings["timeouts"]
+        assert isinstance(timeouts, TimeoutsSettings)
+        key, number = service.key, port.number
+
+        def awake() -> Handler | None:
+            route = self._live.table.at(key, number)
+            return None if route.service.dormant else route.handler
+
+        want = partial(self._live.demand.want, key)
+        return Dormant(f"{key}:{number}", self._reactor, self._changes, want, awake, timeouts.request_s or inf)
+
+    def _usage_of(self, key: str) -> Usage | None:
+        routes = self._live.table.routes.get(key)
+        if routes is None:
+            return None
+        active = (endpoint.active for route in routes.values() for endpoint in self._roster.endpoints(route.name))
+        return Usage(sum(sum(route.stats.requests.values()) for route in routes.values()), sum(active))
+
+    async def _review_demand(self) -> None:
+        while True:
+            await trio.sleep(REVIEW_EVERY_S)
+            self._live.demand.review(self._usage_of)
 
     def _tools(self, stats: RouteStats) -> Tools:
         return Tools(self._reactor.clock, self._random.random, self._reactor.sleep, stats)
@@ -189,6 +237,8 @@ class Worker:
     def _route_numbers(self) -> Iterator[RouteNumbers]:
         now = self._reactor.clock()
         for route in self._live.table:
+            if route.service.dormant and not route.stats.requests:
+                continue  # a mesh may have thousands that this node never calls
             endpoints = self._roster.endpoints(route.name)
             yield RouteNumbers(
                 (route.service.namespace, route.service.name, str(route.port.number)),
@@ -210,6 +260,7 @@ class Worker:
         self._lines.add(
             {
                 "client": exchange.client,
+                "source": "/".join(exchange.caller.labels),
                 "method": head.method.decode("ascii"),
                 "host": head.host.decode("ascii"),
                 "target": head.target.decode("ascii"),

@@ -3,11 +3,10 @@
 import pytest
 
 from nodeproxy.errors import NotReady
-from nodeproxy.live import Live
 from nodeproxy.mesh.model import Endpoint, Port
 from nodeproxy.mesh.wire import Drop, Fresh, Put, Replace
 from nodeproxy.policies.table import PolicyRefused
-from tests.fakes.tables import Mesh, other, web
+from tests.fakes.tables import Mesh, bare_live, other, web
 
 ONE, OTHER = Endpoint("10.0.0.1", 8080), Endpoint("10.0.0.2", 8080)
 
@@ -107,7 +106,7 @@ def test_an_update_with_a_wrong_policy_changes_nothing(update):
 
 
 def test_a_table_that_was_kept_on_disk_is_as_old_as_it_says():
-    live, clock = Live(lambda *_: None, lambda _stats: None, lambda: 1000.0, "default"), 1000.0
+    live, clock = bare_live(), 1000.0
 
     live.install(Replace((), age_s=60.0))
     assert live.ready and live.confirmed_at == clock - 60

@@ -3,10 +3,12 @@
 import pytest
 
 from nodeproxy import live
+from nodeproxy.errors import UnknownCaller
 from nodeproxy.live import Table
-from nodeproxy.mesh.model import Port
+from nodeproxy.mesh.model import Port, Service
 from nodeproxy.mesh.wire import Replace
-from tests.fakes.tables import Mesh, other, web
+from tests.fakes.exchanges import head
+from tests.fakes.tables import Mesh, bare_live, other, web
 
 UDP, TCP = Port(53, protocol="udp"), Port(5432, protocol="tcp")
 
@@ -74,7 +76,7 @@ def test_a_refusal_says_what_to_check(ports, host, told):
 def test_spellings_are_remembered_up_to_a_bound(monkeypatch):
     monkeypatch.setattr(live, "SPELLINGS_MOST", 3)
     mesh = Mesh(Replace((web(),)))
-    spellings = [b"web.mesh", b"Web.mesh", b"wEb.mesh", b"weB.mesh", b"WEB.mesh"]
+    spellings = [b"web.shop.mesh", b"Web.shop.mesh", b"wEb.shop.mesh", b"weB.shop.mesh", b"WEB.shop.mesh"]
 
     routes = {id(mesh.match(spelling)) for spelling in spellings}
 
@@ -93,3 +95,18 @@ def test_names_that_mean_nothing_are_not_remembered():
 
 def test_tables_do_not_share_their_memory():
     assert Table()._spellings is not Table()._spellings
+
+
+def test_a_name_without_namespace_is_in_the_callers_and_means_another_service_for_another_caller():
+    mesh = Mesh(Replace((web(), Service("bank", "web", ports=(Port(80),)))))
+
+    assert mesh.match(b"web.mesh", namespace="bank").name == "bank/web:80"
+    assert mesh.match(b"web.mesh", namespace="shop").name == "shop/web:80"
+    assert mesh.match(b"web.mesh").name == "shop/web:80"  # the namespace of those who are no pods
+
+
+def test_a_name_without_namespace_means_nothing_for_somebody_unknown():
+    live = bare_live(Replace((web(),)), namespace="")
+
+    with pytest.raises(UnknownCaller, match="say which it is"):
+        live.table.match(head(host=b"web.mesh"), "")

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from nodeproxy.errors import BadRequest, ClientGone, DeadlinePassed, HeadTimeout, ProxyError
 from nodeproxy.live import Route
+from nodeproxy.mesh.callers import UNKNOWN, Callers
 from nodeproxy.net.body import ReceivedBody, WholeBody
 from nodeproxy.net.channel import SocketChannel
 from nodeproxy.net.reactor import Reactor
@@ -37,8 +38,9 @@ class Entrance:
     """What all connections of one listener share: who is meant, what is added, when it is enough."""
 
     reactor: Reactor
-    match: Callable[[RequestHead], Route]
-    """The route a request means. Raises UnknownService."""
+    match: Callable[[RequestHead, str], Route]
+    """The route a request means, of a caller in this namespace. Raises UnknownService, UnknownCaller."""
+    callers: Callers
     adder: Adder
     stats: WorkerStats
     limits: HeadLimits
@@ -133,6 +135,8 @@ class Connection:
         task = self._reactor.current
         task.deadline = inf
         exchange = Exchange(head, self._body(head), self._client, task, self._reactor.clock())
+        callers = entrance.callers
+        exchange.caller = callers.known.get(self._client) or callers.stranger(self._client)
         exchange.onward = entrance.adder(head, self._client, self._forwarded)
         reply.began = False
         if head.minor:
@@ -140,7 +144,7 @@ class Connection:
         route, response = None, None
         self._channel.guard = task
         try:
-            route = entrance.match(head)
+            route = entrance.match(head, exchange.caller.namespace)
             response = await route.handler(exchange)
             # An answer before the request's end: what is left of the request must not be taken for the next one.
             persistent = self._request_body is None and not entrance.draining()
@@ -177,7 +181,7 @@ class Connection:
     def _count(self, exchange: Exchange, route: Route | None, status: int, reason: str) -> None:
         elapsed_s = self._reactor.clock() - exchange.started
         stats: RouteStats = self.entrance.stats.unrouted if route is None else route.stats
-        stats.count(status, reason, elapsed_s)
+        stats.count(status, reason, exchange.caller.labels, elapsed_s)
         if self.entrance.access_log is not None:
             self.entrance.access_log(exchange, route, status, reason, elapsed_s)
 
@@ -195,7 +199,7 @@ class Connection:
 
     async def _refuse(self, error: BadRequest) -> None:
         """The next head is no request: say so, forward nothing, and hear no more of it."""
-        self.entrance.stats.unrouted.count(error.status, error.reason, 0.0)
+        self.entrance.stats.unrouted.count(error.status, error.reason, UNKNOWN.labels, 0.0)
         self._reactor.current.limit(self._reactor.now + LINGER_S)
         with suppress(ProxyError):
             await self._channel.send(self._reply.refusal(error))

@@ -57,7 +57,7 @@ class VirtualDoors:
             return
         self._failed.discard(address)
 
-        def match(_head: object) -> Route:
+        def match(_head: object, _namespace: str) -> Route:
             return self._table().at(key, port)
 
         self._listeners[address] = Listener(self._door, self._reactor, sock, replace(self._entrance, match=match))

@@ -1,4 +1,4 @@
-"""The admin pages: /metrics, /livez, /readyz. Read-only; served by the same strict reader as everything else."""
+"""The admin pages: /metrics, /livez, /readyz, /debug. Read-only; served by the same strict reader as all else."""
 
 from collections.abc import Callable
 from time import time
@@ -10,15 +10,17 @@ from nodeproxy.policies.exchange import Exchange, Response
 from nodeproxy.protocol.status import own_head
 
 TEXT = b"text/plain; charset=utf-8"
+JSON = b"application/json"
 METRICS = b"text/plain; version=0.0.4; charset=utf-8"
 
 
 class Admin:
-    """A handler like a service's own; `ready` tells whether requests may come."""
+    """A handler like a service's own; `ready` tells whether requests may come, `debug` gives what is in force."""
 
-    def __init__(self, registry: CollectorRegistry, ready: Callable[[], bool]) -> None:
+    def __init__(self, registry: CollectorRegistry, ready: Callable[[], bool], debug: Callable[[], bytes]) -> None:
         self._registry = registry
         self._ready = ready
+        self._debug = debug
 
     async def __call__(self, exchange: Exchange) -> Response:
         """The page that was asked for.
@@ -35,7 +37,9 @@ class Admin:
             return _page(200, b"alive\n")
         if path == b"/readyz":
             return _page(200, b"ready\n") if self._ready() else _page(503, b"not ready: no table, or draining\n")
-        raise UnknownService("admin pages are /metrics, /livez and /readyz")
+        if path == b"/debug":
+            return _page(200, self._debug(), JSON)
+        raise UnknownService("admin pages are /metrics, /livez, /readyz and /debug")
 
 
 def _page(status: int, body: bytes, content_type: bytes = TEXT) -> Response:

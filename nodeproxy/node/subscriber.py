@@ -1,4 +1,4 @@
-"""The worker's line to discovery: reads updates from its Unix socket and puts them in force, one by one.
+"""The worker's line to discovery: reads updates from its Unix socket and puts them in force, one by one; sends wishes.
 
 Discovery may come and go: the table stays, its age grows, and the line is tried again.
 """
@@ -9,7 +9,8 @@ from collections.abc import Callable
 import msgspec
 import trio
 
-from nodeproxy.mesh.wire import LINE_LIMIT_BYTES, Update, parse
+from nodeproxy.mesh.demand import Demand
+from nodeproxy.mesh.wire import LINE_LIMIT_BYTES, Update, line, parse
 from nodeproxy.policies.table import PolicyRefused
 
 RETRY_S = 0.1  # a restarted discovery listens within a second; asking costs one failed connect
@@ -21,8 +22,11 @@ class LineTooLong(ValueError):
     """The peer sends something that is no line of ours."""
 
 
-async def subscribe(path: str, install: Callable[[Update], None], refused: Callable[[], None]) -> None:
-    """Follow the discovery that listens at `path`, for ever. `refused` counts updates that could not be installed."""
+async def subscribe(path: str, install: Callable[[Update], None], refused: Callable[[], None], demand: Demand) -> None:
+    """Follow the discovery that listens at `path`, for ever, and tell it the `demand`.
+
+    `refused` counts updates that could not be installed.
+    """
     told = False
     while True:
         try:
@@ -35,10 +39,31 @@ async def subscribe(path: str, install: Callable[[Update], None], refused: Calla
             told = False
             async with stream:
                 try:
-                    await _follow(stream, install, refused)
-                except (msgspec.DecodeError, LineTooLong, trio.BrokenResourceError) as error:
-                    log.warning("discovery's line broke; the table stays in force", extra={"error": str(error)})
+                    async with trio.open_nursery() as nursery:
+                        nursery.start_soon(_tell, stream, demand)
+                        await _follow(stream, install, refused)
+                        nursery.cancel_scope.cancel()
+                except* (msgspec.DecodeError, LineTooLong, trio.BrokenResourceError) as errors:
+                    log.warning(
+                        "discovery's line broke; the table stays in force", extra={"error": str(errors.exceptions[0])}
+                    )
         await trio.sleep(RETRY_S)
+
+
+async def _tell(stream: trio.SocketStream, demand: Demand) -> None:
+    """Send wishes as they come; everything first, because who listens may be new."""
+    something = trio.Event()
+
+    def stir() -> None:
+        something.set()
+
+    demand.stir = stir
+    demand.told_nobody()
+    while True:
+        await something.wait()
+        something = trio.Event()
+        if wishes := b"".join(map(line, demand.taken())):
+            await stream.send_all(wishes)
 
 
 async def _follow(stream: trio.SocketStream, install: Callable[[Update], None], refused: Callable[[], None]) -> None:

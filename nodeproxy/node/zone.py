@@ -28,6 +28,11 @@ ZONE = dns.name.from_text(names.ZONE)
 _SOA = f"ns.{ZONE} nodeproxy.{ZONE} 1 7200 1800 86400 {TTL_S}"
 _ADDRESS_TYPE = {4: RdataType.A, 6: RdataType.AAAA}
 
+
+class NotKnownYet(Exception):
+    """The answer is with discovery."""
+
+
 Records = list[tuple[RdataType, str]]
 
 
@@ -51,9 +56,31 @@ def respond(query: dns.message.Message, table: Table) -> dns.message.Message:
     return response
 
 
+def service_of(query: dns.message.Message) -> str:
+    """The key of the service that is asked about, "" when it is none."""
+    name = _mesh_name(query)
+    return name.key if name is not None and name.namespace else ""
+
+
+def needs_endpoints(query: dns.message.Message) -> bool:
+    """Whether the answer depends on the service's endpoints, as a pod's own address does."""
+    name = _mesh_name(query)
+    return name is not None and bool(name.pod)
+
+
+def _mesh_name(query: dns.message.Message) -> names.MeshName | None:
+    if len(query.question) != 1:
+        return None
+    return names.parse(query.question[0].name.to_text().encode(), "")
+
+
 def _answer(response: dns.message.Message, name: dns.name.Name, kind: RdataType, table: Table) -> None:
     response.flags |= dns.flags.AA
-    records = _records(name, table)
+    try:
+        records = _records(name, table)
+    except NotKnownYet:
+        response.set_rcode(dns.rcode.SERVFAIL)  # the resolver asks again
+        return
     if records is None:
         response.set_rcode(dns.rcode.NXDOMAIN)
     for found, text in records or ():
@@ -76,6 +103,8 @@ def _records(name: dns.name.Name, table: Table) -> Records | None:
         is_namespace = len(labels) == 1 and any(key.startswith(f"{labels[0]}/") for key in table.routes)
         return [] if is_namespace else None
     if mesh_name.pod:
+        if any(route.service.dormant for route in routes.values()):
+            raise NotKnownYet
         return _of_pod(mesh_name.pod, routes.values())
     return [_address(next(iter(routes.values())).service.virtual_address)] if routes else []
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Protocol
 
+from nodeproxy.mesh.callers import UNKNOWN
 from nodeproxy.protocol.head import RequestHead
 from nodeproxy.telemetry.stats import RouteStats
 
@@ -98,6 +99,7 @@ class Exchange:
     __slots__ = (
         "allowance_s",
         "body",
+        "caller",
         "client",
         "endpoint_name",
         "head",
@@ -116,6 +118,8 @@ class Exchange:
         self.body = body
         self.client = client
         """The client's address, taken from its socket and from nothing else."""
+        self.caller = UNKNOWN
+        """The pod of this node that has this address."""
         self.lane = lane
         self.started = started
         """When its head was complete, monotonic seconds."""

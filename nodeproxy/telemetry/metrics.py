@@ -78,11 +78,11 @@ def _requests(routes: list[RouteNumbers]) -> Metric:
     family = CounterMetricFamily(
         "nodeproxy_requests",
         "Requests that are over. reason is empty for an endpoint's own answer.",
-        labels=[*SERVICE, "status", "reason"],
+        labels=[*SERVICE, "status", "reason", "source_namespace", "source_workload"],
     )
     for route in routes:
-        for (status, reason), number in sorted(route.stats.requests.items()):
-            family.add_metric([*route.labels, str(status), reason], number)
+        for (status, reason, caller), number in sorted(route.stats.requests.items()):
+            family.add_metric([*route.labels, str(status), reason, *caller], number)
     return family
 
 

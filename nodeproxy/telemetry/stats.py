@@ -12,16 +12,16 @@ class RouteStats:
     __slots__ = ("buckets", "requests", "retries", "seconds")
 
     def __init__(self) -> None:
-        self.requests: defaultdict[tuple[int, str], int] = defaultdict(int)
-        """Exchanges by status and reason; the reason is "" for an endpoint's own response."""
+        self.requests: defaultdict[tuple[int, str, tuple[str, str]], int] = defaultdict(int)
+        """Exchanges by status, reason and caller; the reason is "" for an endpoint's own response."""
         self.buckets = [0] * (len(LATENCY_BOUNDS_S) + 1)
         """Exchanges by duration: up to each bound, and the rest."""
         self.seconds = 0.0
         self.retries = 0
 
-    def count(self, status: int, reason: str, elapsed_s: float) -> None:
+    def count(self, status: int, reason: str, caller: tuple[str, str], elapsed_s: float) -> None:
         """One exchange is over: its response's last byte is sent, or it ended without one."""
-        self.requests[status, reason] += 1
+        self.requests[status, reason, caller] += 1
         self.buckets[bisect_left(LATENCY_BOUNDS_S, elapsed_s)] += 1
         self.seconds += elapsed_s
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from nodeproxy.errors import UnknownService
-from nodeproxy.live import Live
+from nodeproxy.errors import EndpointsUnknown, UnknownService
+from nodeproxy.live import Live, Makers
+from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.model import Port, Service
 from tests.fakes.exchanges import PolicyWorld, Replies, head
 
@@ -16,13 +17,22 @@ def other(name):
     return Service("shop", name, ports=(Port(80),))
 
 
+def bare_live(*updates, namespace="default"):
+    """A live table whose routes lead nowhere."""
+    live = Live(Makers(*[lambda *_: None] * 3), lambda: 1000.0, namespace, Callers())
+    for update in updates:
+        live.install(update)
+    return live
+
+
 class Mesh:
     """A live table that notes which routes it made; `updates` are installed one by one."""
 
     def __init__(self, *updates):
         self.world = PolicyWorld()
         self.made = []
-        self.live = Live(self._upstream, lambda _stats: self.world.tools, lambda: self.world.now, "shop")
+        makers = Makers(self._upstream, self._dormant, lambda _stats: self.world.tools)
+        self.live = Live(makers, lambda: self.world.now, "shop", Callers())
         for update in updates:
             self.live.install(update)
 
@@ -30,8 +40,12 @@ class Mesh:
         self.made.append(f"{service.key}:{port.number}")
         return Replies(200)
 
-    def match(self, host, service=b""):
-        return self.live.table.match(head(host=host, service=service))
+    def _dormant(self, service, port, _settings):
+        self.made.append(f"dormant {service.key}:{port.number}")
+        return Replies(EndpointsUnknown("not yet"))
+
+    def match(self, host, service=b"", namespace=""):
+        return self.live.table.match(head(host=host, service=service), namespace)
 
     def refusal(self, host):
         with pytest.raises(UnknownService) as refused:

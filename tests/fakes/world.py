@@ -4,14 +4,18 @@ import random
 import socket
 import time
 from collections.abc import Coroutine
+from functools import partial
+from ipaddress import ip_network
 
 from nodeproxy.errors import ConnectionLost
-from nodeproxy.live import Live
+from nodeproxy.live import Live, Makers
 from nodeproxy.mesh.balance import chooser
+from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Replace
 from nodeproxy.net.channel import SocketChannel, connect
 from nodeproxy.net.connection import Entrance
+from nodeproxy.net.dormant import Changes, Dormant
 from nodeproxy.net.listener import Door, Listener, bound
 from nodeproxy.net.reactor import Reactor
 from nodeproxy.net.roster import Roster
@@ -48,7 +52,13 @@ class World:
         self._sockets = []
         self._channels = []
         self.roster = Roster(self.reactor)
-        self.live = Live(self._upstream, self._tools, self.clock, "default")
+        self.changes = Changes(self.reactor)
+        self.live = Live(
+            Makers(self._upstream, self._dormant, self._tools),
+            self.clock,
+            "default",
+            Callers((ip_network("127.77.0.0/16"),)),
+        )
         self.door = Door(self.reactor, 1000, self.bugs.append)
         self.entrance = self.make_entrance()
         self.listener = Listener(self.door, self.reactor, bound(("127.0.0.1", 0)), self.entrance)
@@ -75,7 +85,8 @@ class World:
         """An entrance as a worker makes it, with some parts changed."""
         parts = {
             "reactor": self.reactor,
-            "match": lambda head: self.live.table.match(head),
+            "match": lambda head, namespace: self.live.table.match(head, namespace),
+            "callers": self.live.callers,
             "adder": Adder(random.Random(1), 0.0),
             "stats": self.stats,
             "limits": HeadLimits(),
@@ -104,6 +115,12 @@ class World:
         if task.error is not None:
             self.bugs = [bug for bug in self.bugs if bug is not task.error]
             raise task.error
+
+    def install(self, *updates):
+        """Put updates in force as a worker does."""
+        for update in updates:
+            self.live.install(update)
+            self.changes.told()
 
     async def settle(self, turns=20):
         """Let everything that can happen now happen."""
@@ -149,6 +166,14 @@ class World:
         choose = chooser(settings["loadBalancer"].simple)
         rotation = self.roster.rotation(name, port.endpoints, choose, random.Random(7).random)
         return Upstream(name, rotation, self.reactor, settings["timeouts"].connect_s, HeadLimits())
+
+    def _dormant(self, service, port, _settings):
+        def awake():
+            route = self.live.table.at(service.key, port.number)
+            return None if route.service.dormant else route.handler
+
+        want = partial(self.live.demand.want, service.key)
+        return Dormant(service.key, self.reactor, self.changes, want, awake, 15.0)
 
     def _tools(self, stats):
         return Tools(self.clock, random.Random(3).random, self._sleep, stats)

@@ -23,7 +23,7 @@ async def test_a_request_reaches_the_endpoint_and_its_answer_comes_back(world):
     assert re.search(rb"traceparent: 00-[0-9a-f]{32}-[0-9a-f]{16}-00\r\n", seen)
     assert head == b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nVia: 1.1 nodeproxy\r\n\r\n"
     assert body == b"ok"
-    assert world.route.stats.requests == {(200, ""): 1}
+    assert world.route.stats.requests == {(200, "", ("", "node")): 1}
 
 
 async def test_both_connections_are_used_again(world):

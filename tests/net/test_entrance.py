@@ -57,4 +57,4 @@ async def test_half_closing_counts_as_gone_where_it_is_set_so(world):
 
     assert await server.rest() == b""
     assert await client.rest() == b""
-    assert world.route.stats.requests == {(499, "client-gone"): 1}
+    assert world.route.stats.requests == {(499, "client-gone", ("", "node")): 1}

@@ -12,7 +12,7 @@ from tests.fakes.exchanges import STARTED, Lane, head, run
 
 def page(target, method=b"GET", ready=True, registry=None):
     """What the admin listener answers."""
-    admin = Admin(registry or CollectorRegistry(), lambda: ready)
+    admin = Admin(registry or CollectorRegistry(), lambda: ready, lambda: b"{}")
     return run(admin(Exchange(head(method, target=target), WholeBody(b""), "127.0.0.1", Lane(), STARTED)))
 
 
@@ -56,5 +56,5 @@ def test_nothing_can_be_changed(method):
 
 @pytest.mark.parametrize("target", [b"/", b"/metrics/", b"/Metrics", b"*", b"/livez/x"])
 def test_any_other_page_is_unknown(target):
-    with pytest.raises(UnknownService, match=r"/metrics, /livez and /readyz"):
+    with pytest.raises(UnknownService, match=r"/metrics, /livez, /readyz and /debug"):
         page(target)

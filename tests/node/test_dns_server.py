@@ -12,11 +12,12 @@ import pytest
 import trio
 import trio.testing
 
-from nodeproxy.live import Live
 from nodeproxy.mesh.model import Endpoint, Port, Service
-from nodeproxy.mesh.wire import Replace
+from nodeproxy.mesh.wire import Put, Replace, Want
 from nodeproxy.net.listener import bound, bound_datagrams
-from nodeproxy.node.dns_server import serve_dns
+from nodeproxy.node.awakening import WAIT_S, Awakening
+from nodeproxy.node.dns_server import Knowledge, response_to, serve_dns
+from tests.fakes.tables import bare_live
 
 LIMIT_S = 10
 MANY = tuple(Endpoint(f"10.0.{number >> 8}.{number & 255}", 80, hostname="all") for number in range(200))
@@ -28,12 +29,13 @@ LARGE = dns.message.make_query("all.web.shop.mesh.", "A")
 @asynccontextmanager
 async def server():
     """A port that answers."""
-    live = Live(lambda *_: None, lambda _stats: None, lambda: 0.0, "default")
-    live.install(Replace((WEB,)))
+    live = bare_live(Replace((WEB,)))
+    awakening = Awakening(live)
     stream = bound(("127.0.0.1", 0))
     datagrams = bound_datagrams(stream.getsockname())
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(serve_dns, datagrams, stream, lambda: live.table)
+        knowledge = Knowledge(lambda: live.table, awakening.want, awakening.until_awake)
+        nursery.start_soon(serve_dns, datagrams, stream, knowledge)
         await trio.testing.wait_all_tasks_blocked()
         with trio.fail_after(LIMIT_S):
             yield stream.getsockname()[1]
@@ -114,3 +116,52 @@ async def test_a_connection_that_sends_a_response_is_closed():
         async with stream:
             await stream.send_all(struct.pack("!H", len(wire)) + wire)
             assert await stream.receive_some() == b""
+
+
+class Asleep:
+    """A mesh whose service nobody has called yet: discovery answers when the test says so."""
+
+    def __init__(self):
+        self.live = bare_live(
+            Replace((Service("shop", "web", "127.77.0.1", (Port(80),), dormant=True),), on_demand=True)
+        )
+        self.awakening = Awakening(self.live)
+        self.knowledge = Knowledge(lambda: self.live.table, self.awakening.want, self.awakening.until_awake)
+
+    def wake(self):
+        self.live.install(Put(WEB))
+        self.awakening.told()
+
+
+@pytest.mark.trio
+async def test_who_asks_for_a_services_address_has_its_endpoints_asked_for_and_does_not_wait():
+    mesh = Asleep()
+
+    response = dns.message.from_wire(await response_to(QUERY.to_wire(), mesh.knowledge, None))
+
+    assert [record.to_text() for record in response.answer[0]] == ["127.77.0.1"]
+    assert mesh.live.demand.taken() == [Want("shop/web")]
+
+
+@pytest.mark.trio
+async def test_the_name_of_a_pod_waits_for_the_endpoints(nursery, autojump_clock):
+    mesh = Asleep()
+    answers = []
+
+    async def ask():
+        answers.append(dns.message.from_wire(await response_to(LARGE.to_wire(), mesh.knowledge, None)))
+
+    nursery.start_soon(ask)
+    await trio.sleep(WAIT_S / 2)
+    before = list(answers)
+    mesh.wake()
+    await trio.testing.wait_all_tasks_blocked()
+
+    assert before == [] and len(answers[0].answer[0]) == len(MANY)
+
+
+@pytest.mark.trio
+async def test_the_name_of_a_pod_is_unknown_when_nobody_tells_the_endpoints(autojump_clock):
+    response = dns.message.from_wire(await response_to(LARGE.to_wire(), Asleep().knowledge, None))
+
+    assert response.rcode() == dns.rcode.SERVFAIL

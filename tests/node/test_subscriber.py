@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from nodeproxy.mesh.wire import Drop, Fresh, Put, Replace, line
+from nodeproxy.mesh.wire import Drop, Fresh, Put, Replace, Want, line, parse_wish
 from nodeproxy.node import subscriber
 from nodeproxy.node.subscriber import subscribe
 from tests.fakes.tables import Mesh, other, web
@@ -38,6 +38,11 @@ class Discovery:
     async def say(self, *parts):
         for part in parts:
             await self._streams[-1].send_all(part if isinstance(part, bytes) else line(part))
+
+    async def hear(self):
+        """What the worker wishes."""
+        with trio.fail_after(PATIENCE_S):
+            return [parse_wish(text) for text in (await self._streams[-1].receive_some(4096)).splitlines()]
 
     async def is_left(self):
         """Wait until the worker has hung up."""
@@ -86,7 +91,7 @@ async def discovery(path):
 @pytest.fixture
 def follower(path, nursery):
     follower = Follower()
-    nursery.start_soon(subscribe, path, follower.install, follower.refused)
+    nursery.start_soon(subscribe, path, follower.install, follower.refused, follower.mesh.live.demand)
     return follower
 
 
@@ -183,3 +188,19 @@ async def test_an_update_with_a_wrong_policy_is_counted_and_the_line_goes_on(dis
     assert [await follower.next() for _ in range(3)] == [Replace((web(),)), "refused", Put(other("new"))]
     assert follower.mesh.names() == ["shop/new:80", "shop/web:80"]
     assert caplog.records[0].problems == ["retries.attempts: input should be a valid integer, got 'many'"]
+
+
+async def test_wishes_go_up_and_all_of_them_again_to_a_new_discovery(discovery, follower):
+    demand = follower.mesh.live.demand
+    demand.want("shop/web")
+    await discovery.listen()
+    await discovery.meet()
+
+    first = await discovery.hear()
+    demand.want("shop/new")
+    second = await discovery.hear()
+    await discovery.hang_up()
+    await discovery.meet()
+
+    assert (first, second) == ([Want("shop/web")], [Want("shop/new")])
+    assert await discovery.hear() == [Want("shop/web"), Want("shop/new")]

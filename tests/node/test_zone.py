@@ -8,10 +8,11 @@ import dns.rcode
 import dns.rdatatype
 import pytest
 
-from nodeproxy.live import Live, NoTable
+from nodeproxy.live import NoTable
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Replace
 from nodeproxy.node.zone import PAYLOAD_BYTES, TTL_S, respond
+from tests.fakes.tables import bare_live
 
 HTTP, METRICS, TIME = Port(80, "http"), Port(9090, "metrics", "tcp"), Port(123, "ntp", "udp")
 WEB = Service("shop", "web", "127.77.0.1", (HTTP, METRICS, TIME))
@@ -23,7 +24,7 @@ OWN = Service("default", "own", "127.77.0.2", (HTTP,))
 
 @pytest.fixture(scope="module")
 def table():
-    live = Live(lambda *_: None, lambda _stats: None, lambda: 0.0, "default")
+    live = bare_live()
     live.install(Replace((WEB, DB, V6, OWN)))
     return live.table
 

@@ -4,6 +4,7 @@ import pytest
 
 from nodeproxy import live
 from nodeproxy.errors import ProxyError
+from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.model import Port, Service
 from nodeproxy.mesh.wire import Put, Replace
 from nodeproxy.policies import table
@@ -60,7 +61,12 @@ def _in_chain(monkeypatch):
 def mesh(policies, endpoint):
     """A mesh of one service with `policies`, and its route."""
     world = PolicyWorld()
-    mesh = live.Live(lambda *_: endpoint, lambda _stats: world.tools, lambda: world.now, "shop")
+    mesh = live.Live(
+        live.Makers(lambda *_: endpoint, lambda *_: endpoint, lambda _stats: world.tools),
+        lambda: world.now,
+        "shop",
+        Callers(),
+    )
     mesh.install(Replace((Service("shop", "web", ports=(Port(80),), policies=policies),)))
     return mesh, next(iter(mesh.table))
 

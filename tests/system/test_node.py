@@ -21,7 +21,8 @@ def test_a_request_by_every_kind_of_name_reaches_the_service(folder):
             metrics = node.admin_page("/metrics")[1]
 
     assert {by_host, with_port, by_cluster_name, by_target, by_header, by_address} == {(200, "one")}
-    assert 'nodeproxy_requests_total{namespace="shop",port="8080",reason="",service="web",status="200"} 6.0' in metrics
+    labels = 'namespace="shop",port="8080",reason="",service="web",source_namespace="",source_workload="node"'
+    assert f'nodeproxy_requests_total{{{labels},status="200"}} 6.0' in metrics
 
 
 def test_a_changed_file_is_in_force_and_a_bad_one_changes_nothing(folder):

@@ -10,7 +10,8 @@ from nodeproxy.telemetry.metrics import RouteNumbers, Sources, WorkerCollector
 from nodeproxy.telemetry.stats import LATENCY_BOUNDS_S, RouteStats, WorkerStats
 
 WEB = ("shop", "web", "80")
-ORDER = ("namespace", "service", "port", "status", "reason", "le", "at_least")
+CALLER = ("shop", "cart")
+ORDER = ("namespace", "service", "port", "status", "reason", "source_workload", "le", "at_least")
 LABELS = dict(zip(("namespace", "service", "port"), WEB, strict=True))
 
 
@@ -43,30 +44,30 @@ class Scrape:
 def test_requests_are_told_by_status_and_reason():
     stats = RouteStats()
     for status, reason in [(200, ""), (200, ""), (503, ""), (503, "no-endpoints"), (499, "client-gone")]:
-        stats.count(status, reason, 0.01)
+        stats.count(status, reason, CALLER, 0.01)
 
     assert Scrape(stats).values("nodeproxy_requests_total") == {
-        (*WEB, "200", ""): 2,
-        (*WEB, "503", ""): 1,
-        (*WEB, "503", "no-endpoints"): 1,
-        (*WEB, "499", "client-gone"): 1,
+        (*WEB, "200", "", "cart"): 2,
+        (*WEB, "503", "", "cart"): 1,
+        (*WEB, "503", "no-endpoints", "cart"): 1,
+        (*WEB, "499", "client-gone", "cart"): 1,
     }
 
 
 def test_requests_that_reached_no_service_have_none_in_their_labels():
     worker = WorkerStats()
-    worker.unrouted.count(404, "unknown-service", 0.0)
+    worker.unrouted.count(404, "unknown-service", CALLER, 0.0)
 
     scrape = Scrape(worker=worker)
 
-    assert scrape.values("nodeproxy_requests_total") == {("", "", "", "404", "unknown-service"): 1}
+    assert scrape.values("nodeproxy_requests_total") == {("", "", "", "404", "unknown-service", "cart"): 1}
     assert set(scrape.values("nodeproxy_request_duration_seconds_count")) == {WEB}
 
 
 def test_buckets_are_cumulative_and_end_with_all():
     stats = RouteStats()
     for elapsed_s in (0.0, 0.0005, 0.00051, 0.3, 10.0, 99.0):
-        stats.count(200, "", elapsed_s)
+        stats.count(200, "", CALLER, elapsed_s)
 
     scrape = Scrape(stats)
 

@@ -11,7 +11,7 @@ from nodeproxy.telemetry.stats import LATENCY_BOUNDS_S, RouteStats
 def test_an_exchange_is_counted_in_the_bucket_that_holds_it(elapsed_s, bucket):
     stats = RouteStats()
 
-    stats.count(200, "", elapsed_s)
+    stats.count(200, "", ("", "unknown"), elapsed_s)
 
     assert stats.buckets.index(1) == bucket
 
@@ -20,7 +20,7 @@ def test_an_exchange_is_counted_in_the_bucket_that_holds_it(elapsed_s, bucket):
 def test_every_exchange_is_in_one_bucket_and_one_request_count(durations):
     stats = RouteStats()
     for elapsed_s in durations:
-        stats.count(200, "", elapsed_s)
+        stats.count(200, "", ("", "unknown"), elapsed_s)
 
     assert sum(stats.buckets) == sum(stats.requests.values()) == len(durations)
     assert stats.seconds == pytest.approx(sum(durations))

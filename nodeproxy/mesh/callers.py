@@ -1,0 +1,63 @@
+"""Who calls: from a client's address to the pod of this node that has it.
+
+Addresses are used again, so nothing is remembered beyond what discovery says now.
+"""
+
+from collections.abc import Iterable, Sequence
+from ipaddress import ip_address
+from typing import NamedTuple
+
+from nodeproxy.mesh.address import Range
+from nodeproxy.mesh.model import Caller
+
+WORKLOADS_MOST = 256  # told apart in metrics: pods of one node, and those they were replaced by
+STRANGERS_MOST = 1024  # addresses that belong to no pod and are remembered to be looked at once
+
+
+class Known(NamedTuple):
+    """A caller as requests see it."""
+
+    namespace: str
+    """Of the pod; "" for one that is not known to be a pod."""
+    labels: tuple[str, str]
+    """Namespace and workload for metrics and logs: of few different values."""
+
+
+UNKNOWN = Known("", ("", "unknown"))
+NODE = Known("", ("", "node"))
+OTHER = ("", "other")
+
+
+class Callers:
+    """The callers that are known now. `own` are the ranges whose addresses only this node itself calls from."""
+
+    def __init__(self, own: Sequence[Range] = ()) -> None:
+        self.known: dict[str, Known] = {}
+        """By address: for the hot lane, which asks `stranger` for who is not in it."""
+        self._own = own
+        self._workloads: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def install(self, callers: Iterable[Caller]) -> None:
+        """From now on these are all."""
+        self.known.clear()
+        for caller in callers:
+            labels = self._labels((caller.namespace, caller.workload))
+            self.known[caller.address] = Known(caller.namespace, labels) if caller.namespace else NODE
+
+    def stranger(self, address: str) -> Known:
+        """Who an address is that no pod has: the node itself, or nobody knows."""
+        found = NODE if self._is_own(address) else UNKNOWN
+        if len(self.known) < STRANGERS_MOST:
+            self.known[address] = found  # until the next `install`, which may know better
+        return found
+
+    def _labels(self, workload: tuple[str, str]) -> tuple[str, str]:
+        if workload not in self._workloads:
+            if len(self._workloads) >= WORKLOADS_MOST:
+                return OTHER
+            self._workloads[workload] = workload
+        return self._workloads[workload]
+
+    def _is_own(self, text: str) -> bool:
+        address = ip_address(text)
+        return address.is_loopback or any(address in own for own in self._own)

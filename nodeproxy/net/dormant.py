@@ -1,0 +1,62 @@
+"""The handler of a service whose endpoints are not known: asks for them, waits, and hands over to who knows them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nodeproxy.errors import DeadlinePassed, EndpointsUnknown
+from nodeproxy.net.reactor import Reactor
+from nodeproxy.net.task import Task, park
+from nodeproxy.policies.exchange import Exchange, Handler, Response
+
+WAIT_S = 10.0  # an API server under load may take its time; a client is told before it gives up by itself
+
+
+class Changes:
+    """Tasks that wait for the table to be another."""
+
+    def __init__(self, reactor: Reactor) -> None:
+        self._reactor = reactor
+        self._waiting: list[Task] = []
+
+    def told(self) -> None:
+        """The table is another."""
+        waiting, self._waiting = self._waiting, []
+        for task in waiting:
+            self._reactor.wake(task)
+
+    async def wait(self) -> None:
+        """Until the table is another, or for no reason; the caller looks again."""
+        self._waiting.append(self._reactor.current)
+        await park()
+
+
+@dataclass(frozen=True, slots=True)
+class Dormant:
+    """The handler of one port of a dormant service; `awake` gives the one in its place, None while there is none."""
+
+    name: str
+    reactor: Reactor
+    changes: Changes
+    want: Callable[[], None]
+    awake: Callable[[], Handler | None]
+    limit_s: float
+    """Of the whole request, in seconds."""
+
+    async def __call__(self, exchange: Exchange) -> Response:
+        """The response of an endpoint, once there are any; see `policies.exchange.Handler`.
+
+        Raises:
+            EndpointsUnknown: discovery has not said in time what stands behind the service.
+            UnknownService: it is not in the mesh any more.
+        """
+        self.want()
+        exchange.lane.limit(min(exchange.started + self.limit_s, self.reactor.now + WAIT_S))
+        while (handler := self.awake()) is None:
+            try:
+                await self.changes.wait()
+            except DeadlinePassed:
+                text = (
+                    f"discovery has not told the endpoints of {self.name} in time; check that it reaches the API server"
+                )
+                raise EndpointsUnknown(text) from None
+        return await handler(exchange)
