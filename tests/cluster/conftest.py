@@ -25,3 +25,13 @@ def cluster(tmp_path_factory):
     """The API server, and who controls services there."""
     with ControlPlane(tmp_path_factory.mktemp("cluster")) as plane:
         yield plane
+
+
+@pytest.fixture
+def shop(cluster, request):
+    """A namespace of the test's own."""
+    name = request.node.name.split("[")[0].removeprefix("test_").replace("_", "-")[:50].strip("-")
+    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    account = ("get", "serviceaccount", "default", f"--namespace={name}")
+    cluster.until(lambda: cluster.kubectl(*account).returncode == 0, "its account, which pods need")
+    return name

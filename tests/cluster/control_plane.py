@@ -73,6 +73,14 @@ class ControlPlane:
         done = self.kubectl("apply", "--validate=strict", "--filename=-", document=values)
         assert done.returncode == 0, done.stderr
 
+    def watches(self, resource):
+        """How many watches of this resource the API server serves."""
+        lines = self._get(f"{self.url}/metrics").decode().splitlines()
+        found = [
+            line for line in lines if line.startswith("apiserver_longrunning_requests{") and 'verb="WATCH"' in line
+        ]
+        return sum(int(line.rsplit(" ", 1)[1]) for line in found if f'resource="{resource}"' in line)
+
     def compact(self):
         """Let etcd forget everything but the present: versions of before are gone."""
         revision = int(self._etcd("/v3/kv/range", {"key": "AA=="})["header"]["revision"])

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 
-from nodeproxy.mesh.wire import Drop, Fresh, Put, Replace, parse
+from nodeproxy.mesh.wire import Callers, Drop, Fresh, Leave, Put, Replace, Want, Watches, line, parse
 
 LIMIT_S = 60.0
 
@@ -19,6 +19,7 @@ class Follower:
         self.services = {}
         self.fresh = 0
         self.age_s = None
+        self.callers, self.watches = (), ()
         self._path = folder / "discovery.sock"
         self._kubeconfig = kubeconfig
         self._held = b""
@@ -57,6 +58,14 @@ class Follower:
         ports = service.ports if service else ()
         return sorted(f"{each.address}:{each.port}" for port in ports for each in port.endpoints)
 
+    def want(self, key):
+        """Ask for the endpoints of a service."""
+        self._socket.sendall(line(Want(key)))
+
+    def leave(self, key):
+        """Say that they are not needed any more."""
+        self._socket.sendall(line(Leave(key)))
+
     def _take(self, left_s):
         self._socket.settimeout(left_s)
         try:
@@ -65,8 +74,8 @@ class Follower:
             return
         assert data, f"discovery has ended:\n{self.log.read_text()}"
         *lines, self._held = (self._held + data).split(b"\n")
-        for line in lines:
-            update = parse(line)
+        for text in lines:
+            update = parse(text)
             if isinstance(update, Replace):
                 self.services = {service.key: service for service in update.services}
                 self.age_s = update.age_s
@@ -76,3 +85,7 @@ class Follower:
                 self.services.pop(update.key, None)
             elif isinstance(update, Fresh):
                 self.fresh += 1
+            elif isinstance(update, Callers):
+                self.callers = update.callers
+            elif isinstance(update, Watches):
+                self.watches = update.watches

@@ -6,17 +6,10 @@ import pytest
 
 from tests.cluster.control_plane import ADMIN
 from tests.cluster.follower import Follower
-from tests.discovery.kube import endpoint, policy_map, service, slice_of
+from tests.cluster.objects import web
+from tests.discovery.kube import policy_map
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
-
-
-@pytest.fixture
-def shop(cluster, request):
-    """A namespace of the test's own."""
-    name = request.node.name.split("[")[0].removeprefix("test_").replace("_", "-")[:50].strip("-")
-    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    return name
 
 
 @pytest.fixture
@@ -24,13 +17,6 @@ def follower(cluster, tmp_path):
     with Follower(cluster.kubeconfig(ADMIN), tmp_path) as follower:
         follower.until(lambda it: "default/kubernetes" in it.services, "the API server's own service")
         yield follower
-
-
-def web(shop, address):
-    """A service of one endpoint."""
-    bare = service(f"{shop}/web")
-    del bare["spec"]["clusterIP"]
-    return bare, slice_of(f"{shop}/web", endpoint(address))
 
 
 def test_what_is_written_is_in_force_and_what_is_deleted_is_not(cluster, shop, follower):
