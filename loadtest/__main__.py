@@ -7,9 +7,13 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from loadtest import hotspots, record, report
+from loadtest.cluster import run as cluster
+from loadtest.cluster.record import markdown
+from loadtest.cluster.world import inside_own_network
 from loadtest.errors import BenchmarkError, FaultyError, NotInstalledError
 from loadtest.peer import NAMES
 from loadtest.run import FULL, QUICK, Choice, run
@@ -71,6 +75,21 @@ def render(out: Out = HERE / "results", peer_bin: PeerBin = None) -> None:
 def profile(peer_bin: PeerBin = None) -> None:
     """Show where nodeproxy's time goes under saturation."""
     hotspots.profile(toolbox(peer_bin), typer.echo)
+
+
+@app.command("cluster")
+def measure_cluster(
+    probes: Annotated[int, typer.Option(min=10, help="How often to time a change.")] = 300, out: Out = HERE / "results"
+) -> None:
+    """Measure memory, changes and outages on a real API server (`make kube` first; as root)."""
+    status = inside_own_network(["cluster", f"--probes={probes}", f"--out={out}"])
+    if status is not None:
+        raise typer.Exit(status)
+    seen = cluster.run(probes, typer.echo)
+    (out / "cluster.json").write_bytes(msgspec.json.format(msgspec.json.encode(seen), indent=1) + b"\n")
+    text = markdown(seen)
+    (out / "cluster.md").write_text(text)
+    typer.echo(text)
 
 
 def chosen(text: str, known: tuple[str, ...]) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from nodeproxy.mesh.wire import Drop, Fresh, Put, Replace, Update, Watched, Watc
 from nodeproxy.policies import CHAIN
 from nodeproxy.policies.block import Block
 from nodeproxy.policies.exchange import Handler, Tools
-from nodeproxy.policies.table import settings_of
+from nodeproxy.policies.table import SharedSettings
 from nodeproxy.protocol.head import RequestHead
 from nodeproxy.telemetry.stats import RouteStats
 
@@ -148,6 +148,7 @@ class Live:
         self._now = now
         self._namespace = namespace
         self._on_demand = False
+        self._settings = SharedSettings()
 
     @property
     def ready(self) -> bool:
@@ -181,6 +182,7 @@ class Live:
 
     def _routes_of(self, service: Service) -> Mapping[int, Route]:
         before = self.table.routes.get(service.key, {})
+        service = replace(service, policies=self._settings.of(service.policies)[0])
         if service.dormant and service.key in self.demand:
             service = _kept_awake(service, before)
         elif self._on_demand and not service.dormant:
@@ -191,7 +193,7 @@ class Live:
         if before is not None and before.port == port and _alike(before.service, service):
             return before
         stats = before.stats if before is not None else RouteStats()
-        settings = settings_of(service.policies)
+        settings = self._settings.of(service.policies)[1]
         if service.dormant:
             return Route(service, port, settings, self._makers.dormant(service, port, settings), stats)
         handler, tools = self._makers.upstream(service, port, settings), self._makers.tools(stats)

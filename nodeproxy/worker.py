@@ -23,7 +23,7 @@ from nodeproxy.mesh.model import Port, Service
 from nodeproxy.mesh.wire import Update
 from nodeproxy.net.connection import Entrance
 from nodeproxy.net.doors import VirtualDoors
-from nodeproxy.net.dormant import Changes, Dormant
+from nodeproxy.net.dormant import Bed, Changes, Dormant
 from nodeproxy.net.listener import Door, Listener, bound, bound_datagrams
 from nodeproxy.net.reactor import LAG_BOUNDS_S, Reactor
 from nodeproxy.net.roster import Roster
@@ -77,6 +77,7 @@ class Worker:
             settings.default_namespace,
             Callers(tuple(map(ip_network, own_ranges(settings)))),
         )
+        self._bed = Bed(self._reactor, self._changes, self._live.demand.want, self._awake)
         self._awakening = Awakening(self._live)
         self._door = Door(self._reactor, settings.connections_most, self._bug)
         self._lines = AccessLines(settings.access_log, self._stats, time.time)
@@ -200,14 +201,11 @@ class Worker:
     def _dormant(self, service: Service, port: Port, settings: Mapping[str, Block]) -> Dormant:
         timeouts = settings["timeouts"]
         assert isinstance(timeouts, TimeoutsSettings)
-        key, number = service.key, port.number
+        return Dormant(service.key, port.number, timeouts.request_s or inf, self._bed)
 
-        def awake() -> Handler | None:
-            route = self._live.table.at(key, number)
-            return None if route.service.dormant else route.handler
-
-        want = partial(self._live.demand.want, key)
-        return Dormant(f"{key}:{number}", self._reactor, self._changes, want, awake, timeouts.request_s or inf)
+    def _awake(self, key: str, port: int) -> Handler | None:
+        route = self._live.table.at(key, port)
+        return None if route.service.dormant else route.handler
 
     def _usage_of(self, key: str) -> Usage | None:
         routes = self._live.table.routes.get(key)

@@ -1,5 +1,6 @@
 """The API server, read-only. Configuration, authentication and TLS are kubernetes-asyncio's; bytes stay bytes here."""
 
+from asyncio import sslproto
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -15,6 +16,9 @@ from discovery.cluster.errors import ApiError, Unreachable, Unreadable, of_statu
 CONNECT_S = 5.0
 LIST_S = 30.0  # between two pieces of an answer; a busy API server may take its time for the first
 LINE_BYTES = 4 * 1024 * 1024  # etcd stores no object larger than 1.5 MiB; a longer line is no event
+# asyncio keeps 256 KiB for each TLS connection, all of it written to at once; a record is 16 KiB. Each followed
+# service is a connection.
+TLS_BUFFER_BYTES = 32 * 1024
 HEADERS = {"Accept": "application/json", "User-Agent": "nodeproxy"}
 
 Query = Mapping[str, str]
@@ -34,6 +38,7 @@ async def connected(access: Access) -> AsyncIterator["Api"]:
     Raises:
         NoAccess: no usable configuration.
     """
+    sslproto.SSLProtocol.max_size = TLS_BUFFER_BYTES
     configuration = Configuration()
     try:
         await _load(access, configuration)

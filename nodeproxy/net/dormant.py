@@ -31,16 +31,25 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
-class Dormant:
-    """The handler of one port of a dormant service; `awake` gives the one in its place, None while there is none."""
+class Bed:
+    """What all dormant services share; kept apart, because there may be thousands of them."""
 
-    name: str
     reactor: Reactor
     changes: Changes
-    want: Callable[[], None]
-    awake: Callable[[], Handler | None]
+    want: Callable[[str], None]
+    awake: Callable[[str, int], Handler | None]
+    """The handler of a service's port, None while its endpoints are not known. Raises UnknownService."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dormant:
+    """The handler of one port of a dormant service."""
+
+    key: str
+    port: int
     limit_s: float
     """Of the whole request, in seconds."""
+    bed: Bed
 
     async def __call__(self, exchange: Exchange) -> Response:
         """The response of an endpoint, once there are any; see `policies.exchange.Handler`.
@@ -49,14 +58,15 @@ class Dormant:
             EndpointsUnknown: discovery has not said in time what stands behind the service.
             UnknownService: it is not in the mesh any more.
         """
-        self.want()
-        exchange.lane.limit(min(exchange.started + self.limit_s, self.reactor.now + WAIT_S))
-        while (handler := self.awake()) is None:
+        bed = self.bed
+        bed.want(self.key)
+        exchange.lane.limit(min(exchange.started + self.limit_s, bed.reactor.now + WAIT_S))
+        while (handler := bed.awake(self.key, self.port)) is None:
             try:
-                await self.changes.wait()
+                await bed.changes.wait()
             except DeadlinePassed:
                 text = (
-                    f"discovery has not told the endpoints of {self.name} in time; check that it reaches the API server"
+                    f"discovery has not told the endpoints of {self.key} in time; check that it reaches the API server"
                 )
                 raise EndpointsUnknown(text) from None
         return await handler(exchange)

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from pydantic import ValidationError
 
 from nodeproxy.policies import CHAIN
 from nodeproxy.policies.block import Block
 
+SHARED_MOST = 1024  # different tables that are remembered to be shared
 _KNOWN = {policy.name: policy for policy in CHAIN}
 
 
@@ -42,6 +44,26 @@ def settings_of(policies: Mapping[str, Any]) -> dict[str, Block]:
     if problems:
         raise PolicyRefused(tuple(problems))
     return settings
+
+
+class SharedSettings:
+    """Equal policies as one object: a mesh has thousands of services, and few different tables."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, tuple[dict[str, Any], dict[str, Block]]] = {}
+
+    def of(self, policies: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Block]]:
+        """`policies`, and their settings.
+
+        Raises:
+            PolicyRefused: see `settings_of`.
+        """
+        text = msgspec.json.encode(policies, order="deterministic")
+        if text not in self._known:
+            if len(self._known) >= SHARED_MOST:
+                self._known.clear()  # services keep what they have
+            self._known[text] = policies, settings_of(policies)
+        return self._known[text]
 
 
 def _tuples(value: Any) -> Any:  # noqa: ANN401  the YAML edge

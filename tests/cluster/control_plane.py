@@ -86,15 +86,23 @@ class ControlPlane:
         revision = int(self._etcd("/v3/kv/range", {"key": "AA=="})["header"]["revision"])
         self._etcd("/v3/kv/compaction", {"revision": revision, "physical": True})
 
+    def admit(self, *tokens):
+        """Let those who have these tokens be admins from the next start of the API server on, and no others."""
+        (self.folder / "tokens.csv").write_text(
+            f"{CONTROLLERS},system:kube-controller-manager,2,\n"
+            + "".join(f'{token},{token},{token},"system:masters"\n' for token in (ADMIN, *tokens))
+        )
+
     def kubeconfig(self, token):
-        """A kubeconfig for who has this token."""
-        path = self.folder / f"{token[:20]}.kubeconfig"
+        """A kubeconfig for who has this token, or the one in this file."""
+        path = self.folder / f"{Path(token).name[:20]}.kubeconfig"
+        user = {"tokenFile": str(token)} if isinstance(token, Path) else {"token": token}
         value = {
             "apiVersion": "v1",
             "kind": "Config",
             "current-context": "test",
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
-            "users": [{"name": "test", "user": {"token": token}}],
+            "users": [{"name": "test", "user": user}],
             "clusters": [
                 {"name": "test", "cluster": {"server": self.url, "certificate-authority": str(self.authority)}}
             ],
@@ -138,9 +146,7 @@ class ControlPlane:
             return json.load(answer)
 
     def _write_keys(self):
-        (self.folder / "tokens.csv").write_text(
-            f'{ADMIN},admin,1,"system:masters"\n{CONTROLLERS},system:kube-controller-manager,2,\n'
-        )
+        self.admit()
         key = self.folder / "accounts.key"
         subprocess.run(["openssl", "genrsa", "-out", str(key), "2048"], check=True, capture_output=True)
 

@@ -81,6 +81,29 @@ def test_an_api_server_that_comes_back_is_followed_again(cluster, shop, follower
     follower.until(lambda it: it.fresh, "being in sync again")
 
 
+def test_a_token_that_is_not_accepted_any_more_is_read_again(cluster, shop, tmp_path):
+    token = tmp_path / "token"
+    token.write_text("first")
+    cluster.admit("first")
+    cluster.kill("kube-apiserver")
+    cluster.start("kube-apiserver")
+    cluster.apply(*web(shop, "10.0.0.1"))
+
+    with Follower(cluster.kubeconfig(token), tmp_path) as follower:
+        follower.until(lambda it: it.addresses(f"{shop}/web") == ["10.0.0.1:8080"], "the service")
+        cluster.kill("kube-apiserver")
+        cluster.admit("second")
+        cluster.start("kube-apiserver")
+        cluster.apply(web(shop, "10.0.0.2")[1])
+        cluster.until(lambda: "Unauthorized" in follower.log.read_text(), "the refusal to be told")
+        assert follower.addresses(f"{shop}/web") == ["10.0.0.1:8080"]
+
+        token.write_text("second")
+        follower.until(lambda it: it.addresses(f"{shop}/web") == ["10.0.0.2:8080"], "the change")
+        follower.fresh = 0
+        follower.until(lambda it: it.fresh, "being in sync again")
+
+
 def test_a_start_without_an_api_server_serves_what_was_last_good(cluster, shop, tmp_path):
     state, kubeconfig = tmp_path / "state", cluster.kubeconfig(ADMIN)
     cluster.apply(*web(shop, "10.0.0.1"))

@@ -4,7 +4,6 @@ import random
 import socket
 import time
 from collections.abc import Coroutine
-from functools import partial
 from ipaddress import ip_network
 
 from nodeproxy.errors import ConnectionLost
@@ -15,7 +14,7 @@ from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Replace
 from nodeproxy.net.channel import SocketChannel, connect
 from nodeproxy.net.connection import Entrance
-from nodeproxy.net.dormant import Changes, Dormant
+from nodeproxy.net.dormant import Bed, Changes, Dormant
 from nodeproxy.net.listener import Door, Listener, bound
 from nodeproxy.net.reactor import Reactor
 from nodeproxy.net.roster import Roster
@@ -168,12 +167,12 @@ class World:
         return Upstream(name, rotation, self.reactor, settings["timeouts"].connect_s, HeadLimits())
 
     def _dormant(self, service, port, _settings):
-        def awake():
-            route = self.live.table.at(service.key, port.number)
+        def awake(key, number):
+            route = self.live.table.at(key, number)
             return None if route.service.dormant else route.handler
 
-        want = partial(self.live.demand.want, service.key)
-        return Dormant(service.key, self.reactor, self.changes, want, awake, 15.0)
+        bed = Bed(self.reactor, self.changes, self.live.demand.want, awake)
+        return Dormant(service.key, port.number, 15.0, bed)
 
     def _tools(self, stats):
         return Tools(self.clock, random.Random(3).random, self._sleep, stats)
