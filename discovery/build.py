@@ -1,7 +1,7 @@
 """From Kubernetes objects to a service of the mesh. Pure: everything a service depends on is an argument.
 
 Decides what joins what, who may be called and which protocol a port speaks. Does not decide which policies are
-in force (`policy_table`) nor who keeps an address that two services would have (`address_claims`).
+in force (`policy_layers`) nor who keeps an address that two services would have (`address_claims`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -8,10 +8,11 @@ from msgspec.structs import replace
 from discovery.address_claims import AddressClaims
 from discovery.backlog import Differences
 from discovery.build import problems_of, service_of, wanted_address
-from discovery.objects import ConfigMap, Ref
-from discovery.policy_table import MESH_SCOPE, PolicyTables, scopes_of
+from discovery.objects import Ref
+from discovery.policy_key import MESH_SCOPE, scopes_of
+from discovery.policy_layers import PolicyLayers
 from discovery.problem import Problem
-from discovery.source import Batch, Change, Followed, PutObject, Unfollowed
+from discovery.source import Batch, Followed, Unfollowed
 from discovery.store import Store
 from nodeproxy.mesh.address import HEADLESS_RANGE, MESH_RANGE, Range
 from nodeproxy.mesh.model import Service
@@ -21,7 +22,7 @@ POLICY_MAP = Ref("ConfigMap", "nodeproxy", "nodeproxy-policy")
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What this mesh is: its two address ranges and the ConfigMap that rules it."""
+    """What this mesh is: its two address ranges and the ConfigMap that rules all of it."""
 
     mesh_range: Range = MESH_RANGE
     headless_range: Range = HEADLESS_RANGE
@@ -36,7 +37,7 @@ class Catalogue:
     def __init__(self, scope: Scope) -> None:
         self.services: dict[str, Service] = {}
         self.store = Store()
-        self.tables = PolicyTables(scope.policy_map)
+        self.policies = PolicyLayers(scope.policy_map)
         self._scope = scope
         self._followed: set[str] = set()
         self._claims = AddressClaims()
@@ -47,8 +48,16 @@ class Catalogue:
         """Take a batch; gives what has to be published."""
         self._source_problems = batch.problems
         touched: set[str] = set()
+        scopes: set[str] = set()
         for change in batch.changes:
-            touched |= self._take(change)
+            if isinstance(change, Followed | Unfollowed):
+                (self._followed.add if isinstance(change, Followed) else self._followed.discard)(change.key)
+                touched.add(change.key)
+            elif change.ref.kind == "ConfigMap":
+                scopes |= self.policies.apply(change)
+            else:
+                touched |= self.store.apply(change)
+        touched |= self._inside(scopes)
         for key in list(touched):
             touched |= self._claim(key)
         differing = [key for key in sorted(touched) if self._derive(key)]
@@ -57,24 +66,15 @@ class Catalogue:
     def problems(self) -> Iterator[Problem]:
         """All that is wrong now."""
         yield from self._source_problems
-        yield from self.tables.problems
+        yield from self.policies.problems
         for _, problems in sorted(self._service_problems.items()):
             yield from problems
 
-    def _take(self, change: Change) -> set[str]:
-        """Note one change; gives the keys of the services that it may touch."""
-        if isinstance(change, Followed | Unfollowed):
-            (self._followed.add if isinstance(change, Followed) else self._followed.discard)(change.key)
-            return {change.key}
-        if change.ref != self._scope.policy_map:
-            return self.store.apply(change)
-        if isinstance(change, PutObject) and isinstance(change.object, ConfigMap):
-            changed = self.tables.apply(change.object, change.origin)
-        else:
-            changed = self.tables.apply(None)
-        if MESH_SCOPE in changed:
-            return set(self.store.services)
-        return {key for key in self.store.services if not changed.isdisjoint(scopes_of(key))}
+    def _inside(self, scopes: set[str]) -> set[str]:
+        """The keys of the services that are in one of these scopes."""
+        if MESH_SCOPE in scopes or not scopes:
+            return set(self.store.services if scopes else ())
+        return {key for key in self.store.services if not scopes.isdisjoint(scopes_of(key))}
 
     def _claim(self, key: str) -> set[str]:
         stored = self.store.services.get(key)
@@ -93,9 +93,9 @@ class Catalogue:
             return before is not None
         dormant = self._scope.on_demand and key not in self._followed
         slices = [] if dormant else self.store.slices_of(key)
-        policies, problems = self.tables.policies_of(key, before.policies if before else None)
+        policies = self.policies.policies_of(key)
         address, owner = self._claims.owner(key)
-        problems += tuple(problems_of(stored, slices))
+        problems = tuple(problems_of(stored, slices))
         if owner != key:
             message = f"{owner} has the virtual address {address} too and sorts first; this service gets none"
             problems += (Problem(message, stored.origin, str(Ref("Service", *key.split("/"))), ("spec", "clusterIP")),)

@@ -1,6 +1,7 @@
 """Whether a folder would serve: everything the running process would say of it, and what only deserves a look."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from rich.console import Console
 from rich.text import Text
 
 from discovery.catalogue import Catalogue, Scope
+from discovery.documents import NotDocuments
+from discovery.file_text import with_lines
 from discovery.folder import Folder
 from discovery.objects import Ref
 from discovery.problem import Problem
@@ -29,7 +32,7 @@ def check(folder: Path, scope: Scope | None = None) -> Report:
     scope = scope or Scope()
     catalogue = Catalogue(scope)
     catalogue.apply(Folder(folder, scope.policy_map).read())
-    found = (*catalogue.problems(), *_worth_a_look(catalogue))
+    found = _with_lines(folder, (*catalogue.problems(), *_worth_a_look(catalogue)))
     return Report(
         problems=tuple(problem for problem in found if problem.severity == "error"),
         warnings=tuple(problem for problem in found if problem.severity == "warning"),
@@ -62,7 +65,20 @@ def _worth_a_look(catalogue: Catalogue) -> Iterator[Problem]:
                 message = f"port {port.number}{name} has no endpoint that may be called; requests to it are refused"
                 origin = catalogue.store.services[key].origin
                 yield Problem(message, origin, str(Ref("Service", *key.split("/"))), severity="warning")
-    yield from catalogue.tables.without_target(catalogue.services)
+    yield from catalogue.policies.without_target(catalogue.services)
+
+
+def _with_lines(folder: Path, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
+    """The same problems, with the lines of those that were found only after the files had been read."""
+    in_file: dict[str, list[Problem]] = {}
+    for problem in problems:
+        if problem.line is None and problem.path and problem.origin.file.endswith((".yaml", ".yml")):
+            in_file.setdefault(problem.origin.file, []).append(problem)
+    lined: dict[Problem, Problem] = {}
+    for name, group in in_file.items():
+        with suppress(OSError, NotDocuments):  # the file has just changed, and a line is not worth more words
+            lined.update(zip(group, with_lines((folder / name).read_bytes(), group), strict=True))
+    return tuple(lined.get(problem, problem) for problem in problems)
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,12 +1,12 @@
 """What one file of objects says. Decides what of a half-good file is in force; nothing across files."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from discovery.admission import accepted
 from discovery.documents import Document, NotDocuments, json_document, lines_of, yaml_documents
-from discovery.objects import KINDS, KnownObject, Ref, Refused, ref_of
+from discovery.objects import KINDS, POLICY_LABEL, KnownObject, Ref, Refused, ref_of
 from discovery.problem import Origin, Path, Problem, printable, shown
 
 PROBLEMS_PER_FILE = 100  # more are not read, and the first are cured first
@@ -90,7 +90,7 @@ class _Reading:
             self._nameless(
                 Problem(f"expected a name, and a namespace or none, got {name}", origin, kind, ("metadata",))
             )
-        elif kind == "ConfigMap" and ref != self._policy_map:
+        elif kind == "ConfigMap" and ref != self._policy_map and not _labelled(value):
             return
         elif ref in self._objects:
             other = self._objects[ref].origin.document
@@ -116,7 +116,7 @@ class _Reading:
         """What the file stands for; `yaml` is its text where lines can be told, else empty."""
         problems = self._problems[:PROBLEMS_PER_FILE]
         if yaml and problems:
-            problems = _with_lines(yaml, problems)
+            problems = with_lines(yaml, problems)
         objects = self._objects if self._all_named else {**self._before.objects, **self._objects}
         return FileText(objects, tuple(problems), whole=True)
 
@@ -145,7 +145,14 @@ def _another_group(value: Mapping[str, Any]) -> bool:
     return group not in ("", KINDS[value["kind"]][0].rpartition("/")[0])
 
 
-def _with_lines(yaml: bytes, problems: list[Problem]) -> list[Problem]:
+def _labelled(config_map: Mapping[str, Any]) -> bool:
+    """Whether a ConfigMap means to be a policy map; true without quotes does, and is refused for what it is."""
+    metadata = config_map["metadata"]
+    labels = metadata.get("labels") if isinstance(metadata, Mapping) else None
+    return isinstance(labels, Mapping) and labels.get(POLICY_LABEL) in ("true", True)
+
+
+def with_lines(yaml: bytes, problems: Sequence[Problem]) -> list[Problem]:
     """The same problems, each with the line of the deepest part of its path that stands in the file."""
     places = {
         (each.origin.document, each.full_path[:end]) for each in problems for end in range(len(each.full_path) + 1)

@@ -13,6 +13,7 @@ import msgspec
 from discovery.problem import Path, printable, shown
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+POLICY_LABEL = "mesh.nodeproxy.dev/policy"  # "true" makes a ConfigMap one of its namespace's policy maps
 
 
 class Ref(NamedTuple):
@@ -109,10 +110,23 @@ class EndpointSlice(Object, frozen=True, kw_only=True):
         return f"{self.metadata.namespace or 'default'}/{name}" if name else ""
 
 
+class VersionedMetadata(Metadata, frozen=True, rename="camel"):
+    """`metadata` that also tells one version from the next; only where that matters, because every write changes it."""
+
+    uid: str | None = None
+    resource_version: str | None = None
+
+
 class ConfigMap(Object, frozen=True, kw_only=True):
     """A ConfigMap, v1."""
 
+    metadata: VersionedMetadata
     data: dict[str, str] | None = None
+
+    @property
+    def rules_its_namespace(self) -> bool:
+        """Whether the label says that this is a policy map."""
+        return (self.metadata.labels or {}).get(POLICY_LABEL) == "true"
 
 
 KnownObject = Service | EndpointSlice | ConfigMap

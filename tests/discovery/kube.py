@@ -48,6 +48,15 @@ def policy_map(**tables):
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
 
+def own_policy_map(key="shop/policies", label="true", **tables):
+    """A ConfigMap that rules the services of its namespace."""
+    namespace, name = key.split("/")
+    labels = {} if label is None else {"mesh.nodeproxy.dev/policy": label}
+    data = {key.replace("__", "."): text for key, text in tables.items()}
+    metadata = {"name": name, "namespace": namespace, "labels": labels}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
 def file_of(*objects):
     """The bytes of a file that holds these objects, a document each."""
     return "\n---\n".join(json.dumps(each) for each in objects).encode()

@@ -6,7 +6,7 @@ from discovery.catalogue import Catalogue, Scope
 from discovery.problem import Origin, Problem
 from discovery.source import Batch
 from nodeproxy.mesh.address import HEADLESS_RANGE, headless_address
-from tests.discovery.kube import delete, endpoint, policy_map, put, service, slice_of
+from tests.discovery.kube import delete, endpoint, own_policy_map, policy_map, put, service, slice_of
 
 
 def catalogue_of(*values):
@@ -82,6 +82,17 @@ def test_the_table_of_the_mesh_reaches_every_service():
     differences = apply(found, put(policy_map(_default="retries: {attempts: 5}")))
 
     assert list(differences) == ["bank/ledger", "shop/reviews"]
+
+
+def test_a_table_of_a_namespaces_own_map_reaches_its_services_and_no_others():
+    other = service("bank/reviews", clusterIP="10.96.0.11")
+    found = catalogue_of(service(), other, own_policy_map(_default="retries: {attempts: 4}"))
+
+    differences = apply(found, put(own_policy_map(reviews="retries: {attempts: 5}")))
+
+    assert list(differences) == ["shop/reviews"]
+    assert found.services["shop/reviews"].policies == {"retries": {"attempts": 5}}
+    assert found.services["bank/reviews"].policies == {}
 
 
 def test_deleting_the_config_map_takes_its_tables_away():

@@ -1,11 +1,12 @@
 import io
 
 from rich.console import Console
+from yaml import safe_dump
 
 from discovery.catalogue import Scope
 from discovery.check import check, show
 from discovery.objects import Ref
-from tests.discovery.kube import endpoint, file_of, policy_map, service, slice_of
+from tests.discovery.kube import endpoint, file_of, own_policy_map, policy_map, service, slice_of
 
 
 def report_of(tmp_path, *objects, scope=None):
@@ -43,8 +44,8 @@ def test_a_slice_without_service_deserves_a_look(tmp_path):
     report = report_of(tmp_path, slice_of("shop/orders"), slice_of("shop/lost", label=""))
 
     assert [text.rpartition(": ")[2] for text in texts(report.warnings)] == [
-        "no label says which service it belongs to; its endpoints are not used",
-        "there is no Service shop/orders; its endpoints are not used",
+        "no label says which service it belongs to; its endpoints are not used (line 3)",
+        "there is no Service shop/orders; its endpoints are not used (line 1)",
     ]
 
 
@@ -66,6 +67,31 @@ def test_a_table_that_is_refused_is_a_problem(tmp_path):
     report = report_of(tmp_path, policy_map(_default="retries: {attempts: many}"))
 
     assert "data._default: retries.attempts: " in texts(report.problems)[0]
+
+
+def test_a_table_that_is_refused_has_the_line_of_its_key_in_any_policy_map(tmp_path):
+    own = own_policy_map(ratings="", reviews="retries: {attempts: many}", ledger__bank="")
+    (tmp_path / "shop.yaml").write_text(safe_dump(service(), sort_keys=False))
+    (tmp_path / "policies.yaml").write_text(safe_dump(own, sort_keys=False))
+
+    first, second = texts(check(tmp_path).problems)
+
+    assert first.startswith(
+        'policies.yaml: document 1 (ConfigMap shop/policies): data["ledger.bank"]: a policy map of namespace shop is for'
+    )
+    assert second.startswith("policies.yaml: document 1 (ConfigMap shop/policies): data.reviews: retries.attempts: ")
+    lines = (tmp_path / "policies.yaml").read_text().splitlines()
+    for problem, key in ((first, "ledger.bank"), (second, "reviews")):
+        assert lines[int(problem.rpartition("(line ")[2][:-1]) - 1].strip().startswith(f"{key}: ")
+
+
+def test_two_maps_with_one_key_in_a_folder_are_a_problem_that_names_both(tmp_path):
+    report = report_of(tmp_path, service(), own_policy_map("shop/a", reviews=""), own_policy_map("shop/b", reviews=""))
+
+    assert texts(report.problems) == [
+        "shop.yaml: document 3 (ConfigMap shop/b): data.reviews: stands in ConfigMap shop/a as well, which sorts first "
+        "and counts; remove one (line 5)"
+    ]
 
 
 def test_the_config_map_has_the_name_it_is_given(tmp_path):

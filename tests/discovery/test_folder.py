@@ -9,7 +9,7 @@ from discovery.documents import SIZE_LIMIT_BYTES
 from discovery.folder import Folder
 from discovery.objects import Ref
 from discovery.source import DeleteObject, PutObject
-from tests.discovery.kube import endpoint, file_of, policy_map, service, slice_of
+from tests.discovery.kube import endpoint, file_of, own_policy_map, policy_map, service, slice_of
 
 REVIEWS = Ref("Service", "shop", "reviews")
 RATINGS = Ref("Service", "shop", "ratings")
@@ -64,6 +64,28 @@ def test_other_kinds_of_objects_are_none_of_our_business(folder, tmp_path):
     batch = folder.read()
 
     assert (batch.changes, batch.problems, batch.in_sync) == ((), (), True)
+
+
+def test_a_config_map_counts_as_long_as_it_has_the_label_of_policy_maps(folder, tmp_path):
+    (tmp_path / "shop.yaml").write_bytes(file_of(own_policy_map(reviews="")))
+    first = folder.read()
+    (tmp_path / "shop.yaml").write_bytes(file_of(own_policy_map(label="false", reviews="")))
+    then = folder.read()
+
+    own = Ref("ConfigMap", "shop", "policies")
+    assert (refs(first), then.changes) == ([own], (DeleteObject(own),))
+    assert first.problems == then.problems == ()
+
+
+def test_a_label_that_is_no_text_is_refused_as_an_api_server_would_and_the_last_good_map_stays(folder, tmp_path):
+    (tmp_path / "shop.yaml").write_bytes(file_of(own_policy_map(reviews="")))
+    folder.read()
+
+    (tmp_path / "shop.yaml").write_bytes(file_of(own_policy_map(label=True, reviews="timeouts: {}")))
+    batch = folder.read()
+
+    assert batch.changes == ()
+    assert 'metadata.labels["mesh.nodeproxy.dev/policy"]: expected str, got True' in problems(batch)[0]
 
 
 def test_what_has_not_changed_is_not_fed_again(folder, tmp_path):

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis.strategies import dictionaries, integers, recursive, sampled_from
 
 from discovery.catalogue import POLICY_MAP
+from discovery.policy_key import mesh_scope
 from discovery.policy_table import PolicyTables, merged, table_of
 from discovery.problem import Origin
 from nodeproxy.policies.table import PolicyRefused
@@ -13,47 +14,13 @@ PLACE = 'mesh.yaml: document 1 (ConfigMap nodeproxy/nodeproxy-policy): data["rev
 
 
 def tables(**texts):
-    found = PolicyTables(POLICY_MAP)
+    found = PolicyTables(POLICY_MAP, mesh_scope)
     apply(found, **texts)
     return found
 
 
 def apply(found, **texts):
     return found.apply(stored(policy_map(**texts)).object, ORIGIN)
-
-
-def test_the_narrower_table_wins_field_by_field_however_deep():
-    found = tables(
-        _default="timeouts: {request: 10s, idle: 60s}\nretries: {attempts: 1, backoff: {base: 10ms, max: 1s}}",
-        _default__shop="timeouts: {request: 5s}\nretries: {backoff: {max: 100ms}}",
-        reviews__shop="retries: {attempts: 4}",
-    )
-
-    policies, problems = found.policies_of("shop/reviews", None)
-
-    assert problems == ()
-    assert policies == {
-        "timeouts": {"request": "5s", "idle": "60s"},
-        "retries": {"attempts": 4, "backoff": {"base": "10ms", "max": "100ms"}},
-    }
-
-
-def test_a_service_reads_no_table_of_another():
-    found = tables(reviews__shop="retries: {attempts: 4}", _default__shop="retries: {attempts: 3}")
-
-    assert found.policies_of("bank/reviews", None) == ({}, ())
-
-
-def test_null_says_nothing():
-    found = tables(_default="timeouts: {request: 5s}", reviews__shop="timeouts:\nretries: ~\n")
-
-    assert found.policies_of("shop/reviews", None)[0] == {"timeouts": {"request": "5s"}}
-
-
-def test_a_list_is_replaced_as_a_whole():
-    found = tables(_default="retries: {retryOn: [reset, 5xx]}", reviews__shop="retries: {retryOn: [timeout]}")
-
-    assert found.policies_of("shop/reviews", None)[0] == {"retries": {"retryOn": ["timeout"]}}
 
 
 @pytest.mark.parametrize(
@@ -82,38 +49,8 @@ def test_broken_yaml_in_a_table_has_the_line_of_its_text():
     assert str(found.problems[0]).endswith(", in line 3 of its text")
 
 
-@pytest.mark.parametrize("key", ["reviews", "reviews.shop.mesh", "_default.", "_Default", "Reviews.shop"])
-def test_a_key_that_names_no_scope_is_refused(key):
-    with pytest.raises(PolicyRefused, match=r"expected _default, _default.<namespace> or <service>.<namespace> as key"):
-        table_of(key, "")
-
-
-def refuse_two_policies(table):
-    if len(table) > 1:
-        raise PolicyRefused(("timeouts: not beside retries",))
-
-
-def test_tables_that_are_not_valid_together_leave_what_was_in_force():
-    found = PolicyTables(POLICY_MAP, refuse_two_policies)
-    apply(found, _default="retries: {attempts: 4}", reviews__shop="timeouts: {idle: 5s}")
-
-    policies, problems = found.policies_of("shop/reviews", {"timeouts": {"idle": "5s"}})
-
-    assert policies == {"timeouts": {"idle": "5s"}}
-    assert str(problems[0]) == PLACE + "with the wider tables: timeouts: not beside retries"
-
-
-def test_tables_that_were_never_valid_together_leave_the_wider_one_in_force():
-    found = PolicyTables(POLICY_MAP, refuse_two_policies)
-    apply(found, _default="retries: {attempts: 4}", reviews__shop="timeouts: {idle: 5s}")
-
-    policies, _ = found.policies_of("shop/reviews", None)
-
-    assert policies == {"retries": {"attempts": 4}}
-
-
 def test_an_empty_table_asks_for_nothing():
-    assert table_of("_default", "") == {}
+    assert table_of("") == {}
 
 
 def test_a_bad_table_leaves_its_last_good_version_and_harms_no_other():
@@ -134,17 +71,19 @@ def test_a_table_that_is_gone_is_no_longer_in_force():
     assert found.in_force == {}
 
 
-def test_a_table_that_no_service_reads_is_told():
-    found = tables(_default="", _default__shop="", reviews__shop="", ratings__shop="", _default__bank="")
+def test_a_key_that_is_gone_takes_the_last_good_version_of_its_table_with_it():
+    found = tables(reviews__shop="retries: {attempts: 4}")
+    apply(found, reviews__shop="retries: {attempts: no}")
 
-    assert [problem.path[1] for problem in found.without_target(["shop/reviews"])] == ["ratings.shop", "_default.bank"]
+    assert apply(found) == {"reviews.shop"}
+    assert (found.in_force, found.problems) == ({}, ())
 
 
 def test_a_table_nested_to_the_limit_of_documents_is_refused_not_fatal():
     depth = 250
 
     with pytest.raises(PolicyRefused):
-        table_of("_default", "retries: {attempts: " + "[" * depth + "]" * depth + "}")
+        table_of("retries: {attempts: " + "[" * depth + "]" * depth + "}")
 
 
 def test_a_name_that_a_terminal_would_act_on_is_escaped():

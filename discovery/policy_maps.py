@@ -1,0 +1,94 @@
+"""Every policy map there is, the mesh-wide one and those of the namespaces, and which table counts for which scope.
+
+A namespace's own maps count in the order of their names: a key that two have is the first one's, also while its table
+there is refused, so that a cure elsewhere does not move it. Nothing here depends on what came first.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import NamedTuple
+
+from discovery.objects import ConfigMap, Ref
+from discovery.policy_key import mesh_scope, own_scope
+from discovery.policy_table import PolicyTables, Table, Validate
+from discovery.problem import Problem
+from discovery.source import ObjectChange, PutObject
+
+MAPS_PER_NAMESPACE = 16  # each is a metric of every node, and who may write to a namespace may make thousands
+
+
+class Layer(NamedTuple):
+    """One table for a scope, and the map it stands in."""
+
+    ref: Ref
+    owner: PolicyTables
+    table: Table
+
+
+class PolicyMaps:
+    """The maps by whom they rule. Which ConfigMap is a policy map is decided here: by its name or by its label."""
+
+    def __init__(self, mesh_map: Ref, validate: Validate) -> None:
+        self._mesh_map = mesh_map
+        self._validate = validate
+        self._mesh: dict[Ref, PolicyTables] = {}
+        self._own: dict[str, dict[Ref, PolicyTables]] = {}
+
+    def __iter__(self) -> Iterator[tuple[Ref, PolicyTables]]:
+        """All of them, the mesh-wide one first, the others by namespace and name."""
+        yield from self._mesh.items()
+        for _, maps in sorted(self._own.items()):
+            yield from sorted(maps.items())
+
+    def apply(self, change: ObjectChange) -> set[str]:
+        """Take a change of a ConfigMap; gives the scopes whose tables may be others now."""
+        found = change.object if isinstance(change, PutObject) and isinstance(change.object, ConfigMap) else None
+        if change.ref == self._mesh_map:
+            return self._take(self._mesh, PolicyTables(change.ref, mesh_scope, self._validate), change, found)
+        if found is not None and not found.rules_its_namespace:
+            found = None
+        namespace = change.ref.namespace
+        scope_of = partial(own_scope, namespace=namespace, mesh_map=self._mesh_map)
+        maps = self._own.setdefault(namespace, {})
+        counting = set(_counting(maps))
+        changed = self._take(maps, PolicyTables(change.ref, scope_of, self._validate), change, found)
+        for ref in counting.symmetric_difference(_counting(maps)) & maps.keys():
+            changed |= maps[ref].keys.keys()
+        if not maps:
+            del self._own[namespace]
+        return changed
+
+    def layers(self, scope: str) -> Iterator[Layer]:
+        """The tables for a scope, in the order in which they are put over each other."""
+        namespace = scope.partition(".")[2]
+        for maps in (self._mesh, self._own.get(namespace, {})):
+            ref = next((ref for ref in _counting(maps) if scope in maps[ref].keys), None)
+            if ref is not None and scope in maps[ref].in_force:
+                yield Layer(ref, maps[ref], maps[ref].in_force[scope])
+
+    def doubles(self) -> Iterator[tuple[Ref, Problem]]:
+        """What does not count because of other maps, and why."""
+        for maps in self._own.values():
+            first: dict[str, Ref] = {}
+            for ref in _counting(maps):
+                for scope, key in maps[ref].keys.items():
+                    if first.setdefault(scope, ref) != ref:
+                        message = f"stands in {first[scope]} as well, which sorts first and counts; remove one"
+                        yield from ((ref, problem) for problem in maps[ref].refusals(key, (message,)))
+            for ref in sorted(maps)[MAPS_PER_NAMESPACE:]:
+                message = (
+                    f"a namespace has at most {MAPS_PER_NAMESPACE} policy maps, by name; move these keys to another"
+                )
+                yield from ((ref, problem) for problem in maps[ref].refusals("", (message,)))
+
+    def _take(
+        self, maps: dict[Ref, PolicyTables], new: PolicyTables, change: ObjectChange, found: ConfigMap | None
+    ) -> set[str]:
+        if isinstance(change, PutObject) and found is not None:
+            return maps.setdefault(change.ref, new).apply(found, change.origin)
+        tables = maps.pop(change.ref, None)
+        return tables.apply(None) if tables is not None else set()
+
+
+def _counting(maps: dict[Ref, PolicyTables]) -> list[Ref]:
+    return sorted(maps)[:MAPS_PER_NAMESPACE]
