@@ -77,7 +77,7 @@ def test_a_table_that_is_refused_has_the_line_of_its_key_in_any_policy_map(tmp_p
     first, second = texts(check(tmp_path).problems)
 
     assert first.startswith(
-        'policies.yaml: document 1 (ConfigMap shop/policies): data["ledger.bank"]: a policy map of namespace shop is for'
+        'policies.yaml: document 1 (ConfigMap shop/policies): data["ledger.bank"]: a policy map of namespace shop is'
     )
     assert second.startswith("policies.yaml: document 1 (ConfigMap shop/policies): data.reviews: retries.attempts: ")
     lines = (tmp_path / "policies.yaml").read_text().splitlines()
