@@ -19,9 +19,10 @@ from discovery.files import Files
 from discovery.folder import Folder
 from discovery.last_good import LastGood
 from discovery.log import ProblemLog, tell
+from discovery.policy_layers import Verdict
 from discovery.publish import Publisher
 from discovery.source import Batch, Source
-from nodeproxy.mesh.wire import size_of
+from nodeproxy.mesh.wire import PolicyMap, PolicyMaps, size_of
 
 EOF_READ_BYTES = 4096  # what comes is dropped; only the end counts
 
@@ -67,7 +68,7 @@ async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TAS
         task_status.started()
         tell("serving", socket=settings.socket, source=settings.source)
         try:
-            async with _opened(settings, wants) as source:
+            async with _opened(settings, wants, intake) as source:
                 await source.run(intake.take)
         except NoAccess as error:
             tell("no way to the API server", logging.ERROR, reason=error)
@@ -78,19 +79,22 @@ async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TAS
 
 
 @asynccontextmanager
-async def _opened(settings: Settings, wants: "_Wanted") -> AsyncIterator[Source]:
+async def _opened(settings: Settings, wants: "_Wanted", intake: "Intake") -> AsyncIterator[Source]:
     if isinstance(settings.source, Path):
         yield Files(Folder(settings.source, settings.scope.policy_map), str(settings.source))
         return
     from discovery.cluster.api import connected
+    from discovery.cluster.events import Events
     from discovery.cluster.source import Cluster, Plan
     from discovery.cluster.watch import World
 
     world = World(anyio.sleep, time.monotonic, random.random)
     plan = Plan(settings.scope.policy_map, settings.node, settings.scope.on_demand)
     async with connected(settings.source) as api:
-        cluster = Cluster(api, plan, world)
+        events = Events(api, world, time.time)
+        cluster = Cluster(api, plan, world, beside=events.run)
         wants.pass_on(cluster.want)
+        intake.announce = events.note
         yield cluster
 
 
@@ -121,10 +125,14 @@ class Intake:
         self._taken = False
         self._publisher = publisher
         self._problems = ProblemLog()
+        self._verdicts: tuple[Verdict, ...] = ()
+        self.announce: Callable[[tuple[Verdict, ...]], None] | None = None
+        """Told of the verdicts on all policy maps whenever one of them changes."""
 
     def take(self, batch: Batch) -> None:
         """Take one batch."""
         differences = self._catalogue.apply(batch)
+        self._tell_verdicts()
         for fact in batch.facts:
             self._publisher.tell(fact)
         self._publisher.publish(differences, in_sync=batch.in_sync)
@@ -138,6 +146,16 @@ class Intake:
             gone = sum(service is None for service in differences.values())
             put, endpoints = len(differences) - gone, size_of(in_force)
             tell("mesh", put=put, gone=gone, services=len(in_force), endpoints=endpoints)
+
+    def _tell_verdicts(self) -> None:
+        verdicts = self._catalogue.policies.verdicts
+        if verdicts is self._verdicts:
+            return
+        self._verdicts = verdicts
+        maps = (PolicyMap(each.ref.namespace, each.ref.name, not each.problems) for each in verdicts)
+        self._publisher.tell(PolicyMaps(tuple(maps)))
+        if self.announce is not None:
+            self.announce(verdicts)
 
 
 async def _end_on_signal(

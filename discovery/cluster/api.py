@@ -1,4 +1,4 @@
-"""The API server, read-only. Configuration, authentication and TLS are kubernetes-asyncio's; bytes stay bytes here."""
+"""The API server. Configuration, authentication and TLS are kubernetes-asyncio's; bytes stay bytes here."""
 
 from asyncio import sslproto
 from collections.abc import AsyncIterator, Mapping
@@ -56,7 +56,10 @@ async def _load(access: Access, configuration: Configuration) -> None:
 
 
 class Api:
-    """Reads lists and follows watches. A token is read again from its file before it expires, and after a 401."""
+    """Reads lists, follows watches, creates events.
+
+    A token is read again from its file before it expires, and after a 401.
+    """
 
     def __init__(self, client: ApiClient, access: Access) -> None:
         self._client = client
@@ -71,6 +74,16 @@ class Api:
         async with self._asked(path, query, LIST_S) as answer:
             return bytes(await answer.read())
 
+    async def create(self, path: str, value: Mapping[str, Any]) -> None:
+        """Have an object made in the collection at `path`.
+
+        Raises:
+            Exists: there is one of that name.
+            ApiError: it has not been made.
+        """
+        async with self._asked(path, {}, LIST_S, value):
+            pass
+
     @asynccontextmanager
     async def lines(self, path: str, query: Query, silence_s: float) -> AsyncIterator[AsyncIterator[bytes]]:
         """The lines of a GET's answer, as they come; they end when the server ends them.
@@ -83,19 +96,22 @@ class Api:
             yield _lines(answer)
 
     @asynccontextmanager
-    async def _asked(self, path: str, query: Query, silence_s: float) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _asked(
+        self, path: str, query: Query, silence_s: float, created: Mapping[str, Any] | None = None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         try:
             answer: aiohttp.ClientResponse = await self._client.call_api(
                 path,
-                "GET",
+                "GET" if created is None else "POST",
                 query_params=list(query.items()),
                 header_params=dict(HEADERS),
+                body=created,
                 auth_settings=["BearerToken"],
                 _preload_content=False,
                 _request_timeout=aiohttp.ClientTimeout(sock_connect=CONNECT_S, sock_read=silence_s),
             )
             async with answer:
-                if answer.status != 200:
+                if answer.status not in (200, 201):
                     raise await _error(answer)
                 yield answer
         except ApiError:

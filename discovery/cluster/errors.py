@@ -32,16 +32,21 @@ class Forbidden(ApiError):
     """403: a permission is missing."""
 
 
+class NotFound(ApiError):
+    """404: neither it nor what it should be in is there."""
+
+
+class Exists(ApiError):
+    """409 to a create: somebody else has made it."""
+
+
 class Unreadable(ApiError):
     """Not what an API server sends."""
 
 
 def of_status(status: int, text: str, retry_after_s: float = 0.0) -> ApiError:
     """The error that an HTTP status (or the code of a Status object) means."""
-    if status == 410:
-        return Gone(text)
-    if status == 401:
-        return Unauthorized(text)
-    if status == 403:
-        return Forbidden(text)
+    known = {401: Unauthorized, 403: Forbidden, 404: NotFound, 409: Exists, 410: Gone}.get(status)
+    if known is not None:
+        return known(text)
     return Busy(f"{status}: {text}", retry_after_s)

@@ -73,7 +73,8 @@ class Part:
         """What an operator has to know; a missing permission at once, a short outage not at all."""
         if isinstance(self._error, Forbidden):
             cure = f"give nodeproxy's service account get, list and watch of {self.resource.path}"
-            message = f"the API server forbids it: {self._error}; {cure}"
+            until = "" if self.resource.required else f"; the mesh goes on without ({self.resource.why})"
+            message = f"the API server forbids it: {self._error}; {cure}{until}"
             severity = self.resource.severity
             return Problem(message, subject=self.resource.kind, severity=severity)
         if self._error is None or self._now() - self._failing_since < TOLD_AFTER_S:

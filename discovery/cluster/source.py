@@ -1,7 +1,8 @@
 """The API server as a source: one watch per kind, and per service whose endpoints are needed, joined to batches."""
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Coroutine, Sequence, Set
 from dataclasses import dataclass
+from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
@@ -10,7 +11,7 @@ from discovery.cluster.on_demand import OnDemand, slices_of_all
 from discovery.cluster.part import Part
 from discovery.cluster.pods import callers_of, pods_of
 from discovery.cluster.watch import Api, Resource, World
-from discovery.objects import ConfigMap, Ref, Service
+from discovery.objects import POLICY_LABEL, ConfigMap, Ref, Service
 from discovery.problem import Problem
 from discovery.source import Batch, Change
 from nodeproxy.mesh.wire import Callers, Fact, Watches
@@ -37,7 +38,16 @@ class Plan:
                 f"/api/v1/namespaces/{policy_map.namespace}/configmaps",
                 ConfigMap,
                 {"fieldSelector": f"metadata.name={policy_map.name}"},
-                why="the policy table",
+                why="the policies of the mesh",
+            ),
+            Resource(
+                "ConfigMap",
+                "/api/v1/configmaps",
+                ConfigMap,
+                {"labelSelector": f"{POLICY_LABEL}=true"},
+                required=False,
+                why="policies of single namespaces",
+                without=policy_map,
             ),
             *(() if self.on_demand else (slices_of_all("endpoints are not followed on demand"),)),
         )
@@ -47,11 +57,14 @@ class Cluster:
     """Feeds what an API server has, and what changes there, until cancelled.
 
     The first batch comes when every kind has been listed once. While a watch is down, the last good state stays in
-    force and the batch says that it is out of sync.
+    force and the batch says that it is out of sync. `beside` runs as long as it does.
     """
 
-    def __init__(self, api: Api, plan: Plan, world: World) -> None:
+    def __init__(
+        self, api: Api, plan: Plan, world: World, beside: Callable[[], Coroutine[Any, Any, None]] | None = None
+    ) -> None:
         self._api = api
+        self._beside = beside
         self._world = world
         self._group: TaskGroup
         self._parts = [self._part(resource) for resource in plan.resources()]
@@ -67,6 +80,8 @@ class Cluster:
     async def run(self, take: Callable[[Batch], None]) -> None:
         """Feed, for good."""
         async with anyio.create_task_group() as self._group:
+            if self._beside is not None:
+                self._group.start_soon(self._beside)
             for part in self._lasting():
                 self._group.start_soon(part.run)
             while True:

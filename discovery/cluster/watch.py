@@ -38,6 +38,8 @@ class Resource:
     """Whether the mesh cannot do without: of what it can, a missing permission is only a warning."""
     why: str = ""
     """What it is good for; for who wants to know."""
+    without: Ref | None = None
+    """An object that another resource brings as well, and this one does not."""
 
     @property
     def severity(self) -> Severity:
@@ -202,8 +204,9 @@ class Watch:
             self._tell((PutObject(ref, value),))
 
     def _tell(self, changes: tuple[ObjectChange, ...]) -> None:
-        if changes:
-            self._heard.changed(changes)
+        told = tuple(change for change in changes if change.ref != self._resource.without)
+        if told:
+            self._heard.changed(told)
 
     def _ref(self, value: Object) -> Ref:
         return Ref(self._resource.kind, value.metadata.namespace or "", value.metadata.name)

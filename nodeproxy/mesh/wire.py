@@ -62,6 +62,20 @@ class Watches(msgspec.Struct, frozen=True, tag="watches"):
     watches: tuple[Watched, ...]
 
 
+class PolicyMap(msgspec.Struct, frozen=True):
+    """One of the ConfigMaps that hold policies, and whether all of it is in force."""
+
+    namespace: str
+    name: str
+    accepted: bool
+
+
+class PolicyMaps(msgspec.Struct, frozen=True, tag="policy-maps"):
+    """A fact: which policy maps there are. All there are."""
+
+    maps: tuple[PolicyMap, ...]
+
+
 class Want(msgspec.Struct, frozen=True, tag="want"):
     """A wish: the endpoints of the service with this key."""
 
@@ -74,9 +88,9 @@ class Leave(msgspec.Struct, frozen=True, tag="leave"):
     key: str
 
 
-Fact = Callers | Watches
+Fact = Callers | Watches | PolicyMaps
 """What is told beside the services: each type whole and anew whenever it changes."""
-Update = Replace | Put | Drop | Fresh | Callers | Watches
+Update = Replace | Put | Drop | Fresh | Callers | Watches | PolicyMaps
 Wish = Want | Leave
 FRESH_EVERY_S = 1.0
 

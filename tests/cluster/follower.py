@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 
-from nodeproxy.mesh.wire import Callers, Drop, Fresh, Leave, Put, Replace, Want, Watches, line, parse
+from nodeproxy.mesh.wire import Callers, Drop, Fresh, Leave, PolicyMaps, Put, Replace, Want, Watches, line, parse
 
 LIMIT_S = 60.0
 
@@ -17,6 +17,7 @@ class Follower:
         self._flags = flags
         self.log = folder / "discovery.log"
         self.services = {}
+        self.accepted = {}
         self.fresh = 0
         self.age_s = None
         self.callers, self.watches = (), ()
@@ -83,6 +84,8 @@ class Follower:
                 self.services[update.service.key] = update.service
             elif isinstance(update, Drop):
                 self.services.pop(update.key, None)
+            elif isinstance(update, PolicyMaps):
+                self.accepted = {f"{each.namespace}/{each.name}": each.accepted for each in update.maps}
             elif isinstance(update, Fresh):
                 self.fresh += 1
             elif isinstance(update, Callers):
