@@ -127,7 +127,7 @@ class _Reader:
         """Let one event add to the value that is being built."""
         self._nodes += 1
         if self._nodes > self._nodes_limit:
-            raise self._refusal(f"more than {self._nodes_limit} values in one file; split it")
+            raise self._refusal(f"more than {self._nodes_limit} values; split it")
         if isinstance(event, events.ScalarEvent):
             self._scalar(event)
         elif isinstance(event, events.MappingStartEvent):

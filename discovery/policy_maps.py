@@ -10,11 +10,14 @@ from typing import NamedTuple
 
 from discovery.objects import ConfigMap, Ref
 from discovery.policy_key import mesh_scope, own_scope
-from discovery.policy_table import PolicyTables, Table, Validate
+from discovery.policy_table import Bounds, PolicyTables, Table, Validate
 from discovery.problem import Problem
 from discovery.source import ObjectChange, PutObject
 
 MAPS_PER_NAMESPACE = 16  # each is a metric of every node, and who may write to a namespace may make thousands
+OWN_BOUNDS = Bounds(
+    tables=500, characters=64 * 1024
+)  # a map costs every node a tenth of a second; 1 MiB could cost ten
 
 
 class Layer(NamedTuple):
@@ -51,7 +54,7 @@ class PolicyMaps:
         scope_of = partial(own_scope, namespace=namespace, mesh_map=self._mesh_map)
         maps = self._own.setdefault(namespace, {})
         counting = set(_counting(maps))
-        changed = self._take(maps, PolicyTables(change.ref, scope_of, self._validate), change, found)
+        changed = self._take(maps, PolicyTables(change.ref, scope_of, self._validate, OWN_BOUNDS), change, found)
         for ref in counting.symmetric_difference(_counting(maps)) & maps.keys():
             changed |= maps[ref].keys.keys()
         if not maps:

@@ -5,7 +5,7 @@ its last good version there and harms no other. Does not decide which tables a s
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from discovery.documents import NotDocuments, yaml_documents
 from discovery.objects import ConfigMap, Ref
@@ -19,12 +19,22 @@ ScopeOf = Callable[[str], str]
 """The scope that a key of the ConfigMap means; raises PolicyRefused for a key that means none."""
 
 PROBLEMS_PER_TABLE = 20  # more are not read, and the first are cured first
+NODES_PER_TABLE = 2000  # YAML values; all policies with all their fields are some dozens
+
+
+class Bounds(NamedTuple):
+    """How large a ConfigMap may be. Beyond it nothing of it is read, and all that it said before stays in force."""
+
+    tables: int
+    characters: int
 
 
 class PolicyTables:
     """The tables of one ConfigMap that may be in force, by scope, and the key that each stands under."""
 
-    def __init__(self, policy_map: Ref, scope_of: ScopeOf, validate: Validate = settings_of) -> None:
+    def __init__(
+        self, policy_map: Ref, scope_of: ScopeOf, validate: Validate = settings_of, bounds: Bounds | None = None
+    ) -> None:
         self.in_force: dict[str, Table] = {}
         self.keys: dict[str, str] = {}
         """By scope, also of those whose table has never been valid."""
@@ -34,7 +44,9 @@ class PolicyTables:
         self._subject = str(policy_map)
         self._scope_of = scope_of
         self._validate = validate
+        self._bounds = bounds
         self._origin = NOWHERE
+        self._texts: dict[str, str] = {}
 
     def apply(self, config_map: ConfigMap | None, origin: Origin = NOWHERE) -> set[str]:
         """Take the ConfigMap as it is now, None when it is gone; gives the scopes whose key or table has changed."""
@@ -42,7 +54,15 @@ class PolicyTables:
         metadata = config_map.metadata if config_map else None
         self.version = ((metadata.uid or ""), (metadata.resource_version or "")) if metadata else ("", "")
         data = (config_map.data if config_map else None) or {}
+        if self._bounds is not None and not _within(data, self._bounds):
+            bounds = f"{self._bounds.tables} tables and {self._bounds.characters} characters"
+            self.problems = tuple(self.refusals("", (f"is larger than {bounds}; make two ConfigMaps of it",)))
+            return set()
+        return self._read(data)
+
+    def _read(self, data: Mapping[str, str]) -> set[str]:
         keys: dict[str, str] = {}
+        texts: dict[str, str] = {}
         tables: dict[str, Table] = {}
         problems: list[Problem] = []
         for key, text in sorted(data.items()):  # of two keys for one scope the first counts, on every node
@@ -51,15 +71,20 @@ class PolicyTables:
                 if scope in keys:
                     raise PolicyRefused((f"means the same as the key {keys[scope]}, which counts; remove one",))
                 keys[scope] = key
-                tables[scope] = table_of(text, self._validate)
+                tables[scope] = self._table(scope, text)
+                texts[scope] = text
             except PolicyRefused as refused:
                 problems += self.refusals(key, refused.problems)
         for scope in keys.keys() & self.in_force.keys() - tables.keys():
             tables[scope] = self.in_force[scope]
-        keys_before, self.keys = self.keys, keys
+        keys_before, self.keys, self._texts = self.keys, keys, texts
         before, self.in_force, self.problems = self.in_force, tables, tuple(problems)
         changed = {scope for scope in before.keys() | tables.keys() if before.get(scope) != tables.get(scope)}
         return changed | {scope for scope, _ in keys_before.items() ^ keys.items()}
+
+    def _table(self, scope: str, text: str) -> Table:
+        """The table that `text` is; of hundreds in a map, one change reads one."""
+        return self.in_force[scope] if self._texts.get(scope) == text else table_of(text, self._validate)
 
     def refusals(self, key: str, messages: tuple[str, ...]) -> list[Problem]:
         """These messages as problems of the table under `key`, of the whole ConfigMap when it is ""."""
@@ -72,6 +97,10 @@ class PolicyTables:
         return Problem(message, self._origin, self._subject, ("data", self.keys[scope]), severity="warning")
 
 
+def _within(data: Mapping[str, str], bounds: Bounds) -> bool:
+    return len(data) <= bounds.tables and sum(map(len, data.values())) <= bounds.characters
+
+
 def table_of(text: str, validate: Validate = settings_of) -> Table:
     """The table that `text` is, valid on its own.
 
@@ -79,7 +108,7 @@ def table_of(text: str, validate: Validate = settings_of) -> Table:
         PolicyRefused: no YAML mapping, or policies that do not exist so.
     """
     try:
-        documents = yaml_documents(text.encode(errors="replace"))
+        documents = yaml_documents(text.encode(errors="replace"), NODES_PER_TABLE)
     except NotDocuments as error:
         line = f", in line {error.line} of its text" if error.line else ""
         raise PolicyRefused((f"{error}{line}",)) from error

@@ -11,7 +11,7 @@ import anyio
 import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from nodeproxy.mesh.wire import LINE_LIMIT_BYTES, Fresh, Put, Replace, parse
+from nodeproxy.mesh.wire import LINE_LIMIT_BYTES, Fresh, PolicyMaps, Put, Replace, parse
 from tests.discovery.kube import endpoint, file_of, policy_map, service, slice_of
 
 pytestmark = pytest.mark.anyio
@@ -45,7 +45,7 @@ async def event(log):
 
 
 async def update(lines):
-    while isinstance(found := parse(await lines.receive_until(b"\n", LINE_LIMIT_BYTES)), Fresh):
+    while isinstance(found := parse(await lines.receive_until(b"\n", LINE_LIMIT_BYTES)), Fresh | PolicyMaps):
         pass
     return found
 

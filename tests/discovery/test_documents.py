@@ -94,7 +94,7 @@ def test_a_billion_laughs_are_refused_before_they_are_laughed():
 
 
 def test_a_file_of_too_many_values_is_refused():
-    with pytest.raises(NotDocuments, match="more than 10 values in one file; split it"):
+    with pytest.raises(NotDocuments, match="more than 10 values; split it"):
         yaml_documents(b"- 1\n" * 20, nodes_limit=10)
 
 

@@ -4,7 +4,7 @@ from hypothesis.strategies import dictionaries, integers, recursive, sampled_fro
 
 from discovery.catalogue import POLICY_MAP
 from discovery.policy_key import mesh_scope
-from discovery.policy_table import PolicyTables, merged, table_of
+from discovery.policy_table import Bounds, PolicyTables, merged, table_of
 from discovery.problem import Origin
 from nodeproxy.policies.table import PolicyRefused
 from tests.discovery.kube import policy_map, stored
@@ -84,6 +84,33 @@ def test_a_table_nested_to_the_limit_of_documents_is_refused_not_fatal():
 
     with pytest.raises(PolicyRefused):
         table_of("retries: {attempts: " + "[" * depth + "]" * depth + "}")
+
+
+def test_a_table_of_thousands_of_values_is_refused_before_it_is_checked():
+    with pytest.raises(PolicyRefused, match="more than 2000 values; split it"):
+        table_of("retries: {codes: [" + "1, " * 100_000 + "]}")
+
+
+def test_a_map_beyond_its_bounds_leaves_all_that_it_said_before():
+    found = PolicyTables(POLICY_MAP, mesh_scope, bounds=Bounds(tables=2, characters=100))
+    apply(found, reviews__shop="retries: {attempts: 4}")
+
+    for larger in ({"a__a": "", "b__b": "", "c__c": ""}, {"a__a": "#" * 101}):
+        assert apply(found, **larger) == set()
+        assert found.in_force == {"reviews.shop": {"retries": {"attempts": 4}}}
+        assert "data: is larger than 2 tables and 100 characters; make two ConfigMaps of it" in str(found.problems[0])
+
+    assert apply(found, a__a="", b__b="#" * 100) == {"reviews.shop", "a.a", "b.b"}
+
+
+def test_a_table_whose_text_has_not_changed_is_not_read_again():
+    read = []
+    found = PolicyTables(POLICY_MAP, mesh_scope, validate=read.append)
+    apply(found, _default="retries: {attempts: 4}", reviews__shop="retries: {attempts: 5}")
+
+    apply(found, _default="retries: {attempts: 4}", reviews__shop="retries: {attempts: 6}")
+
+    assert [table["retries"]["attempts"] for table in read] == [4, 5, 6]
 
 
 def test_a_name_that_a_terminal_would_act_on_is_escaped():
