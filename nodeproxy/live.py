@@ -15,7 +15,7 @@ from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.demand import Demand
 from nodeproxy.mesh.model import Port, Service
 from nodeproxy.mesh.wire import Callers as CallersFact
-from nodeproxy.mesh.wire import Drop, Fresh, Put, Replace, Update, Watched, Watches
+from nodeproxy.mesh.wire import Drop, Fresh, PolicyMap, PolicyMaps, Put, Replace, Update, Watched, Watches
 from nodeproxy.policies import CHAIN
 from nodeproxy.policies.block import Block
 from nodeproxy.policies.exchange import Handler, Tools
@@ -142,6 +142,8 @@ class Live:
         self.demand = Demand(now)
         self.watches: tuple[Watched, ...] = ()
         """What discovery watches, for who wants to know."""
+        self.policy_maps: tuple[PolicyMap, ...] = ()
+        """Which ConfigMaps hold policies, and whether they are in force; for metrics."""
         self.confirmed_at: float | None = None
         """When discovery last said that the table is current, monotonic seconds; None before the first."""
         self._makers = makers
@@ -165,6 +167,8 @@ class Live:
             self.callers.install(update.callers)
         elif isinstance(update, Watches):
             self.watches = update.watches
+        elif isinstance(update, PolicyMaps):
+            self.policy_maps = update.maps
         else:
             self._install(update)
 

@@ -159,7 +159,14 @@ class Worker:
         registry = CollectorRegistry(auto_describe=False)
         registry.register(
             WorkerCollector(
-                Sources(self._stats, self._route_numbers, self._table_age_s, LAG_BOUNDS_S, self._reactor.lag)
+                Sources(
+                    self._stats,
+                    self._route_numbers,
+                    self._table_age_s,
+                    LAG_BOUNDS_S,
+                    self._reactor.lag,
+                    lambda: self._live.policy_maps,
+                )
             )
         )
         handler = Admin(registry, lambda: self._live.ready and not self._draining, self._debug)

@@ -1,12 +1,13 @@
-"""The counters as Prometheus families, made when somebody asks. Labels are bounded: services, statuses, reasons."""
+"""The counters as Prometheus families, made when somebody asks. Labels are bounded: services, statuses, policy maps."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from nodeproxy.mesh.wire import PolicyMap
 from nodeproxy.telemetry.stats import LATENCY_BOUNDS_S, RouteStats, WorkerStats
 
 SERVICE = ("namespace", "service", "port")
@@ -33,6 +34,7 @@ class Sources:
     table_age_s: Callable[[], float | None]
     lag_bounds_s: tuple[float, ...]
     lag: list[int]
+    policy_maps: Callable[[], Sequence[PolicyMap]]
 
 
 class WorkerCollector(Collector):
@@ -52,6 +54,7 @@ class WorkerCollector(Collector):
         yield _gauge("active_requests", "Requests under way.", routes, lambda route: route.active)
         yield _gauge("endpoints", "Endpoints in the table.", routes, lambda route: route.endpoints)
         yield _gauge("usable_endpoints", "Endpoints neither ejected nor unhealthy.", routes, lambda route: route.usable)
+        yield _policy_accepted(self._sources.policy_maps())
         yield from self._process()
 
     def _process(self) -> Iterator[Metric]:
@@ -96,6 +99,17 @@ def _durations(routes: list[RouteNumbers]) -> Metric:
             total += number
             buckets.append(("+Inf" if bound == inf else f"{bound:g}", total))
         family.add_metric(route.labels, buckets, route.stats.seconds)
+    return family
+
+
+def _policy_accepted(maps: Sequence[PolicyMap]) -> Metric:
+    family = GaugeMetricFamily(
+        "nodeproxy_policy_accepted",
+        "Whether all of a policy map is in force; 0: its events say what is refused.",
+        labels=["namespace", "configmap"],
+    )
+    for each in maps:
+        family.add_metric([each.namespace, each.name], each.accepted)
     return family
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis.strategies import binary, builds, dictionaries, from_type, lists, one_of, text
 
 from nodeproxy.mesh.model import Endpoint, Port, Service
-from nodeproxy.mesh.wire import Drop, Fresh, Put, Replace, line, parse, size_of
+from nodeproxy.mesh.wire import Drop, Fresh, PolicyMap, PolicyMaps, Put, Replace, line, parse, size_of
 
 WEB = Service(
     namespace="shop",
@@ -23,7 +23,12 @@ WEB = Service(
 BARE = Service(namespace="shop", name="bare")
 
 
-@pytest.mark.parametrize("update", [Replace(()), Replace((WEB, BARE)), Put(WEB), Put(BARE), Drop("shop/web"), Fresh()])
+MAPS = PolicyMaps((PolicyMap("shop", "mesh", False),))
+
+
+@pytest.mark.parametrize(
+    "update", [Replace(()), Replace((WEB, BARE)), Put(WEB), Put(BARE), Drop("shop/web"), Fresh(), MAPS]
+)
 def test_every_update_comes_out_as_it_went_in(update):
     written = line(update)
 

@@ -5,6 +5,7 @@ import json
 import dns.message
 import dns.query
 
+from tests.discovery.kube import own_policy_map
 from tests.fakes.node import LIMIT_S, Gate, Node, free_port, policy, server, service, until
 
 
@@ -49,6 +50,26 @@ def test_a_policy_table_is_in_force(folder):
             gate.go.set()
 
     assert status == 504 and "timeout" in body
+
+
+def test_a_policy_map_of_a_namespace_is_in_force_and_metrics_say_whether_all_of_it_is(folder):
+    gate = Gate()
+    with server("one", gate) as port:
+        (folder / "web.yaml").write_text(service("web", port))
+        (folder / "policy.yaml").write_text(policy(web__shop="timeouts: {request: 60s}"))
+        (folder / "own.yaml").write_text(json.dumps(own_policy_map("shop/mesh", web="timeouts: {request: 200ms}")))
+        with Node(folder) as node:
+            before = node.admin_page("/metrics")[1]
+            broken = own_policy_map("shop/mesh", web="timeouts: {request: soon}")
+            (folder / "own.yaml").write_text(json.dumps(broken))
+            refused = 'nodeproxy_policy_accepted{configmap="mesh",namespace="shop"} 0.0'
+            until(lambda: refused in node.admin_page("/metrics")[1], "the refusal")
+            status, body = node.get("web.shop.mesh", "/slow")
+            gate.go.set()
+
+    assert status == 504 and "timeout" in body
+    assert 'nodeproxy_policy_accepted{configmap="nodeproxy-policy",namespace="nodeproxy"} 1.0' in before
+    assert 'nodeproxy_policy_accepted{configmap="mesh",namespace="shop"} 1.0' in before
 
 
 def test_a_sick_endpoint_gets_no_requests_while_its_probes_fail(folder):

@@ -6,6 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from nodeproxy.mesh.wire import PolicyMap
 from nodeproxy.telemetry.metrics import RouteNumbers, Sources, WorkerCollector
 from nodeproxy.telemetry.stats import LATENCY_BOUNDS_S, RouteStats, WorkerStats
 
@@ -18,11 +19,10 @@ LABELS = dict(zip(("namespace", "service", "port"), WEB, strict=True))
 class Scrape:
     """What Prometheus knows after it has asked a worker with these numbers."""
 
-    def __init__(self, stats=None, worker=None, age_s=1.5, route=(0, 0, 0, 0)):
+    def __init__(self, stats=None, worker=None, age_s=1.5, route=(0, 0, 0, 0), maps=()):
         routes = [RouteNumbers(WEB, stats or RouteStats(), *route)]
-        sources = Sources(
-            worker or WorkerStats(), lambda: iter(routes), lambda: age_s, (0.001, 0.25, 1.0), [5, 3, 1, 0]
-        )
+        bounds, lag = (0.001, 0.25, 1.0), [5, 3, 1, 0]
+        sources = Sources(worker or WorkerStats(), lambda: iter(routes), lambda: age_s, bounds, lag, lambda: maps)
         registry = CollectorRegistry()
         registry.register(WorkerCollector(sources))
         self.families = list(text_string_to_metric_families(generate_latest(registry).decode()))
@@ -126,6 +126,13 @@ def test_slow_turns_are_told_by_the_bounds_they_reached():
     assert turns == {("0.001",): 5, ("0.25",): 3, ("1",): 1}
 
 
+def test_a_policy_map_is_in_force_or_is_not():
+    scrape = Scrape(maps=(PolicyMap("nodeproxy", "nodeproxy-policy", True), PolicyMap("shop", "mesh", False)))
+
+    assert scrape.value("nodeproxy_policy_accepted", namespace="nodeproxy", configmap="nodeproxy-policy") == 1
+    assert scrape.value("nodeproxy_policy_accepted", namespace="shop", configmap="mesh") == 0
+
+
 def test_every_family_is_ours_and_says_what_it_is():
     families = Scrape().families
 
@@ -134,6 +141,6 @@ def test_every_family_is_ours_and_says_what_it_is():
 
 
 def test_a_mesh_without_services_can_be_asked():
-    sources = Sources(WorkerStats(), lambda: iter(()), lambda: None, (), [])
+    sources = Sources(WorkerStats(), lambda: iter(()), lambda: None, (), [], tuple)
 
     assert sum(len(family.samples) for family in WorkerCollector(sources).collect()) == 7
