@@ -48,16 +48,16 @@ class Catalogue:
         """Take a batch; gives what has to be published."""
         self._source_problems = batch.problems
         touched: set[str] = set()
-        scopes: set[str] = set()
+        policy_maps = []
         for change in batch.changes:
             if isinstance(change, Followed | Unfollowed):
                 (self._followed.add if isinstance(change, Followed) else self._followed.discard)(change.key)
                 touched.add(change.key)
             elif change.ref.kind == "ConfigMap":
-                scopes |= self.policies.apply(change)
+                policy_maps.append(change)
             else:
                 touched |= self.store.apply(change)
-        touched |= self._inside(scopes)
+        touched |= self._inside(self.policies.apply(*policy_maps))
         for key in list(touched):
             touched |= self._claim(key)
         differing = [key for key in sorted(touched) if self._derive(key)]

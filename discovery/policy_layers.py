@@ -56,10 +56,13 @@ class PolicyLayers:
         self._misfits: dict[str, list[tuple[Ref, Problem]]] = {}
         self._verdicts: tuple[Verdict, ...] | None = ()
 
-    def apply(self, change: ObjectChange) -> set[str]:
-        """Take a change of a ConfigMap; gives the scopes whose services may have other policies now."""
+    def apply(self, *changes: ObjectChange) -> set[str]:
+        """Take changes of ConfigMaps, as one; gives the scopes whose services may have other policies now."""
+        if not changes:
+            return set()
         self._verdicts = None
-        return {scope for scope in self._with_narrower(self._maps.apply(change)) if self._join(scope)}
+        changed = {scope for change in changes for scope in self._maps.apply(change)}
+        return {scope for scope in self._with_narrower(changed) if self._join(scope)}
 
     def policies_of(self, service_key: str) -> Table:
         """The policies of a service, merged and valid."""

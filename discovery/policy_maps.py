@@ -14,7 +14,8 @@ from discovery.policy_table import Bounds, PolicyTables, Table, Validate
 from discovery.problem import Problem
 from discovery.source import ObjectChange, PutObject
 
-MAPS_PER_NAMESPACE = 16  # each is a metric of every node, and who may write to a namespace may make thousands
+MAPS_PER_NAMESPACE = 16  # who may write to a namespace may make thousands
+MAPS_TOLD = 32  # of a namespace, those that do not count included: each is an event, and a metric of every node
 OWN_BOUNDS = Bounds(
     tables=500, characters=64 * 1024
 )  # a map costs every node a tenth of a second; 1 MiB could cost ten
@@ -38,10 +39,10 @@ class PolicyMaps:
         self._own: dict[str, dict[Ref, PolicyTables]] = {}
 
     def __iter__(self) -> Iterator[tuple[Ref, PolicyTables]]:
-        """All of them, the mesh-wide one first, the others by namespace and name."""
+        """Those that anybody is told of, the mesh-wide one first, the others by namespace and name."""
         yield from self._mesh.items()
         for _, maps in sorted(self._own.items()):
-            yield from sorted(maps.items())
+            yield from sorted(maps.items())[:MAPS_TOLD]
 
     def apply(self, change: ObjectChange) -> set[str]:
         """Take a change of a ConfigMap; gives the scopes whose tables may be others now."""
@@ -78,9 +79,9 @@ class PolicyMaps:
                     if first.setdefault(scope, ref) != ref:
                         message = f"stands in {first[scope]} as well, which sorts first and counts; remove one"
                         yield from ((ref, problem) for problem in maps[ref].refusals(key, (message,)))
-            for ref in sorted(maps)[MAPS_PER_NAMESPACE:]:
+            for ref in sorted(maps)[MAPS_PER_NAMESPACE:MAPS_TOLD]:
                 message = (
-                    f"a namespace has at most {MAPS_PER_NAMESPACE} policy maps, by name; move these keys to another"
+                    f"of a namespace's policy maps the first {MAPS_PER_NAMESPACE} by name count; move these keys there"
                 )
                 yield from ((ref, problem) for problem in maps[ref].refusals("", (message,)))
 

@@ -9,7 +9,7 @@ from hypothesis.strategies import booleans, lists, sampled_from, tuples
 from discovery.catalogue import POLICY_MAP
 from discovery.objects import Ref
 from discovery.policy_layers import PolicyLayers
-from discovery.policy_maps import MAPS_PER_NAMESPACE
+from discovery.policy_maps import MAPS_PER_NAMESPACE, MAPS_TOLD
 from nodeproxy.policies.table import PolicyRefused, settings_of
 from tests.discovery.kube import delete, own_policy_map, policy_map, put
 
@@ -184,6 +184,15 @@ def test_more_maps_than_a_namespace_may_have_do_not_count_and_say_so():
     assert last == {}
     assert policies(found, f"shop/{names[-1][5:]}") == {"retries": {"attempts": 1}}
     assert problems(found) == []
+
+
+def test_of_maps_without_end_in_a_namespace_a_bounded_number_is_told():
+    names = [f"shop/m{number:03}" for number in range(100)]
+
+    found = layers_of(*(own_policy_map(name, **{name[5:]: attempts(1)}) for name in names))
+
+    assert [verdict.ref.name for verdict in found.verdicts] == [name[5:] for name in names[:MAPS_TOLD]]
+    assert sum(not verdict.problems for verdict in found.verdicts) == MAPS_PER_NAMESPACE
 
 
 def test_a_bad_map_leaves_its_last_good_tables_and_harms_no_other():

@@ -2,13 +2,14 @@
 
 import json
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import anyio
 import pytest
 
 from discovery.cluster.errors import Busy, Forbidden, Gone, Unauthorized, Unreachable, Unreadable
 from discovery.cluster.watch import BACKOFF_MAX_S, BACKOFF_S, STEADY_S, Resource, Watch, World
-from discovery.objects import Service
+from discovery.objects import Ref, Service
 from discovery.source import DeleteObject, PutObject
 from tests.discovery.kube import service
 
@@ -94,10 +95,10 @@ class Follower:
         self.clock += seconds
         await anyio.lowlevel.checkpoint()
 
-    async def follow(self, api):
+    async def follow(self, api, resource=SERVICES):
         world = World(self.sleep, lambda: self.clock, lambda: 0.5)
         async with anyio.create_task_group() as group:
-            group.start_soon(Watch(SERVICES, api, self, world).run)
+            group.start_soon(Watch(resource, api, self, world).run)
             with anyio.fail_after(10):
                 await api.over.wait()
             group.cancel_scope.cancel()
@@ -176,6 +177,15 @@ async def test_a_watch_that_breaks_goes_on_from_where_it_was(broken):
     assert follower.summary[:3] == ["+a", "in sync", "+b"] and follower.summary[4:] == ["in sync"]
     assert follower.summary[3] in (Unreachable, Busy, Unreadable)
     assert api.asked[-1]["resourceVersion"] == "11"
+
+
+async def test_an_object_that_another_resource_brings_is_not_told():
+    api, follower = ScriptedApi(page("10", A, B), [event("DELETED", "11", A), event("DELETED", "12", B)]), Follower()
+    resource = replace(SERVICES, without=Ref("Service", "shop", "a"))
+
+    await follower.follow(api, resource)
+
+    assert follower.summary == ["+b", "in sync", "-b"]
 
 
 async def test_a_refused_token_is_read_again():
