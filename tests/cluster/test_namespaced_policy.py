@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.follower import Follower
-from tests.discovery.kube import own_policy_map, policy_map, service
+from tests.cluster.objects import web
+from tests.discovery.kube import own_policy_map, policy_map
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 
@@ -23,18 +24,11 @@ def account(cluster):
 
 
 @pytest.fixture
-def shop(cluster, request):
-    """A namespace of the test's own, with a service; its policy maps end with the test, other tests would see them."""
-    name = request.node.name.removeprefix("test_").replace("_", "-")[:50].strip("-")
-    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, web(name))
-    yield name
-    cluster.kubectl("delete", "configmap", "--selector=mesh.nodeproxy.dev/policy", f"--namespace={name}")
-
-
-def web(namespace):
-    bare = service(f"{namespace}/web")
-    del bare["spec"]["clusterIP"]
-    return bare
+def shop(cluster, shop):
+    """With a service in it; its policy maps end with the test, because other tests would see them."""
+    cluster.apply(*web(shop, "10.0.0.1"))
+    yield shop
+    cluster.kubectl("delete", "configmap", "--selector=mesh.nodeproxy.dev/policy", f"--namespace={shop}")
 
 
 def attempts(number):
