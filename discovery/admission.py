@@ -10,7 +10,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
-from discovery.objects import EndpointSlice, Fault, KnownObject, Refused, Service, SliceEndpoint, decoded
+from discovery.objects import EndpointSlice, Fault, KnownObject, Refused, Service, ServiceSpec, SliceEndpoint, decoded
 from discovery.problem import Path, shown
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)  # RFC 1123
@@ -20,6 +20,10 @@ _SUBDOMAIN_LIMIT = 253  # RFC 1123 within RFC 1035's 255 octets on the wire
 
 _PROTOCOLS = ("TCP", "UDP", "SCTP")
 _SERVICE_TYPES = ("ClusterIP", "NodePort", "LoadBalancer", "ExternalName")
+_AFFINITIES = ("None", "ClientIP")
+_AFFINITY_MOST_S = 86400
+_TRAFFIC_POLICIES = ("Cluster", "Local")
+_DISTRIBUTIONS = ("PreferSameZone", "PreferSameNode", "PreferClose")
 _FAMILIES = {"IPv4": IPv4Address, "IPv6": IPv6Address}
 
 _IS_LABEL = "expected lower-case letters, digits and '-', at most 63, a letter or digit at both ends"
@@ -63,6 +67,18 @@ def _service_faults(found: Service) -> Iterator[Fault]:
         yield Fault(("spec", "type"), f"expected {_one_of(_SERVICE_TYPES)}, got {shown(spec.type)}")
     if spec.cluster_ip not in (None, "", "None") and _address(spec.cluster_ip) is None:
         yield Fault(("spec", "clusterIP"), f"expected an IP address or None, got {shown(spec.cluster_ip)}")
+    for name, value, words in (
+        ("sessionAffinity", spec.session_affinity, _AFFINITIES),
+        ("internalTrafficPolicy", spec.internal_traffic_policy, _TRAFFIC_POLICIES),
+        ("trafficDistribution", spec.traffic_distribution, _DISTRIBUTIONS),
+    ):
+        if value and value not in words:
+            yield Fault(("spec", name), f"expected {_one_of(words)}, got {shown(value)}")
+    for index, family in enumerate(spec.ip_families or ()):
+        if family not in _FAMILIES:
+            yield Fault(("spec", "ipFamilies", index), f"expected {_one_of(tuple(_FAMILIES))}, got {shown(family)}")
+    yield from _timeout_faults(spec)
+    yield from _external_name_faults(spec)
     ports = spec.ports or []
     for index, port in enumerate(ports):
         path: Path = ("spec", "ports", index)
@@ -73,6 +89,26 @@ def _service_faults(found: Service) -> Iterator[Fault]:
             yield Fault((*path, "name"), "required, because the service has more than one port")
     yield from _twice(("spec", "ports"), "name", (port.name for port in ports))
     yield from _twice(("spec", "ports"), "port", ((port.port, port.protocol or "TCP") for port in ports))
+
+
+def _timeout_faults(spec: ServiceSpec) -> Iterator[Fault]:
+    client_ip = spec.session_affinity_config.client_ip if spec.session_affinity_config else None
+    timeout_s = client_ip.timeout_seconds if client_ip else None
+    if timeout_s is not None and not 0 < timeout_s <= _AFFINITY_MOST_S:
+        path = ("spec", "sessionAffinityConfig", "clientIP", "timeoutSeconds")
+        yield Fault(path, f"expected 1 to {_AFFINITY_MOST_S}, got {shown(timeout_s)}")
+
+
+def _external_name_faults(spec: ServiceSpec) -> Iterator[Fault]:
+    if spec.type != "ExternalName":
+        return
+    name = (spec.external_name or "").removesuffix(".")
+    if len(name) > _SUBDOMAIN_LIMIT or not _SUBDOMAIN.fullmatch(name):
+        message = "expected a DNS name in lower case without a scheme or port"
+        yield Fault(("spec", "externalName"), f"{message}, got {shown(spec.external_name)}")
+    elif _address(name) is not None:
+        message = "expected a DNS name; for an address write a Service without selector and an EndpointSlice"
+        yield Fault(("spec", "externalName"), f"{message}, got {shown(spec.external_name)}")
 
 
 def _slice_faults(found: EndpointSlice) -> Iterator[Fault]:

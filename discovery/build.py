@@ -1,14 +1,16 @@
 """From Kubernetes objects to a service of the mesh. Pure: everything a service depends on is an argument.
 
-Decides what joins what, who may be called and which protocol a port speaks. Does not decide which policies are
-in force (`policy_layers`) nor who keeps an address that two services would have (`address_claims`).
+Decides what joins what and which protocol a port speaks. Does not decide who may be called (`endpoints`, `places`),
+which policies are in force (`policy_layers`) nor who keeps an address that two services would have (`address_claims`).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from ipaddress import ip_address
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from discovery.objects import Conditions, EndpointSlice, Ref, Service, ServicePort, SliceEndpoint
+from discovery.endpoints import endpoints_of
+from discovery.external_slices import is_external, is_resolved, ports_of
+from discovery.objects import EndpointSlice, Ref, Service, ServicePort, ServiceSpec
+from discovery.places import ANYWHERE, Place, insists
 from discovery.problem import Problem
 from discovery.store import Stored
 from nodeproxy.mesh import model
@@ -33,19 +35,25 @@ _PROTOCOL_OF: Mapping[str, model.PortProtocol] = {
     "udp": "tcp",
 }
 
-State = Literal["ready", "draining", "out"]
+AFFINITY_S = 10800  # three hours: what the API server writes where a service does not say
 
 
 def service_of(
-    stored: Stored[Service], slices: Sequence[Stored[EndpointSlice]], address: str, policies: dict[str, Any]
-) -> model.Service | None:
-    """The mesh's view of a service; None when it is no service of the mesh (ExternalName)."""
-    service = stored.object
-    if service.spec.type == "ExternalName":
-        return None
+    stored: Stored[Service],
+    slices: Sequence[Stored[EndpointSlice]],
+    address: str,
+    policies: dict[str, Any],
+    place: Place = ANYWHERE,
+) -> model.Service:
+    """The mesh's view of a service, from a node at `place`."""
+    service, spec = stored.object, stored.object.spec
     namespace, _, name = service.key.partition("/")
-    usable = [each.object for each in slices if each.object.address_type != "FQDN"]
-    any_state = bool(service.spec.publish_not_ready_addresses)
+    # Kubernetes gives an ExternalName no endpoints but those of its name, whatever slice says it is one of its
+    usable = [
+        each.object
+        for each in slices
+        if each.object.address_type != "FQDN" and is_resolved(each.object) == is_external(service)
+    ]
     return model.Service(
         namespace=namespace,
         name=name,
@@ -55,21 +63,33 @@ def service_of(
                 number=port.port,
                 name=port.name or "",
                 protocol=protocol_of(port),
-                endpoints=endpoints_of(port.name or "", usable, any_state=any_state),
+                endpoints=endpoints_of(port.name or "", spec, usable, place),
             )
-            for port in service.spec.ports or ()
+            for port in ports_of(service)
             if port.protocol != "SCTP"
         ),
         policies=policies,
+        affinity_s=affinity_s(spec),
+        only_local=insists(spec) and bool(place.node),
     )
 
 
-def problems_of(stored: Stored[Service], slices: Sequence[Stored[EndpointSlice]]) -> Iterator[Problem]:
+def affinity_s(spec: ServiceSpec) -> float:
+    """For how long a client keeps its endpoint after its last request, seconds; 0 for services that do not ask."""
+    if spec.session_affinity != "ClientIP":
+        return 0.0
+    client_ip = spec.session_affinity_config.client_ip if spec.session_affinity_config else None
+    return float((client_ip.timeout_seconds if client_ip else None) or AFFINITY_S)
+
+
+def problems_of(
+    stored: Stored[Service], slices: Sequence[Stored[EndpointSlice]], place: Place = ANYWHERE
+) -> Iterator[Problem]:
     """What the operator asked for and the mesh does not do."""
     service, subject = stored.object, str(Ref("Service", *stored.object.key.split("/")))
-    if service.spec.type == "ExternalName":
-        message = "the mesh has no ExternalName; the service is left out, its clients reach it without the mesh"
-        yield Problem(message, stored.origin, subject, ("spec", "type"), severity="warning")
+    if insists(service.spec) and not place.node:
+        message = "Local, but the name of this node is not known: all endpoints are used; set node_name (--node)"
+        yield Problem(message, stored.origin, subject, ("spec", "internalTrafficPolicy"), severity="warning")
     for index, port in enumerate(service.spec.ports or ()):
         if port.protocol == "SCTP":
             message = "the mesh carries TCP and UDP; this port is left out, got 'SCTP'"
@@ -82,11 +102,9 @@ def problems_of(stored: Stored[Service], slices: Sequence[Stored[EndpointSlice]]
 
 
 def wanted_address(service: Service, mesh_range: Range, headless_range: Range) -> str:
-    """The virtual address of a service if no other has it; "" for a service outside the mesh."""
-    if service.spec.type == "ExternalName":
-        return ""
+    """The virtual address of a service if no other has it."""
     cluster_ip = service.spec.cluster_ip
-    if cluster_ip and cluster_ip != "None":
+    if cluster_ip and cluster_ip != "None" and not is_external(service):
         return virtual_address(cluster_ip, mesh_range)
     return headless_address(service.key, headless_range)
 
@@ -105,43 +123,3 @@ def protocol_of(port: ServicePort) -> model.PortProtocol:
     if said and "/" not in said:
         return "tcp"
     return _PROTOCOL_OF.get((port.name or "").partition("-")[0], "http")
-
-
-def endpoints_of(port_name: str, slices: Iterable[EndpointSlice], *, any_state: bool) -> tuple[model.Endpoint, ...]:
-    """The endpoints behind the service port of this name: the ready ones or, failing those, the draining ones.
-
-    In the order of their addresses, each once even if several slices have it, as happens while the controller moves
-    it; the state nearest to ready counts. `any_state` is publishNotReadyAddresses.
-    """
-    ready: dict[tuple[str, int], model.Endpoint] = {}
-    draining: dict[tuple[str, int], model.Endpoint] = {}
-    for each in slices:
-        # a slice port without number leaves it to the reader; like kube-proxy we have nothing to take it from
-        number = next((port.port for port in each.ports or () if (port.name or "") == port_name), None)
-        if number is None:
-            continue
-        for endpoint in each.endpoints or ():
-            state = "ready" if any_state else state_of(endpoint.conditions or Conditions())
-            if state != "out":
-                found = _endpoint(endpoint, number)
-                (ready if state == "ready" else draining).setdefault((found.address, number), found)
-    return tuple(endpoint for _, endpoint in sorted((ready or draining).items()))
-
-
-def state_of(conditions: Conditions) -> State:
-    """Whether an endpoint takes new requests; only as a last resort; or not at all. Unknown counts as well-meant.
-
-    Source: EndpointSlice API, EndpointConditions; kube-proxy, pkg/proxy/endpoints.go reads null the same way.
-    """
-    if conditions.serving is False:
-        return "out"
-    if conditions.terminating:
-        return "draining"
-    return "out" if conditions.ready is False else "ready"
-
-
-def _endpoint(endpoint: SliceEndpoint, number: int) -> model.Endpoint:
-    address = endpoint.addresses[0]
-    if ":" in address:  # IPv6 has many spellings; one endpoint must have one
-        address = str(ip_address(address))
-    return model.Endpoint(address, number, endpoint.node_name or "", endpoint.zone or "", endpoint.hostname or "")

@@ -8,11 +8,12 @@ from msgspec.structs import replace
 from discovery.address_claims import AddressClaims
 from discovery.backlog import Differences
 from discovery.build import problems_of, service_of, wanted_address
-from discovery.objects import Ref
+from discovery.objects import Node, Ref
+from discovery.places import ANYWHERE, Place, place_of
 from discovery.policy_key import MESH_SCOPE, scopes_of
 from discovery.policy_layers import PolicyLayers
 from discovery.problem import Problem
-from discovery.source import Batch, Followed, Unfollowed
+from discovery.source import Batch, Followed, ObjectChange, PutObject, Unfollowed
 from discovery.store import Store
 from nodeproxy.mesh.address import HEADLESS_RANGE, MESH_RANGE, Range
 from nodeproxy.mesh.model import Service
@@ -22,13 +23,15 @@ POLICY_MAP = Ref("ConfigMap", "nodeproxy", "nodeproxy-policy")
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What this mesh is: its two address ranges and the ConfigMap that rules all of it."""
+    """What this mesh is: its two address ranges, the ConfigMap that rules all of it, and where in it we are."""
 
     mesh_range: Range = MESH_RANGE
     headless_range: Range = HEADLESS_RANGE
     policy_map: Ref = POLICY_MAP
     on_demand: bool = False
     """Whether the source follows endpoints only of services that somebody wants."""
+    place: Place = ANYWHERE
+    """As configured; a zone that is not is learned from the node's own object."""
 
 
 class Catalogue:
@@ -40,6 +43,7 @@ class Catalogue:
         self.policies = PolicyLayers(scope.policy_map)
         self._scope = scope
         self._followed: set[str] = set()
+        self._place = scope.place
         self._claims = AddressClaims()
         self._source_problems: tuple[Problem, ...] = ()
         self._service_problems: dict[str, tuple[Problem, ...]] = {}
@@ -53,6 +57,8 @@ class Catalogue:
             if isinstance(change, Followed | Unfollowed):
                 (self._followed.add if isinstance(change, Followed) else self._followed.discard)(change.key)
                 touched.add(change.key)
+            elif change.ref.kind == "Node":
+                touched |= self._take_node(change)
             elif change.ref.kind == "ConfigMap":
                 policy_maps.append(change)
             else:
@@ -76,6 +82,14 @@ class Catalogue:
             return set(self.store.services if scopes else ())
         return {key for key in self.store.services if not scopes.isdisjoint(scopes_of(key))}
 
+    def _take_node(self, change: ObjectChange) -> set[str]:
+        """Learn our zone from our own node's object."""
+        if change.ref.name != self._scope.place.node:
+            return set()
+        found = change.object if isinstance(change, PutObject) and isinstance(change.object, Node) else None
+        before, self._place = self._place, place_of(self._scope.place, found)
+        return set(self.store.services) if self._place != before else set()
+
     def _claim(self, key: str) -> set[str]:
         stored = self.store.services.get(key)
         if stored is None:
@@ -95,15 +109,13 @@ class Catalogue:
         slices = [] if dormant else self.store.slices_of(key)
         policies = self.policies.policies_of(key)
         address, owner = self._claims.owner(key)
-        problems = tuple(problems_of(stored, slices))
+        problems = tuple(problems_of(stored, slices, self._place))
         if owner != key:
             message = f"{owner} has the virtual address {address} too and sorts first; this service gets none"
             problems += (Problem(message, stored.origin, str(Ref("Service", *key.split("/"))), ("spec", "clusterIP")),)
             address = ""
         if problems:
             self._service_problems[key] = problems
-        service = service_of(stored, slices, address, policies)
-        if service is not None:
-            service = replace(service, dormant=dormant)
-            self.services[key] = before if service == before and before is not None else service
+        service = replace(service_of(stored, slices, address, policies, self._place), dormant=dormant)
+        self.services[key] = before if service == before and before is not None else service
         return service != before

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from discovery.catalogue import Catalogue, Scope
 from discovery.documents import NotDocuments
+from discovery.external_slices import is_external
 from discovery.file_text import with_lines
 from discovery.folder import Folder
 from discovery.objects import Ref
@@ -59,6 +60,8 @@ def _worth_a_look(catalogue: Catalogue) -> Iterator[Problem]:
         path = ("metadata", "labels", "kubernetes.io/service-name")
         yield Problem(f"{message}; its endpoints are not used", stored.origin, subject, path, severity="warning")
     for key, service in sorted(catalogue.services.items()):
+        if is_external(catalogue.store.services[key].object):
+            continue  # whether its name resolves on this machine says nothing of the nodes
         for port in service.ports:
             if not port.endpoints:
                 name = f" ({port.name})" if port.name else ""

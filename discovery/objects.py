@@ -55,13 +55,31 @@ class ServicePort(msgspec.Struct, frozen=True, rename="camel"):
     app_protocol: str | None = None
 
 
+class ClientIP(msgspec.Struct, frozen=True, rename="camel"):
+    """`spec.sessionAffinityConfig.clientIP` of a Service."""
+
+    timeout_seconds: int | None = None
+
+
+class AffinityConfig(msgspec.Struct, frozen=True):
+    """`spec.sessionAffinityConfig` of a Service."""
+
+    client_ip: ClientIP | None = msgspec.field(name="clientIP", default=None)
+
+
 class ServiceSpec(msgspec.Struct, frozen=True, rename="camel"):
-    """`spec` of a Service."""
+    """`spec` of a Service. `ip_families` are "IPv4" and "IPv6", the first one first."""
 
     type: str | None = None
     cluster_ip: str | None = msgspec.field(name="clusterIP", default=None)
     ports: list[ServicePort] | None = None
     publish_not_ready_addresses: bool | None = None
+    external_name: str | None = None
+    ip_families: list[str] | None = None
+    internal_traffic_policy: str | None = None
+    traffic_distribution: str | None = None
+    session_affinity: str | None = None
+    session_affinity_config: AffinityConfig | None = None
 
 
 class Service(Object, frozen=True, kw_only=True):
@@ -129,12 +147,17 @@ class ConfigMap(Object, frozen=True, kw_only=True):
         return (self.metadata.labels or {}).get(POLICY_LABEL) == "true"
 
 
-KnownObject = Service | EndpointSlice | ConfigMap
+class Node(Object, frozen=True, kw_only=True):
+    """A Node, v1: its labels say where it is."""
+
+
+KnownObject = Service | EndpointSlice | ConfigMap | Node
 
 KINDS: Mapping[str, tuple[str, type[KnownObject]]] = {
     "Service": ("v1", Service),
     "EndpointSlice": ("discovery.k8s.io/v1", EndpointSlice),
     "ConfigMap": ("v1", ConfigMap),
+    "Node": ("v1", Node),
 }
 
 

@@ -20,6 +20,8 @@ class Endpoint(msgspec.Struct, frozen=True, omit_defaults=True):
     zone: str = ""
     hostname: str = ""
     """Under which DNS knows this pod of a headless service, "" when it has no name."""
+    distance: int = 0
+    """From this node, counted as its service asks: 0 is the nearest; all have 0 where the service does not mind."""
 
 
 class Port(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -54,6 +56,10 @@ class Service(msgspec.Struct, frozen=True, omit_defaults=True):
     policies: dict[str, Any] = {}  # msgspec copies an empty default for each value
     dormant: bool = False
     """Whether its endpoints are unknown because nobody of this node wants them; asking discovery makes them known."""
+    affinity_s: float = 0.0
+    """For how long after its last request a client keeps its endpoint, seconds; 0: every request is on its own."""
+    only_local: bool = False
+    """Whether the endpoints are only those of this node, as the service insists."""
 
     @property
     def key(self) -> str:

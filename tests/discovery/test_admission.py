@@ -32,6 +32,44 @@ def test_a_slice_of_nothing_has_null_lists_as_go_prints_them():
     assert accepted("EndpointSlice", value).service_key == "shop/reviews"
 
 
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ({"sessionAffinity": "Cookie"}, "spec.sessionAffinity: expected None or ClientIP, got 'Cookie'"),
+        (
+            {"sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 0}}},
+            "spec.sessionAffinityConfig.clientIP.timeoutSeconds: expected 1 to 86400, got 0",
+        ),
+        ({"internalTrafficPolicy": "Node"}, "spec.internalTrafficPolicy: expected Cluster or Local, got 'Node'"),
+        (
+            {"trafficDistribution": "PreferFar"},
+            "spec.trafficDistribution: expected PreferSameZone, PreferSameNode or PreferClose, got 'PreferFar'",
+        ),
+        ({"ipFamilies": ["IPv4", "IPv5"]}, "spec.ipFamilies[1]: expected IPv4 or IPv6, got 'IPv5'"),
+        (
+            {"type": "ExternalName"},
+            "spec.externalName: expected a DNS name in lower case without a scheme or port, got None",
+        ),
+        (
+            {"type": "ExternalName", "externalName": "http://bank.example"},
+            "spec.externalName: expected a DNS name in lower case without a scheme or port, got 'http://bank.example'",
+        ),
+        (
+            {"type": "ExternalName", "externalName": "192.0.2.1"},
+            "spec.externalName: expected a DNS name; for an address write a Service without selector and an "
+            "EndpointSlice, got '192.0.2.1'",
+        ),
+    ],
+)
+def test_a_word_that_no_service_has_is_told_with_those_it_may_have(spec, told):
+    assert faults(service(**spec)) == [told]
+
+
+@pytest.mark.parametrize("name", ["bank.example", "bank.example.", "bank"])
+def test_an_external_name_is_a_dns_name(name):
+    assert accepted("Service", service(type="ExternalName", externalName=name, clusterIP=""))
+
+
 def test_endpoints_on_loopback_are_accepted_because_a_laptop_has_no_others():
     assert accepted("EndpointSlice", slice_of("shop/reviews", endpoint("127.0.0.1")))
 

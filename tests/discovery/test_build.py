@@ -1,3 +1,5 @@
+from ipaddress import ip_address
+
 import pytest
 from hypothesis import given
 from hypothesis.strategies import (
@@ -11,8 +13,13 @@ from hypothesis.strategies import (
     sampled_from,
 )
 
-from discovery.build import endpoints_of, problems_of, protocol_of, service_of, state_of, wanted_address
-from discovery.objects import Conditions, ServicePort
+from discovery.build import problems_of, protocol_of, service_of, wanted_address
+from discovery.endpoints import endpoints_of, state_of
+from discovery.external_slices import slices_for
+from discovery.objects import Conditions, ServicePort, ServiceSpec
+from discovery.places import ANYWHERE
+from discovery.problem import NOWHERE
+from discovery.store import Stored
 from nodeproxy.mesh.address import HEADLESS_RANGE, MESH_RANGE, headless_address
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from tests.discovery.kube import endpoint, service, slice_of, stored
@@ -62,10 +69,31 @@ def test_a_slice_port_without_number_has_no_endpoints():
     assert addresses(service(), slice_of(ports=[{"name": "http", "port": None}])) == []
 
 
-def test_ipv4_and_ipv6_endpoints_stand_together_each_in_one_spelling():
-    six = slice_of("shop/reviews", endpoint("FD00:0::1"), endpoint("fd00::1"), name="six", family="IPv6")
+SIX = slice_of("shop/reviews", endpoint("FD00:0::1"), endpoint("fd00::1"), name="six", family="IPv6")
 
-    assert addresses(service(), slice_of(), six) == [("10.0.0.1", 8080), ("fd00::1", 8080)]
+
+@pytest.mark.parametrize(
+    ("families", "found"),
+    [
+        (None, [("10.0.0.1", 8080)]),
+        (["IPv4", "IPv6"], [("10.0.0.1", 8080)]),
+        (["IPv6", "IPv4"], [("fd00::1", 8080)]),
+        (["IPv6"], [("fd00::1", 8080)]),
+    ],
+)
+def test_a_pod_with_an_address_of_each_family_is_one_endpoint_of_the_family_that_stands_first(families, found):
+    assert addresses(service(ipFamilies=families), slice_of(), SIX) == found
+
+
+@pytest.mark.parametrize("families", [None, ["IPv4"], ["IPv4", "IPv6"]])
+def test_endpoints_of_another_family_are_better_than_none(families):
+    assert addresses(service(ipFamilies=families), SIX) == [("fd00::1", 8080)]
+
+
+def test_an_endpoint_that_is_ready_in_the_second_family_comes_before_one_that_drains_in_the_first():
+    draining = slice_of("shop/reviews", endpoint("10.0.0.1", ready=False, serving=True, terminating=True))
+
+    assert addresses(service(ipFamilies=["IPv4", "IPv6"]), draining, SIX) == [("fd00::1", 8080)]
 
 
 def test_an_endpoint_that_two_slices_have_is_one():
@@ -144,7 +172,7 @@ def slices_from(drawn):
 def test_endpoints_are_each_once_in_order_and_exactly_the_best_there_are(drawn, anyhow):
     slices = slices_from(drawn)
 
-    found = endpoints_of("http", slices, any_state=anyhow)
+    found = endpoints_of("http", ServiceSpec(publish_not_ready_addresses=anyhow), slices, ANYWHERE)
 
     best = {"ready": set(), "draining": set(), "out": set()}
     for each in slices:
@@ -159,7 +187,9 @@ def test_endpoints_are_each_once_in_order_and_exactly_the_best_there_are(drawn, 
 def test_the_order_of_slices_does_not_matter(drawn):
     slices, mixed = drawn
 
-    assert endpoints_of("http", slices, any_state=False) == endpoints_of("http", mixed, any_state=False)
+    one, other = (endpoints_of("http", ServiceSpec(), each, ANYWHERE) for each in (slices, mixed))
+
+    assert one == other
 
 
 @pytest.mark.parametrize(
@@ -208,12 +238,40 @@ def test_the_address_of_another_service_comes_from_its_cluster_ip():
     assert wanted_address(stored(service()).object, MESH_RANGE, HEADLESS_RANGE) == "127.77.0.10"
 
 
-def test_a_service_outside_the_cluster_is_left_out_and_said():
-    value = stored(service(type="ExternalName", externalName="example.com", clusterIP=""))
+EXTERNAL = service("shop/bank", type="ExternalName", externalName="bank.example", clusterIP="", ports=[])
 
-    assert service_of(value, [], "", {}) is None
-    assert wanted_address(value.object, MESH_RANGE, HEADLESS_RANGE) == ""
-    assert "the mesh has no ExternalName" in str(*problems_of(value, []))
+
+def test_an_external_name_without_ports_speaks_http_on_80_at_an_address_of_its_own():
+    value = stored(EXTERNAL)
+
+    assert [(port.number, port.protocol) for port in built(EXTERNAL).ports] == [(80, "http")]
+    assert wanted_address(value.object, MESH_RANGE, HEADLESS_RANGE) == headless_address("shop/bank", HEADLESS_RANGE)
+    assert list(problems_of(value, [])) == []
+
+
+def test_an_external_name_has_no_endpoints_but_those_of_its_name():
+    forged = slice_of("shop/bank", endpoint("10.9.9.9"), ports=[{"port": 80}])
+    resolved = [
+        Stored(each, NOWHERE) for each in slices_for(stored(EXTERNAL).object, [ip_address("192.0.2.1")]).values()
+    ]
+
+    for value, found in ((EXTERNAL, ["192.0.2.1"]), (service("shop/bank", ports=[{"port": 80}]), ["10.9.9.9"])):
+        of_mesh = service_of(stored(value), [stored(forged), *resolved], "", {})
+        assert [each.address for each in of_mesh.ports[0].endpoints] == found
+
+
+@pytest.mark.parametrize(
+    ("asked", "kept_s"),
+    [
+        ({}, 0.0),
+        ({"sessionAffinity": "None"}, 0.0),
+        ({"sessionAffinity": "ClientIP"}, 10800.0),
+        ({"sessionAffinity": "ClientIP", "sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 30}}}, 30.0),
+        ({"sessionAffinity": "ClientIP", "sessionAffinityConfig": {"clientIP": {}}}, 10800.0),
+    ],
+)
+def test_a_client_keeps_its_endpoint_for_as_long_as_the_service_asks(asked, kept_s):
+    assert built(service(**asked)).affinity_s == kept_s
 
 
 def test_an_sctp_port_is_left_out_and_said():

@@ -129,10 +129,13 @@ def test_an_address_goes_back_when_the_other_service_is_gone():
     assert list(found.problems()) == []
 
 
-def test_a_service_that_leaves_the_mesh_for_a_name_outside_is_gone():
-    found = catalogue_of(service())
+def test_a_service_that_becomes_an_alias_of_a_name_outside_loses_its_endpoints_and_moves():
+    found = catalogue_of(service(), slice_of())
 
-    assert apply(found, put(service(type="ExternalName", clusterIP=""))) == {"shop/reviews": None}
+    apply(found, put(service(type="ExternalName", externalName="bank.example", clusterIP="")))
+
+    assert endpoints(found) == []
+    assert found.services["shop/reviews"].virtual_address == headless_address("shop/reviews", HEADLESS_RANGE)
 
 
 def test_a_headless_service_has_an_address_too():
@@ -146,10 +149,14 @@ def test_problems_are_those_of_the_source_the_tables_and_the_services():
     own = Problem("is unwell", Origin("a.yaml"))
 
     found.apply(
-        Batch((put(policy_map(x="")), put(service(type="ExternalName"), Origin("b.yaml", 2))), (own,), in_sync=False)
+        Batch(
+            (put(policy_map(x="")), put(service(internalTrafficPolicy="Local"), Origin("b.yaml", 2))),
+            (own,),
+            in_sync=False,
+        )
     )
 
-    assert [problem.message[:9] for problem in found.problems()] == ["is unwell", "expected ", "the mesh "]
+    assert [problem.message[:9] for problem in found.problems()] == ["is unwell", "expected ", "Local, bu"]
 
 
 CLAIMS = lists(tuples(sampled_from("abcd"), sampled_from(["", "1", "2"])), max_size=12)
