@@ -24,6 +24,7 @@ from nodeproxy.protocol.head import RequestHead
 from nodeproxy.telemetry.stats import RouteStats
 
 SPELLINGS_MOST = 4096  # ways to write a name that are remembered; a client cannot make the table grow beyond this
+PODS_TOLD = 5  # names of pods in a message: enough to see the pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,56 @@ class Route:
     settings: Mapping[str, Block]
     handler: Handler
     stats: RouteStats
+    pods: "PodRoutes | None" = None
+    """Who makes the routes to its single pods; None where there are none."""
 
     @property
     def name(self) -> str:
         """`<namespace>/<service>:<port>`."""
         return f"{self.service.key}:{self.port.number}"
+
+    def of_pod(self, pod: str) -> "Route":
+        """The route to the one pod of this host name.
+
+        Raises:
+            UnknownService: it has no such pod that is ready.
+        """
+        if self.pods is None:
+            raise UnknownService(f"service {self.service.key} has no pods with names")
+        return self.pods.route(self, pod)
+
+
+class PodRoutes:
+    """Routes to single pods, made by `make` when they are first asked for, because most never are.
+
+    They live as long as the route of their whole service does.
+    """
+
+    def __init__(self, make: Callable[[Route, str], Route]) -> None:
+        self._make = make
+        self._made: dict[str, tuple[Route, dict[str, Route]]] = {}
+
+    def route(self, whole: Route, pod: str) -> Route:
+        """See `Route.of_pod`. Of a dormant service nobody knows the pods: it is woken, and then they are."""
+        if whole.service.dormant:
+            return self._make(whole, pod)
+        of, made = self._made.get(whole.name, (None, {}))
+        if of is not whole:
+            made = {}
+        if pod not in made:
+            pods = {endpoint.hostname for endpoint in whole.port.endpoints} - {""}
+            if pod not in pods:
+                have = ", ".join(sorted(pods)[:PODS_TOLD]) or "none that has a name"
+                raise UnknownService(f"service {whole.service.key} has no ready pod {pod}; it has {have}")
+            made[pod] = self._make(whole, pod)
+            self._made[whole.name] = whole, made
+        return made[pod]
+
+    def keep(self, routes: Mapping[str, Mapping[int, Route]]) -> None:
+        """Forget those of routes that are not in force any more."""
+        for name, (whole, _) in list(self._made.items()):
+            if routes.get(whole.service.key, {}).get(whole.port.number) is not whole:
+                del self._made[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +139,12 @@ class Table:
 
     def _route_of(self, name: names.MeshName, shown: str) -> Route:
         ports = self.routes.get(name.key)
-        if ports is None or name.pod:
+        if ports is None:
             raise UnknownService(f"{shown}: there is no service {name.key} in the mesh; check its name and namespace")
+        route = self._port(shown, name, ports)
+        return route.of_pod(name.pod) if name.pod else route
+
+    def _port(self, shown: str, name: names.MeshName, ports: Mapping[int, Route]) -> Route:
         speaking = {number: route for number, route in ports.items() if route.port.protocol == "http"}
         if name.port is not None and name.port not in speaking:
             have = ", ".join(map(str, speaking)) or "none"
@@ -120,7 +170,8 @@ class NoTable(Table):
         raise NotReady("no table from discovery yet; check that discovery runs and reaches its source")
 
 
-MakeHandler = Callable[[Service, Port, Mapping[str, Block]], Handler]
+MakeHandler = Callable[[Service, Port, Mapping[str, Block], str], Handler]
+"""For the whole of a service port, or for the pod of this host name alone."""
 MakeTools = Callable[[RouteStats], Tools]
 
 
@@ -151,6 +202,7 @@ class Live:
         self._namespace = namespace
         self._on_demand = False
         self._settings = SharedSettings()
+        self._pods = PodRoutes(self._route_of_pod)
 
     @property
     def ready(self) -> bool:
@@ -183,6 +235,7 @@ class Live:
         self.confirmed_at = self._now() - (update.age_s if isinstance(update, Replace) else 0.0)
         if not isinstance(update, Fresh):
             self.table = Table(routes, self._namespace)
+            self._pods.keep(routes)
 
     def _routes_of(self, service: Service) -> Mapping[int, Route]:
         before = self.table.routes.get(service.key, {})
@@ -198,13 +251,23 @@ class Live:
             return before
         stats = before.stats if before is not None else RouteStats()
         settings = self._settings.of(service.policies)[1]
+        handler = self._handler(service, port, settings, stats, "")
+        return Route(service, port, settings, handler, stats, self._pods)
+
+    def _handler(
+        self, service: Service, port: Port, settings: Mapping[str, Block], stats: RouteStats, pod: str
+    ) -> Handler:
         if service.dormant:
-            return Route(service, port, settings, self._makers.dormant(service, port, settings), stats)
-        handler, tools = self._makers.upstream(service, port, settings), self._makers.tools(stats)
+            return self._makers.dormant(service, port, settings, pod)
+        handler, tools = self._makers.upstream(service, port, settings, pod), self._makers.tools(stats)
         for policy in reversed(CHAIN):
             if policy.wrap is not None and policy.name in settings:
                 handler = policy.wrap(settings[policy.name], handler, tools)
-        return Route(service, port, settings, handler, stats)
+        return handler
+
+    def _route_of_pod(self, whole: Route, pod: str) -> Route:
+        handler = self._handler(whole.service, whole.port, whole.settings, whole.stats, pod)
+        return Route(whole.service, whole.port, whole.settings, handler, whole.stats)
 
 
 def _kept_awake(service: Service, before: Mapping[int, Route]) -> Service:
@@ -218,4 +281,4 @@ def _kept_awake(service: Service, before: Mapping[int, Route]) -> Service:
 
 def _alike(one: Service, other: Service) -> bool:
     """Whether a route of one is a route of the other, its port aside."""
-    return (one.policies, one.dormant, one.virtual_address) == (other.policies, other.dormant, other.virtual_address)
+    return replace(one, ports=other.ports) == other

@@ -28,7 +28,7 @@ from nodeproxy.net.listener import Door, Listener, bound, bound_datagrams
 from nodeproxy.net.reactor import LAG_BOUNDS_S, Reactor
 from nodeproxy.net.roster import Roster
 from nodeproxy.net.sockets import Sockets
-from nodeproxy.net.upstream import Upstream
+from nodeproxy.net.upstream import Upstream, none_ready
 from nodeproxy.node.admin import Admin
 from nodeproxy.node.awakening import Awakening
 from nodeproxy.node.debug import overview
@@ -197,22 +197,24 @@ class Worker:
     def _refused(self) -> None:
         self._stats.updates_refused += 1
 
-    def _upstream(self, service: Service, port: Port, settings: Mapping[str, Block]) -> Upstream:
+    def _upstream(self, service: Service, port: Port, settings: Mapping[str, Block], pod: str) -> Upstream:
         timeouts, balancer = settings["timeouts"], settings["loadBalancer"]
         assert isinstance(timeouts, TimeoutsSettings)
         assert isinstance(balancer, LoadBalancerSettings)
         name = f"{service.key}:{port.number}"
-        rotation = self._roster.rotation(name, port.endpoints, chooser(balancer.simple), self._random.random)
-        return Upstream(name, rotation, self._reactor, timeouts.connect_s, self._limits)
+        rotation = self._roster.rotation_for(service, port, pod, chooser(balancer.simple), self._random.random)
+        return Upstream(name, rotation, self._reactor, timeouts.connect_s, self._limits, none_ready(service))
 
-    def _dormant(self, service: Service, port: Port, settings: Mapping[str, Block]) -> Dormant:
+    def _dormant(self, service: Service, port: Port, settings: Mapping[str, Block], pod: str) -> Dormant:
         timeouts = settings["timeouts"]
         assert isinstance(timeouts, TimeoutsSettings)
-        return Dormant(service.key, port.number, timeouts.request_s or inf, self._bed)
+        return Dormant(service.key, port.number, pod, timeouts.request_s or inf, self._bed)
 
-    def _awake(self, key: str, port: int) -> Handler | None:
+    def _awake(self, key: str, port: int, pod: str) -> Handler | None:
         route = self._live.table.at(key, port)
-        return None if route.service.dormant else route.handler
+        if route.service.dormant:
+            return None
+        return route.of_pod(pod).handler if pod else route.handler
 
     def _usage_of(self, key: str) -> Usage | None:
         routes = self._live.table.routes.get(key)

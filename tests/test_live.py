@@ -1,6 +1,7 @@
 """The table in force: what an update changes, and what it leaves alone."""
 
 import pytest
+from msgspec import structs
 
 from nodeproxy.errors import NotReady
 from nodeproxy.mesh.model import Endpoint, Port
@@ -80,6 +81,17 @@ def test_a_changed_route_keeps_its_numbers(changed):
     after = mesh.match(b"web.shop.mesh")
     assert after is not before and after.stats is before.stats
     assert after.service == changed
+
+
+@pytest.mark.parametrize("change", [{"virtual_address": "127.77.0.9"}, {"affinity_s": 30.0}, {"only_local": True}])
+def test_a_route_follows_what_changes_of_its_service_besides_ports_and_policies(change):
+    mesh = Mesh(Replace((web(ONE),)))
+    before, changed = mesh.match(b"web.shop.mesh"), structs.replace(web(ONE), **change)
+
+    mesh.live.install(Put(changed))
+
+    assert mesh.match(b"web.shop.mesh").service == changed
+    assert mesh.match(b"web.shop.mesh").stats is before.stats
 
 
 def test_a_service_that_went_and_came_back_counts_anew():

@@ -5,11 +5,16 @@ import pytest
 from nodeproxy import live
 from nodeproxy.errors import UnknownCaller
 from nodeproxy.live import Table
-from nodeproxy.mesh.model import Port, Service
-from nodeproxy.mesh.wire import Replace
+from nodeproxy.mesh.model import Endpoint, Port, Service
+from nodeproxy.mesh.wire import Drop, Replace
 from tests.fakes.exchanges import head
 from tests.fakes.tables import Mesh, bare_live, other, web
 
+PODS = (
+    Endpoint("10.0.0.1", 80, hostname="web-0"),
+    Endpoint("10.0.0.2", 80, hostname="web-1"),
+    Endpoint("10.0.0.3", 80),
+)
 UDP, TCP = Port(53, protocol="udp"), Port(5432, protocol="tcp")
 
 
@@ -61,7 +66,17 @@ def test_a_name_without_a_port_means_80_or_the_only_http_port(ports, host, numbe
         (
             (Port(80),),
             b"web-0.web.shop.mesh",
-            "'web-0.web.shop.mesh': there is no service shop/web in the mesh; check its name and namespace",
+            "service shop/web has no ready pod web-0; it has none that has a name",
+        ),
+        (
+            (Port(80),),
+            b"web-0.db.shop.mesh",
+            "'web-0.db.shop.mesh': there is no service shop/db in the mesh; check its name and namespace",
+        ),
+        (
+            (Port(80, endpoints=PODS),),
+            b"web-7.web.shop.mesh",
+            "service shop/web has no ready pod web-7; it has web-0, web-1",
         ),
         ((Port(80), Port(81)), b"web.mesh:9", "'web.mesh:9': service shop/web has no HTTP port 9; it has 80, 81"),
         ((UDP,), b"web.mesh:53", "'web.mesh:53': service shop/web has no HTTP port 53; it has none"),
@@ -71,6 +86,29 @@ def test_a_name_without_a_port_means_80_or_the_only_http_port(ports, host, numbe
 )
 def test_a_refusal_says_what_to_check(ports, host, told):
     assert Mesh(Replace((web(ports=ports),))).refusal(host) == told
+
+
+@pytest.mark.parametrize(
+    "host", [b"web-0.web.shop.mesh", b"WEB-0.web.shop.mesh.:80", b"web-0.web.shop.svc.cluster.local"]
+)
+def test_a_pod_of_a_service_has_a_route_of_its_own_that_counts_for_the_service(host):
+    mesh = Mesh(Replace((web(*PODS),)))
+    service = mesh.match(b"web.shop.mesh")
+
+    route = mesh.match(host)
+
+    assert route is not service and route.stats is service.stats and route.name == service.name
+    assert mesh.match(host) is mesh.match(b"web-0.web.shop.mesh") is route
+    assert mesh.made == ["shop/web:80", "shop/web:80 web-0"]
+
+
+def test_the_route_of_a_pod_is_found_by_the_field_too_and_stays_while_its_service_does():
+    mesh = Mesh(Replace((web(*PODS), other("old"))))
+    route = mesh.match(b"example.com", service=b"web-1.web.shop.mesh")
+
+    mesh.live.install(Drop("shop/old"))
+
+    assert mesh.match(b"web-1.web.shop.mesh") is route
 
 
 def test_spellings_are_remembered_up_to_a_bound(monkeypatch):

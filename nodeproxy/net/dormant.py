@@ -37,16 +37,17 @@ class Bed:
     reactor: Reactor
     changes: Changes
     want: Callable[[str], None]
-    awake: Callable[[str, int], Handler | None]
-    """The handler of a service's port, None while its endpoints are not known. Raises UnknownService."""
+    awake: Callable[[str, int, str], Handler | None]
+    """The handler of a service's port, or of a pod of it; None while endpoints are not known. Raises UnknownService."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dormant:
-    """The handler of one port of a dormant service."""
+    """The handler of one port of a dormant service, or of the pod with this host name; "" for all of them."""
 
     key: str
     port: int
+    pod: str
     limit_s: float
     """Of the whole request, in seconds."""
     bed: Bed
@@ -61,7 +62,7 @@ class Dormant:
         bed = self.bed
         bed.want(self.key)
         exchange.lane.limit(min(exchange.started + self.limit_s, bed.reactor.now + WAIT_S))
-        while (handler := bed.awake(self.key, self.port)) is None:
+        while (handler := bed.awake(self.key, self.port, self.pod)) is None:
             try:
                 await bed.changes.wait()
             except DeadlinePassed:

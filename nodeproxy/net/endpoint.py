@@ -12,13 +12,15 @@ IDLE_S = 60.0  # nginx's keepalive_timeout; shorter than that of most servers, s
 class Endpoint:
     """An address that requests may be sent to. Lives as long as it is in its service."""
 
-    __slots__ = ("_gone", "_idle", "_reactor", "_sweeping", "active", "address", "health", "name")
+    __slots__ = ("_gone", "_idle", "_reactor", "_sweeping", "active", "address", "distance", "health", "name")
 
     def __init__(self, reactor: Reactor, address: tuple[str, int]) -> None:
         self.address = address
         self.name = f"[{address[0]}]:{address[1]}" if ":" in address[0] else f"{address[0]}:{address[1]}"
         self.active = 0
         """Exchanges it carries at the moment."""
+        self.distance = 0
+        """See `model.Endpoint.distance`."""
         self.health = Health()
         self._reactor = reactor
         self._idle: list[SocketChannel] = []

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 
 from nodeproxy.mesh import model
+from nodeproxy.mesh.affinity import Seated, Seats
 from nodeproxy.mesh.rotation import Choose, Rotation
 from nodeproxy.net.endpoint import Endpoint
 from nodeproxy.net.reactor import Reactor
@@ -17,6 +18,7 @@ class Roster:
         self._reactor = reactor
         self._endpoints: dict[str, dict[Address, Endpoint]] = {}
         self._rotations: dict[str, Rotation[Endpoint]] = {}
+        self._seats: dict[str, Seats[Endpoint]] = {}
         self._past_ejections: dict[str, int] = {}
 
     def rotation(
@@ -28,16 +30,38 @@ class Roster:
         for endpoint in wanted:
             address = (endpoint.address, endpoint.port)
             now[address] = before.get(address) or Endpoint(self._reactor, address)
+            now[address].distance = endpoint.distance
         self._endpoints[route] = now
         self._dismiss(route, (endpoint for address, endpoint in before.items() if address not in now))
         rotation = self._rotations[route] = Rotation(tuple(now.values()), choose, random)
         return rotation
+
+    def rotation_for(
+        self, service: model.Service, port: model.Port, pod: str, choose: Choose[Endpoint], random: Callable[[], float]
+    ) -> Rotation[Endpoint] | Seated[Endpoint]:
+        """What chooses the endpoints of a service port, or, where `pod` is its host name, of this pod of it.
+
+        A pod's endpoints are those of the port's own rotation, so that it has to be made after that one.
+        """
+        route = f"{service.key}:{port.number}"
+        if pod:
+            own = self._endpoints.get(route, {})
+            addresses = ((each.address, each.port) for each in port.endpoints if each.hostname == pod)
+            return Rotation([own[address] for address in addresses if address in own], choose, random)
+        rotation = self.rotation(route, port.endpoints, choose, random)
+        if not service.affinity_s:
+            return rotation
+        seats = self._seats.get(route)
+        if seats is None or seats.timeout_s != service.affinity_s:
+            seats = self._seats[route] = Seats(service.affinity_s)
+        return Seated(rotation, seats)
 
     def keep(self, routes: Iterable[str]) -> None:
         """Dismiss the endpoints of all other routes."""
         for route in self._endpoints.keys() - set(routes):
             self._dismiss(route, self._endpoints.pop(route).values())
             del self._rotations[route], self._past_ejections[route]
+            self._seats.pop(route, None)
 
     def endpoints(self, route: str) -> Sequence[Endpoint]:
         """Those of `route` now."""

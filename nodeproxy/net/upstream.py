@@ -11,6 +11,8 @@ from nodeproxy.errors import (
     EndpointError,
     NoEndpoints,
 )
+from nodeproxy.mesh.affinity import Seated
+from nodeproxy.mesh.model import Service
 from nodeproxy.mesh.rotation import Rotation
 from nodeproxy.net.body import ReceivedBody, WholeBody
 from nodeproxy.net.channel import SocketChannel
@@ -35,10 +37,12 @@ class Upstream:
     """Sends exchanges to the endpoints of one service port. `name` is for messages, `connect_s` bounds a connect."""
 
     name: str
-    rotation: Rotation[Endpoint]
+    rotation: Rotation[Endpoint] | Seated[Endpoint]
     reactor: Reactor
     connect_s: float
     limits: HeadLimits
+    none_ready: str
+    """What the operator is told when there is no endpoint; see `none_ready`."""
 
     async def __call__(self, exchange: Exchange) -> Response:
         """The response of an endpoint; see `policies.exchange.Handler`.
@@ -49,9 +53,9 @@ class Upstream:
         """
         connects = 1
         while True:
-            endpoint = self.rotation.next(self.reactor.now, exchange.tried)
+            endpoint = self.rotation.next(self.reactor.now, exchange)
             if endpoint is None:
-                raise NoEndpoints(f"{self.name} has no ready endpoint; check its pods and EndpointSlices")
+                raise NoEndpoints(f"{self.name}: {self.none_ready}")
             exchange.tries += 1
             exchange.endpoint_name = endpoint.name
             endpoint.active += 1
@@ -149,6 +153,16 @@ class Upstream:
 
         body = ReceivedBody(answer.channel, length, data[head.end :], over)
         return Response(head.status, head.head, length, rest=body)
+
+
+def none_ready(service: Service) -> str:
+    """Why a service has no endpoint, and what to check."""
+    if service.only_local:
+        return (
+            "internalTrafficPolicy is Local and no endpoint on this node is ready; "
+            "PreferSameNode prefers instead of insisting"
+        )
+    return "no endpoint is ready; check its pods and EndpointSlices"
 
 
 @dataclass(frozen=True, slots=True)

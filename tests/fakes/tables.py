@@ -36,12 +36,12 @@ class Mesh:
         for update in updates:
             self.live.install(update)
 
-    def _upstream(self, service, port, _settings):
-        self.made.append(f"{service.key}:{port.number}")
+    def _upstream(self, service, port, _settings, pod):
+        self.made.append(f"{service.key}:{port.number}" + (f" {pod}" if pod else ""))
         return Replies(200)
 
-    def _dormant(self, service, port, _settings):
-        self.made.append(f"dormant {service.key}:{port.number}")
+    def _dormant(self, service, port, _settings, pod):
+        self.made.append(f"dormant {service.key}:{port.number}" + (f" {pod}" if pod else ""))
         return Replies(EndpointsUnknown("not yet"))
 
     def match(self, host, service=b"", namespace=""):

@@ -18,7 +18,7 @@ from nodeproxy.net.dormant import Bed, Changes, Dormant
 from nodeproxy.net.listener import Door, Listener, bound
 from nodeproxy.net.reactor import Reactor
 from nodeproxy.net.roster import Roster
-from nodeproxy.net.upstream import Upstream
+from nodeproxy.net.upstream import Upstream, none_ready
 from nodeproxy.policies.exchange import Tools
 from nodeproxy.protocol.added import Adder
 from nodeproxy.protocol.head import HeadLimits
@@ -160,19 +160,22 @@ class World:
         self._sockets.append(sock)
         return sock
 
-    def _upstream(self, service, port, settings):
+    def _upstream(self, service, port, settings, pod):
         name = f"{service.key}:{port.number}"
         choose = chooser(settings["loadBalancer"].simple)
-        rotation = self.roster.rotation(name, port.endpoints, choose, random.Random(7).random)
-        return Upstream(name, rotation, self.reactor, settings["timeouts"].connect_s, HeadLimits())
+        rotation = self.roster.rotation_for(service, port, pod, choose, random.Random(7).random)
+        connect_s = settings["timeouts"].connect_s
+        return Upstream(name, rotation, self.reactor, connect_s, HeadLimits(), none_ready(service))
 
-    def _dormant(self, service, port, _settings):
-        def awake(key, number):
+    def _dormant(self, service, port, _settings, pod):
+        def awake(key, number, pod):
             route = self.live.table.at(key, number)
-            return None if route.service.dormant else route.handler
+            if route.service.dormant:
+                return None
+            return route.of_pod(pod).handler if pod else route.handler
 
         bed = Bed(self.reactor, self.changes, self.live.demand.want, awake)
-        return Dormant(service.key, port.number, 15.0, bed)
+        return Dormant(service.key, port.number, pod, 15.0, bed)
 
     def _tools(self, stats):
         return Tools(self.clock, random.Random(3).random, self._sleep, stats)
@@ -240,14 +243,18 @@ class ScriptedEndpoint:
         self.port = self.sock.getsockname()[1]
 
     async def accept(self):
-        while True:
-            try:
-                sock, _ = self.sock.accept()
-            except BlockingIOError:
-                await self.world.reactor.rest()
-            else:
-                sock.setblocking(False)
-                return Peer(self.world, SocketChannel(self.world.reactor, sock, ConnectionLost))
+        while (peer := self.waiting()) is None:
+            await self.world.reactor.rest()
+        return peer
+
+    def waiting(self):
+        """The next connection if one waits to be accepted."""
+        try:
+            sock, _ = self.sock.accept()
+        except BlockingIOError:
+            return None
+        sock.setblocking(False)
+        return Peer(self.world, SocketChannel(self.world.reactor, sock, ConnectionLost))
 
     def nobody_came(self):
         """Whether no connection waits to be accepted."""

@@ -15,7 +15,15 @@ NOW = 1000.0
 class Member:
     name: str
     active: int = 0
+    distance: int = 0
     health: Health = field(default_factory=Health)
+
+
+class Request:
+    client = "10.0.0.9"
+
+    def __init__(self, tried=None):
+        self.tried = tried
 
 
 def members(names="abc"):
@@ -28,13 +36,13 @@ def rotation(of):
 
 def given_by(rotation, now=NOW, tried=None, times=6):
     """The names of all that `times` requests are given, in order of the alphabet."""
-    return "".join(sorted({rotation.next(now, tried).name for _ in range(times)}))
+    return "".join(sorted({rotation.next(now, Request(tried)).name for _ in range(times)}))
 
 
 def test_a_service_without_endpoints_gives_none():
     empty = rotation([])
 
-    assert empty.next(NOW, None) is None
+    assert empty.next(NOW, Request()) is None
     assert empty.usable_count(NOW) == 0
     assert not empty.has_others([])
 
@@ -112,3 +120,51 @@ def test_others_are_those_that_were_not_tried():
 
     assert of_two.has_others([]) and of_two.has_others([a])
     assert not of_two.has_others([a, b])
+
+
+def row(**distances):
+    """Members by name, each so far away."""
+    return {name: Member(name, distance=distance) for name, distance in distances.items()}
+
+
+def test_farther_ones_take_no_part_while_a_nearer_one_is_usable():
+    far = row(a=0, b=1, c=0, d=2)
+
+    assert given_by(rotation(far.values())) == "ac"
+
+
+def test_where_nobody_is_nearest_the_next_ones_take_part():
+    assert given_by(rotation(row(a=2, b=1, c=1).values())) == "bc"
+
+
+def test_a_tier_of_which_nobody_is_fit_is_replaced_by_the_next_until_it_is_fit_again():
+    far = row(a=0, b=1, c=2)
+    of_three = rotation(far.values())
+    connect_failed(far["a"].health, NOW)
+    far["b"].health.probes_down = True
+
+    assert given_by(of_three, NOW) == "c"
+    assert given_by(of_three, NOW + 1) == "a"
+
+
+def test_when_nobody_is_fit_at_any_distance_everybody_is_asked():
+    far = row(a=0, b=1)
+    for member in far.values():
+        member.health.probes_down = True
+
+    assert given_by(rotation(far.values())) == "ab"
+
+
+@pytest.mark.parametrize(("tried", "given"), [("a", "c"), ("ac", "b"), ("acb", "d"), ("acbd", "ac")])
+def test_a_request_that_has_tried_all_of_a_tier_goes_on_with_the_next(tried, given):
+    far = row(a=0, c=0, b=1, d=2)
+
+    assert given_by(rotation(far.values()), tried=[far[name] for name in tried]) == given
+
+
+def test_a_farther_one_that_is_fit_comes_before_a_nearer_one_that_is_not():
+    far = row(a=0, b=0, c=1)
+    connect_failed(far["b"].health, NOW)
+
+    assert given_by(rotation(far.values()), tried=[far["a"]]) == "c"
+    assert given_by(rotation(far.values()), tried=[far["a"], far["c"]]) == "b"

@@ -1,0 +1,122 @@
+"""Endpoints near and far, clients that keep theirs, single pods: what requests over real sockets meet."""
+
+import pytest
+
+from nodeproxy.mesh.model import Endpoint, Port, Service
+from nodeproxy.mesh.wire import Replace
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+
+def install(world, *endpoints, **fields):
+    service = Service("shop", "web", "", (Port(80, "http", "http", endpoints),), **fields)
+    world.live.install(Replace((service,)))
+    world.roster.keep(route.name for route in world.live.table)
+
+
+def at(server, **fields):
+    return Endpoint("127.0.0.1", server.port, **fields)
+
+
+async def answered_by(world, *servers, host=b"web.shop.mesh"):
+    """Which of the servers a request came to."""
+    client = await world.client()
+    await client.send(b"GET / HTTP/1.1\r\nHost: %s\r\n\r\n" % host)
+    for _ in range(1000):
+        await world.reactor.rest()
+        for index, server in enumerate(servers):
+            peer = server.waiting()
+            if peer is not None:
+                await peer.head()
+                await peer.send(ANSWER)
+                peer.close()
+                assert (await client.head()).startswith(b"HTTP/1.1 200 ")
+                client.close()
+                return index
+    raise AssertionError("nobody was asked")
+
+
+async def refusal(world, host=b"web.shop.mesh"):
+    client = await world.client()
+    await client.send(b"GET / HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n" % host)
+    return await client.rest()
+
+
+async def test_a_near_endpoint_gets_everything_until_it_refuses_connections(world):
+    near, far = world.endpoint(), world.endpoint()
+    install(world, at(near), at(far, distance=1))
+
+    before = {await answered_by(world, near, far) for _ in range(6)}
+    near.stop()
+    after = {await answered_by(world, far) for _ in range(3)}
+
+    assert before == {0} and after == {0}
+    assert world.route.stats.requests == {(200, ""): 9}
+
+
+async def test_a_changed_distance_counts_for_endpoints_that_stay(world):
+    one, two = world.endpoint(), world.endpoint()
+    install(world, at(one), at(two, distance=1))
+    await answered_by(world, one, two)
+
+    install(world, at(one, distance=1), at(two))
+
+    assert {await answered_by(world, one, two) for _ in range(6)} == {1}
+
+
+async def test_a_client_keeps_its_endpoint_while_others_come_and_until_its_time_is_over(world):
+    servers = [world.endpoint() for _ in range(8)]
+    seen = []
+    for number in range(1, 9):
+        install(world, *map(at, servers[:number]), affinity_s=60.0)
+        seen.append(await answered_by(world, *servers))
+        world.advance(50)
+    unkept = set()
+    for _ in range(3):
+        install(world, *map(at, servers))
+        unkept |= {await answered_by(world, *servers) for _ in range(8)}
+
+    assert set(seen) == {0}
+    assert len(unkept) > 1
+
+
+async def test_a_pod_is_called_by_its_own_name_and_its_connections_are_the_service_s(world):
+    servers = [world.endpoint() for _ in range(3)]
+    install(world, *(at(server, hostname=f"web-{index}") for index, server in enumerate(servers)))
+
+    called = [await answered_by(world, *servers, host=b"web-%d.web.shop.mesh" % index) for index in (2, 0, 1, 2)]
+
+    assert called == [2, 0, 1, 2]
+    assert world.route.stats.requests == {(200, ""): 4}
+    assert b"web has no ready pod web-3; it has web-0, web-1, web-2" in await refusal(world, b"web-3.web.shop.mesh")
+
+
+async def test_the_route_of_a_pod_ends_with_the_pod(world):
+    servers = [world.endpoint() for _ in range(2)]
+    install(world, at(servers[0], hostname="web-0"), at(servers[1], hostname="web-1"))
+    await answered_by(world, *servers, host=b"web-0.web.shop.mesh")
+
+    install(world, at(servers[1], hostname="web-1"))
+
+    assert (await refusal(world, b"web-0.web.shop.mesh")).startswith(b"HTTP/1.1 404 ")
+    assert await answered_by(world, *servers, host=b"web-1.web.shop.mesh") == 1
+
+
+@pytest.mark.parametrize(
+    ("only_local", "told"),
+    [
+        (False, b"shop/web:80: no endpoint is ready; check its pods and EndpointSlices"),
+        (
+            True,
+            b"shop/web:80: internalTrafficPolicy is Local and no endpoint on this node is ready; "
+            b"PreferSameNode prefers instead of insisting",
+        ),
+    ],
+)
+async def test_a_service_without_endpoints_says_why(world, only_local, told):
+    install(world, only_local=only_local)
+
+    answer = await refusal(world)
+
+    assert answer.startswith(b"HTTP/1.1 503 ") and b"x-mesh-error: no-endpoints\r\n" in answer
+    assert told in answer
