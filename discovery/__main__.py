@@ -13,6 +13,7 @@ from discovery.check import check, show
 from discovery.cluster.access import Access
 from discovery.log import LogFormat, configure
 from discovery.objects import Ref
+from discovery.places import Place
 from discovery.serve import Settings, serve
 from nodeproxy.mesh.address import HEADLESS_RANGE, MESH_RANGE, Range, address_range
 
@@ -58,7 +59,8 @@ def serve_command(
     headless_range: HeadlessRange = str(HEADLESS_RANGE),
     policy_namespace: PolicyNamespace = POLICY_MAP.namespace,
     policy_name: PolicyName = POLICY_MAP.name,
-    node: Annotated[str, typer.Option(help="Name of this node; its pods are known as callers then.")] = "",
+    node: Annotated[str, typer.Option(help="Name of this node: whose pods call, and which endpoints are near.")] = "",
+    zone: Annotated[str, typer.Option(help="Its zone; kube: reads it from the Node by default.")] = "",
     on_demand: Annotated[
         bool, typer.Option("--on-demand", help="Follow endpoints only of services that a worker wants (kube:).")
     ] = False,
@@ -70,6 +72,7 @@ def serve_command(
 ) -> None:
     """Serve the mesh that the objects make to the workers of this node."""
     scope = _scope(mesh_range, headless_range, Ref("ConfigMap", policy_namespace, policy_name))
+    scope = replace(scope, place=Place(node, zone))
     where = _source(source)
     if isinstance(where, Access):  # a folder is read whole anyway
         scope = replace(scope, on_demand=on_demand)

@@ -43,7 +43,8 @@ class Settings(BaseSettings):
     default_namespace: str = Field(
         "default", description="the namespace that <service>.mesh is in for callers that are no pods; empty: none"
     )
-    node_name: str = Field("", description="name of this node (kube:); its pods are known as callers then")
+    node_name: str = Field("", description="name of this node: whose pods are known as callers, what is near")
+    zone: str = Field("", description="its zone; by default the label topology.kubernetes.io/zone of its Node object")
     on_demand: bool = Field(True, description="follow endpoints only of services that pods of this node call (kube:)")
     access_log: Literal["off", "json", "text"] = Field("off", description="one line per request on stdout")
     log_format: Literal["json", "text"] = Field("text", description="what happens to the proxy itself, on stderr")

@@ -108,6 +108,7 @@ class Supervisor:
             *(["--state", settings.state_file] if settings.state_file else []),
             *(["--node", settings.node_name] if settings.node_name else []),
             *(["--on-demand"] if settings.on_demand else []),
+            *(["--zone", settings.zone] if settings.zone else []),
         ]  # fmt: skip
         # Its stdin ends with us, and so does it, however we die.
         if self._lifeline >= 0:

@@ -7,6 +7,7 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup
 
+from discovery.cluster.node import node_of
 from discovery.cluster.on_demand import OnDemand, slices_of_all
 from discovery.cluster.part import Part
 from discovery.cluster.pods import callers_of, pods_of
@@ -21,7 +22,7 @@ GATHER_S = 0.01  # changes that come together are taken together; far below what
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to follow. `node` is this node's name, "" where nobody has to know who calls."""
+    """What to follow. `node` is this node's name, "" where nobody has to know who calls and what is near."""
 
     policy_map: Ref
     node: str = ""
@@ -49,6 +50,7 @@ class Plan:
                 why="policies of single namespaces",
                 without=policy_map,
             ),
+            *((node_of(self.node),) if self.node else ()),
             *(() if self.on_demand else (slices_of_all("endpoints are not followed on demand"),)),
         )
 
