@@ -1,6 +1,7 @@
 """The command line: `python -m discovery serve` and `python -m discovery check DIR`."""
 
 from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from rich.console import Console
 from discovery.catalogue import POLICY_MAP, Scope
 from discovery.check import check, show
 from discovery.cluster.access import Access
+from discovery.external_names import Server
 from discovery.log import LogFormat, configure
 from discovery.objects import Ref
 from discovery.places import Place
@@ -51,6 +53,14 @@ def _scope(mesh_range: str, headless_range: str, policy_map: Ref) -> Scope:
     return Scope(*ranges, policy_map)
 
 
+def _server(text: str) -> Server | None:
+    address, _, port = text.rpartition(":")
+    try:
+        return Server(str(ip_address(address.strip("[]"))), int(port)) if text else None
+    except ValueError:
+        raise typer.BadParameter(f"expected 10.96.0.10:53 or [::1]:53, got {text!r}", param_hint="--resolver") from None
+
+
 @app.command("serve")
 def serve_command(
     source: Annotated[str, typer.Option(metavar="files:DIR|kube:[KUBECONFIG]", help="Where the objects come from.")],
@@ -64,6 +74,9 @@ def serve_command(
     on_demand: Annotated[
         bool, typer.Option("--on-demand", help="Follow endpoints only of services that a worker wants (kube:).")
     ] = False,
+    resolver: Annotated[
+        str, typer.Option(metavar="ADDRESS:PORT", help="DNS server for ExternalNames; by default the system's.")
+    ] = "",
     state: Annotated[Path | None, typer.Option(help="File that keeps the last good state for the next start.")] = None,
     log_format: Annotated[LogFormat, typer.Option(help="How log lines look.")] = "text",
     until_eof: Annotated[
@@ -76,7 +89,7 @@ def serve_command(
     where = _source(source)
     if isinstance(where, Access):  # a folder is read whole anyway
         scope = replace(scope, on_demand=on_demand)
-    settings = Settings(where, socket, scope, STDIN if until_eof else None, node, state)
+    settings = Settings(where, socket, scope, STDIN if until_eof else None, node, state, _server(resolver))
     configure(log_format)
     raise typer.Exit(anyio.run(serve, settings, backend="asyncio"))
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -15,8 +16,10 @@ from anyio.abc import TaskStatus
 
 from discovery.catalogue import Catalogue, Scope
 from discovery.cluster.access import Access, NoAccess
+from discovery.external_names import ExternalNames, Found, Server
 from discovery.files import Files
 from discovery.folder import Folder
+from discovery.foreign_addresses import refusal
 from discovery.last_good import LastGood
 from discovery.log import ProblemLog, tell
 from discovery.policy_layers import Verdict
@@ -43,6 +46,8 @@ class Settings:
     """The name of this node, "" for none: who calls is not known then."""
     state: Path | None = None
     """Where the last good state is kept, None for nowhere."""
+    resolver: Server | None = None
+    """Which DNS server resolves ExternalNames, None for those of /etc/resolv.conf."""
 
 
 async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> int:
@@ -69,7 +74,7 @@ async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TAS
         tell("serving", socket=settings.socket, source=settings.source)
         try:
             async with _opened(settings, wants, intake) as source:
-                await source.run(intake.take)
+                await _with_external_names(source, settings).run(intake.take)
         except NoAccess as error:
             tell("no way to the API server", logging.ERROR, reason=error)
             group.cancel_scope.cancel()
@@ -96,6 +101,19 @@ async def _opened(settings: Settings, wants: "_Wanted", intake: "Intake") -> Asy
         wants.pass_on(cluster.want)
         intake.announce = events.note
         yield cluster
+
+
+def _with_external_names(source: Source, settings: Settings) -> Source:
+    scope = settings.scope
+    ranges = (scope.mesh_range, scope.headless_range)
+    refused = partial(refusal, own_ranges=ranges, loopback_allowed=isinstance(settings.source, Path))
+
+    async def lookup(name: str) -> Found:
+        from discovery.dns_lookup import look_up  # costs 7 MiB, and most meshes have no such service
+
+        return await look_up(name, settings.resolver)
+
+    return ExternalNames(source, lookup, refused, anyio.sleep, on_demand=scope.on_demand)
 
 
 class _Wanted:

@@ -35,6 +35,7 @@ class Settings(BaseSettings):
     listen: Address = Field("127.0.0.1:8077", description="address that serves HTTP by mesh name")
     admin: Address = Field("127.0.0.1:9077", description="address of /metrics, /livez and /readyz")
     dns: MaybeAddress = Field("", description="address that answers DNS for the zone mesh, UDP and TCP; empty: none")
+    resolver: MaybeAddress = Field("", description="DNS server for ExternalName services; empty: /etc/resolv.conf's")
     workers: int = Field(1, ge=1, le=64, description="worker processes; worker n serves admin on its port + n")
     run_dir: str = Field("", description="folder of the process' sockets; a private temporary one by default")
     mesh_range: str = Field("127.77.0.0/16", description="virtual addresses of services with a ClusterIP")

@@ -108,6 +108,7 @@ class Supervisor:
             *(["--state", settings.state_file] if settings.state_file else []),
             *(["--node", settings.node_name] if settings.node_name else []),
             *(["--on-demand"] if settings.on_demand else []),
+            *(["--resolver", settings.resolver] if settings.resolver else []),
             *(["--zone", settings.zone] if settings.zone else []),
         ]  # fmt: skip
         # Its stdin ends with us, and so does it, however we die.
