@@ -128,6 +128,14 @@ def test_ready_is_serving_and_not_terminating_and_unknown_means_well(ready, serv
     assert state_of(Conditions(ready, serving, terminating)) == state
 
 
+@pytest.mark.parametrize("conditions", [None, {}, {"ready": None, "serving": None, "terminating": None}])
+def test_an_endpoint_of_which_nothing_is_said_is_ready(conditions):
+    silent = endpoint("10.0.0.1")
+    silent["conditions"] = conditions
+
+    assert addresses(service(), slice_of("shop/reviews", silent)) == [("10.0.0.1", 8080)]
+
+
 def test_draining_endpoints_are_left_alone_while_one_is_ready():
     draining = endpoint("10.0.0.1", ready=False, serving=True, terminating=True)
 

@@ -37,8 +37,12 @@ def until(claim, what):
         pause.wait(0.01)
 
 
+class SixServer(http.server.ThreadingHTTPServer):
+    address_family = socket.AF_INET6
+
+
 @contextmanager
-def server(name, gate=None):
+def server(name, gate=None, host="127.0.0.1"):
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         wbufsize = -1
@@ -56,7 +60,8 @@ def server(name, gate=None):
         def log_message(self, *_):
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
+    kind = SixServer if ":" in host else http.server.ThreadingHTTPServer
+    with kind((host, 0), Handler) as httpd:
         httpd.daemon_threads = True
         httpd.block_on_close = False
         thread = threading.Thread(target=httpd.serve_forever, args=(0.05,))
