@@ -169,7 +169,7 @@ class Worker:
                 )
             )
         )
-        handler = Admin(registry, lambda: self._live.ready and not self._draining, self._debug)
+        handler = Admin(registry, lambda: self._main is not None and not self._draining, self._debug)
         service = Service(namespace="", name="admin", ports=(Port(number=0),))
         route = Route(service, service.ports[0], {}, handler, RouteStats())
 

@@ -14,14 +14,6 @@ MANIFESTS = Path(__file__).parents[2] / "manifests"
 ZONE_LABEL = "topology.kubernetes.io/zone"
 
 
-@pytest.fixture
-def shop(cluster, request):
-    """A namespace of the test's own."""
-    name = "places-" + request.node.name.split("[")[0].removeprefix("test_").replace("_", "-")[:40].strip("-")
-    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    return name
-
-
 def node(name, zone):
     return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": {ZONE_LABEL: zone}}}
 
@@ -110,7 +102,8 @@ def test_the_api_server_s_own_defaults_for_services_are_understood(cluster, shop
     assert [each.hostname for each in of_pods.ports[0].endpoints] == ["pods-0"] and of_pods.virtual_address
 
 
-def test_an_external_name_has_the_addresses_of_its_name_and_none_of_the_node_s_own(cluster, shop, tmp_path):
+@pytest.mark.parametrize("flags", [(), ("--on-demand",)], ids=["always", "on-demand"])
+def test_an_external_name_has_the_addresses_of_its_name_and_none_of_the_node_s_own(cluster, shop, tmp_path, flags):
     alias = service(f"{shop}/bank", ports=[], type="ExternalName", externalName="bank.example")
     del alias["spec"]["clusterIP"]
     zone = Zone(bank_example=[("A", 1, "192.0.2.1"), ("A", 1, "127.0.0.1")])
@@ -118,7 +111,10 @@ def test_an_external_name_has_the_addresses_of_its_name_and_none_of_the_node_s_o
 
     with serving(zone):
         resolver = f"127.0.0.1:{zone.port}"
-        with Follower(cluster.kubeconfig(ADMIN), tmp_path, "--resolver", resolver) as follower:
+        with Follower(cluster.kubeconfig(ADMIN), tmp_path, "--resolver", resolver, *flags) as follower:
+            follower.until(lambda it: f"{shop}/bank" in it.services, "the service")
+            assert follower.services[f"{shop}/bank"].dormant == bool(flags) and bool(flags) != bool(zone.asked)
+            follower.want(f"{shop}/bank")
             follower.until(lambda it: it.addresses(f"{shop}/bank") == ["192.0.2.1:80"], "the address")
             zone.records["bank.example"] = [("A", 1, "192.0.2.2")]
             follower.until(lambda it: it.addresses(f"{shop}/bank") == ["192.0.2.2:80"], "the new address")
