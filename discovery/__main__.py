@@ -89,7 +89,7 @@ def serve_command(
     where = _source(source)
     if isinstance(where, Access):  # a folder is read whole anyway
         scope = replace(scope, on_demand=on_demand)
-    settings = Settings(where, socket, scope, STDIN if until_eof else None, node, state, _server(resolver))
+    settings = Settings(where, socket, scope, STDIN if until_eof else None, state, _server(resolver))
     configure(log_format)
     raise typer.Exit(anyio.run(serve, settings, backend="asyncio"))
 

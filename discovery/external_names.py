@@ -20,6 +20,7 @@ from nodeproxy.mesh.wire import Fact
 
 TTL_LEAST_S = 1.0  # 0 is common and means "do not cache"; a second is what asking at each request would not beat
 TTL_MOST_S = 300.0  # a TTL of days is a mistake more often than a promise
+LOOKUPS_MOST = 16  # at once, each with a socket of its own; some clusters have hundreds of such services
 RETRY_S = 5.0  # after a failure, doubled for each in a row
 RETRY_MOST_S = 60.0
 FIRST_ANSWERS_S = 2.0  # workers keep the table they have for so long, before one whose names nobody has asked for yet
@@ -93,6 +94,7 @@ class ExternalNames:
         self._refusal = refusal
         self._sleep = sleep
         self._on_demand = on_demand
+        self._at_once = anyio.Semaphore(LOOKUPS_MOST)
         self._group: TaskGroup
         self._take: Callable[[Batch], None]
         self._last = Batch(in_sync=False)
@@ -187,7 +189,8 @@ class ExternalNames:
             failures = 0
             while True:
                 try:
-                    found = await self._lookup(alias.name)
+                    async with self._at_once:
+                        found = await self._lookup(alias.name)
                 except NotFound as error:
                     alias.failed, failures = str(error), failures + 1
                     wait_s = min(RETRY_S * 2.0 ** min(failures - 1, 10), RETRY_MOST_S)

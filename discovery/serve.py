@@ -42,8 +42,6 @@ class Settings:
     socket: Path
     scope: Scope
     ends_with: int | None = None
-    node: str = ""
-    """The name of this node, "" for none: who calls is not known then."""
     state: Path | None = None
     """Where the last good state is kept, None for nowhere."""
     resolver: Server | None = None
@@ -94,7 +92,7 @@ async def _opened(settings: Settings, wants: "_Wanted", intake: "Intake") -> Asy
     from discovery.cluster.watch import World
 
     world = World(anyio.sleep, time.monotonic, random.random)
-    plan = Plan(settings.scope.policy_map, settings.node, settings.scope.on_demand)
+    plan = Plan(settings.scope.policy_map, settings.scope.place.node, settings.scope.on_demand)
     async with connected(settings.source) as api:
         events = Events(api, world, time.time)
         cluster = Cluster(api, plan, world, beside=events.run)

@@ -8,7 +8,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from discovery.catalogue import Catalogue, Scope
-from discovery.external_names import FIRST_ANSWERS_S, ExternalNames, Found, NotFound
+from discovery.external_names import FIRST_ANSWERS_S, LOOKUPS_MOST, ExternalNames, Found, NotFound
 from discovery.problem import Problem
 from discovery.source import Batch, Followed, Unfollowed
 from tests.discovery.kube import delete, put, service
@@ -241,6 +241,23 @@ async def test_the_first_mesh_does_not_wait_for_ever():
 
         assert early == []
         assert here.addresses == ["192.0.2.1:80"]
+
+
+async def test_hundreds_of_names_are_asked_for_a_few_at_a_time_and_all_in_the_end():
+    async with desk() as here:
+        aliases = [
+            service(f"shop/bank-{number}", type="ExternalName", externalName=f"bank-{number}.example", clusterIP="")
+            for number in range(100)
+        ]
+        await here.feed(*map(put, aliases))
+        at_once = len(here.asked)
+        here.answers = {f"bank-{number}.example": (["192.0.2.1"], 30) for number in range(100)}
+        while len(here.asked) < 100:
+            await here.settle()
+        await here.settle()
+
+        assert at_once == LOOKUPS_MOST
+        assert all(each.ports[0].endpoints for each in here.catalogue.services.values())
 
 
 async def test_on_demand_a_name_is_asked_for_while_its_service_is_followed():

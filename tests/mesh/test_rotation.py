@@ -3,8 +3,10 @@
 from dataclasses import dataclass, field
 
 import pytest
+from hypothesis import given
+from hypothesis.strategies import booleans, floats, integers, lists, tuples
 
-from nodeproxy.mesh.balance import InTurn
+from nodeproxy.mesh.balance import InTurn, by_chance
 from nodeproxy.mesh.health import Health, connect_failed
 from nodeproxy.mesh.rotation import Rotation
 
@@ -168,3 +170,24 @@ def test_a_farther_one_that_is_fit_comes_before_a_nearer_one_that_is_not():
 
     assert given_by(rotation(far.values()), tried=[far["a"]]) == "c"
     assert given_by(rotation(far.values()), tried=[far["a"], far["c"]]) == "b"
+
+
+CONDITION = tuples(integers(0, 2), booleans(), booleans())  # distance, fit, tried
+
+
+@given(drawn=lists(CONDITION, max_size=8), chance=floats(0, 1, exclude_max=True))
+def test_whoever_is_given_nobody_better_was_left(drawn, chance):
+    all_of_them = [
+        Member(str(index), distance=away, health=Health(probes_down=not fit))
+        for index, (away, fit, _) in enumerate(drawn)
+    ]
+    tried = [member for member, (_, _, was_tried) in zip(all_of_them, drawn, strict=True) if was_tried]
+
+    found = Rotation(all_of_them, by_chance, lambda: chance).next(NOW, Request(tried))
+
+    def rank(member):
+        return member in tried, member.health.probes_down, 0 if member.health.probes_down else member.distance
+
+    assert (found is None) == (not all_of_them)
+    assert found is None or found in tried or rank(found) == min(map(rank, all_of_them))
+    assert found not in tried or len(tried) == len(all_of_them)
