@@ -119,6 +119,9 @@ def test_an_external_name_has_the_addresses_of_its_name_and_none_of_the_node_s_o
             zone.records["bank.example"] = [("A", 1, "192.0.2.2")]
             follower.until(lambda it: it.addresses(f"{shop}/bank") == ["192.0.2.2:80"], "the new address")
             log = follower.log.read_text()
+    assert (
+        cluster.kubectl("delete", "service", "bank", f"--namespace={shop}").returncode == 0
+    )  # no other test's problem
 
     assert "bank.example: 127.0.0.1 is not called: it is a loopback address of the node" in log
 
