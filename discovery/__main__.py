@@ -1,4 +1,4 @@
-"""The command line: `python -m discovery serve` and `python -m discovery check DIR`."""
+"""The command line: `python -m discovery serve`, `check DIR` and `cluster-dns keep|remove|show`."""
 
 from dataclasses import replace
 from ipaddress import ip_address
@@ -12,6 +12,7 @@ from rich.console import Console
 from discovery.catalogue import POLICY_MAP, Scope
 from discovery.check import check, show
 from discovery.cluster.access import Access
+from discovery.cluster_dns.command import app as cluster_dns
 from discovery.external_names import Server
 from discovery.log import LogFormat, configure
 from discovery.objects import Ref
@@ -20,6 +21,7 @@ from discovery.serve import Settings, serve
 from nodeproxy.mesh.address import HEADLESS_RANGE, MESH_RANGE, Range, address_range
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(cluster_dns, name="cluster-dns")
 
 STDIN = 0
 

@@ -93,6 +93,33 @@ def network(
     raise typer.Exit(0 if what == "down" or all(present.values()) else 1)
 
 
+@app.command("cluster-dns")
+def cluster_dns(
+    what: Annotated[Literal["keep", "remove", "show"], typer.Argument(help="Put in for good, take out, or look.")],
+    style: Annotated[
+        str | None, typer.Option(metavar="auto|coredns|coredns-custom|kube-dns", help="Where it is configured.")
+    ] = None,
+    kubeconfig: Annotated[Path | None, typer.Option(help="How to reach the API server; else as a pod does.")] = None,
+    namespace: Annotated[str | None, typer.Option(help="Of the mesh: with its end, `keep` takes the part out.")] = None,
+    deployment: Annotated[str | None, typer.Option(help="Of the keeper itself, likewise.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file with any of the settings.")] = None,
+) -> None:
+    """The mesh's part in the cluster's own DNS: forwards the zone mesh to the node's proxy (the setting dns).
+
+    `show` exits with 1 when it is not there. A keeper that runs puts in again what `remove` takes out.
+    """
+    settings = read_settings(config, {})
+    flags: dict[str, object] = {"--kubeconfig": kubeconfig}
+    if settings.dns:
+        flags["--address"] = settings.dns.removesuffix(":53")
+    flags |= {"--style": style} if what != "remove" else {}
+    flags |= {"--log-format": settings.log_format} if what != "show" else {}
+    flags |= {"--namespace": namespace, "--deployment": deployment} if what == "keep" else {}
+    given = [str(word) for flag, value in flags.items() if value is not None for word in (flag, value)]
+    # in our place: a signal to us is a signal to it
+    os.execv(sys.executable, [sys.executable, "-m", "discovery", "cluster-dns", what, *given])
+
+
 @app.command()
 def demo(
     once: Annotated[bool, typer.Option("--once", help="End after the table.")] = False,

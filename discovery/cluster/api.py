@@ -3,7 +3,7 @@
 from asyncio import sslproto
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 import msgspec
@@ -20,8 +20,16 @@ LINE_BYTES = 4 * 1024 * 1024  # etcd stores no object larger than 1.5 MiB; a lon
 # service is a connection.
 TLS_BUFFER_BYTES = 32 * 1024
 HEADERS = {"Accept": "application/json", "User-Agent": "nodeproxy"}
+FIELD_MANAGER = {"fieldManager": "nodeproxy"}  # who wrote a field, as `kubectl get --show-managed-fields` tells
 
 Query = Mapping[str, str]
+
+
+class Body(NamedTuple):
+    """What is sent up."""
+
+    value: Mapping[str, object]
+    type: str = "application/json"
 
 
 class _Status(msgspec.Struct):
@@ -56,10 +64,7 @@ async def _load(access: Access, configuration: Configuration) -> None:
 
 
 class Api:
-    """Reads lists, follows watches, creates events.
-
-    A token is read again from its file before it expires, and after a 401.
-    """
+    """Reads lists, follows watches, changes objects. A token is read anew before it expires, and after a 401."""
 
     def __init__(self, client: ApiClient, access: Access) -> None:
         self._client = client
@@ -74,15 +79,26 @@ class Api:
         async with self._asked(path, query, LIST_S) as answer:
             return bytes(await answer.read())
 
-    async def create(self, path: str, value: Mapping[str, Any]) -> None:
-        """Have an object made in the collection at `path`.
+    async def merge(self, path: str, patch: Mapping[str, object]) -> None:
+        """Change the object at `path`: a field of `patch` replaces the object's, null takes it away (RFC 7386).
 
         Raises:
-            Exists: there is one of that name.
-            ApiError: it has not been made.
+            Conflict: the patch has a `resourceVersion` that the object has no more.
+            ApiError: it is not changed, or nobody can say whether it is.
         """
-        async with self._asked(path, {}, LIST_S, value):
-            pass
+        body = Body(patch, "application/merge-patch+json")
+        async with self._asked(path, FIELD_MANAGER, LIST_S, "PATCH", body) as answer:
+            await answer.read()
+
+    async def create(self, path: str, value: Mapping[str, object]) -> None:
+        """Make the object `value` in the collection at `path`.
+
+        Raises:
+            Conflict: there is one of that name.
+            ApiError: it is not made, or nobody can say whether it is.
+        """
+        async with self._asked(path, FIELD_MANAGER, LIST_S, "POST", Body(value)) as answer:
+            await answer.read()
 
     @asynccontextmanager
     async def lines(self, path: str, query: Query, silence_s: float) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -97,15 +113,16 @@ class Api:
 
     @asynccontextmanager
     async def _asked(
-        self, path: str, query: Query, silence_s: float, created: Mapping[str, Any] | None = None
+        self, path: str, query: Query, silence_s: float, method: str = "GET", body: Body | None = None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
+        headers = dict(HEADERS) if body is None else {**HEADERS, "Content-Type": body.type}
         try:
             answer: aiohttp.ClientResponse = await self._client.call_api(
                 path,
-                "GET" if created is None else "POST",
+                method,
                 query_params=list(query.items()),
-                header_params=dict(HEADERS),
-                body=created,
+                header_params=headers,
+                body=None if body is None else dict(body.value),
                 auth_settings=["BearerToken"],
                 _preload_content=False,
                 _request_timeout=aiohttp.ClientTimeout(sock_connect=CONNECT_S, sock_read=silence_s),

@@ -36,8 +36,8 @@ class NotFound(ApiError):
     """404: neither it nor what it should be in is there."""
 
 
-class Exists(ApiError):
-    """409 to a create: somebody else has made it."""
+class Conflict(ApiError):
+    """409: there is one of that name already, or it is not what the change was made for any more."""
 
 
 class Unreadable(ApiError):
@@ -46,7 +46,7 @@ class Unreadable(ApiError):
 
 def of_status(status: int, text: str, retry_after_s: float = 0.0) -> ApiError:
     """The error that an HTTP status (or the code of a Status object) means."""
-    known = {401: Unauthorized, 403: Forbidden, 404: NotFound, 409: Exists, 410: Gone}.get(status)
+    known = {401: Unauthorized, 403: Forbidden, 404: NotFound, 409: Conflict, 410: Gone}.get(status)
     if known is not None:
         return known(text)
     return Busy(f"{status}: {text}", retry_after_s)

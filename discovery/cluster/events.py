@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import anyio
 
-from discovery.cluster.errors import ApiError, Exists, Forbidden, NotFound, Unauthorized
+from discovery.cluster.errors import ApiError, Conflict, Forbidden, NotFound, Unauthorized
 from discovery.cluster.watch import World
 from discovery.log import tell
 from discovery.objects import Ref
@@ -81,7 +81,7 @@ class Events:
         for _ in range(TRIES):
             try:
                 await self._api.create(path, event_of(verdict, self._wall()))
-            except (Exists, NotFound):  # another node was first; or the namespace is gone, and the map with it
+            except (Conflict, NotFound):  # another node was first; or the namespace is gone, and the map with it
                 return
             except Forbidden as error:
                 self._tell(f"{error}; give nodeproxy's service account create of events in every namespace")

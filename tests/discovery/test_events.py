@@ -7,7 +7,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from discovery.cluster.errors import Busy, Exists, Forbidden, NotFound, Unauthorized, Unreachable, of_status
+from discovery.cluster.errors import Busy, Conflict, Forbidden, NotFound, Unauthorized, Unreachable, of_status
 from discovery.cluster.events import (
     MESSAGE_LIMIT_BYTES,
     PAUSE_S,
@@ -169,7 +169,7 @@ async def test_more_maps_than_the_queue_holds_lose_the_oldest():
     assert [name.split(".")[0] for _, name, _ in api.created] == [ref.name for ref in refs[1:]]
 
 
-@pytest.mark.parametrize("answer", [Exists("is there"), NotFound("no such namespace")])
+@pytest.mark.parametrize("answer", [Conflict("is there"), NotFound("no such namespace")])
 async def test_an_event_that_another_node_has_made_or_whose_namespace_is_gone_is_not_tried_again(told, answer):
     writer = Writer(api := ScriptedApi(answer))
 
@@ -207,5 +207,5 @@ async def test_what_does_not_pass_is_given_up_and_told(told):
 
 
 def test_the_statuses_of_a_create_have_their_meanings():
-    assert type(of_status(409, "")) is Exists
+    assert type(of_status(409, "")) is Conflict
     assert type(of_status(404, "")) is NotFound

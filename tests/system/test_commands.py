@@ -33,6 +33,18 @@ def test_check_names_the_place_and_exits_1(folder):
 
 
 def test_every_command_explains_itself():
-    for words in ([], ["run"], ["check"], ["demo"], ["settings"]):
+    for words in ([], ["run"], ["check"], ["demo"], ["settings"], ["cluster-dns"]):
         done = command(*words, "--help")
         assert done.returncode == 0 and "Usage: nodeproxy" in done.stdout
+
+
+def test_a_way_to_the_api_server_and_a_known_style_are_needed_for_the_clusters_dns(tmp_path):
+    done = command("cluster-dns", "keep", "--style", "kube-dns", "--kubeconfig", str(tmp_path / "none"))
+    wrong = command("cluster-dns", "show", "--style", "bind")
+
+    assert done.returncode == 1
+    assert "no way to the API server" in done.stderr
+    assert wrong.returncode == 2
+    assert "'bind' is not one of 'auto', 'coredns', 'coredns-custom', 'kube-dns'" in " ".join(
+        wrong.stderr.replace("│", " ").split()
+    )

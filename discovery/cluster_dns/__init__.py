@@ -1,0 +1,1 @@
+"""What connects the cluster's own DNS with the mesh's: texts that say so, and who keeps them in force."""

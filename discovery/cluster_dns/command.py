@@ -1,0 +1,135 @@
+"""`python -m discovery cluster-dns keep|remove|show`."""
+
+import logging
+import random
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Literal
+
+import anyio
+import typer
+from anyio.abc import TaskStatus
+
+from discovery.cluster.access import Access, NoAccess
+from discovery.cluster.errors import ApiError
+from discovery.cluster.watch import World
+from discovery.cluster_dns.keeper import Keeper, Task, remove
+from discovery.cluster_dns.objects import Api, config_map, read, texts
+from discovery.cluster_dns.plan import NAMESPACE, Plan, Style, names_read, to_have
+from discovery.cluster_dns.texts import Upstream
+from discovery.log import LogFormat, ProblemLog, configure, tell
+
+LEAVE_S = 5.0  # inside the ten seconds that the manifest gives the pod to end
+
+app = typer.Typer(help="The mesh's part in the cluster's own DNS.", no_args_is_help=True)
+
+Kubeconfig = Annotated[Path | None, typer.Option(help="How to reach the API server; by default as a pod does.")]
+Address = Annotated[str, typer.Option(metavar="ADDRESS[:PORT]", help="Where the nodes answer DNS for the mesh.")]
+StyleOption = Annotated[
+    Literal["auto", "coredns", "coredns-custom", "kube-dns"],
+    typer.Option(help="The ConfigMap in which the cluster's DNS is configured."),
+]
+Format = Annotated[LogFormat, typer.Option(help="How log lines look.")]
+ADDRESS = "169.254.77.1"
+
+
+@app.command("keep")
+def keep_command(
+    kubeconfig: Kubeconfig = None,
+    address: Address = ADDRESS,
+    style: StyleOption = "auto",
+    namespace: Annotated[str, typer.Option(help="The namespace with whose end the part is taken out.")] = "nodeproxy",
+    deployment: Annotated[str, typer.Option(help="The Deployment there, likewise.")] = "nodeproxy-dns",
+    log_format: Format = "text",
+) -> None:
+    """Keep it there, whoever overwrites it, until the mesh is uninstalled."""
+    configure(log_format)
+    raise typer.Exit(_run(_keep, kubeconfig, Task(style, Upstream(address), namespace, deployment)))
+
+
+@app.command("remove")
+def remove_command(kubeconfig: Kubeconfig = None, address: Address = ADDRESS, log_format: Format = "text") -> None:
+    """Take it out, now. A keeper that still runs puts it in again."""
+    configure(log_format)
+    raise typer.Exit(_run(_remove, kubeconfig, Upstream(address)))
+
+
+@app.command("show")
+def show_command(kubeconfig: Kubeconfig = None, address: Address = ADDRESS, style: StyleOption = "auto") -> None:
+    """Say whether it is there, and what would be written; exit status 1 if it is not there."""
+    configure("text")
+    raise typer.Exit(_run(_show, kubeconfig, style, Upstream(address)))
+
+
+# The three commands, each from an API server to the exit status.
+
+Command = Callable[..., Awaitable[int]]
+
+
+def _run(command: Command, kubeconfig: Path | None, *arguments: object) -> int:
+    try:
+        return anyio.run(_connected, command, Access(kubeconfig), arguments, backend="asyncio")
+    except NoAccess as error:
+        tell("no way to the API server", logging.ERROR, reason=error)
+    except ApiError as error:
+        tell("the API server does not do it", logging.ERROR, reason=error)
+    return 1
+
+
+async def _connected(command: Command, access: Access, arguments: tuple[object, ...]) -> int:
+    from discovery.cluster.api import connected  # with its client it costs 45 MiB
+
+    async with connected(access) as api:
+        return await command(api, *arguments)
+
+
+async def _keep(api: Api, task: Task) -> int:
+    keeper = Keeper(api, task, World(anyio.sleep, time.monotonic, random.random))
+    async with anyio.create_task_group() as group:
+        await group.start(_end_on_signal, group.cancel_scope)
+        await keeper.run()
+    with anyio.move_on_after(LEAVE_S, shield=True):
+        try:
+            await keeper.leave()
+        except ApiError as error:
+            tell("ended without knowing why", logging.WARNING, reason=error)
+    tell("ended")
+    return 0
+
+
+async def _remove(api: Api, upstream: Upstream) -> int:
+    plan = await remove(api, upstream)
+    ProblemLog().show(plan.problems)
+    if not plan.changes:
+        tell("nothing to remove")
+    return 1 if plan.problems else 0
+
+
+async def _show(api: Api, style: Style | Literal["auto"], upstream: Upstream) -> int:
+    maps = {name: texts(await read(api, config_map(name))) for name in names_read(style)}
+    plan = to_have(maps, style, upstream)
+    ProblemLog().show(plan.problems)
+    if plan.style is not None:
+        typer.echo(f"{NAMESPACE}/{plan.style}: {'not there' if _is_missing(plan) else 'there'}")
+    for change in plan.changes:
+        for key, text in change.data.items():
+            typer.echo(f"--- {NAMESPACE}/{change.name} {key}")
+            typer.echo("(taken away)" if text is None else text)
+    return 1 if _is_missing(plan) else 0
+
+
+def _is_missing(plan: Plan) -> bool:
+    return bool(plan.changes) or any(problem.severity == "error" for problem in plan.problems)
+
+
+async def _end_on_signal(
+    scope: anyio.CancelScope, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as received:
+        task_status.started()
+        async for number in received:
+            tell("ending", signal=signal.Signals(number).name)
+            scope.cancel()
+            return

@@ -1,0 +1,57 @@
+"""The ConfigMap `coredns-custom`, as AKS and k3s have it: files that the provider's own Corefile imports.
+
+Keys that end in `.server` are server blocks, those that end in `.override` are directives of the block of the cluster's
+names. Each of ours is a key of its own; the others are only looked at.
+"""
+
+from collections.abc import Mapping
+
+from discovery.cluster_dns.coredns import NotWritten, domains_of, refuse_own_zone
+from discovery.cluster_dns.corefile import Block, NotACorefile, parse
+from discovery.cluster_dns.marks import marked
+from discovery.cluster_dns.texts import Upstream, own_namespace, server_block
+
+SERVER, OVERRIDE = "nodeproxy.server", "nodeproxy.override"
+DOMAIN = "cluster.local"
+
+
+def keys(upstream: Upstream, corefile: str) -> dict[str, str]:
+    """The keys of ours with their texts; `corefile`, which imports them, tells domain and port ("" if unknown)."""
+    blocks = [block for block in _blocks(corefile) if block.having("kubernetes")]
+    domains = dict.fromkeys(domain for block in blocks for domain in domains_of(block)) or {DOMAIN: None}
+    ports = list(dict.fromkeys(key.port for block in blocks for key in block.keys if key.scheme == "dns"))
+    return {
+        SERVER: marked(server_block(upstream, ports or ["53"], [])),
+        OVERRIDE: marked([line for domain in domains for line in own_namespace(domain)]),
+    }
+
+
+def imported(corefile: str) -> bool:
+    """Whether a Corefile imports the keys of `coredns-custom`, both kinds."""
+    paths = [
+        path for block in _blocks(corefile) for directive in block.having("import") for path in directive.arguments
+    ]
+    return all(any(path.endswith(end) for path in paths) for end in (".server", ".override"))
+
+
+def refuse_others(data: Mapping[str, str], corefile: str) -> None:
+    """Look at everybody else's blocks.
+
+    Raises:
+        NotWritten: one of them is for the mesh's zone.
+    """
+    refuse_own_zone(_blocks(corefile))
+    for key, text in data.items():
+        if key.endswith(".server") and key != SERVER:
+            try:
+                refuse_own_zone(_blocks(text))
+            except NotWritten as error:
+                raise NotWritten(f"{key}: {error}", error.line) from error
+
+
+def _blocks(text: str) -> tuple[Block, ...]:
+    """The blocks of a text that is not ours to write: one that is not understood has none."""
+    try:
+        return parse(text)
+    except NotACorefile:
+        return ()

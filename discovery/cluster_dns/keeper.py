@@ -1,0 +1,186 @@
+"""Keeps the mesh's part in the cluster's DNS: put in, put in again when somebody overwrites it, taken out at the end.
+
+The end is that of the keeper's own namespace or Deployment. There is no finalizer: a keeper that does not work must not
+hold up an uninstall, and what it leaves behind then answers mesh names with an error and nothing else.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import anyio
+
+from discovery.cluster.errors import ApiError, Conflict, Forbidden, NotFound, Unauthorized
+from discovery.cluster.watch import Watch, World
+from discovery.cluster_dns.objects import Api, Place, Seen, config_map, forbidden, owners, read, texts, write
+from discovery.cluster_dns.plan import NAMESPACE, STYLES, Change, Plan, Style, names_read, not_to_have, to_have
+from discovery.cluster_dns.texts import Upstream
+from discovery.log import ProblemLog, tell
+from discovery.problem import Problem
+
+REST_S = 0.5  # after a write, and twice as much after each further one: two who overwrite each other must not storm
+REST_MAX_S = 30.0
+STEADY_S = 60.0  # without a write or a failure for so long, the next one is the first again
+TRIES = 5  # of a change that others are quicker than each time
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is kept, and as whose part."""
+
+    style: Style | Literal["auto"]
+    upstream: Upstream
+    namespace: str
+    deployment: str
+
+
+class Keeper:
+    """Follows the ConfigMaps and its own owners, for good. A failure is told and tried again, never the end."""
+
+    def __init__(self, api: Api, task: Task, world: World) -> None:
+        self._api = api
+        self._task = task
+        self._world = world
+        self._woken = anyio.Event()
+        self._leaving = anyio.Event()
+        self._maps = {name: Seen(config_map(name), self._wake, world.now) for name in names_read(task.style)}
+        self._owners = [Seen(place, self._wake, world.now) for place in owners(task.namespace, task.deployment)]
+        self._log = ProblemLog()
+        self._style: Style | None = None
+        self._left = False
+        self._rest_s = REST_S
+        self._restless_at = -STEADY_S
+
+    async def run(self) -> None:
+        """Keep, until cancelled."""
+        async with anyio.create_task_group() as group:
+            for seen in (*self._owners, *self._maps.values()):
+                group.start_soon(Watch(seen.place.resource, self._api, seen, self._world).run)
+            while True:
+                await self._woken.wait()
+                self._woken = anyio.Event()
+                if await self._step():
+                    await self._rest()
+
+    async def leave(self) -> None:
+        """Take the mesh's part out if the keeper's owners are going: to be called when it ends, whatever it has seen.
+
+        Raises:
+            ApiError: nobody can say whether they are, or it cannot be taken out.
+        """
+        if self._left:  # by now the permissions may be gone too
+            return
+        for seen in self._owners:
+            seen.take(await read(self._api, seen.place))
+        if self._is_leaving:
+            await remove(self._api, self._task.upstream, names_read(self._task.style))
+
+    @property
+    def _is_leaving(self) -> bool:
+        return any(seen.ending for seen in self._owners)
+
+    def _wake(self) -> None:
+        self._woken.set()
+        if self._is_leaving and not self._leaving.is_set():
+            tell("uninstalled", owner=next(seen.place.subject for seen in self._owners if seen.ending))
+            self._leaving.set()
+
+    async def _step(self) -> bool:
+        """Do what is to be done now; whether anything was."""
+        plan = self._plan()
+        failed = await self._carry_out(plan.changes)
+        self._left = self._leaving.is_set() and not plan.changes and not plan.problems
+        watching = (seen.problem() for seen in (*self._owners, *self._maps.values()))
+        unowned = (_unowned(seen.place) for seen in self._owners if seen.known and not seen.object and not seen.ending)
+        self._log.show((*filter(None, watching), *unowned, *plan.problems, *failed))
+        return bool(plan.changes)
+
+    def _plan(self) -> Plan:
+        maps = {name: texts(seen.object) for name, seen in self._maps.items()}
+        if self._leaving.is_set():
+            return not_to_have(maps, self._task.upstream)
+        if not all(seen.known for seen in self._maps.values()):
+            return Plan()
+        plan = to_have(maps, self._task.style, self._task.upstream)
+        if plan.style != self._style:
+            self._style = plan.style
+            tell("keeping", style=plan.style, upstream=self._task.upstream.address)
+        return plan
+
+    async def _carry_out(self, changes: Iterable[Change]) -> list[Problem]:
+        failed = []
+        for change in changes:
+            seen = self._maps[change.name]
+            version = seen.object.metadata.resource_version if seen.object else ""
+            try:
+                await write(self._api, change, version)
+                _tell(change, "removed" if self._leaving.is_set() else "written")
+            except (Conflict, NotFound):
+                pass  # the watch brings what is there by now
+            except ApiError as error:
+                if isinstance(error, Unauthorized):
+                    await self._api.reload_token()
+                failed.append(_not_written(error, seen.place))
+                self._woken.set()
+        return failed
+
+    async def _rest(self) -> None:
+        """Wait, ever longer while there is always something; not a moment when the end has come meanwhile."""
+        now = self._world.now()
+        if now - self._restless_at >= STEADY_S:
+            self._rest_s = REST_S
+        rest_s, self._rest_s = self._rest_s, min(self._rest_s * 2, REST_MAX_S)
+        if self._leaving.is_set():
+            await self._world.sleep(rest_s)
+        else:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._nap, rest_s, group.cancel_scope)
+                await self._leaving.wait()
+                group.cancel_scope.cancel()
+        self._restless_at = self._world.now()
+
+    async def _nap(self, rest_s: float, scope: anyio.CancelScope) -> None:
+        await self._world.sleep(rest_s)
+        scope.cancel()
+
+
+async def remove(api: Api, upstream: Upstream, names: Iterable[str] = STYLES) -> Plan:
+    """Take the mesh's part out of the ConfigMaps of these names; gives what was done.
+
+    Raises:
+        Conflict: others changed them again and again meanwhile.
+        ApiError: one cannot be read or written.
+    """
+    left = TRIES
+    while True:
+        try:
+            return await _remove_once(api, upstream, names)
+        except Conflict:
+            left -= 1
+            if not left:
+                raise
+
+
+async def _remove_once(api: Api, upstream: Upstream, names: Iterable[str]) -> Plan:
+    found = {name: await read(api, config_map(name)) for name in names}
+    plan = not_to_have({name: texts(kept) for name, kept in found.items()}, upstream)
+    for change in plan.changes:
+        kept = found[change.name]
+        await write(api, change, kept.metadata.resource_version if kept else "")
+        _tell(change, "removed")
+    return plan
+
+
+def _tell(change: Change, event: str) -> None:
+    tell(event, map=f"{NAMESPACE}/{change.name}", keys=", ".join(change.data))
+
+
+def _unowned(place: Place) -> Problem:
+    text = "there is none, so an uninstall will not be noticed: say by --namespace and --deployment what runs this"
+    return Problem(text, subject=place.subject, severity="warning")
+
+
+def _not_written(error: ApiError, place: Place) -> Problem:
+    if isinstance(error, Forbidden):
+        return forbidden(error, place)
+    return Problem(f"not written, tried again: {error}", subject=place.subject)

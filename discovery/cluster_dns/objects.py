@@ -1,0 +1,167 @@
+"""The few objects this is about, one watch each, and how they are read and written."""
+
+from collections.abc import Callable, Mapping
+from math import inf
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from discovery.cluster.errors import ApiError, Forbidden
+from discovery.cluster.watch import Api as ReadingApi
+from discovery.cluster.watch import Resource
+from discovery.cluster_dns.plan import NAMESPACE, Change, Data
+from discovery.objects import Metadata, Object
+from discovery.problem import Problem
+from discovery.source import ObjectChange, PutObject
+
+TOLD_AFTER_S = 5.0  # an outage shorter than this is no problem an operator has to know of
+CURE = "apply manifests/dns-rbac.yaml, which has the permissions and their reasons"
+
+
+class KeptMetadata(Metadata, frozen=True, rename="camel"):
+    """`metadata` of an object that is written, or whose end is awaited."""
+
+    resource_version: str = ""
+    deletion_timestamp: str | None = None
+
+
+class Kept(Object, frozen=True, kw_only=True):
+    """A ConfigMap with its texts, or any other object without."""
+
+    metadata: KeptMetadata
+    data: dict[str, str] | None = None
+
+
+class _List(msgspec.Struct):
+    items: list[Kept] | None = None
+
+
+class Api(ReadingApi, Protocol):
+    """See `api.Api`."""
+
+    async def merge(self, path: str, patch: Mapping[str, object]) -> None: ...
+
+    async def create(self, path: str, value: Mapping[str, object]) -> None: ...
+
+
+class Place(NamedTuple):
+    """Where one object is."""
+
+    kind: str
+    collection: str
+    name: str
+
+    @property
+    def resource(self) -> Resource:
+        """What to watch."""
+        return Resource(self.kind, self.collection, Kept, {"fieldSelector": f"metadata.name={self.name}"})
+
+    @property
+    def subject(self) -> str:
+        """As a log line names it."""
+        parts = self.collection.split("/")
+        namespace = f"{parts[parts.index('namespaces') + 1]}/" if "namespaces" in parts[:-1] else ""
+        return f"{self.kind} {namespace}{self.name}"
+
+
+def config_map(name: str) -> Place:
+    """A ConfigMap of the cluster's DNS."""
+    return Place("ConfigMap", f"/api/v1/namespaces/{NAMESPACE}/configmaps", name)
+
+
+def owners(namespace: str, deployment: str) -> tuple[Place, Place]:
+    """The objects with whose end the mesh is uninstalled."""
+    return (
+        Place("Namespace", "/api/v1/namespaces", namespace),
+        Place("Deployment", f"/apis/apps/v1/namespaces/{namespace}/deployments", deployment),
+    )
+
+
+def texts(kept: Kept | None) -> Data | None:
+    """The texts of a ConfigMap, None when there is none."""
+    return None if kept is None else kept.data or {}
+
+
+async def read(api: Api, place: Place) -> Kept | None:
+    """The object as it is now, None when there is none. By a list, as the permissions are those of a watch.
+
+    Raises:
+        ApiError: it cannot be read.
+    """
+    answer = await api.read(place.resource.path, place.resource.query)
+    items = msgspec.json.decode(answer, type=_List).items
+    return items[0] if items else None
+
+
+async def write(api: Api, change: Change, version: str) -> None:
+    """Carry out `change` on the ConfigMap that was read in `version`.
+
+    Raises:
+        Conflict: it is another one by now.
+        ApiError: it is not written, or nobody can say whether it is.
+    """
+    place = config_map(change.name)
+    if change.create:
+        meta = {"name": change.name, "namespace": NAMESPACE}
+        await api.create(
+            place.collection, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": dict(change.data)}
+        )
+    else:
+        patch = {"metadata": {"resourceVersion": version}, "data": dict(change.data)}
+        await api.merge(f"{place.collection}/{change.name}", patch)
+
+
+class Seen:
+    """What the watch of one object has told."""
+
+    def __init__(self, place: Place, wake: Callable[[], None], now: Callable[[], float]) -> None:
+        self.place = place
+        self.known = False
+        """Whether it has been in sync: only then None means that there is none."""
+        self.object: Kept | None = None
+        self.ending = False
+        """Whether it is being deleted, or was there and is gone."""
+        self._wake = wake
+        self._now = now
+        self._error: ApiError | None = None
+        self._failing_since = inf
+
+    def changed(self, changes: tuple[ObjectChange, ...]) -> None:
+        """See `watch.Heard`."""
+        for change in changes:
+            found = change.object if isinstance(change, PutObject) else None
+            self.take(found if isinstance(found, Kept) else None)
+        self._wake()
+
+    def take(self, found: Kept | None) -> None:
+        """The object is this one now."""
+        if found is None:
+            self.ending = self.ending or self.object is not None
+        else:
+            self.ending = found.metadata.deletion_timestamp is not None
+        self.object = found
+
+    def synced(self) -> None:
+        """See `watch.Heard`."""
+        if not self.known or self._error is not None:
+            self._wake()
+        self.known, self._error, self._failing_since = True, None, inf
+
+    def failed(self, error: ApiError) -> None:
+        """See `watch.Heard`."""
+        self._error = error
+        self._failing_since = min(self._failing_since, self._now())
+        self._wake()
+
+    def problem(self) -> Problem | None:
+        """What an operator has to know; a missing permission at once, a short outage not at all."""
+        if isinstance(self._error, Forbidden):
+            return forbidden(self._error, self.place)
+        if self._error is None or self._now() - self._failing_since < TOLD_AFTER_S:
+            return None
+        return Problem(f"not followed: {self._error}", subject=self.place.subject)
+
+
+def forbidden(error: Forbidden, place: Place) -> Problem:
+    """A missing permission, and how to get it."""
+    return Problem(f"the API server forbids it: {error}; {CURE}", subject=place.subject)
