@@ -164,9 +164,11 @@ def test_every_overlay_is_one_that_the_api_server_takes(cluster, maps, name):
     done = cluster.kubectl("apply", *flags)
 
     assert done.returncode == 0, done.stderr
-    first, *_, last = done.stdout.split()
-    assert first == "namespace/nodeproxy"  # by whose end the keeper sees an uninstall
-    assert "rolebinding" in last  # its permissions go after everything else
+    names = [
+        f"{kind.partition('.')[0]}/{name}" for kind, _, name in (line.partition("/") for line in done.stdout.split())
+    ]
+    assert names[0] == "namespace/nodeproxy"  # by whose end the keeper sees an uninstall
+    assert names.index("rolebinding/nodeproxy-dns") > names.index("daemonset/nodeproxy")  # what it needs for it
 
 
 def test_in_k3s_the_configmap_that_is_imported_is_made(cluster, maps, tmp_path):
