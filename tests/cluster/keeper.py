@@ -17,6 +17,12 @@ def apply(cluster, folder=MANIFESTS):
     assert done.returncode == 0, done.stderr
 
 
+def delete(cluster, folder=MANIFESTS):
+    """`kubectl delete -k`, of what is left: other tests expect a cluster without."""
+    done = cluster.kubectl("delete", "--ignore-not-found", f"--kustomize={folder}")
+    assert done.returncode == 0, done.stderr
+
+
 def container(cluster, folder=MANIFESTS):
     """The keeper's container as the manifests of `folder` have it."""
     rendered = cluster.kubectl("create", "--dry-run=client", "--output=json", f"--kustomize={folder}")

@@ -6,15 +6,22 @@ import pytest
 
 from discovery.cluster_dns.coredns import with_mesh
 from discovery.cluster_dns.texts import Upstream
-from tests.cluster.keeper import MANIFESTS, ConfigMaps, Keeper, apply, command
+from tests.cluster.keeper import MANIFESTS, ConfigMaps, Keeper, apply, command, delete
 from tests.discovery.cluster_dns.corefiles import K3S, KUBEADM
 
 OVERLAYS = MANIFESTS.parent / "overlays"
 WITH_MESH = with_mesh(KUBEADM, Upstream("169.254.77.1"))
 
 
+@pytest.fixture(scope="module")
+def clean(cluster):
+    """The cluster, which is left as it was found."""
+    yield cluster
+    delete(cluster)
+
+
 @pytest.fixture
-def maps(cluster):
+def maps(cluster, clean):
     """A cluster with the manifests applied, and without any configuration of DNS yet."""
     apply(cluster)
     maps = ConfigMaps(cluster)
@@ -109,7 +116,7 @@ def test_with_the_manifests_the_part_goes_too(cluster, maps, tmp_path):
     with Keeper(cluster, tmp_path) as keeper:
         maps.until("coredns", has_mesh, "the mesh's part")
 
-        assert cluster.kubectl("delete", f"--kustomize={MANIFESTS}").returncode == 0
+        delete(cluster)
 
     assert maps.data("coredns") == {"Corefile": KUBEADM}
     assert "uninstalled owner=Namespace nodeproxy" in keeper.text

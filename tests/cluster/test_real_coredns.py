@@ -13,7 +13,7 @@ import dns.rcode
 import pytest
 
 from tests.cluster.control_plane import ADMIN, free_port
-from tests.cluster.keeper import ConfigMaps, Keeper, apply
+from tests.cluster.keeper import ConfigMaps, Keeper, apply, delete
 from tests.fakes.coredns import CoreDns
 from tests.fakes.node import until
 
@@ -114,6 +114,7 @@ def cluster_dns(cluster, tmp_path_factory):
         until(lambda: (answer := ask(port, "web.dns-shop.mesh")) and answer.answer, "the mesh's part by a reload")
         yield port
     maps.delete()
+    delete(cluster)
 
 
 @pytest.mark.parametrize("how", [dns.query.udp, dns.query.tcp])
