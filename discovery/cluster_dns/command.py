@@ -2,9 +2,11 @@
 
 import logging
 import random
+import re
 import signal
 import time
 from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -35,6 +37,19 @@ Format = Annotated[LogFormat, typer.Option(help="How log lines look.")]
 ADDRESS = "169.254.77.1"
 
 
+_ADDRESS = re.compile(r"(?:\[(?P<six>[^]]+)\]|(?P<four>[^:]+))(?P<port>:[0-9]{1,5})?|(?P<bare>.+)")
+
+
+def _upstream(text: str) -> Upstream:
+    match = _ADDRESS.fullmatch(text)
+    try:
+        address = ip_address((match and (match["six"] or match["four"] or match["bare"])) or "")
+    except ValueError as error:
+        expected = "expected an address as 169.254.77.1, 169.254.77.1:5353 or [fd00::1]:5353"
+        raise typer.BadParameter(f"{expected}, got {text!r}", param_hint="--address") from error
+    return Upstream(text if match and match["port"] else str(address))
+
+
 @app.command("keep")
 def keep_command(
     kubeconfig: Kubeconfig = None,
@@ -46,21 +61,21 @@ def keep_command(
 ) -> None:
     """Keep it there, whoever overwrites it, until the mesh is uninstalled."""
     configure(log_format)
-    raise typer.Exit(_run(_keep, kubeconfig, Task(style, Upstream(address), namespace, deployment)))
+    raise typer.Exit(_run(_keep, kubeconfig, Task(style, _upstream(address), namespace, deployment)))
 
 
 @app.command("remove")
 def remove_command(kubeconfig: Kubeconfig = None, address: Address = ADDRESS, log_format: Format = "text") -> None:
     """Take it out, now. A keeper that still runs puts it in again."""
     configure(log_format)
-    raise typer.Exit(_run(_remove, kubeconfig, Upstream(address)))
+    raise typer.Exit(_run(_remove, kubeconfig, _upstream(address)))
 
 
 @app.command("show")
 def show_command(kubeconfig: Kubeconfig = None, address: Address = ADDRESS, style: StyleOption = "auto") -> None:
     """Say whether it is there, and what would be written; exit status 1 if it is not there."""
     configure("text")
-    raise typer.Exit(_run(_show, kubeconfig, style, Upstream(address)))
+    raise typer.Exit(_run(_show, kubeconfig, style, _upstream(address)))
 
 
 # The three commands, each from an API server to the exit status.

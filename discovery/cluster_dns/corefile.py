@@ -106,6 +106,13 @@ def parse(text: str) -> tuple[Block, ...]:
     return tuple(blocks)
 
 
+def zones_of(blocks: Sequence[Block]) -> Iterator[tuple[str, int]]:
+    """Every zone that has a server block, and the line where that begins."""
+    for block in blocks:
+        for key in block.keys:
+            yield key.zone, block.line
+
+
 def _words(text: str) -> Iterator[Word]:
     at, line = 0, 1
     while at < len(text):
@@ -159,10 +166,3 @@ def _directive(rest: list[Word]) -> Directive:
     if nesting:
         raise NotACorefile("a brace that is not closed", nesting[-1].line)
     return Directive(tuple(words))
-
-
-def zones_of(blocks: Sequence[Block]) -> Iterator[tuple[str, int]]:
-    """Every zone that has a server block, and the line where that begins."""
-    for block in blocks:
-        for key in block.keys:
-            yield key.zone, block.line

@@ -1,0 +1,35 @@
+"""The command line, as far as it goes without an API server."""
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from discovery.__main__ import app
+from discovery.cluster_dns.command import _upstream
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("169.254.77.1", "169.254.77.1"),
+        ("169.254.77.1:5353", "169.254.77.1:5353"),
+        ("[fd00::1]", "fd00::1"),
+        ("fd00::1", "fd00::1"),
+        ("[fd00::1]:5353", "[fd00::1]:5353"),
+    ],
+)
+def test_an_address_is_written_as_coredns_reads_it(text, address):
+    assert _upstream(text).address == address
+
+
+@pytest.mark.parametrize("text", ["", "here", "169.254.77.1 { }", "169.254.77.1:dns", "169.254.77.1\n}", "[fd00::1"])
+def test_what_is_no_address_does_not_come_into_a_corefile(text):
+    with pytest.raises(typer.BadParameter, match="expected an address as 169"):
+        _upstream(text)
+
+
+def test_without_a_way_to_the_api_server_that_is_said(tmp_path):
+    done = CliRunner().invoke(app, ["cluster-dns", "remove", "--kubeconfig", str(tmp_path / "none")])
+
+    assert done.exit_code == 1
+    assert "no way to the API server" in done.output
