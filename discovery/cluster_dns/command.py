@@ -5,14 +5,13 @@ import random
 import re
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 
 import anyio
 import typer
-from anyio.abc import TaskStatus
 
 from discovery.cluster.access import Access, NoAccess
 from discovery.cluster.errors import ApiError
@@ -102,14 +101,16 @@ async def _connected(command: Command, access: Access, arguments: tuple[object, 
 
 async def _keep(api: Api, task: Task) -> int:
     keeper = Keeper(api, task, World(anyio.sleep, time.monotonic, random.random))
-    async with anyio.create_task_group() as group:
-        await group.start(_end_on_signal, group.cancel_scope)
-        await keeper.run()
-    with anyio.move_on_after(LEAVE_S, shield=True):
-        try:
-            await keeper.leave()
-        except ApiError as error:
-            tell("ended without knowing why", logging.WARNING, reason=error)
+    # open to the very end: a second signal must not cut the leaving short
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as received:
+        async with anyio.create_task_group() as group:
+            group.start_soon(_end_on_signal, received, group.cancel_scope)
+            await keeper.run()
+        with anyio.move_on_after(LEAVE_S, shield=True):
+            try:
+                await keeper.leave()
+            except ApiError as error:
+                tell("ended without knowing why", logging.WARNING, reason=error)
     tell("ended")
     return 0
 
@@ -139,12 +140,8 @@ def _is_missing(plan: Plan) -> bool:
     return bool(plan.changes) or any(problem.severity == "error" for problem in plan.problems)
 
 
-async def _end_on_signal(
-    scope: anyio.CancelScope, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
-) -> None:
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as received:
-        task_status.started()
-        async for number in received:
-            tell("ending", signal=signal.Signals(number).name)
-            scope.cancel()
-            return
+async def _end_on_signal(received: AsyncIterable[signal.Signals], scope: anyio.CancelScope) -> None:
+    async for number in received:
+        tell("ending", signal=number.name)
+        scope.cancel()
+        return
