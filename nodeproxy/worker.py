@@ -15,7 +15,7 @@ from pathlib import Path
 import trio
 from prometheus_client import CollectorRegistry
 
-from nodeproxy.live import Live, Makers, Route
+from nodeproxy.live import Live, Makers
 from nodeproxy.mesh.balance import chooser
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.demand import Usage
@@ -43,6 +43,7 @@ from nodeproxy.policies.timeouts import TimeoutsSettings
 from nodeproxy.protocol.added import Adder
 from nodeproxy.protocol.head import HeadLimits, RequestHead
 from nodeproxy.settings import Settings, own_ranges, ready_file, split_address
+from nodeproxy.table import Route
 from nodeproxy.telemetry.accesslog import AccessLines
 from nodeproxy.telemetry.metrics import RouteNumbers, Sources, WorkerCollector
 from nodeproxy.telemetry.stats import RouteStats, WorkerStats

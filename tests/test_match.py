@@ -2,11 +2,11 @@
 
 import pytest
 
-from nodeproxy import live
+from nodeproxy import table
 from nodeproxy.errors import UnknownCaller
-from nodeproxy.live import Table
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Drop, Replace
+from nodeproxy.table import Table
 from tests.fakes.exchanges import head
 from tests.fakes.tables import Mesh, bare_live, other, web
 
@@ -112,7 +112,7 @@ def test_the_route_of_a_pod_is_found_by_the_field_too_and_stays_while_its_servic
 
 
 def test_spellings_are_remembered_up_to_a_bound(monkeypatch):
-    monkeypatch.setattr(live, "SPELLINGS_MOST", 3)
+    monkeypatch.setattr(table, "SPELLINGS_MOST", 3)
     mesh = Mesh(Replace((web(),)))
     spellings = [b"web.shop.mesh", b"Web.shop.mesh", b"wEb.shop.mesh", b"weB.shop.mesh", b"WEB.shop.mesh"]
 

@@ -10,7 +10,6 @@ from math import inf
 from typing import Protocol
 
 from nodeproxy.errors import BadRequest, ClientGone, DeadlinePassed, HeadTimeout, ProxyError
-from nodeproxy.live import Route
 from nodeproxy.mesh.callers import UNKNOWN, Callers
 from nodeproxy.net.body import ReceivedBody, WholeBody
 from nodeproxy.net.channel import SocketChannel
@@ -20,6 +19,7 @@ from nodeproxy.policies.exchange import Exchange
 from nodeproxy.protocol.added import Adder, Forwarded, forwarded
 from nodeproxy.protocol.head import HeadLimits, RequestHead
 from nodeproxy.protocol.scan import scan_request
+from nodeproxy.table import Route
 from nodeproxy.telemetry.stats import RouteStats, WorkerStats
 
 IN_A_ROW = 16  # pipelined requests answered without waiting before others get a turn

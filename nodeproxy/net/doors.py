@@ -4,10 +4,10 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
-from nodeproxy.live import Route, Table
 from nodeproxy.net.connection import Entrance
 from nodeproxy.net.listener import Door, Listener, bound
 from nodeproxy.net.reactor import Reactor
+from nodeproxy.table import Route, Table
 
 log = logging.getLogger(__name__)
 

@@ -19,8 +19,8 @@ import dns.rdatatype
 import dns.rrset
 from dns.rdatatype import RdataType
 
-from nodeproxy.live import NoTable, Route, Table
 from nodeproxy.mesh import names
+from nodeproxy.table import NoTable, Route, Table
 
 TTL_S = 5  # as CoreDNS answers for services: an address of the mesh is the same for as long as its service lives
 PAYLOAD_BYTES = 1232  # fits any path without fragments (DNS flag day 2020)

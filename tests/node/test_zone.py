@@ -8,10 +8,10 @@ import dns.rcode
 import dns.rdatatype
 import pytest
 
-from nodeproxy.live import NoTable
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Replace
 from nodeproxy.node.zone import PAYLOAD_BYTES, TTL_S, respond
+from nodeproxy.table import NoTable
 from tests.fakes.tables import bare_live
 
 HTTP, METRICS, TIME = Port(80, "http"), Port(9090, "metrics", "tcp"), Port(123, "ntp", "udp")
