@@ -12,7 +12,8 @@ import urllib.request
 from pathlib import Path
 
 LIMIT_S = 60.0  # of any wait; starting takes about five seconds
-ADMIN, CONTROLLERS = "admin-token", "controllers-token"
+ADMIN, CONTROLLERS, SCHEDULER, PROXY = "admin-token", "controllers-token", "scheduler-token", "proxy-token"
+ALWAYS = ("etcd", "kube-apiserver", "kube-controller-manager")
 
 
 def home():
@@ -26,20 +27,34 @@ def free_port():
         return sock.getsockname()[1]
 
 
-class ControlPlane:
-    """etcd, API server and controller manager; each can be killed and started again on the same data."""
+def node_token(node):
+    """What the kubelet of a node says who it is."""
+    return f"{node}-token"
 
-    def __init__(self, folder: Path):
+
+class ControlPlane:
+    """etcd, API server and controller manager; each can be killed and started again on the same data.
+
+    With `nodes`, a scheduler too, and the API server at an `address` that these nodes reach.
+    """
+
+    def __init__(self, folder: Path, address="127.0.0.1", nodes=()):
         self.folder = folder
+        self.address = address
+        self.nodes = tuple(nodes)
         self.etcd, self.peer, self.port = free_port(), free_port(), free_port()
-        self.url = f"https://127.0.0.1:{self.port}"
+        self.url = f"https://{address}:{self.port}"
         self.processes = {}
         self._write_keys()
 
     def __enter__(self):
-        for name in ("etcd", "kube-apiserver", "kube-controller-manager"):
-            self.start(name)
-        self.until(lambda: self.kubectl("get", "serviceaccount", "default").returncode == 0, "the default account")
+        try:
+            for name in (*ALWAYS, "kube-scheduler") if self.nodes else ALWAYS:
+                self.start(name)
+            self.until(lambda: self.kubectl("get", "serviceaccount", "default").returncode == 0, "the default account")
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):
@@ -88,8 +103,10 @@ class ControlPlane:
 
     def admit(self, *tokens):
         """Let those who have these tokens be admins from the next start of the API server on, and no others."""
+        kubelets = [f'{node_token(node)},system:node:{node},{node},"system:nodes"\n' for node in self.nodes]
         (self.folder / "tokens.csv").write_text(
-            f"{CONTROLLERS},system:kube-controller-manager,2,\n"
+            f"{CONTROLLERS},system:kube-controller-manager,2,\n{SCHEDULER},system:kube-scheduler,3,\n"
+            f"{PROXY},system:kube-proxy,4,\n{''.join(kubelets)}"
             + "".join(f'{token},{token},{token},"system:masters"\n' for token in (ADMIN, *tokens))
         )
 
@@ -161,13 +178,23 @@ class ControlPlane:
             ]  # fmt: skip
         if name == "kube-apiserver":
             return [
-                f"--etcd-servers={client}", "--bind-address=127.0.0.1", f"--secure-port={self.port}",
+                f"--etcd-servers={client}", f"--bind-address={self.address}", f"--secure-port={self.port}",
                 f"--cert-dir={folder / 'certs'}", f"--token-auth-file={folder / 'tokens.csv'}",
-                "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none",
+                f"--advertise-address={self.address}",
+                # an EndpointSlice may not hold a loopback address
+                f"--endpoint-reconciler-type={'lease' if self.nodes else 'none'}",
+                "--kubelet-preferred-address-types=InternalIP", "--enable-admission-plugins=NodeRestriction",
                 "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
                 f"--service-account-key-file={folder / 'accounts.key'}",
                 f"--service-account-signing-key-file={folder / 'accounts.key'}",
-                "--authorization-mode=RBAC", "--service-cluster-ip-range=10.96.0.0/16",
+                "--authorization-mode=Node,RBAC", "--service-cluster-ip-range=10.96.0.0/16",
+            ]  # fmt: skip
+        if name == "kube-scheduler":
+            config = self.kubeconfig(SCHEDULER)
+            return [
+                f"--kubeconfig={config}", f"--authentication-kubeconfig={config}", f"--authorization-kubeconfig={config}",
+                "--bind-address=127.0.0.1", f"--secure-port={free_port()}", "--leader-elect=false",
+                f"--cert-dir={folder / 'certs'}",
             ]  # fmt: skip
         return [
             f"--kubeconfig={self.kubeconfig(CONTROLLERS)}", "--bind-address=127.0.0.1", f"--secure-port={free_port()}",

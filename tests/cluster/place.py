@@ -1,0 +1,56 @@
+"""Where a cluster of test nodes is on this machine: one of eight places, so that test runs do not meet.
+
+All that is touched of the machine's own network is a bridge, one cable per node and a route to the pods of each.
+"""
+
+import fcntl
+import subprocess
+from pathlib import Path
+
+from tests.cluster.control_plane import home
+from tests.cluster.node import Cable, run
+
+PLACES = 8
+
+
+class Place:
+    """A free place, held as long as a `with` lasts."""
+
+    def __enter__(self):
+        for number in range(PLACES):
+            self._lock = Path(home().parent / f"place-{number}.lock").open("w")
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                self._lock.close()
+        else:
+            raise AssertionError(f"{PLACES} test clusters run on this machine already")
+        self.bridge, self.address = f"npb{number}", f"10.79.{number}.1"
+        self.cables = [
+            Cable(f"npb{number}n{node}", f"10.79.{number}.1{node}", f"10.{200 + number}.{node}.0/24", f"10.{200 + number}.0.0/16")
+            for node in (1, 2)
+        ]  # fmt: skip
+        subprocess.run(["ip", "link", "del", self.bridge], capture_output=True, check=False)  # of a run that was killed
+        run("ip", "link", "add", self.bridge, "type", "bridge")
+        run("ip", "address", "add", f"{self.address}/24", "dev", self.bridge)
+        run("ip", "link", "set", self.bridge, "up")
+        return self
+
+    def __exit__(self, *_):
+        run("ip", "link", "del", self.bridge)
+        self._lock.close()
+
+    def connect(self, node):
+        """Lay the cable of a node, and show every node the way to the pods of the others."""
+        cable = node.cable
+        run("ip", "link", "add", cable.link, "type", "veth", "peer", "name", "eth0", "netns", str(node.pid))
+        run("ip", "link", "set", cable.link, "master", self.bridge, "up")
+        run("ip", "route", "add", cable.pods, "via", cable.address, "dev", self.bridge)
+        node.run("ip", "link", "set", "lo", "up")
+        node.run("ip", "address", "add", f"{cable.address}/24", "dev", "eth0")
+        node.run("ip", "link", "set", "eth0", "up")
+        node.run("ip", "route", "add", "default", "via", self.address)
+        for other in self.cables:
+            if other != cable:
+                node.run("ip", "route", "add", other.pods, "via", other.address)
