@@ -20,7 +20,8 @@ def write(name: str, out: str, folder: str, entrypoint: list[str]) -> None:
     digest = hashlib.sha256(layer).hexdigest()
     config = json.dumps(
         {
-            "architecture": "amd64", "os": "linux", "created": DATE, "config": {"Env": [PATH], "Entrypoint": entrypoint},
+            "architecture": "amd64", "os": "linux", "created": DATE,
+            "config": {"Env": [PATH], "Entrypoint": entrypoint},
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]}, "history": [{"created": DATE}],
         }
     ).encode()  # fmt: skip

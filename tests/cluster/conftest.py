@@ -5,6 +5,7 @@ import os
 import pytest
 
 from tests.cluster.control_plane import ControlPlane, home
+from tests.cluster.nodes import Nodes, absent
 
 MISSING = f"no Kubernetes in {home()}: the tests of tests/cluster do not run; `make kube` gets it"
 
@@ -35,3 +36,12 @@ def shop(cluster, request):
     account = ("get", "serviceaccount", "default", f"--namespace={name}")
     cluster.until(lambda: cluster.kubectl(*account).returncode == 0, "its account, which pods need")
     return name
+
+
+@pytest.fixture(scope="session")
+def nodes(tmp_path_factory):
+    """The cluster of two nodes, with the image of this repository loaded."""
+    if os.geteuid() or absent():
+        pytest.skip(f"no cluster of two nodes: it needs root and control groups of version 1; missing: {absent()}")
+    with Nodes(tmp_path_factory.mktemp("nodes")) as nodes:
+        yield nodes

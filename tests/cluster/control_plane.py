@@ -192,7 +192,8 @@ class ControlPlane:
         if name == "kube-scheduler":
             config = self.kubeconfig(SCHEDULER)
             return [
-                f"--kubeconfig={config}", f"--authentication-kubeconfig={config}", f"--authorization-kubeconfig={config}",
+                f"--kubeconfig={config}",
+                f"--authentication-kubeconfig={config}", f"--authorization-kubeconfig={config}",
                 "--bind-address=127.0.0.1", f"--secure-port={free_port()}", "--leader-elect=false",
                 f"--cert-dir={folder / 'certs'}",
             ]  # fmt: skip

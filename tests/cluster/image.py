@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 NAME = "docker.io/library/nodeproxy:dev"
-LENT = ("/etc/ssl/certs", "/etc/pip.conf")  # of the machine to the builder: how it reaches its package mirrors
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")  # lent to the builder, whose package mirrors may be our own
 
 
 def build(home: Path, out: Path) -> None:

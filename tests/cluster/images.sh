@@ -41,4 +41,4 @@ if ! [ -e "$KUBE_HOME/base.tar" ]; then
     python3 "$here/archive.py" localhost/base:latest "$KUBE_HOME/base.tar" "$base"
     rm -rf "$base"
 fi
-python3 "$here/image.py" "$images/nodeproxy.tar"
+python3 "$here/image.py" "$KUBE_HOME/nodeproxy.tar"

@@ -5,8 +5,8 @@ Its first process ends with the test run, and all others end with it: nothing is
 
 import json
 import os
-import shutil
 import subprocess
+from ipaddress import ip_network
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +24,7 @@ mount --make-rshared /
 mount -t tmpfs tmpfs /run && mkdir -p /run/netns /run/lock
 mount -t tmpfs tmpfs /var/lib && mkdir -p /var/lib/kubelet && mount --bind kubelet /var/lib/kubelet
 mount -t tmpfs tmpfs /var/log
+mkdir containerd && mount -t tmpfs tmpfs containerd  # in memory: gone with the node, at once
 for each in shown/*; do mount --bind $each /proc/sys/$(basename $each | tr , /); done
 echo 1 > /proc/sys/net/ipv4/ip_forward
 """
@@ -83,12 +84,16 @@ class Node:
             process.wait(LIMIT_S)
         self._plane.until(lambda: not inner or not Path(f"/proc/{inner}").exists(), f"the end of {self.name}")
         self._plane.until(self._remove_cgroups, f"the end of the control groups of {self.name}")
-        shutil.rmtree(self.folder / "containerd", ignore_errors=True)
 
     @property
     def pid(self):
         """Whose network namespace it is, for ip(8)."""
         return self._inner()
+
+    @property
+    def gateway(self):
+        """The node's own address among its pods."""
+        return str(ip_network(self.cable.pods)[1])
 
     def load(self, image):
         """Let the node have the image in an archive."""
@@ -110,12 +115,14 @@ class Node:
 
     def ctr(self, *words, **options):
         """containerd's own client, past the API server and kubelet."""
-        return self.run(home() / "ctr", *self.ctr_flags, *words, **options)
+        return self.run(*self._ctr(*words), **options)
 
-    @property
-    def ctr_flags(self):
-        """Which containerd, and which of its containers."""
-        return [f"--address={self.folder / 'containerd.sock'}", "--namespace=k8s.io"]
+    def ctr_command(self, *words):
+        """The words that run it from outside."""
+        return self.inside(*self._ctr(*words))
+
+    def _ctr(self, *words):
+        return [home() / "ctr", f"--address={self.folder / 'containerd.sock'}", "--namespace=k8s.io", *words]
 
     def inside(self, *command):
         """The words that run a command inside the node."""
@@ -174,7 +181,8 @@ class Node:
         network = {"cniVersion": "1.0.0", "name": "pods", "plugins": [bridge]}
         (self.folder / "cni" / "10-pods.conflist").write_text(json.dumps(network))
         kubelet = {
-            "apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration", "address": self.cable.address,
+            "apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration",
+            "address": self.cable.address,
             "healthzBindAddress": "127.0.0.1", "authentication": {"anonymous": {"enabled": True}},
             "authorization": {"mode": "AlwaysAllow"}, "cgroupDriver": "cgroupfs", "cgroupRoot": f"/{self._cgroup}",
             "failCgroupV1": False, "failSwapOn": False, "oomScoreAdj": 0,

@@ -1,14 +1,23 @@
-"""A real cluster of two nodes on one machine: each node a set of namespaces (node.py), joined by a bridge of ours (place.py)."""
+"""A real cluster of two nodes on one machine: each a set of namespaces (node.py), joined by a bridge (place.py)."""
 
 import json
 from contextlib import ExitStack
 from pathlib import Path
 
+from tests.cluster import image
 from tests.cluster.control_plane import ADMIN, ControlPlane, home
-from tests.cluster.node import Node, run
+from tests.cluster.node import CGROUPS, Node, run
 from tests.cluster.place import Place
 
 DNS = Path(__file__).with_name("coredns.yaml")
+
+
+def absent():
+    """What of a machine the nodes cannot do without, and is not there."""
+    programs = [
+        name for name in ("kubelet", "containerd", "coredns", "buildah", "pause") if not (home() / name).exists()
+    ]
+    return programs + ([] if (CGROUPS / "cpuset").is_dir() else [str(CGROUPS / "cpuset")])
 
 
 class Nodes:
@@ -27,9 +36,11 @@ class Nodes:
             for name, cable in zip(names, place.cables, strict=True):
                 self.nodes[name] = stack.enter_context(Node(self.plane, name, self.folder / name, cable))
                 place.connect(self.nodes[name])
-            for image in sorted((home().parent / "images").glob("*.tar")):
+            image.build(home().parent, self.folder / "nodeproxy.tar")
+            for each in (*sorted((home().parent / "images").glob("*.tar")), self.folder / "nodeproxy.tar"):
                 for node in self.nodes.values():
-                    node.load(image)
+                    node.load(each)
+            (self.folder / "nodeproxy.tar").unlink()
             self._join()
             self._stack = stack.pop_all()
         return self
@@ -58,11 +69,11 @@ class Nodes:
         """Let the cluster have these documents (YAML), validated strictly."""
         self.kubectl("apply", "--validate=strict", "--filename=-", text=text)
 
-    def pods(self, labels, namespace):
-        """The running pods of these labels that nobody has deleted, by node."""
-        found = json.loads(self.kubectl("-n", namespace, "get", "pods", f"--selector={labels}", "--output=json"))
-        return {
-            each["spec"]["nodeName"]: each
+    def pods(self, app, namespace):
+        """The running pods of an application that nobody has deleted."""
+        found = json.loads(self.kubectl("-n", namespace, "get", "pods", f"--selector=app={app}", "--output=json"))
+        return [
+            each
             for each in found["items"]
             if each["status"]["phase"] == "Running" and "deletionTimestamp" not in each["metadata"]
-        }
+        ]

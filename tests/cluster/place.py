@@ -27,19 +27,24 @@ class Place:
         else:
             raise AssertionError(f"{PLACES} test clusters run on this machine already")
         self.bridge, self.address = f"npb{number}", f"10.79.{number}.1"
+        pods = f"10.{200 + number}"
         self.cables = [
-            Cable(f"npb{number}n{node}", f"10.79.{number}.1{node}", f"10.{200 + number}.{node}.0/24", f"10.{200 + number}.0.0/16")
+            Cable(f"{self.bridge}n{node}", f"10.79.{number}.1{node}", f"{pods}.{node}.0/24", f"{pods}.0.0/16")
             for node in (1, 2)
-        ]  # fmt: skip
-        subprocess.run(["ip", "link", "del", self.bridge], capture_output=True, check=False)  # of a run that was killed
+        ]
+        self._clear()  # of a run that was killed
         run("ip", "link", "add", self.bridge, "type", "bridge")
         run("ip", "address", "add", f"{self.address}/24", "dev", self.bridge)
         run("ip", "link", "set", self.bridge, "up")
         return self
 
     def __exit__(self, *_):
-        run("ip", "link", "del", self.bridge)
+        self._clear()
         self._lock.close()
+
+    def _clear(self):
+        for link in (self.bridge, *(each.link for each in self.cables)):
+            subprocess.run(["ip", "link", "del", link], capture_output=True, check=False)
 
     def connect(self, node):
         """Lay the cable of a node, and show every node the way to the pods of the others."""

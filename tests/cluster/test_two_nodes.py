@@ -1,0 +1,205 @@
+"""The DaemonSet on a real cluster of two nodes, called by pods of both under load, whatever happens to the mesh."""
+
+import json
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import pods
+from tests.cluster.pods import Load
+
+MANIFESTS = Path(__file__).parents[2] / "manifests"
+CLIENTS = """
+apiVersion: v1
+kind: Namespace
+metadata: {name: callers}
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: client, namespace: callers}
+spec:
+  selector: {matchLabels: {app: client}}
+  template:
+    metadata: {labels: {app: client}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers:
+        - {name: client, image: "nodeproxy:dev", command: [sleep, infinity]}
+"""
+ZONE = """
+mesh:53 {
+    errors
+    cache 5
+    forward . 169.254.77.1
+}
+"""
+CALL = """
+import json, sys, urllib.request
+for _ in range(int(sys.argv[1])):
+    print(urllib.request.urlopen("http://web.shop.mesh/", timeout=30).read().decode().strip())
+"""
+WORKER = """
+import os, signal
+for pid in open("/proc/1/task/1/children").read().split():
+    if b"discovery" not in open(f"/proc/{pid}/cmdline", "rb").read():
+        os.kill(int(pid), signal.SIGKILL)
+"""
+
+
+class Mesh:
+    """The mesh in force, an example application, and a client on each node."""
+
+    def __init__(self, nodes):
+        self.nodes, self.kubectl = nodes, nodes.kubectl
+        self.clients = {each["spec"]["nodeName"]: each for each in nodes.pods("client", "callers")}
+
+    def call(self, node, times):
+        """What the example application answers to a client on this node."""
+        said = pods.run(self.nodes.nodes[node], self.clients[node], "/usr/bin/python3", "-c", CALL, str(times))
+        return [json.loads(line) for line in said.splitlines()]
+
+    def under_load(self, what, happens):
+        """What a client on each node counts while something happens, and for a while before and after."""
+        with ExitStack() as stack:
+            loads = {
+                name: stack.enter_context(Load(self.nodes.nodes[name], client, "web.shop.mesh"))
+                for name, client in self.clients.items()
+            }
+            self.more(loads, 300)
+            happens(loads)
+            self.more(loads, 300)
+        results = {name: load.result for name, load in loads.items()}
+        print(what, json.dumps(results))
+        return results
+
+    def more(self, loads, requests):
+        """Wait until so many more requests of each are over."""
+        until = {name: load.result["requests"] + requests for name, load in loads.items()}
+        claim = lambda: all(load.result["requests"] >= until[name] for name, load in loads.items())  # noqa: E731
+        self.nodes.plane.until(claim, f"{requests} requests more")
+
+    def proxy(self, node):
+        """The proxy of a node."""
+        return next(each for each in self.nodes.pods("nodeproxy", "nodeproxy") if each["spec"]["nodeName"] == node)
+
+    def rolled_out(self, what, namespace):
+        self.kubectl("-n", namespace, "rollout", "status", what)
+
+
+@pytest.fixture(scope="module")
+def mesh(nodes):
+    nodes.kubectl("apply", "--validate=strict", f"--kustomize={MANIFESTS}")
+    nodes.kubectl("apply", "--validate=strict", f"--kustomize={MANIFESTS / 'example'}")
+    nodes.apply(CLIENTS)
+    config = json.loads(nodes.kubectl("-n", "kube-system", "get", "configmap", "coredns", "--output=json"))
+    config["data"]["Corefile"] += ZONE
+    nodes.apply(json.dumps(config))
+    for what, namespace in (
+        ("daemonset/nodeproxy", "nodeproxy"), ("deployment/web", "shop"), ("daemonset/client", "callers"),
+    ):  # fmt: skip
+        nodes.kubectl("-n", namespace, "rollout", "status", what)
+    mesh = Mesh(nodes)
+    nodes.plane.until(lambda: knows_the_zone(mesh), "CoreDNS to read its new configuration")
+    return mesh
+
+
+def knows_the_zone(mesh):
+    resolve = "import socket; print(socket.getaddrinfo('web.shop.mesh', 80)[0][4][0])"
+    for name, client in mesh.clients.items():
+        try:
+            pods.run(mesh.nodes.nodes[name], client, "/usr/bin/python3", "-c", resolve)
+        except AssertionError:
+            return False
+    return True
+
+
+def failed(results):
+    return {name: result["failed"] for name, result in results.items()}
+
+
+THREADS = 2  # of a load program, each with one request at a time
+NOBODY = {"n1": 0, "n2": 0}
+
+
+def test_a_client_is_served_by_its_own_node_and_every_endpoint_has_its_share(mesh):
+    web = {each["metadata"]["name"]: each["spec"]["nodeName"] for each in mesh.nodes.pods("web", "shop")}
+    assert Counter(web.values()) == {"n1": 2, "n2": 2}
+
+    for name, node in mesh.nodes.nodes.items():
+        said = mesh.call(name, 200)
+
+        own = {node.cable.address, node.gateway}  # as a pod elsewhere sees the node, and one of its own
+        assert {each["peer"] for each in said} == own
+        assert {each["forwarded_for"] for each in said} == {mesh.clients[name]["status"]["podIP"]}
+        shares = Counter(each["pod"] for each in said)
+        assert shares.keys() == web.keys() and min(shares.values()) >= 25
+
+
+def test_an_update_of_the_proxy_loses_no_request(mesh):
+    def happens(_loads):
+        mesh.kubectl("-n", "nodeproxy", "rollout", "restart", "daemonset/nodeproxy")
+        mesh.rolled_out("daemonset/nodeproxy", "nodeproxy")
+        mesh.nodes.plane.until(lambda: len(mesh.nodes.pods("nodeproxy", "nodeproxy")) == 2, "the old proxies to go")
+
+    assert failed(mesh.under_load("rollout restart of the proxy", happens)) == NOBODY
+
+
+def test_a_killed_worker_loses_what_it_had_in_hand_and_nobody_else_notices(mesh):
+    def happens(_loads):
+        pods.run(mesh.nodes.nodes["n1"], mesh.proxy("n1"), "/usr/bin/python3", "-c", WORKER)
+
+    results = mesh.under_load("a worker killed on n1", happens)
+
+    assert results["n1"]["failed"] <= THREADS and results["n2"]["failed"] == 0
+    assert not [text for *_, text in results["n1"]["failures"] if "Remote" not in text and "reset" not in text]
+
+
+def test_a_killed_supervisor_is_back_and_serves_again(mesh):
+    def happens(loads):
+        node, proxy = mesh.nodes.nodes["n1"], mesh.proxy("n1")
+        node.ctr("tasks", "kill", "--signal=SIGKILL", pods.container(proxy))
+        mesh.nodes.plane.until(lambda: restarted(mesh.proxy("n1"), proxy), "the proxy's container to be ready again")
+
+    results = mesh.under_load("the supervisor killed on n1", happens)
+
+    assert results["n1"]["requests"] > results["n1"]["failed"]
+    for name in mesh.nodes.nodes:
+        assert len(mesh.call(name, 50)) == 50
+
+
+def test_an_endpoint_deleted_by_force_loses_no_request(mesh):
+    def happens(_loads):
+        victim = mesh.nodes.pods("web", "shop")[0]["metadata"]["name"]
+        mesh.kubectl("-n", "shop", "delete", "pod", victim, "--force", "--grace-period=0")
+        mesh.rolled_out("deployment/web", "shop")
+
+    assert failed(mesh.under_load("an endpoint deleted by force", happens)) == NOBODY
+
+
+def test_a_new_version_of_an_application_loses_no_request(mesh):
+    def happens(_loads):
+        mesh.kubectl("-n", "shop", "set", "env", "deployment/web", "VERSION=2")
+        mesh.rolled_out("deployment/web", "shop")
+
+    results = mesh.under_load("a deployment rolled to a new version", happens)
+
+    assert failed(results) == NOBODY
+    assert all(result["by_version"].keys() == {"1", "2"} for result in results.values())
+
+
+def test_an_outage_of_the_api_server_loses_no_request(mesh):
+    def happens(loads):
+        mesh.nodes.plane.kill("kube-apiserver")
+        mesh.more(loads, 1000)
+        mesh.nodes.plane.start("kube-apiserver")
+
+    assert failed(mesh.under_load("an outage of the API server", happens)) == NOBODY
+
+
+def restarted(now, before):
+    count, ready = (
+        [each["status"]["containerStatuses"][0][field] for each in (now, before)] for field in ("restartCount", "ready")
+    )
+    return count[0] > count[1] and ready[0]
