@@ -187,7 +187,7 @@ class Node:
             "authorization": {"mode": "AlwaysAllow"}, "cgroupDriver": "cgroupfs", "cgroupRoot": f"/{self._cgroup}",
             "failCgroupV1": False, "failSwapOn": False, "oomScoreAdj": 0,
             "containerRuntimeEndpoint": f"unix://{self.folder / 'containerd.sock'}", "clusterDNS": ["10.96.0.10"],
-            "clusterDomain": "cluster.local", "resolvConf": str(self.folder / "resolv.conf"),
+            "clusterDomain": "cluster.local", "syncFrequency": "5s", "resolvConf": str(self.folder / "resolv.conf"),
             "imageGCHighThresholdPercent": 100, "evictionHard": {"memory.available": "50Mi", "nodefs.available": "1%"},
         }  # fmt: skip
         (self.folder / "kubelet.json").write_text(json.dumps(kubelet))
