@@ -110,21 +110,27 @@ class Listener:
             if self._door.full:
                 self._pause()
                 return
-            try:
-                sock, peer = self._sock.accept()
-            except (BlockingIOError, ConnectionAbortedError):
+            if not self._admit_next():
                 return
-            except OSError:  # no descriptor left: those who wait stay in the kernel's queue
-                self._pause()
-                return
-            self._door.admit(self._entrance, sock, peer[0])
+
+    def _admit_next(self) -> bool:
+        """Let in who waits longest; False when nobody does, or cannot be let in now."""
+        try:
+            sock, peer = self._sock.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return False
+        except OSError:  # no descriptor left: those who wait stay in the kernel's queue
+            self._pause()
+            return False
+        self._door.admit(self._entrance, sock, peer[0])
+        return True
 
     def close(self) -> None:
         """Accept nobody any more. Those already in the kernel's queue are accepted first."""
         if self._closed:
             return
-        if self._watched:
-            self.ready(select.EPOLLIN)
+        while self._watched and not self._door.full and self._admit_next():
+            pass
         self._closed = True
         if self._watched:
             self._reactor.bury(self._sock)

@@ -4,6 +4,7 @@ import logging
 import socket
 import struct
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import dns.exception
@@ -19,6 +20,7 @@ DATAGRAM_BYTES = 4096  # a query is far smaller; what is longer is cut and refus
 TCP_BYTES = 65535
 TCP_IDLE_S = 10.0  # RFC 7766, 6.2.3: a few seconds
 BACKLOG = 128
+ANSWER_S = 3.0  # for an answer, also in an ending; endpoints are waited for by then
 UDP_MOST = 256  # queries that are being answered; only names of pods take longer than a moment
 TCP_MOST = 64  # connections at once; resolvers keep one or two
 _SIZE = struct.Struct("!H")
@@ -40,7 +42,7 @@ async def serve_dns(datagrams: socket.socket, stream: socket.socket, knowledge: 
     """Answer on both sockets, bound before, for ever."""
     stream.listen(BACKLOG)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_serve_datagrams, trio.socket.from_stdlib_socket(datagrams), knowledge)
+        nursery.start_soon(_serve_datagrams, datagrams, knowledge)
         limit = trio.CapacityLimiter(TCP_MOST)
         listener = trio.SocketListener(trio.socket.from_stdlib_socket(stream))
 
@@ -80,25 +82,34 @@ def _malformed(received: bytes) -> bytes | None:
     return received[:2] + bytes([0x80 | (received[2] & 0x79), dns.rcode.FORMERR]) + bytes(8)
 
 
-async def _serve_datagrams(sock: trio.socket.SocketType, knowledge: Knowledge) -> None:
+async def _serve_datagrams(datagrams: socket.socket, knowledge: Knowledge) -> None:
+    sock = trio.socket.from_stdlib_socket(datagrams)
+
     async def attend(received: bytes, client: tuple[str, int]) -> None:
-        try:
-            response = await response_to(received, knowledge, PAYLOAD_BYTES)
-            if response is not None:
-                await sock.sendto(response, client)
-        except OSError as error:  # there is no way to this client
-            log.debug("dns answer not sent", extra={"error": str(error)})
+        # who has asked is answered, also while we end
+        with trio.move_on_after(ANSWER_S, shield=True):
+            try:
+                response = await response_to(received, knowledge, PAYLOAD_BYTES)
+                if response is not None:
+                    await sock.sendto(response, client)
+            except OSError as error:  # there is no way to this client
+                log.debug("dns answer not sent", extra={"error": str(error)})
 
     with sock:
-        async with trio.open_nursery() as nursery:
-            while True:
-                try:
-                    received, client = await sock.recvfrom(DATAGRAM_BYTES)
-                except OSError as error:  # an earlier answer's client is gone
-                    log.debug("dns query not received", extra={"error": str(error)})
-                else:
-                    if len(nursery.child_tasks) < UDP_MOST:  # others ask again
-                        nursery.start_soon(attend, received, client)
+        try:
+            async with trio.open_nursery() as nursery:
+                while True:
+                    try:
+                        received, client = await sock.recvfrom(DATAGRAM_BYTES)
+                    except OSError as error:  # an earlier answer's client is gone
+                        log.debug("dns query not received", extra={"error": str(error)})
+                    else:
+                        if len(nursery.child_tasks) < UDP_MOST:  # others ask again
+                            nursery.start_soon(attend, received, client)
+        finally:  # what has come to this socket no other proxy can see: it would be lost, and asked again after seconds
+            with suppress(OSError):  # nobody is left
+                while True:
+                    await attend(*datagrams.recvfrom(DATAGRAM_BYTES))
 
 
 async def _serve_stream(stream: trio.SocketStream, knowledge: Knowledge, limit: trio.CapacityLimiter) -> None:

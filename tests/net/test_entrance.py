@@ -1,5 +1,9 @@
 """What an entrance may be told: whom to believe, and when a client counts as gone."""
 
+import socket
+
+from nodeproxy.net.listener import ACCEPTS_PER_TURN
+
 GET = b"GET / HTTP/1.1\r\nHost: web.shop.mesh\r\n"
 CLAIMS = b"X-Forwarded-For: 10.0.0.9\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: shop.example\r\n\r\n"
 
@@ -58,3 +62,13 @@ async def test_half_closing_counts_as_gone_where_it_is_set_so(world):
     assert await server.rest() == b""
     assert await client.rest() == b""
     assert world.route.stats.requests == {(499, "client-gone", ("", "node")): 1}
+
+
+async def test_everybody_who_waits_when_the_door_closes_is_let_in(world):
+    waiting = ACCEPTS_PER_TURN + 1
+    for _ in range(waiting):
+        world.keep(socket.create_connection(world.listener.address))
+
+    world.listener.close()
+
+    assert len(world.door.connections) == waiting

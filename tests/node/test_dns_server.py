@@ -165,3 +165,16 @@ async def test_the_name_of_a_pod_is_unknown_when_nobody_tells_the_endpoints(auto
     response = dns.message.from_wire(await response_to(LARGE.to_wire(), Asleep().knowledge, None))
 
     assert response.rcode() == dns.rcode.SERVFAIL
+
+
+@pytest.mark.trio
+async def test_who_has_asked_before_the_end_is_answered():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(LIMIT_S)
+        async with server() as port:
+            for _ in range(3):  # and at once the server is told to end
+                client.sendto(QUERY.to_wire(), ("127.0.0.1", port))
+
+        answers = [dns.message.from_wire(client.recv(4096)) for _ in range(3)]
+
+    assert [str(each.answer[0][0]) for each in answers] == ["127.77.0.1"] * 3
