@@ -18,12 +18,13 @@ from pathlib import Path
 import trio
 
 from nodeproxy.child import Child
+from nodeproxy.net import kept
 from nodeproxy.net.sockets import CannotListen, opened
 from nodeproxy.settings import Settings, ready_file
 from nodeproxy.worker import Worker
 
 GRACE_S = 3.0  # beyond the workers' own drain limit, before they are killed
-SIGNALS = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT}
+SIGNALS = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, kept.SIGNAL}
 log = logging.getLogger(__name__)
 
 
@@ -80,6 +81,8 @@ class Supervisor:
 
     def _wait(self, limit_s: float) -> int:
         received = signal.sigtimedwait(SIGNALS, limit_s)
+        for sockets in self._sockets.values():
+            sockets.kept.receive()
         return received.si_signo if received is not None else 0
 
     def _patience_s(self) -> float:
@@ -136,6 +139,7 @@ class Supervisor:
             _die_with(parent)
             for other in self._sockets.keys() - {index}:
                 self._close_sockets(other)
+            sockets.kept.begin()
             trio.run(Worker(self._settings, self._socket_path, sockets).run)
             status = 0
         except OSError as error:

@@ -96,7 +96,7 @@ class Worker:
             access_log=None if settings.access_log == "off" else self._log_exchange,
             draining=lambda: self._draining,
         )
-        self._virtual = VirtualDoors(self._reactor, self._door, self._entrance, lambda: self._live.table)
+        self._virtual = VirtualDoors(self._reactor, self._door, self._entrance, sockets.kept, lambda: self._live.table)
         self._admin = self._admin_entrance()
 
     async def run(self) -> None:
@@ -130,7 +130,11 @@ class Worker:
             address = split_address(self._settings.dns)
             with self._dns_scope:
                 knowledge = Knowledge(lambda: self._live.table, self._awakening.want, self._awakening.until_awake)
-                await serve_dns(bound_datagrams(address), bound(address), knowledge)
+                kept = self._sockets.kept
+                datagrams = kept.opened(("dns-udp", *address), lambda: bound_datagrams(address))
+                stream = kept.opened(("dns-tcp", *address), lambda: bound(address))
+                kept.flush()
+                await serve_dns(datagrams, stream, knowledge)
 
     async def _drain(self) -> None:
         """Accept nobody, let requests under way end, tell idle clients to go.

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from nodeproxy.net.connection import Entrance
+from nodeproxy.net.kept import Kept
 from nodeproxy.net.listener import Door, Listener, bound
 from nodeproxy.net.reactor import Reactor
 from nodeproxy.table import Route, Table
 
+PURPOSE = "door"  # of these sockets, among all that are kept
 log = logging.getLogger(__name__)
 
 
@@ -19,8 +21,11 @@ class VirtualDoors:
     tried again at the next change of the table.
     """
 
-    def __init__(self, reactor: Reactor, door: Door, entrance: Entrance, table: Callable[[], Table]) -> None:
+    def __init__(
+        self, reactor: Reactor, door: Door, entrance: Entrance, kept: Kept, table: Callable[[], Table]
+    ) -> None:
         self._reactor = reactor
+        self._kept = kept
         self._door = door
         self._entrance = entrance
         self._table = table
@@ -34,10 +39,13 @@ class VirtualDoors:
             for route in self._table()
             if route.service.virtual_address and route.port.protocol == "http"
         }
-        for address in self._listeners.keys() - wanted.keys():
+        over = self._listeners.keys() - wanted.keys()
+        for address in over:
             self._listeners.pop(address).close()
         for address in wanted.keys() - self._listeners.keys():
             self._open(address, *wanted[address])
+        self._kept.closed(*((PURPOSE, *address) for address in over), *self._kept.left(PURPOSE))
+        self._kept.flush()
 
     def close(self) -> None:
         """Close all of them."""
@@ -47,7 +55,7 @@ class VirtualDoors:
 
     def _open(self, address: tuple[str, int], key: str, port: int) -> None:
         try:
-            sock = bound(address)
+            sock = self._kept.opened((PURPOSE, *address), lambda: bound(address))
         except OSError as error:
             if address not in self._failed:
                 self._failed.add(address)

@@ -1,4 +1,4 @@
-"""The sockets of one worker. Its supervisor binds and holds them: once a worker listens, they outlive it.
+"""The sockets of one worker. Its supervisor holds them: once a worker listens, they outlive it.
 
 Until then clients of the address go to whoever listens there, as the proxy that this one is to take over from.
 """
@@ -7,6 +7,7 @@ import socket
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from nodeproxy.net.kept import Kept
 from nodeproxy.net.listener import bound
 from nodeproxy.settings import Settings, split_address
 
@@ -21,11 +22,14 @@ class Sockets:
 
     main: socket.socket
     admin: socket.socket
+    kept: Kept
+    """What the worker opens by itself."""
 
     def close(self) -> None:
         """Close this process' copies. Clients go elsewhere when no process has one open."""
         self.main.close()
         self.admin.close()
+        self.kept.close()
 
 
 def opened(settings: Settings, index: int) -> Sockets:
@@ -41,7 +45,7 @@ def opened(settings: Settings, index: int) -> Sockets:
         if settings.dns:
             _bound(split_address(settings.dns), "dns").close()  # a datagram goes to who is bound: not yet to us
         stack.pop_all()  # all are open: they stay so
-        return Sockets(main, admin)
+        return Sockets(main, admin, Kept())
 
 
 def _bound(address: tuple[str, int], setting: str) -> socket.socket:

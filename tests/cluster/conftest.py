@@ -5,14 +5,16 @@ import os
 import pytest
 
 from tests.cluster.control_plane import ControlPlane, home
-from tests.cluster.nodes import Nodes, absent
+from tests.cluster.node import CGROUPS
+from tests.cluster.nodes import Nodes
 
-MISSING = f"no Kubernetes in {home()}: the tests of tests/cluster do not run; `make kube` gets it"
+PROGRAMS = ("kube-apiserver", "etcd", "kubelet", "kube-proxy", "containerd", "coredns", "buildah", "pause")
+MISSING = f"no whole Kubernetes in {home()}: the tests of tests/cluster do not run; `make kube` gets it"
 
 
 def pytest_collection_modifyitems(items):
     """Skip this folder, loudly and once, where there is no API server; `.ci/run` allows no such skip."""
-    if (home() / "kube-apiserver").exists() and (home() / "etcd").exists():
+    if all((home() / name).exists() for name in PROGRAMS):
         return
     if os.environ.get("NODEPROXY_NEEDS_KUBE"):
         pytest.exit(MISSING, returncode=1)
@@ -41,7 +43,7 @@ def shop(cluster, request):
 @pytest.fixture(scope="session")
 def nodes(tmp_path_factory):
     """The cluster of two nodes, with the image of this repository loaded."""
-    if os.geteuid() or absent():
-        pytest.skip(f"no cluster of two nodes: it needs root and control groups of version 1; missing: {absent()}")
+    if os.geteuid() or not (CGROUPS / "cpuset").is_dir():
+        pytest.skip("a cluster of two nodes needs root, and control groups of version 1: tests/cluster/node.py")
     with Nodes(tmp_path_factory.mktemp("nodes")) as nodes:
         yield nodes

@@ -6,18 +6,10 @@ from pathlib import Path
 
 from tests.cluster import image
 from tests.cluster.control_plane import ADMIN, ControlPlane, home
-from tests.cluster.node import CGROUPS, Node, run
+from tests.cluster.node import Node, run
 from tests.cluster.place import Place
 
 DNS = Path(__file__).with_name("coredns.yaml")
-
-
-def absent():
-    """What of a machine the nodes cannot do without, and is not there."""
-    programs = [
-        name for name in ("kubelet", "containerd", "coredns", "buildah", "pause") if not (home() / name).exists()
-    ]
-    return programs + ([] if (CGROUPS / "cpuset").is_dir() else [str(CGROUPS / "cpuset")])
 
 
 class Nodes:

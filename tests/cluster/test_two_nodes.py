@@ -77,8 +77,9 @@ class Mesh:
     def more(self, loads, requests):
         """Wait until so many more requests of each are over."""
         until = {name: load.result["requests"] + requests for name, load in loads.items()}
-        claim = lambda: all(load.result["requests"] >= until[name] for name, load in loads.items())  # noqa: E731
-        self.nodes.plane.until(claim, f"{requests} requests more")
+        self.nodes.plane.until(
+            lambda: all(load.result["requests"] >= until[name] for name, load in loads.items()), "further requests"
+        )
 
     def proxy(self, node):
         """The proxy of a node."""

@@ -9,6 +9,7 @@ from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Replace
 from nodeproxy.net.channel import connect
 from nodeproxy.net.doors import VirtualDoors
+from nodeproxy.net.kept import Kept
 from tests.fakes.world import Peer
 
 GET = b"GET / HTTP/1.1\r\nHost: anything.example\r\n\r\n"
@@ -22,7 +23,8 @@ class Street:
         self.world = world
         self.endpoint = world.endpoint()
         self.port = self.endpoint.port  # free at every other address too
-        self.doors = VirtualDoors(world.reactor, world.door, world.entrance, lambda: world.live.table)
+        self.kept = Kept()
+        self.doors = VirtualDoors(world.reactor, world.door, world.entrance, self.kept, lambda: world.live.table)
 
     def service(self, name, address, protocol="http", port=None):
         endpoints = (Endpoint("127.0.0.1", self.endpoint.port),)
@@ -31,6 +33,7 @@ class Street:
     def follow(self, *services):
         self.world.live.install(Replace(services))
         self.doors.follow()
+        self.kept.receive()  # as the supervisor does
 
     def take(self, address):
         """Let another program have `address`."""
@@ -56,6 +59,7 @@ def street(world):
     street = Street(world)
     yield street
     street.doors.close()
+    street.kept.close()
 
 
 async def test_who_comes_in_means_that_service_whatever_host_it_sends(world, street):

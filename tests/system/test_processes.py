@@ -48,6 +48,25 @@ def test_who_comes_while_the_only_worker_is_dead_waits_for_the_next_one(folder):
     assert answers == [(200, "one")] * 3
 
 
+def test_who_comes_to_a_service_own_address_waits_too_until_the_service_goes(folder):
+    with server("one") as port:
+        (folder / "web.yaml").write_text(service("web", port, port=8080))
+        with Node(folder) as node:
+            own = ("127.77.0.9", 8080)
+            (victim,) = node.children()["worker"]
+            os.kill(victim, signal.SIGKILL)
+            answers = [node.get("anything", address=own) for _ in range(3)]
+            (folder / "web.yaml").unlink()
+            until(lambda: refuses(own), "the end of the service")
+
+    assert answers == [(200, "one")] * 3
+
+
+def refuses(address):
+    with socket.socket() as sock:
+        return sock.connect_ex(address) != 0
+
+
 def test_an_address_that_is_taken_is_told(folder):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
