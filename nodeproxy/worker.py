@@ -4,6 +4,7 @@ import gc
 import logging
 import random
 import signal
+import socket
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -125,16 +126,19 @@ class Worker:
         if self._draining:
             return
         self._main = Listener(self._door, self._reactor, self._sockets.main, self._entrance)
+        dns = self._dns_sockets() if self._settings.dns else None
         self._ready_file.touch()
-        if self._settings.dns:
-            address = split_address(self._settings.dns)
+        if dns:
+            knowledge = Knowledge(lambda: self._live.table, self._awakening.want, self._awakening.until_awake)
             with self._dns_scope:
-                knowledge = Knowledge(lambda: self._live.table, self._awakening.want, self._awakening.until_awake)
-                kept = self._sockets.kept
-                datagrams = kept.opened(("dns-udp", *address), lambda: bound_datagrams(address))
-                stream = kept.opened(("dns-tcp", *address), lambda: bound(address))
-                kept.flush()
-                await serve_dns(datagrams, stream, knowledge)
+                await serve_dns(*dns, knowledge)
+
+    def _dns_sockets(self) -> tuple[socket.socket, socket.socket]:
+        address, kept = split_address(self._settings.dns), self._sockets.kept
+        datagrams = kept.opened(("dns-udp", *address), lambda: bound_datagrams(address))
+        stream = kept.opened(("dns-tcp", *address), lambda: bound(address))
+        kept.flush()
+        return datagrams, stream
 
     async def _drain(self) -> None:
         """Accept nobody, let requests under way end, tell idle clients to go.

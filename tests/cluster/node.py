@@ -3,13 +3,13 @@
 Its first process ends with the test run, and all others end with it: nothing is left over, however the run ends.
 """
 
-import json
 import os
 import subprocess
 from ipaddress import ip_network
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.cluster import node_config
 from tests.cluster.control_plane import LIMIT_S, PROXY, home, node_token
 
 CGROUPS = Path("/sys/fs/cgroup")
@@ -102,7 +102,10 @@ class Node:
     def join(self):
         """Start what makes it a node of the cluster."""
         labels = f"--node-labels=topology.kubernetes.io/zone=zone-{self.name}"
-        config = [f"--config={self.folder / 'kubelet.json'}", f"--kubeconfig={self._kubeconfig(node_token(self.name))}"]
+        config = [
+            f"--config={self.folder / 'kubelet.json'}",
+            f"--kubeconfig={self._plane.kubeconfig(node_token(self.name))}",
+        ]
         self._start("kubelet", *config, f"--hostname-override={self.name}", f"--node-ip={self.cable.address}", labels)
         self._start("kube-proxy", f"--config={self.folder / 'kube-proxy.json'}")
 
@@ -149,9 +152,6 @@ class Node:
         except OSError:
             return 0
 
-    def _kubeconfig(self, token):
-        return self._plane.kubeconfig(token)
-
     def _hierarchies(self):
         return [each for each in CGROUPS.iterdir() if each.is_dir() and each.name != "unified"]
 
@@ -174,57 +174,11 @@ class Node:
         for path, value in SHOWN.items():
             (self.folder / "shown" / path.replace("/", ",")).write_text(f"{value}\n")
         (self.folder / "resolv.conf").write_text("")
-        bridge = {
-            "type": "bridge", "bridge": "cni0", "isGateway": True, "ipMasq": False, "hairpinMode": True,
-            "ipam": {"type": "host-local", "ranges": [[{"subnet": self.cable.pods}]], "routes": [{"dst": "0.0.0.0/0"}]},
-        }  # fmt: skip
-        network = {"cniVersion": "1.0.0", "name": "pods", "plugins": [bridge]}
-        (self.folder / "cni" / "10-pods.conflist").write_text(json.dumps(network))
-        kubelet = {
-            "apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration",
-            "address": self.cable.address,
-            "healthzBindAddress": "127.0.0.1", "authentication": {"anonymous": {"enabled": True}},
-            "authorization": {"mode": "AlwaysAllow"}, "cgroupDriver": "cgroupfs", "cgroupRoot": f"/{self._cgroup}",
-            "failCgroupV1": False, "failSwapOn": False, "oomScoreAdj": 0,
-            "containerRuntimeEndpoint": f"unix://{self.folder / 'containerd.sock'}", "clusterDNS": ["10.96.0.10"],
-            "clusterDomain": "cluster.local", "syncFrequency": "5s", "resolvConf": str(self.folder / "resolv.conf"),
-            "imageGCHighThresholdPercent": 100, "evictionHard": {"memory.available": "50Mi", "nodefs.available": "1%"},
-        }  # fmt: skip
-        (self.folder / "kubelet.json").write_text(json.dumps(kubelet))
-        proxy = {
-            "apiVersion": "kubeproxy.config.k8s.io/v1alpha1", "kind": "KubeProxyConfiguration", "mode": "nftables",
-            "bindAddress": self.cable.address, "hostnameOverride": self.name, "healthzBindAddress": "127.0.0.1:10256",
-            "metricsBindAddress": "127.0.0.1:10249", "clusterCIDR": self.cable.all_pods,
-            "clientConnection": {"kubeconfig": str(self._kubeconfig(PROXY))},
-            "conntrack": {"maxPerCore": 0, "min": 0, "tcpCloseWaitTimeout": "0s", "tcpEstablishedTimeout": "0s"},
-        }  # fmt: skip
-        (self.folder / "kube-proxy.json").write_text(json.dumps(proxy))
-        (self.folder / "containerd.toml").write_text(
-            CONTAINERD.format(folder=self.folder, plugins=home().parent / "root/usr/lib/cni")
-        )
-
-
-CONTAINERD = """
-version = 2
-root = "{folder}/containerd"
-state = "/run/containerd"
-oom_score = 0
-disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs",
-  "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.internal.v1.opt",
-  "io.containerd.tracing.processor.v1.otlp"]
-[grpc]
-  address = "{folder}/containerd.sock"
-[plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "registry.k8s.io/pause:3.10"
-  stream_server_address = "127.0.0.1"
-  restrict_oom_score_adj = true
-  tolerate_missing_hugetlb_controller = true
-  disable_hugetlb_controller = true
-  [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "{plugins}"
-    conf_dir = "{folder}/cni"
-  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
-    runtime_type = "io.containerd.runc.v2"
-    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
-      SystemdCgroup = false
-"""
+        cable, proxy = self.cable, self._plane.kubeconfig(PROXY)
+        for name, text in {
+            "containerd.toml": node_config.containerd(self.folder, home().parent / "root/usr/lib/cni"),
+            "cni/10-pods.conflist": node_config.pod_network(cable.pods),
+            "kubelet.json": node_config.kubelet(self.folder, cable.address, self._cgroup),
+            "kube-proxy.json": node_config.kube_proxy(self.name, cable.address, cable.all_pods, proxy),
+        }.items():
+            (self.folder / name).write_text(text)

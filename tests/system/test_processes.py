@@ -48,7 +48,7 @@ def test_who_comes_while_the_only_worker_is_dead_waits_for_the_next_one(folder):
     assert answers == [(200, "one")] * 3
 
 
-def test_who_comes_to_a_service_own_address_waits_too_until_the_service_goes(folder):
+def test_who_comes_to_a_service_own_address_waits_too_until_it_is_elsewhere(folder):
     with server("one") as port:
         (folder / "web.yaml").write_text(service("web", port, port=8080))
         with Node(folder) as node:
@@ -56,8 +56,8 @@ def test_who_comes_to_a_service_own_address_waits_too_until_the_service_goes(fol
             (victim,) = node.children()["worker"]
             os.kill(victim, signal.SIGKILL)
             answers = [node.get("anything", address=own) for _ in range(3)]
-            (folder / "web.yaml").unlink()
-            until(lambda: refuses(own), "the end of the service")
+            (folder / "web.yaml").write_text(service("web", port, cluster_ip="10.96.0.10", port=8080))
+            until(lambda: refuses(own), "the service to be elsewhere")
 
     assert answers == [(200, "one")] * 3
 
