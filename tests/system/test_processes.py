@@ -14,7 +14,8 @@ def test_a_killed_worker_is_back_and_others_keep_their_connections(folder):
     with server("one") as port:
         (folder / "web.yaml").write_text(service("web", port))
         with Node(folder, "--workers", "2") as node, ExitStack() as stack:
-            until(lambda: len(node.children().get("worker", ())) == 2, "both workers")
+            second = ("127.0.0.1", node.admin + 1)
+            until(lambda: node.get("admin", "/readyz", second)[0] == 200, "both workers")
             connections = [http.client.HTTPConnection("127.0.0.1", node.port, timeout=LIMIT_S) for _ in range(16)]
             for connection in connections:
                 stack.callback(connection.close)
