@@ -66,7 +66,11 @@ class ControlPlane:
         log = (self.folder / f"{name}.log").open("ab")
         with log:
             self.processes[name] = subprocess.Popen(
-                [str(home() / name), *self._flags(name)], stdout=log, stderr=log, cwd=self.folder
+                # ends with the test run, however that ends
+                ["setpriv", "--pdeathsig=KILL", str(home() / name), *self._flags(name)],
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
             )
         self.until(lambda: self._serves(name), name)
 
