@@ -3,6 +3,7 @@
 import select
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 
 from nodeproxy.errors import ClientGone, ProxyError
 from nodeproxy.net.channel import SocketChannel
@@ -131,6 +132,8 @@ class Listener:
             return
         while self._watched and not self._door.full and self._admit_next():
             pass
+        with suppress(OSError):  # the kernel sends clients elsewhere from now on, not when the number is given back
+            self._sock.shutdown(socket.SHUT_RD)
         self._closed = True
         if self._watched:
             self._reactor.bury(self._sock)

@@ -2,6 +2,8 @@
 
 import socket
 
+import pytest
+
 from nodeproxy.net.listener import ACCEPTS_PER_TURN
 
 GET = b"GET / HTTP/1.1\r\nHost: web.shop.mesh\r\n"
@@ -72,3 +74,12 @@ async def test_everybody_who_waits_when_the_door_closes_is_let_in(world):
     world.listener.close()
 
     assert len(world.door.connections) == waiting
+
+
+async def test_a_closed_door_lets_nobody_wait_behind_it(world):
+    address = world.listener.address
+
+    world.listener.close()
+
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address)
