@@ -67,9 +67,9 @@ class Mesh:
                 name: stack.enter_context(Load(self.nodes.nodes[name], client, "web.shop.mesh"))
                 for name, client in self.clients.items()
             }
-            self.more(loads, 300)
+            self.more(loads, 200)
             happens(loads)
-            self.more(loads, 300)
+            self.more(loads, 200)
         results = {name: load.result for name, load in loads.items()}
         print(what, json.dumps(results))
         return results
@@ -193,7 +193,7 @@ def test_a_new_version_of_an_application_loses_no_request(mesh):
 def test_an_outage_of_the_api_server_loses_no_request(mesh):
     def happens(loads):
         mesh.nodes.plane.kill("kube-apiserver")
-        mesh.more(loads, 1000)
+        mesh.more(loads, 600)
         mesh.nodes.plane.start("kube-apiserver")
 
     assert failed(mesh.under_load("an outage of the API server", happens)) == NOBODY
