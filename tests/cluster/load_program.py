@@ -56,7 +56,8 @@ def main():
         tell()
     for thread in threads:
         thread.join()
-    tell(by_pod=answers, by_version=versions, worst_s=worst, failures=failures[:20])
+    failing_s = round(failures[-1][1] - failures[0][1], 3) if failures else 0
+    tell(by_pod=answers, by_version=versions, worst_s=worst, failing_s=failing_s, failures=failures[:20])
 
 
 main()

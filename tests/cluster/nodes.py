@@ -29,6 +29,7 @@ class Nodes:
                 self.nodes[name] = stack.enter_context(Node(self.plane, name, self.folder / name, cable))
                 place.connect(self.nodes[name])
             image.build(home().parent, self.folder / "nodeproxy.tar")
+            self.image_bytes = (self.folder / "nodeproxy.tar").stat().st_size
             for each in (*sorted((home().parent / "images").glob("*.tar")), self.folder / "nodeproxy.tar"):
                 for node in self.nodes.values():
                     node.load(each)

@@ -124,6 +124,10 @@ THREADS = 2  # of a load program, each with one request at a time
 NOBODY = {"n1": 0, "n2": 0}
 
 
+def test_the_image_is_small(nodes):
+    assert nodes.image_bytes < 200_000_000  # its base included, nothing compressed
+
+
 def test_a_client_is_served_by_its_own_node_and_every_endpoint_has_its_share(mesh):
     web = {each["metadata"]["name"]: each["spec"]["nodeName"] for each in mesh.nodes.pods("web", "shop")}
     assert Counter(web.values()) == {"n1": 2, "n2": 2}
