@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.cluster.control_plane import LIMIT_S
 
 PROGRAM = Path(__file__).with_name("load_program.py").read_text()
+PYTHON = "/opt/nodeproxy/bin/python"  # of the repository's image, without a capability
 _numbers = itertools.count(1)
 
 
@@ -39,7 +40,7 @@ class Load:
 
     def __init__(self, node, pod, host):
         self.result = {"requests": 0, "failed": 0}
-        self._command = inside(node, pod, "/usr/bin/python3", "-c", PROGRAM, host)
+        self._command = inside(node, pod, PYTHON, "-c", PROGRAM, host)
 
     def __enter__(self):
         self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

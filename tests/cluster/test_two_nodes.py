@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import pods
-from tests.cluster.pods import Load
+from tests.cluster.pods import PYTHON, Load
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 CLIENTS = """
@@ -27,13 +27,6 @@ spec:
       terminationGracePeriodSeconds: 0
       containers:
         - {name: client, image: "nodeproxy:dev", command: [sleep, infinity]}
-"""
-ZONE = """
-mesh:53 {
-    errors
-    cache 5
-    forward . 169.254.77.1
-}
 """
 CALL = """
 import json, sys, urllib.request
@@ -57,7 +50,7 @@ class Mesh:
 
     def call(self, node, times):
         """What the example application answers to a client on this node."""
-        said = pods.run(self.nodes.nodes[node], self.clients[node], "/usr/bin/python3", "-c", CALL, str(times))
+        said = pods.run(self.nodes.nodes[node], self.clients[node], PYTHON, "-c", CALL, str(times))
         return [json.loads(line) for line in said.splitlines()]
 
     def under_load(self, what, happens):
@@ -94,15 +87,12 @@ def mesh(nodes):
     nodes.kubectl("apply", "--validate=strict", f"--kustomize={MANIFESTS}")
     nodes.kubectl("apply", "--validate=strict", f"--kustomize={MANIFESTS / 'example'}")
     nodes.apply(CLIENTS)
-    config = json.loads(nodes.kubectl("-n", "kube-system", "get", "configmap", "coredns", "--output=json"))
-    config["data"]["Corefile"] += ZONE
-    nodes.apply(json.dumps(config))
     for what, namespace in (
         ("daemonset/nodeproxy", "nodeproxy"), ("deployment/web", "shop"), ("daemonset/client", "callers"),
     ):  # fmt: skip
         nodes.kubectl("-n", namespace, "rollout", "status", what)
     mesh = Mesh(nodes)
-    nodes.plane.until(lambda: knows_the_zone(mesh), "CoreDNS to read its new configuration")
+    nodes.plane.until(lambda: knows_the_zone(mesh), "CoreDNS to read what the keeper has written")
     return mesh
 
 
@@ -110,7 +100,7 @@ def knows_the_zone(mesh):
     resolve = "import socket; print(socket.getaddrinfo('web.shop.mesh', 80)[0][4][0])"
     for name, client in mesh.clients.items():
         try:
-            pods.run(mesh.nodes.nodes[name], client, "/usr/bin/python3", "-c", resolve)
+            pods.run(mesh.nodes.nodes[name], client, PYTHON, "-c", resolve)
         except AssertionError:
             return False
     return True
@@ -153,7 +143,7 @@ def test_an_update_of_the_proxy_loses_no_request(mesh):
 
 def test_a_killed_worker_loses_what_it_had_in_hand_and_nobody_else_notices(mesh):
     def happens(_loads):
-        pods.run(mesh.nodes.nodes["n1"], mesh.proxy("n1"), "/usr/bin/python3", "-c", WORKER)
+        pods.run(mesh.nodes.nodes["n1"], mesh.proxy("n1"), PYTHON, "-c", WORKER)
 
     results = mesh.under_load("a worker killed on n1", happens)
 
