@@ -15,7 +15,7 @@ from discovery.problem import Problem
 from discovery.source import ObjectChange, PutObject
 
 TOLD_AFTER_S = 5.0  # an outage shorter than this is no problem an operator has to know of
-CURE = "apply manifests/dns-rbac.yaml, which has the permissions and their reasons"
+CURE = "apply manifests/base/dns-rbac.yaml, which has the permissions and their reasons"
 
 
 class KeptMetadata(Metadata, frozen=True, rename="camel"):

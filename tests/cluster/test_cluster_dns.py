@@ -9,7 +9,7 @@ from discovery.cluster_dns.texts import Upstream
 from tests.cluster.keeper import MANIFESTS, ConfigMaps, Keeper, apply, command, delete
 from tests.discovery.cluster_dns.corefiles import K3S, KUBEADM
 
-OVERLAYS = MANIFESTS.parent / "overlays"
+OVERLAYS = MANIFESTS / "overlays"
 WITH_MESH = with_mesh(KUBEADM, Upstream("169.254.77.1"))
 
 
@@ -143,7 +143,7 @@ def test_a_missing_permission_is_named_and_waited_for(cluster, maps, keeper):
     cluster.until(lambda: "the API server forbids it" in keeper.text, "the refusal to be told")
 
     assert 'cannot patch resource "configmaps"' in keeper.text
-    assert "apply manifests/dns-rbac.yaml" in keeper.text
+    assert "apply manifests/base/dns-rbac.yaml" in keeper.text
 
     apply(cluster)
     maps.until("coredns", has_mesh, "the mesh's part, allowed again")
