@@ -66,7 +66,7 @@ def render(out: Out = HERE / "results", peer_bin: PeerBin = None) -> None:
     """Render latest.json as Markdown, as a picture, and into the READMEs."""
     seen = record.load(out / "latest.json")
     (out / "latest.md").write_text(report.markdown(seen))
-    for readme in report.publish(seen, README_PATHS):
+    for readme in report.publish(report.summary(seen), README_PATHS):
         typer.echo(f"{readme} has no bench markers: left as it is")
     report.draw(seen, toolbox(peer_bin), out / "latest.png")
 
@@ -89,6 +89,7 @@ def measure_cluster(
     (out / "cluster.json").write_bytes(msgspec.json.format(msgspec.json.encode(seen), indent=1) + b"\n")
     text = markdown(seen)
     (out / "cluster.md").write_text(text)
+    report.publish(text.rstrip(), README_PATHS[:1], report.CLUSTER)
     typer.echo(text)
 
 

@@ -17,7 +17,8 @@ from loadtest.toolbox import HERE, Toolbox
 YARDSTICK = "envoy"
 FAMILY = "… with supervisor and discovery"
 NOTHING = "-"
-MARKED = re.compile(r"(<!-- bench:begin -->\n).*?(<!-- bench:end -->)", re.S)
+BENCH, CLUSTER = "bench", "cluster"
+"""The markers in READMEs between which tables stand: `<!-- bench:begin -->` and so on."""
 TWO_FIELDS, TWELVE_FIELDS, FRESH, BODIES = SCENARIOS
 
 Row = tuple[str, ...]
@@ -176,19 +177,24 @@ def table(head: Row, rows: list[Row]) -> str:
     return "\n".join([f"| {' | '.join(head)} |", rule, *(f"| {' | '.join(row)} |" for row in rows)])
 
 
-def with_table(text: str, replacement: str) -> str | None:
-    """The text with what stands between the bench markers replaced; None when it has no markers."""
-    if not MARKED.search(text):
+def with_table(text: str, replacement: str, marker: str = BENCH) -> str | None:
+    """The text with what stands between its markers replaced; None when it has none."""
+    marked = re.compile(rf"(<!-- {marker}:begin -->\n).*?(<!-- {marker}:end -->)", re.S)
+    if not marked.search(text):
         return None
-    return MARKED.sub(lambda found: f"{found[1]}{replacement}\n{found[2]}", text)
+    return marked.sub(lambda found: f"{found[1]}{replacement}\n{found[2]}", text)
 
 
-def publish(record: Record, readmes: tuple[Path, ...]) -> tuple[Path, ...]:
-    """Put the short table into each README; the value is those that have no markers for it."""
-    block = "\n\n".join([summary_table(record), *missing_lines(record), where(record)])
+def summary(record: Record) -> str:
+    """The short table, and where it comes from."""
+    return "\n\n".join([summary_table(record), *missing_lines(record), where(record)])
+
+
+def publish(block: str, readmes: tuple[Path, ...], marker: str = BENCH) -> tuple[Path, ...]:
+    """Put `block` between the markers of each README; the value is those that have none."""
     unmarked = []
     for readme in readmes:
-        text = with_table(readme.read_text(), block)
+        text = with_table(readme.read_text(), block, marker)
         if text is None:
             unmarked.append(readme)
         else:

@@ -1,6 +1,6 @@
 from loadtest.procstat import Cpu
 from loadtest.record import Missing, faults, load, save
-from loadtest.report import markdown, picture, publish, summary_table, with_table
+from loadtest.report import markdown, picture, publish, summary, summary_table, with_table
 from tests.loadtest.bench_records import memory, paced, record, saturated
 
 
@@ -64,7 +64,7 @@ def test_a_readme_without_markers_is_left_as_it_is(tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text("nothing to see")
 
-    assert publish(both(), (readme,)) == (readme,)
+    assert publish(summary(both()), (readme,)) == (readme,)
     assert readme.read_text() == "nothing to see"
 
 
