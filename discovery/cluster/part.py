@@ -1,16 +1,14 @@
 """One watch as a part of the source: what it has told and nobody has taken yet, and how it is."""
 
 from collections.abc import Callable, Collection
-from math import inf
 
 from discovery.cluster.errors import ApiError, Forbidden
+from discovery.cluster.outage import Outage
 from discovery.cluster.watch import Api, Resource, Watch, World
 from discovery.objects import Object, Ref
 from discovery.problem import Problem
 from discovery.source import ObjectChange
 from nodeproxy.mesh.wire import Watched
-
-TOLD_AFTER_S = 5.0  # an outage shorter than this is no problem an operator has to know of
 
 
 class Part:
@@ -19,10 +17,8 @@ class Part:
     def __init__(self, resource: Resource, api: Api, world: World, wake: Callable[[], None]) -> None:
         self.resource = resource
         self.ever_in_sync = False
-        self._error: ApiError | None = None
-        self._failing_since = inf
+        self._outage = Outage(world.now)
         self._wake = wake
-        self._now = world.now
         self._changes: list[ObjectChange] = []
         self._watch = Watch(resource, api, self, world)
         self.run = self._watch.run
@@ -40,7 +36,7 @@ class Part:
     @property
     def in_sync(self) -> bool:
         """Whether what it has told is what there is; what may be missing and is forbidden does not count."""
-        return self._error is None or self._does_without
+        return self._outage.error is None or self._does_without
 
     @property
     def settled(self) -> bool:
@@ -54,14 +50,14 @@ class Part:
 
     def synced(self) -> None:
         """See `watch.Heard`."""
-        if self._error is not None or not self.ever_in_sync:
+        if self._outage.error is not None or not self.ever_in_sync:
             self._wake()
-        self.ever_in_sync, self._error, self._failing_since = True, None, inf
+        self.ever_in_sync = True
+        self._outage.is_over()
 
     def failed(self, error: ApiError) -> None:
         """See `watch.Heard`."""
-        self._error = error
-        self._failing_since = min(self._failing_since, self._now())
+        self._outage.goes_on(error)
         self._wake()
 
     def taken(self) -> list[ObjectChange]:
@@ -71,22 +67,22 @@ class Part:
 
     def problem(self) -> Problem | None:
         """What an operator has to know; a missing permission at once, a short outage not at all."""
-        if isinstance(self._error, Forbidden):
+        error = self._outage.worth_telling
+        if isinstance(error, Forbidden):
             cure = f"give nodeproxy's service account get, list and watch of {self.resource.path}"
             until = "" if self.resource.required else f"; the mesh goes on without ({self.resource.why})"
-            message = f"the API server forbids it: {self._error}; {cure}{until}"
-            severity = self.resource.severity
-            return Problem(message, subject=self.resource.kind, severity=severity)
-        if self._error is None or self._now() - self._failing_since < TOLD_AFTER_S:
+            message = f"the API server forbids it: {error}; {cure}{until}"
+            return Problem(message, subject=self.resource.kind, severity=self.resource.severity)
+        if error is None:
             return None
-        return Problem(f"not followed, the last good state is in force: {self._error}", subject=self.resource.kind)
+        return Problem(f"not followed, the last good state is in force: {error}", subject=self.resource.kind)
 
     def watched(self) -> Watched:
         """For who wants to know."""
         selectors = " ".join(f"{name}={value}" for name, value in self.resource.query.items())
         what = f"{self.resource.path} {selectors}".rstrip()
-        return Watched(what, self.resource.why, len(self.known), str(self._error or ""))
+        return Watched(what, self.resource.why, len(self.known), str(self._outage.error or ""))
 
     @property
     def _does_without(self) -> bool:
-        return not self.resource.required and isinstance(self._error, Forbidden)
+        return not self.resource.required and isinstance(self._outage.error, Forbidden)

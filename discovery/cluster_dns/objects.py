@@ -1,12 +1,12 @@
 """The few objects this is about, one watch each, and how they are read and written."""
 
 from collections.abc import Callable, Mapping
-from math import inf
 from typing import NamedTuple, Protocol
 
 import msgspec
 
 from discovery.cluster.errors import ApiError, Forbidden
+from discovery.cluster.outage import Outage
 from discovery.cluster.watch import Api as ReadingApi
 from discovery.cluster.watch import Resource
 from discovery.cluster_dns.plan import NAMESPACE, Change, Data
@@ -14,7 +14,6 @@ from discovery.objects import Metadata, Object
 from discovery.problem import Problem
 from discovery.source import ObjectChange, PutObject
 
-TOLD_AFTER_S = 5.0  # an outage shorter than this is no problem an operator has to know of
 CURE = "apply manifests/base/dns-rbac.yaml, which has the permissions and their reasons"
 
 
@@ -122,9 +121,7 @@ class Seen:
         self.ending = False
         """Whether it is being deleted, or was there and is gone."""
         self._wake = wake
-        self._now = now
-        self._error: ApiError | None = None
-        self._failing_since = inf
+        self._outage = Outage(now)
 
     def changed(self, changes: tuple[ObjectChange, ...]) -> None:
         """See `watch.Heard`."""
@@ -143,23 +140,22 @@ class Seen:
 
     def synced(self) -> None:
         """See `watch.Heard`."""
-        if not self.known or self._error is not None:
+        if not self.known or self._outage.error is not None:
             self._wake()
-        self.known, self._error, self._failing_since = True, None, inf
+        self.known = True
+        self._outage.is_over()
 
     def failed(self, error: ApiError) -> None:
         """See `watch.Heard`."""
-        self._error = error
-        self._failing_since = min(self._failing_since, self._now())
+        self._outage.goes_on(error)
         self._wake()
 
     def problem(self) -> Problem | None:
         """What an operator has to know; a missing permission at once, a short outage not at all."""
-        if isinstance(self._error, Forbidden):
-            return forbidden(self._error, self.place)
-        if self._error is None or self._now() - self._failing_since < TOLD_AFTER_S:
-            return None
-        return Problem(f"not followed: {self._error}", subject=self.place.subject)
+        error = self._outage.worth_telling
+        if isinstance(error, Forbidden):
+            return forbidden(error, self.place)
+        return None if error is None else Problem(f"not followed: {error}", subject=self.place.subject)
 
 
 def forbidden(error: Forbidden, place: Place) -> Problem:
