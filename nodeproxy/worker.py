@@ -24,7 +24,7 @@ from nodeproxy.mesh.model import Port, Service
 from nodeproxy.mesh.wire import Update
 from nodeproxy.net.connection import Entrance
 from nodeproxy.net.doors import VirtualDoors
-from nodeproxy.net.dormant import Bed, Changes, Dormant
+from nodeproxy.net.dormant import Changes, Dormant, Waking
 from nodeproxy.net.listener import Door, Listener, bound, bound_datagrams
 from nodeproxy.net.reactor import LAG_BOUNDS_S, Reactor
 from nodeproxy.net.roster import Roster
@@ -79,7 +79,7 @@ class Worker:
             settings.default_namespace,
             Callers(tuple(map(ip_network, own_ranges(settings)))),
         )
-        self._bed = Bed(self._reactor, self._changes, self._live.demand.want, self._awake)
+        self._waking = Waking(self._reactor, self._changes, self._live.demand.want, self._awake)
         self._awakening = Awakening(self._live)
         self._door = Door(self._reactor, settings.connections_most, self._bug)
         self._lines = AccessLines(settings.access_log, self._stats, time.time)
@@ -217,7 +217,7 @@ class Worker:
     def _dormant(self, service: Service, port: Port, settings: Mapping[str, Block], pod: str) -> Dormant:
         timeouts = settings["timeouts"]
         assert isinstance(timeouts, TimeoutsSettings)
-        return Dormant(service.key, port.number, pod, timeouts.request_s or inf, self._bed)
+        return Dormant(service.key, port.number, pod, timeouts.request_s or inf, self._waking)
 
     def _awake(self, key: str, port: int, pod: str) -> Handler | None:
         route = self._live.table.at(key, port)

@@ -31,8 +31,8 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
-class Bed:
-    """What all dormant services share; kept apart, because there may be thousands of them."""
+class Waking:
+    """How a dormant service is woken: what all of them share, kept apart because there may be thousands."""
 
     reactor: Reactor
     changes: Changes
@@ -50,7 +50,7 @@ class Dormant:
     pod: str
     limit_s: float
     """Of the whole request, in seconds."""
-    bed: Bed
+    waking: Waking
 
     async def __call__(self, exchange: Exchange) -> Response:
         """The response of an endpoint, once there are any; see `policies.exchange.Handler`.
@@ -59,12 +59,12 @@ class Dormant:
             EndpointsUnknown: discovery has not said in time what stands behind the service.
             UnknownService: it is not in the mesh any more.
         """
-        bed = self.bed
-        bed.want(self.key)
-        exchange.lane.limit(min(exchange.started + self.limit_s, bed.reactor.now + WAIT_S))
-        while (handler := bed.awake(self.key, self.port, self.pod)) is None:
+        waking = self.waking
+        waking.want(self.key)
+        exchange.lane.limit(min(exchange.started + self.limit_s, waking.reactor.now + WAIT_S))
+        while (handler := waking.awake(self.key, self.port, self.pod)) is None:
             try:
-                await bed.changes.wait()
+                await waking.changes.wait()
             except DeadlinePassed:
                 text = (
                     f"discovery has not told the endpoints of {self.key} in time; check that it reaches the API server"

@@ -14,7 +14,7 @@ from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Replace
 from nodeproxy.net.channel import SocketChannel, connect
 from nodeproxy.net.connection import Entrance
-from nodeproxy.net.dormant import Bed, Changes, Dormant
+from nodeproxy.net.dormant import Changes, Dormant, Waking
 from nodeproxy.net.listener import Door, Listener, bound
 from nodeproxy.net.reactor import Reactor
 from nodeproxy.net.roster import Roster
@@ -174,8 +174,8 @@ class World:
                 return None
             return route.of_pod(pod).handler if pod else route.handler
 
-        bed = Bed(self.reactor, self.changes, self.live.demand.want, awake)
-        return Dormant(service.key, port.number, pod, 15.0, bed)
+        waking = Waking(self.reactor, self.changes, self.live.demand.want, awake)
+        return Dormant(service.key, port.number, pod, 15.0, waking)
 
     def _tools(self, stats):
         return Tools(self.clock, random.Random(3).random, self._sleep, stats)
