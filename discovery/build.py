@@ -9,7 +9,7 @@ from typing import Any
 
 from discovery.endpoints import endpoints_of
 from discovery.external_slices import is_external, is_resolved, ports_of
-from discovery.objects import EndpointSlice, Ref, Service, ServicePort, ServiceSpec
+from discovery.objects import EndpointSlice, Service, ServicePort, ServiceSpec, subject_of
 from discovery.places import ANYWHERE, Place, insists
 from discovery.problem import Problem
 from discovery.store import Stored
@@ -86,7 +86,7 @@ def problems_of(
     stored: Stored[Service], slices: Sequence[Stored[EndpointSlice]], place: Place = ANYWHERE
 ) -> Iterator[Problem]:
     """What the operator asked for and the mesh does not do."""
-    service, subject = stored.object, str(Ref("Service", *stored.object.key.split("/")))
+    service, subject = stored.object, subject_of("Service", stored.object.key)
     if insists(service.spec) and not place.node:
         message = "Local, but the name of this node is not known: all endpoints are used; set node_name (--node)"
         yield Problem(message, stored.origin, subject, ("spec", "internalTrafficPolicy"), severity="warning")
@@ -96,7 +96,7 @@ def problems_of(
             yield Problem(message, stored.origin, subject, ("spec", "ports", index, "protocol"), severity="warning")
     for each in slices:
         if each.object.address_type == "FQDN":
-            subject = str(Ref("EndpointSlice", *each.object.key.split("/")))
+            subject = subject_of("EndpointSlice", each.object.key)
             message = "the mesh calls addresses, not names; these endpoints are left out, got 'FQDN'"
             yield Problem(message, each.origin, subject, ("addressType",), severity="warning")
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from discovery.address_claims import AddressClaims
 from discovery.backlog import Differences
 from discovery.build import problems_of, service_of, wanted_address
-from discovery.objects import Node, Ref
+from discovery.objects import Node, Ref, subject_of
 from discovery.places import ANYWHERE, Place, place_of
 from discovery.policy_key import MESH_SCOPE, scopes_of
 from discovery.policy_layers import PolicyLayers
@@ -112,7 +112,7 @@ class Catalogue:
         problems = tuple(problems_of(stored, slices, self._place))
         if owner != key:
             message = f"{owner} has the virtual address {address} too and sorts first; this service gets none"
-            problems += (Problem(message, stored.origin, str(Ref("Service", *key.split("/"))), ("spec", "clusterIP")),)
+            problems += (Problem(message, stored.origin, subject_of("Service", key), ("spec", "clusterIP")),)
             address = ""
         if problems:
             self._service_problems[key] = problems

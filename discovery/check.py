@@ -13,7 +13,7 @@ from discovery.documents import NotDocuments
 from discovery.external_slices import is_external
 from discovery.file_text import with_lines
 from discovery.folder import Folder
-from discovery.objects import Ref
+from discovery.objects import subject_of
 from discovery.problem import Problem
 from nodeproxy.mesh.wire import size_of
 
@@ -54,7 +54,7 @@ def show(report: Report, console: Console) -> None:
 
 def _worth_a_look(catalogue: Catalogue) -> Iterator[Problem]:
     for stored in catalogue.store.slices_without_service():
-        subject = str(Ref("EndpointSlice", *stored.object.key.split("/")))
+        subject = subject_of("EndpointSlice", stored.object.key)
         wanted = stored.object.service_key
         message = f"there is no Service {wanted}" if wanted else "no label says which service it belongs to"
         path = ("metadata", "labels", "kubernetes.io/service-name")
@@ -67,7 +67,7 @@ def _worth_a_look(catalogue: Catalogue) -> Iterator[Problem]:
                 name = f" ({port.name})" if port.name else ""
                 message = f"port {port.number}{name} has no endpoint that may be called; requests to it are refused"
                 origin = catalogue.store.services[key].origin
-                yield Problem(message, origin, str(Ref("Service", *key.split("/"))), severity="warning")
+                yield Problem(message, origin, subject_of("Service", key), severity="warning")
     yield from catalogue.policies.without_target(catalogue.services)
 
 

@@ -13,7 +13,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from discovery.external_slices import FAMILIES, Address, is_external, ref_of_slice, slices_for
-from discovery.objects import Ref, Service
+from discovery.objects import Service, subject_of
 from discovery.problem import Origin, Problem
 from discovery.source import Batch, Change, DeleteObject, Followed, PutObject, Source, Unfollowed
 from nodeproxy.mesh.wire import Fact
@@ -69,7 +69,7 @@ class Alias:
         """Why its name does not lead where it should."""
         stays = "; the last good addresses stay in force" if self.addresses else ""
         for message in filter(None, (self.refused, self.failed + stays if self.failed else "")):
-            subject = str(Ref("Service", *self.service.key.split("/")))
+            subject = subject_of("Service", self.service.key)
             yield Problem(f"{self.name}: {message}", self.origin, subject, ("spec", "externalName"))
 
 

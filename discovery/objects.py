@@ -1,7 +1,7 @@
-"""The Kubernetes objects discovery knows, cut to the fields it needs, and the door they come in by.
+"""The Kubernetes objects discovery knows, cut to the fields it needs.
 
-`accepted` gives an object that an API server would have stored, or says everything that is wrong with it. Other
-kinds are none of our business and give None. Lists may be null, as Go prints an empty one.
+Decides which fields there are and of what type; whether their values make sense is `admission`'s to say. Lists may be
+null, as Go prints an empty one.
 """
 
 import re
@@ -25,6 +25,11 @@ class Ref(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.kind} {printable(self.namespace)}/{printable(self.name)}"
+
+
+def subject_of(kind: str, key: str) -> str:
+    """How messages name the object of this kind whose key, `<namespace>/<name>`, is `key`."""
+    return str(Ref(kind, *key.split("/")))
 
 
 class Metadata(msgspec.Struct, frozen=True):
@@ -97,7 +102,7 @@ class SlicePort(msgspec.Struct, frozen=True):
 
 
 class Conditions(msgspec.Struct, frozen=True):
-    """`conditions` of an endpoint; null is unknown, see `build` for what that counts as."""
+    """`conditions` of an endpoint; null is unknown, see `endpoints.state_of` for what that counts as."""
 
     ready: bool | None = None
     serving: bool | None = None
@@ -188,7 +193,7 @@ def ref_of(kind: str, value: Mapping[str, Any]) -> Ref | None:
 
 
 def decoded(kind: str, value: Mapping[str, Any]) -> KnownObject:
-    """The object that `value` says, fields of the right types; whether it makes sense is `admission`'s to say.
+    """The object that `value` says, its fields of the right types.
 
     Raises:
         Refused: another version of the API, a missing field or a value of a wrong type.

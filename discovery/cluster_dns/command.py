@@ -33,14 +33,12 @@ StyleOption = Annotated[
     typer.Option(help="The ConfigMap in which the cluster's DNS is configured."),
 ]
 Format = Annotated[LogFormat, typer.Option(help="How log lines look.")]
-ADDRESS = "169.254.77.1"
-
-
-_ADDRESS = re.compile(r"(?:\[(?P<six>[^]]+)\]|(?P<four>[^:]+))(?P<port>:[0-9]{1,5})?|(?P<bare>.+)")
+ADDRESS = "169.254.77.1"  # as in manifests/settings.yaml
+_WRITTEN = re.compile(r"(?:\[(?P<six>[^]]+)\]|(?P<four>[^:]+))(?P<port>:[0-9]{1,5})?|(?P<bare>.+)")
 
 
 def _upstream(text: str) -> Upstream:
-    match = _ADDRESS.fullmatch(text)
+    match = _WRITTEN.fullmatch(text)
     try:
         address = ip_address((match and (match["six"] or match["four"] or match["bare"])) or "")
     except ValueError as error:

@@ -96,6 +96,11 @@ def domains_of(block: Block) -> list[str]:
     return list(found)
 
 
+def ports_of(blocks: Sequence[Block]) -> list[str]:
+    """The ports at which these blocks answer plain DNS; "" for CoreDNS' own."""
+    return list(dict.fromkeys(key.port for block in blocks for key in block.keys if key.scheme == "dns"))
+
+
 def _parsed(text: str) -> tuple[Block, ...]:
     try:
         return parse(text)
@@ -113,12 +118,8 @@ def _inserted(text: str, blocks: Sequence[Block], upstream: Upstream) -> str:
             lines = [line for domain in domains for line in own_namespace(domain)]
             new = new[:start] + marked(lines, indent) + new[start:]
     # a snippet has no port of its own: then those of whoever may import it
-    ports = _ports(serving) or _ports(blocks) or [""]
+    ports = ports_of(serving) or ports_of(blocks) or [""]
     return marked(server_block(upstream, ports, binds)) + new
-
-
-def _ports(blocks: Sequence[Block]) -> list[str]:
-    return list(dict.fromkeys(key.port for block in blocks for key in block.keys if key.scheme == "dns"))
 
 
 def _line_of(text: str, word: Word) -> tuple[int, str]:

@@ -6,7 +6,7 @@ names. Each of ours is a key of its own; the others are only looked at.
 
 from collections.abc import Mapping
 
-from discovery.cluster_dns.coredns import NotWritten, domains_of, refuse_own_zone
+from discovery.cluster_dns.coredns import NotWritten, domains_of, ports_of, refuse_own_zone
 from discovery.cluster_dns.corefile import Block, NotACorefile, parse
 from discovery.cluster_dns.marks import marked
 from discovery.cluster_dns.texts import Upstream, own_namespace, server_block
@@ -19,9 +19,8 @@ def keys(upstream: Upstream, corefile: str) -> dict[str, str]:
     """The keys of ours with their texts; `corefile`, which imports them, tells domain and port ("" if unknown)."""
     blocks = [block for block in _blocks(corefile) if block.having("kubernetes")]
     domains = dict.fromkeys(domain for block in blocks for domain in domains_of(block)) or {DOMAIN: None}
-    ports = list(dict.fromkeys(key.port for block in blocks for key in block.keys if key.scheme == "dns"))
     return {
-        SERVER: marked(server_block(upstream, ports or ["53"], [])),
+        SERVER: marked(server_block(upstream, ports_of(blocks) or ["53"], [])),
         OVERRIDE: marked([line for domain in domains for line in own_namespace(domain)]),
     }
 
