@@ -16,9 +16,8 @@ from discovery.source import ObjectChange, PutObject
 
 MAPS_PER_NAMESPACE = 16  # who may write to a namespace may make thousands
 MAPS_TOLD = 32  # of a namespace, those that do not count included: each is an event, and a metric of every node
-OWN_BOUNDS = Bounds(
-    tables=500, characters=64 * 1024
-)  # a map costs every node a tenth of a second; 1 MiB could cost ten
+# The largest map costs every node a tenth of a second; one of 1 MiB, as large as etcd takes it, could cost ten.
+OWN_BOUNDS = Bounds(tables=500, characters=64 * 1024)
 
 
 class Layer(NamedTuple):

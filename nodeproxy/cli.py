@@ -29,7 +29,9 @@ def run(
         str | None, typer.Option(metavar="files:DIR|kube:[FILE]", help="Where services come from.")
     ] = None,
     listen: Annotated[str | None, typer.Option(metavar="ADDRESS:PORT", help="Serves HTTP by mesh name.")] = None,
-    admin: Annotated[str | None, typer.Option(metavar="ADDRESS:PORT", help="Serves /metrics, /livez, /readyz.")] = None,
+    admin: Annotated[
+        str | None, typer.Option(metavar="ADDRESS:PORT", help="Serves /metrics, /livez, /readyz, /debug.")
+    ] = None,
     dns: Annotated[str | None, typer.Option(metavar="ADDRESS:PORT", help="Answers DNS for the zone mesh.")] = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes.")] = None,
     access_log: Annotated[str | None, typer.Option(metavar="off|json|text", help="A line per request.")] = None,
@@ -75,7 +77,7 @@ def network(
 
     They are the settings listen, mesh_range and headless_range. `status` exits with 1 when one is missing.
     """
-    from nodeproxy import anyip
+    from nodeproxy import anyip  # only here: pyroute2 takes a quarter of a second to import
 
     settings = read_settings(config, {})
     wanted = anyip.addresses_of(

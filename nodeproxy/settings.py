@@ -33,7 +33,7 @@ class Settings(BaseSettings):
     )
     state_file: str = Field("", description="keeps the last good state of the mesh for a start without its source")
     listen: Address = Field("127.0.0.1:8077", description="address that serves HTTP by mesh name")
-    admin: Address = Field("127.0.0.1:9077", description="address of /metrics, /livez and /readyz")
+    admin: Address = Field("127.0.0.1:9077", description="address of /metrics, /livez, /readyz and /debug")
     dns: MaybeAddress = Field("", description="address that answers DNS for the zone mesh, UDP and TCP; empty: none")
     resolver: MaybeAddress = Field("", description="DNS server for ExternalName services; empty: /etc/resolv.conf's")
     workers: int = Field(1, ge=1, le=64, description="worker processes; worker n serves admin on its port + n")

@@ -3,7 +3,7 @@
 from asyncio import sslproto
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import aiohttp
 import msgspec
@@ -167,8 +167,3 @@ async def _error(answer: aiohttp.ClientResponse) -> ApiError:
 
 def _seconds(text: str) -> float:
     return float(text) if text.isdecimal() else 0.0
-
-
-def status_error(status: Any) -> ApiError:  # noqa: ANN401  a decoded Status object
-    """The error that a Status object inside a watch tells."""
-    return of_status(int(status.get("code") or 500), str(status.get("message") or status.get("reason") or ""))

@@ -101,7 +101,7 @@ def _outages(plane: ControlPlane, folder: Path, say: Say) -> list[Outage]:
         plane.compact()
         plane.start("kube-apiserver")
 
-    def moved() -> None:
+    def without_etcd() -> None:
         plane.kill("etcd")
         time.sleep(2.0)
         plane.start("etcd")
@@ -111,7 +111,7 @@ def _outages(plane: ControlPlane, folder: Path, say: Say) -> list[Outage]:
         for what, happen in (
             ("killed, back after 2 s", restarted),
             ("killed, and etcd compacted: what was followed is gone (410)", compacted),
-            ("its etcd killed, back after 2 s", moved),
+            ("its etcd killed, back after 2 s", without_etcd),
         ):
             seen.append(_outage(plane, what, happen))
             say(f"{what}: {seen[-1].failures or 'no failure'} of {seen[-1].requests}")

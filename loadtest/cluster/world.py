@@ -25,19 +25,19 @@ PODS = "10.244.0.0/16"
 POD_PORT = 8080
 LISTEN = ("127.0.0.1", 8077)
 ADMIN_PORT = 9077
-LIMIT_S = 120.0
+LIMIT_S = 120.0  # for anything to happen that is waited for
 INSIDE = "LOADTEST_INSIDE"
 NAMESPACE = "bench"
 
 
 def inside_own_network(words: list[str]) -> int | None:
-    """Run this program again in a network namespace of its own, where all pod addresses are local.
+    """Run this program again, with these words, in a network namespace of its own, where all pod addresses are local.
 
     None when it already does; else the exit status of the other one.
     """
     if os.environ.get(INSIDE):
-        for words in (("link", "set", "lo", "up"), ("route", "add", "local", PODS, "dev", "lo")):
-            subprocess.run(["ip", *words], check=True)
+        for change in (("link", "set", "lo", "up"), ("route", "add", "local", PODS, "dev", "lo")):
+            subprocess.run(["ip", *change], check=True)
         return None
     command = ["unshare", "--net", sys.executable, "-m", "loadtest", *words]
     return subprocess.run(command, env={**os.environ, INSIDE: "1"}, check=False).returncode

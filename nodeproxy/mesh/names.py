@@ -1,6 +1,6 @@
 """Mesh names: from what a client wrote to the service and port it means.
 
-Source: RFC 1123, 2.1 (host names), RFC 3986, 3.2.2 (case-insensitive), DESIGN of the mesh for the zones.
+Source: RFC 1123, 2.1 (host names); RFC 3986, 3.2.2 (case-insensitive).
 """
 
 import re

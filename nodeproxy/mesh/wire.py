@@ -12,6 +12,7 @@ import msgspec
 from nodeproxy.mesh.model import Caller, Service
 
 LINE_LIMIT_BYTES = 64 * 1024 * 1024  # 10,000 endpoints are about 1 MB; a line beyond this is a broken peer
+FRESH_EVERY_S = 1.0  # how precise the age of a worker's table is
 
 
 class Replace(msgspec.Struct, frozen=True, tag="replace", omit_defaults=True):
@@ -90,9 +91,8 @@ class Leave(msgspec.Struct, frozen=True, tag="leave"):
 
 Fact = Callers | Watches | PolicyMaps
 """What is told beside the services: each type whole and anew whenever it changes."""
-Update = Replace | Put | Drop | Fresh | Callers | Watches | PolicyMaps
+Update = Replace | Put | Drop | Fresh | Fact
 Wish = Want | Leave
-FRESH_EVERY_S = 1.0
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Update] = msgspec.json.Decoder(Update)
