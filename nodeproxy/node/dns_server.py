@@ -13,7 +13,7 @@ import dns.message
 import dns.rcode
 import trio
 
-from nodeproxy.node.zone import PAYLOAD_BYTES, needs_endpoints, respond, service_of
+from nodeproxy.node.dns_zone import PAYLOAD_BYTES, needs_endpoints, respond, service_of
 from nodeproxy.table import Table
 
 DATAGRAM_BYTES = 4096  # a query is far smaller; what is longer is cut and refused

@@ -10,7 +10,7 @@ import pytest
 
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Replace
-from nodeproxy.node.zone import PAYLOAD_BYTES, TTL_S, respond
+from nodeproxy.node.dns_zone import PAYLOAD_BYTES, TTL_S, respond
 from nodeproxy.table import NoTable
 from tests.fakes.tables import bare_live
 

@@ -1,4 +1,4 @@
-"""What the DNS knows of the mesh: a query in, a response out. No sockets here.
+"""The DNS zone of the mesh: a query in, a response out. No sockets here.
 
 Every service has its virtual address under `<service>.<namespace>.mesh`, a named port of it an SRV record, a pod of it
 that has a host name the pod's own address. Source: RFC 1035, 2308 (negative answers), 2782 (SRV), 6891 (EDNS),
