@@ -9,7 +9,7 @@ import fcntl
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
 import msgspec
@@ -24,7 +24,10 @@ _keys = msgspec.json.Decoder(list[Key])
 
 
 class Kept:
-    """One worker's sockets. Made by the supervisor; the worker has its own copy from the fork on."""
+    """One worker's sockets. Made by the supervisor; the worker has its own copy from the fork on.
+
+    The supervisor calls `receive`; the worker `begin`, then `opened`, `left`, `closed` and `flush`; both `close`.
+    """
 
     def __init__(self) -> None:
         self._sockets: dict[Key, socket.socket] = {}
@@ -42,8 +45,6 @@ class Kept:
             sock.close()
         self._sockets.clear()
 
-    # --- the supervisor's part
-
     def receive(self) -> None:
         """Take what the worker has sent."""
         with suppress(BlockingIOError):
@@ -58,8 +59,6 @@ class Kept:
                     if key in self._sockets:
                         self._sockets.pop(key).close()
                 self._sockets |= {key: socket.socket(fileno=number) for key, number in zip(keys, numbers, strict=False)}
-
-    # --- the worker's part
 
     def begin(self) -> None:
         """In a worker that has just been forked: what it sends is the supervisor's to receive."""
@@ -91,7 +90,7 @@ class Kept:
             self._send(batch, [self._opened[key].fileno() for key in batch])
         self._opened.clear()
 
-    def _send(self, keys: list[Key], numbers: Iterable[int]) -> None:
+    def _send(self, keys: list[Key], numbers: Sequence[int]) -> None:
         ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", numbers))] if numbers else []
         with suppress(OSError):  # the supervisor ends, or is behind: not held
             self._worker.sendmsg([msgspec.json.encode(keys)], ancillary)
