@@ -28,7 +28,7 @@ WISH_LIMIT_BYTES = 1024  # a wish names one service; a longer line is none
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class Clock:
     """Time, handed in."""
 
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
@@ -41,10 +41,10 @@ class Publisher:
     `wanted` is told the keys of the services that some worker needs the endpoints of; without it all are followed.
     """
 
-    def __init__(self, world: World | None = None, wanted: Callable[[frozenset[str]], None] | None = None) -> None:
-        self._world = world or World()
+    def __init__(self, clock: Clock | None = None, wanted: Callable[[frozenset[str]], None] | None = None) -> None:
+        self._clock = clock or Clock()
         self._on_demand = wanted is not None
-        self._wants = Wants(wanted or _ignored, self._world.now)
+        self._wants = Wants(wanted or _ignored, self._clock.now)
         self._facts: dict[type[Fact], Fact] = {}
         self._restored: Replace | None = None
         self._restored_at = 0.0
@@ -60,7 +60,7 @@ class Publisher:
 
     def restore(self, last_good: Replace) -> None:
         """Let workers have this, and know its age, until the source is in sync for the first time."""
-        self._restored, self._restored_at = last_good, self._world.now()
+        self._restored, self._restored_at = last_good, self._clock.now()
         for worker in self._workers:
             worker.replace_all()
 
@@ -114,7 +114,7 @@ class Publisher:
 
     async def _tell_freshness(self) -> None:
         while True:
-            await self._world.sleep(FRESH_EVERY_S)
+            await self._clock.sleep(FRESH_EVERY_S)
             self._wants.expire()
             if self._in_sync:
                 for worker in self._workers:
@@ -142,7 +142,7 @@ class Publisher:
 
     def _everything(self) -> Replace:
         if self._restored is not None:
-            age_s = self._restored.age_s + self._world.now() - self._restored_at
+            age_s = self._restored.age_s + self._clock.now() - self._restored_at
             return Replace(self._restored.services, age_s, self._on_demand)
         return Replace(tuple(service for _, service in sorted(self._services.items())), on_demand=self._on_demand)
 

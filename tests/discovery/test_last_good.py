@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from discovery.last_good import MODE, TOUCH_AFTER, LastGood
-from discovery.publish import Publisher, World
+from discovery.publish import Clock, Publisher
 from nodeproxy.mesh.model import Service
 from nodeproxy.mesh.wire import Replace, line
 
@@ -96,7 +96,7 @@ async def test_a_disk_that_refuses_costs_nothing_but_the_file(tmp_path, caplog):
 
 async def test_workers_have_it_with_its_age_until_the_source_is_in_sync():
     clock = [100.0]
-    publisher = Publisher(World(now=lambda: clock[0]))
+    publisher = Publisher(Clock(now=lambda: clock[0]))
     publisher.restore(Replace((WEB,), age_s=50.0))
     clock[0] += 5
 

@@ -8,7 +8,7 @@ import anyio.lowlevel
 import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from discovery.publish import Publisher, World
+from discovery.publish import Clock, Publisher
 from discovery.wants import LINGER_S
 from nodeproxy.mesh.model import Caller, Service
 from nodeproxy.mesh.wire import LINE_LIMIT_BYTES, Callers, Drop, Fresh, Leave, Put, Replace, Want, line, parse
@@ -100,7 +100,7 @@ async def test_a_worker_that_comes_later_is_told_what_holds_then(tmp_path):
 
 async def test_nothing_is_told_before_the_source_was_in_sync(tmp_path):
     ticks = Ticks()
-    publisher = Publisher(World(ticks.sleep))
+    publisher = Publisher(Clock(ticks.sleep))
 
     async with serving(tmp_path / "mesh", publisher), connected(tmp_path / "mesh") as worker:
         publisher.publish(of(REVIEWS), in_sync=False)
@@ -121,7 +121,7 @@ async def test_an_empty_mesh_in_sync_is_told(tmp_path):
 
 async def test_freshness_is_told_at_every_tick(tmp_path):
     ticks = Ticks()
-    publisher = Publisher(World(ticks.sleep))
+    publisher = Publisher(Clock(ticks.sleep))
     publisher.publish(of(REVIEWS), in_sync=True)
 
     async with serving(tmp_path / "mesh", publisher), connected(tmp_path / "mesh") as worker:
@@ -133,7 +133,7 @@ async def test_freshness_is_told_at_every_tick(tmp_path):
 
 async def test_no_freshness_is_told_while_the_source_is_out_of_sync(tmp_path):
     ticks = Ticks()
-    publisher = Publisher(World(ticks.sleep))
+    publisher = Publisher(Clock(ticks.sleep))
     publisher.publish(of(REVIEWS), in_sync=True)
 
     async with serving(tmp_path / "mesh", publisher), connected(tmp_path / "mesh") as worker:
@@ -211,7 +211,7 @@ async def test_a_worker_that_goes_in_the_middle_of_a_line_is_forgotten(tmp_path)
 
 async def test_what_a_worker_wishes_is_noted_until_it_has_been_gone_for_a_while(tmp_path):
     ticks, wanted, clock = Ticks(), [], [0.0]
-    publisher = Publisher(World(ticks.sleep, lambda: clock[0]), wanted.append)
+    publisher = Publisher(Clock(ticks.sleep, lambda: clock[0]), wanted.append)
     publisher.publish(of(REVIEWS), in_sync=True)
 
     async with serving(tmp_path / "mesh", publisher):

@@ -1,7 +1,7 @@
 """Which endpoint a client gets, and for how long it keeps it."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
@@ -11,16 +11,9 @@ from nodeproxy.mesh.affinity import Seated, Seats, favourite
 from nodeproxy.mesh.balance import by_chance
 from nodeproxy.mesh.health import Health, connect_failed
 from nodeproxy.mesh.rotation import Rotation
+from tests.fakes.member import Member
 
 NOW, KEPT_S = 1000.0, 60.0
-
-
-@dataclass(eq=False)
-class Member:
-    name: str
-    active: int = 0
-    distance: int = 0
-    health: Health = field(default_factory=Health)
 
 
 @dataclass

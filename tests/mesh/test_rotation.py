@@ -1,7 +1,5 @@
 """Who takes part: tried ones are avoided, nobody fit means everybody, an ejection's end brings its endpoint back."""
 
-from dataclasses import dataclass, field
-
 import pytest
 from hypothesis import given
 from hypothesis.strategies import booleans, floats, integers, lists, tuples
@@ -9,16 +7,9 @@ from hypothesis.strategies import booleans, floats, integers, lists, tuples
 from nodeproxy.mesh.balance import InTurn, by_chance
 from nodeproxy.mesh.health import Health, connect_failed
 from nodeproxy.mesh.rotation import Rotation
+from tests.fakes.member import Member
 
 NOW = 1000.0
-
-
-@dataclass(eq=False)
-class Member:
-    name: str
-    active: int = 0
-    distance: int = 0
-    health: Health = field(default_factory=Health)
 
 
 class Request:
