@@ -53,9 +53,7 @@ class Rotation(Generic[Member]):
         that is usable is left. When no endpoint is usable, all are: health that finds nobody fit is more likely wrong
         than a whole service gone (Envoy's panic mode, at its extreme).
         """
-        if now >= self._review_at:
-            self.review(now)
-        candidates = self._untried(now, request.tried) if request.tried else self._usable
+        candidates = self.candidates(now, request.tried)
         return self._choose(candidates, self._random) if candidates else None
 
     def candidates(self, now: float, tried: Sequence[object] | None) -> Sequence[Member]:
