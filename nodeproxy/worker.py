@@ -83,20 +83,7 @@ class Worker:
         self._awakening = Awakening(self._live)
         self._door = Door(self._reactor, settings.connections_most, self._bug)
         self._lines = AccessLines(settings.access_log, self._stats, time.time)
-        self._entrance = Entrance(
-            reactor=self._reactor,
-            match=lambda head, namespace: self._live.table.match(head, namespace),
-            callers=self._live.callers,
-            adder=Adder(self._random, settings.trace_sample_ratio),
-            stats=self._stats,
-            limits=self._limits,
-            head_timeout_s=settings.head_timeout_s,
-            idle_timeout_s=settings.client_idle_timeout_s,
-            half_close_is_gone=settings.half_close_is_gone,
-            trusts_forwarded=settings.trust_forwarded,
-            access_log=None if settings.access_log == "off" else self._log_exchange,
-            draining=lambda: self._draining,
-        )
+        self._entrance = self._clients_entrance()
         self._virtual = VirtualDoors(self._reactor, self._door, self._entrance, sockets.kept, lambda: self._live.table)
         self._admin = self._admin_entrance()
 
@@ -163,21 +150,30 @@ class Worker:
             return
         log.warning("drain limit reached", extra={"connections": len(self._door.connections)})
 
+    def _clients_entrance(self) -> Entrance:
+        """The entrance of clients that name the service they mean."""
+        settings = self._settings
+        return Entrance(
+            reactor=self._reactor,
+            match=lambda head, namespace: self._live.table.match(head, namespace),
+            callers=self._live.callers,
+            adder=Adder(self._random, settings.trace_sample_ratio),
+            stats=self._stats,
+            limits=self._limits,
+            head_timeout_s=settings.head_timeout_s,
+            idle_timeout_s=settings.client_idle_timeout_s,
+            half_close_is_gone=settings.half_close_is_gone,
+            trusts_forwarded=settings.trust_forwarded,
+            access_log=None if settings.access_log == "off" else self._log_exchange,
+            draining=lambda: self._draining,
+        )
+
     def _admin_entrance(self) -> Entrance:
         """The entrance whose only service are the admin pages."""
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(
-            WorkerCollector(
-                Sources(
-                    self._stats,
-                    self._route_numbers,
-                    self._table_age_s,
-                    LAG_BOUNDS_S,
-                    self._reactor.lag,
-                    lambda: self._live.policy_maps,
-                )
-            )
-        )
+        lag, policy_maps = self._reactor.lag, lambda: self._live.policy_maps
+        sources = Sources(self._stats, self._route_numbers, self._table_age_s, LAG_BOUNDS_S, lag, policy_maps)
+        registry.register(WorkerCollector(sources))
         handler = Admin(registry, lambda: self._main is not None and not self._draining, self._debug)
         service = Service(namespace="", name="admin", ports=(Port(number=0),))
         route = Route(service, service.ports[0], {}, handler, RouteStats())
