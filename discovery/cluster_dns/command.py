@@ -108,7 +108,7 @@ async def _keep(api: Api, task: Task) -> int:
             try:
                 await keeper.leave()
             except ApiError as error:
-                tell("ended without knowing why", logging.WARNING, reason=error)
+                tell("ended, and whether that is an uninstall is not known", logging.WARNING, reason=error)
     tell("ended")
     return 0
 
