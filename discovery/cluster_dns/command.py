@@ -33,7 +33,7 @@ StyleOption = Annotated[
     typer.Option(help="The ConfigMap in which the cluster's DNS is configured."),
 ]
 Format = Annotated[LogFormat, typer.Option(help="How log lines look.")]
-ADDRESS = "169.254.77.1"  # as in manifests/settings.yaml
+ADDRESS = "169.254.77.1"  # as in manifests/base/settings.yaml
 _WRITTEN = re.compile(r"(?:\[(?P<six>[^]]+)\]|(?P<four>[^:]+))(?P<port>:[0-9]{1,5})?|(?P<bare>.+)")
 
 
