@@ -22,7 +22,7 @@ bench: $(READY)  ## nodeproxy beside nginx, HAProxy, Envoy and Traefik (loadtest
 	$(BIN)/python -m loadtest run
 	$(BIN)/python -m loadtest report
 
-kube:  ## a real API server for tests/cluster, into a cache outside the repository
+kube:  ## a real Kubernetes for tests/cluster, into a cache outside the repository
 	tests/cluster/get.sh
 
 $(READY): pyproject.toml requirements.lock build_twin.py nodeproxy/protocol/twin.c
