@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from discovery.cluster.depth import cut
 from discovery.cluster.errors import ApiError, Gone, Unauthorized, Unreadable, of_status
 from discovery.objects import Object, Ref
 from discovery.problem import Severity
@@ -214,6 +215,9 @@ class Watch:
 
 def _decoded(decoder: "msgspec.json.Decoder[Value]", text: bytes | msgspec.Raw) -> Value:
     try:
-        return decoder.decode(text)
+        try:
+            return decoder.decode(text)
+        except RecursionError:  # whoever may write one object must not keep all others from being read
+            return decoder.decode(cut(bytes(text)))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Unreadable(f"not what an API server sends: {error}") from error

@@ -179,6 +179,17 @@ async def test_a_watch_that_breaks_goes_on_from_where_it_was(broken):
     assert api.asked[-1]["resourceVersion"] == "11"
 
 
+async def test_an_object_that_is_nested_deeper_than_can_be_read_keeps_none_from_being_followed():
+    def deep(text):
+        fields = b'{"f:a":' * 9000 + b"{}" + b"}" * 9000
+        return text.replace(b'"metadata": {"name"', b'"metadata": {"managedFields": [' + fields + b'], "name"')
+
+    changed = event("MODIFIED", "11", service("shop/a", type="ClusterIP"))
+    _api, follower = await followed(deep(page("10", A, B)), [deep(changed), event("DELETED", "12", B)])
+
+    assert follower.summary == ["+a", "+b", "in sync", "+a", "-b"]
+
+
 async def test_an_object_that_another_resource_brings_is_not_told():
     api, follower = ScriptedApi(page("10", A, B), [event("DELETED", "11", A), event("DELETED", "12", B)]), Follower()
     resource = replace(SERVICES, without=Ref("Service", "shop", "a"))
