@@ -7,6 +7,7 @@ which policies are in force (`policy_layers`) nor who keeps an address that two 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from discovery.address_text import plain
 from discovery.endpoints import endpoints_of
 from discovery.external_slices import is_external, is_resolved, ports_of
 from discovery.objects import EndpointSlice, Service, ServicePort, ServiceSpec, subject_of
@@ -105,7 +106,7 @@ def wanted_address(service: Service, mesh_range: Range, headless_range: Range) -
     """The virtual address of a service if no other has it."""
     cluster_ip = service.spec.cluster_ip
     if cluster_ip and cluster_ip != "None" and not is_external(service):
-        return virtual_address(cluster_ip, mesh_range)
+        return virtual_address(plain(cluster_ip), mesh_range)
     return headless_address(service.key, headless_range)
 
 

@@ -2,9 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from ipaddress import ip_address
 from typing import Literal
 
+from discovery.address_text import plain
 from discovery.objects import Conditions, EndpointSlice, ServiceSpec, SliceEndpoint
 from discovery.places import Place, distance, may_serve
 from nodeproxy.mesh import model
@@ -63,9 +63,7 @@ def state_of(conditions: Conditions) -> State:
 
 
 def _endpoint(endpoint: SliceEndpoint, number: int, away: int) -> model.Endpoint:
-    address = endpoint.addresses[0]
-    if ":" in address:  # IPv6 has many spellings; one endpoint must have one
-        address = str(ip_address(address))
+    address = plain(endpoint.addresses[0])  # one endpoint must have one spelling
     return model.Endpoint(
         address, number, endpoint.node_name or "", endpoint.zone or "", endpoint.hostname or "", distance=away
     )
