@@ -106,7 +106,8 @@ def _records(name: dns.name.Name, table: Table) -> Records | None:
         if any(route.service.dormant for route in routes.values()):
             raise NotKnownYet
         return _of_pod(mesh_name.pod, routes.values())
-    return [_address(next(iter(routes.values())).service.virtual_address)] if routes else []
+    address = next((route.service.virtual_address for route in routes.values()), "")
+    return [_address(address)] if address else []  # one that another service has is none of this service's
 
 
 def _of_port(labels: list[str], table: Table) -> Records | None:

@@ -19,13 +19,14 @@ WEB = Service("shop", "web", "127.77.0.1", (HTTP, METRICS, TIME))
 PODS = (Endpoint("10.0.0.1", 8080, hostname="db-0"), Endpoint("fd00::1", 8080, hostname="db-0"))
 DB = Service("shop", "db", "127.78.0.9", (Port(5432, "sql", "tcp", PODS),))
 V6 = Service("shop", "six", "fd77::1", (HTTP,))
+BARE = Service("shop", "bare", "", (HTTP,))
 OWN = Service("default", "own", "127.77.0.2", (HTTP,))
 
 
 @pytest.fixture(scope="module")
 def table():
     live = bare_live()
-    live.install(Replace((WEB, DB, V6, OWN)))
+    live.install(Replace((WEB, DB, V6, BARE, OWN)))
     return live.table
 
 
@@ -69,6 +70,8 @@ def test_what_there_is(table, name, kind, expected):
         ("shop.mesh.", "A", dns.rcode.NOERROR),  # stands above names: exists, has nothing
         ("_tcp.web.shop.mesh.", "SRV", dns.rcode.NOERROR),
         ("mesh.", "A", dns.rcode.NOERROR),
+        ("bare.shop.mesh.", "A", dns.rcode.NOERROR),  # another service has its address
+        ("bare.shop.mesh.", "ANY", dns.rcode.NOERROR),
         ("nobody.shop.mesh.", "A", dns.rcode.NXDOMAIN),
         ("nowhere.mesh.", "A", dns.rcode.NXDOMAIN),
         ("db-9.db.shop.mesh.", "A", dns.rcode.NXDOMAIN),
