@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from discovery.address_claims import AddressClaims
+from discovery.address_claims import NOTHING, AddressClaims, Claim
 from discovery.backlog import Differences
 from discovery.build import problems_of, service_of, wanted_address
 from discovery.objects import Node, Ref, subject_of
@@ -93,10 +93,9 @@ class Catalogue:
     def _claim(self, key: str) -> set[str]:
         stored = self.store.services.get(key)
         if stored is None:
-            return self._claims.claim(key, "")
-        return self._claims.claim(
-            key, wanted_address(stored.object, self._scope.mesh_range, self._scope.headless_range)
-        )
+            return self._claims.claim(key, NOTHING)
+        address = wanted_address(stored.object, self._scope.mesh_range, self._scope.headless_range)
+        return self._claims.claim(key, Claim(address, stored.object.metadata.creation_timestamp or ""))
 
     def _derive(self, key: str) -> bool:
         """Build the service anew; whether it differs from what was in force."""
@@ -111,7 +110,7 @@ class Catalogue:
         address, owner = self._claims.owner(key)
         problems = tuple(problems_of(stored, slices, self._place))
         if owner != key:
-            message = f"{owner} has the virtual address {address} too and sorts first; this service gets none"
+            message = f"{owner} has the virtual address {address} too and came first; this service gets none"
             problems += (Problem(message, stored.origin, subject_of("Service", key), ("spec", "clusterIP")),)
             address = ""
         if problems:

@@ -87,9 +87,16 @@ class ServiceSpec(msgspec.Struct, frozen=True, rename="camel"):
     session_affinity_config: AffinityConfig | None = None
 
 
+class DatedMetadata(Metadata, frozen=True, rename="camel"):
+    """`metadata` that also tells when the object was made; the API server says so, nobody else can."""
+
+    creation_timestamp: str | None = None
+
+
 class Service(Object, frozen=True, kw_only=True):
     """A Service, v1."""
 
+    metadata: DatedMetadata
     spec: ServiceSpec = ServiceSpec()
 
 

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis.strategies import booleans, lists, sampled_from, tuples
 
-from discovery.address_claims import AddressClaims
+from discovery.address_claims import AddressClaims, Claim
 from discovery.catalogue import Catalogue, Scope
 from discovery.problem import Origin, Problem
 from discovery.source import Batch
@@ -120,6 +120,18 @@ def test_the_service_that_sorts_first_keeps_an_address_that_two_would_have():
     assert "bank/ledger has the virtual address 127.77.0.10 too" in str(*found.problems())
 
 
+def test_the_older_service_keeps_an_address_whatever_the_newer_one_is_called():
+    older, newer = service("shop/reviews"), service("aaa/thief")
+    older["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z"
+    newer["metadata"]["creationTimestamp"] = "2026-01-01T00:00:01Z"
+    found = catalogue_of(older)
+
+    differences = apply(found, put(newer))
+
+    assert {key: each.virtual_address for key, each in differences.items()} == {"aaa/thief": ""}
+    assert "shop/reviews has the virtual address 127.77.0.10 too and came first" in str(*found.problems())
+
+
 def test_an_address_goes_back_when_the_other_service_is_gone():
     found = catalogue_of(service("bank/ledger"), service("shop/reviews"))
 
@@ -159,7 +171,7 @@ def test_problems_are_those_of_the_source_the_tables_and_the_services():
     assert [problem.message[:9] for problem in found.problems()] == ["is unwell", "expected ", "Local, bu"]
 
 
-CLAIMS = lists(tuples(sampled_from("abcd"), sampled_from(["", "1", "2"])), max_size=12)
+CLAIMS = lists(tuples(sampled_from("abcd"), sampled_from(["", "1", "2"]), sampled_from(["", "5", "6"])), max_size=12)
 
 
 @given(claims=CLAIMS)
@@ -168,18 +180,17 @@ def test_whatever_came_before_the_first_claimant_owns_and_nobody_is_left_uninfor
     wanted = {}
     owners = {key: found.owner(key) for key in "abcd"}
 
-    for key, address in claims:
-        touched = found.claim(key, address)
-        wanted[key] = address
+    for key, address, made in claims:
+        touched = found.claim(key, Claim(address, made))
+        wanted[key] = address, made
         for each in "abcd":
             now = found.owner(each)
             assert now == owners[each] or each in touched
             owners[each] = now
 
-    for key, address in wanted.items():
-        assert found.owner(key) == (
-            (address, min(each for each in wanted if wanted[each] == address)) if address else ("", key)
-        )
+    for key, (address, _) in wanted.items():
+        rivals = [(made or "9", each) for each, (other, made) in wanted.items() if other == address]
+        assert found.owner(key) == ((address, min(rivals)[1]) if address else ("", key))
 
 
 KEYS = ["shop/reviews", "shop/ratings"]
