@@ -16,18 +16,26 @@ class Changes:
 
     def __init__(self, reactor: Reactor) -> None:
         self._reactor = reactor
-        self._waiting: list[Task] = []
+        self._waiting: dict[Task, None] = {}
+
+    def __len__(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
 
     def told(self) -> None:
         """The table is another."""
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting = self._waiting, {}
         for task in waiting:
             self._reactor.wake(task)
 
     async def wait(self) -> None:
         """Until the table is another, or for no reason; the caller looks again."""
-        self._waiting.append(self._reactor.current)
-        await park()
+        task = self._reactor.current
+        self._waiting[task] = None
+        try:
+            await park()
+        finally:  # tables may not change for days, and clients give up
+            self._waiting.pop(task, None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,3 +123,18 @@ async def test_a_request_is_counted_for_the_pod_it_comes_from_and_its_namespace_
     await world.settle()
 
     assert world.live.table.at("shop/web", 80).stats.requests == {(204, "", ("shop", "cart")): 1}
+
+
+async def test_clients_that_give_up_leave_nothing_behind_that_waits(world):
+    world.install(Replace((ASLEEP,), on_demand=True))
+
+    for _ in range(3):
+        client = await world.client()
+        await client.send(GET)
+        await world.settle()
+        await client.send(b"more")  # wakes it up for nothing
+        await world.settle()
+        client.reset()
+        await world.settle()
+
+    assert len(world.changes) == 0
