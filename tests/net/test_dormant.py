@@ -1,5 +1,7 @@
 """The first request to a service whose endpoints nobody has asked for yet."""
 
+import msgspec
+
 from nodeproxy.mesh.model import Caller, Endpoint, Port, Service
 from nodeproxy.mesh.wire import Callers, Drop, Put, Replace, Want, Watched, Watches
 from nodeproxy.net.dormant import WAIT_S
@@ -138,3 +140,17 @@ async def test_clients_that_give_up_leave_nothing_behind_that_waits(world):
         await world.settle()
 
     assert len(world.changes) == 0
+
+
+async def test_once_served_it_may_take_as_long_as_its_service_allows(world):
+    endpoint = world.endpoint()
+    client = await asked(world)
+
+    world.install(Put(msgspec.structs.replace(awake(endpoint), policies={"timeouts": {"request": 0, "idle": 0}})))
+    server = await endpoint.accept()
+    await server.head()
+    world.clock.now += WAIT_S + 1
+    await world.settle()
+    await server.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    assert (await client.head()).startswith(b"HTTP/1.1 204 ")
