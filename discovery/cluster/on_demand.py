@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Set
 
 from discovery.cluster.part import Part
 from discovery.cluster.watch import Resource
-from discovery.objects import SERVICE_NAME_LABEL, EndpointSlice
-from discovery.source import Change, DeleteObject, Followed, Unfollowed
+from discovery.objects import SERVICE_NAME_LABEL, EndpointSlice, Object
+from discovery.source import Change, DeleteObject, Followed, PutObject, Unfollowed
 
 # Each watch is a connection, and a look at every slice's labels in the API server for every change; one watch of all
 # costs this process the memory and the decoding of every slice there is.
@@ -73,11 +73,22 @@ class OnDemand:
         return any(each in self._running and self._running[each][0].ever_in_sync for each in (key, EVERYTHING))
 
     def _end(self, keys: Set[str]) -> list[Change]:
-        """End these watches; what only they knew is gone for us."""
-        ended = [self._running.pop(key) for key in sorted(keys)]
-        known = {ref for part in self.parts() for ref in part.known} if ended else set()
+        """End these watches; what only they knew is gone for us, and of what they knew otherwise those that stay count.
+
+        Two watches of one object tell of it in any order: the last one may have told what the other knows is over.
+        """
+        ended = {key: self._running.pop(key) for key in sorted(keys)}
+        known = {ref: each for part in self.parts() for ref, each in part.known.items()} if ended else {}
         changes: list[Change] = []
-        for part, end in ended:
+        for part, end in ended.values():
             end()
             changes += [DeleteObject(ref) for ref in part.known if ref not in known]
+        last = {ref: each for part, _ in ended.values() for ref, each in part.known.items()}
+        for ref, each in known.items():
+            if last.get(ref) != each and (EVERYTHING in ended or ref in last or _service_of(each) in ended):
+                changes.append(PutObject(ref, each))
         return changes
+
+
+def _service_of(found: Object) -> str:
+    return found.service_key if isinstance(found, EndpointSlice) else ""

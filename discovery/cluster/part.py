@@ -1,6 +1,6 @@
 """One watch as a part of the source: what it has told and nobody has taken yet, and how it is."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 
 from discovery.cluster.errors import ApiError, Forbidden
 from discovery.cluster.outage import Outage
@@ -24,14 +24,9 @@ class Part:
         self.run = self._watch.run
 
     @property
-    def known(self) -> Collection[Ref]:
-        """Which objects there are."""
-        return self._watch.known.keys()
-
-    @property
-    def objects(self) -> Collection[Object]:
-        """The objects themselves."""
-        return self._watch.known.values()
+    def known(self) -> Mapping[Ref, Object]:
+        """The objects there are."""
+        return self._watch.known
 
     @property
     def in_sync(self) -> bool:

@@ -104,7 +104,7 @@ class Cluster:
         if self._pods is None:
             return (watches,)
         self._pods.taken()  # it is small: told whole
-        return Callers(callers_of(self._pods.objects)), watches
+        return Callers(callers_of(self._pods.known.values())), watches
 
     def _problems(self) -> tuple[Problem, ...]:
         return tuple(problem for part in self._all() if (problem := part.problem()) is not None)

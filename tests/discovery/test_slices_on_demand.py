@@ -3,7 +3,7 @@
 from discovery.cluster.on_demand import MANY, OnDemand
 from discovery.objects import Ref
 from discovery.source import DeleteObject, Followed, Unfollowed
-from tests.discovery.kube import put, slice_of
+from tests.discovery.kube import endpoint, put, slice_of
 
 ALL = "/apis/discovery.k8s.io/v1/endpointslices"
 
@@ -15,20 +15,22 @@ class Part:
         self.resource = resource
         self.ever_in_sync = False
         self.ended = False
-        self._known = {}
+        self.known = {}
         self._changes = []
-
-    @property
-    def known(self):
-        return self._known.keys()
 
     def has(self, *names):
         """It is in sync, and these slices are what it has found."""
         for name in names:
             change = put(slice_of("shop/any", name=name))
-            self._known[change.ref] = change.object
+            self.known[change.ref] = change.object
             self._changes.append(change)
         self.ever_in_sync = True
+
+    def says(self, value):
+        """It tells this slice; its watch is not in sync by that."""
+        change = put(value)
+        self.known[change.ref] = change.object
+        self._changes.append(change)
 
     def taken(self):
         changes, self._changes = self._changes, []
@@ -157,3 +159,38 @@ def test_a_service_that_is_left_and_wanted_again_at_once_keeps_its_watch():
     again = watches.want("shop/web")
 
     assert again == [] and len(watches.parts) == 1
+
+
+OLD, NEW = slice_of("shop/s1", endpoint("10.0.0.1")), slice_of("shop/s1", endpoint("10.0.0.2"))
+
+
+def test_what_the_watch_that_ends_told_last_does_not_stay_where_the_one_that_stays_knows_better():
+    watches = Watches()
+    watches.want(*services(MANY + 1))
+    watches.of("").has()
+    watches.want("shop/s1")
+
+    watches.of("s1").says(NEW)
+    first = watches.on_demand.step()
+    watches.of("").says(OLD)
+    watches.of("s1").has()
+    last = watches.on_demand.step()
+
+    assert put(NEW) in first and watches.of("") is None
+    assert last[-1] == put(NEW)
+
+
+def test_the_same_holds_when_the_one_watch_of_all_takes_over():
+    watches = Watches()
+    watches.want(*services(MANY))
+    for number in range(MANY):
+        watches.of(f"s{number}").has()
+    watches.want(*services(MANY + 1))
+
+    watches.of("").says(NEW)
+    watches.on_demand.step()
+    watches.of("s1").says(OLD)
+    watches.of("").has("other")
+    last = watches.on_demand.step()
+
+    assert watches.of("s1") is None and last[-1] == put(NEW)
