@@ -93,6 +93,11 @@ class Table:
         for ports in self.routes.values():
             yield from ports.values()
 
+    def has(self, name: str) -> bool:
+        """Whether there is a route of this name."""
+        key, _, number = name.rpartition(":")
+        return int(number) in self.routes.get(key, {})
+
     def at(self, key: str, port: int) -> Route:
         """The route of this port of the service with this key.
 

@@ -21,7 +21,7 @@ from nodeproxy.mesh.balance import chooser
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.demand import Usage
 from nodeproxy.mesh.model import Port, Service
-from nodeproxy.mesh.wire import Update
+from nodeproxy.mesh.wire import Update, keys_of
 from nodeproxy.net.connection import Entrance
 from nodeproxy.net.doors import VirtualDoors
 from nodeproxy.net.dormant import Changes, Dormant, Waking
@@ -195,9 +195,9 @@ class Worker:
         if self._live.table is not before:
             self._changes.told()
             self._awakening.told()
-            self._roster.keep(route.name for route in self._live.table)
+            self._roster.keep(self._live.table.has)
             if self._settings.virtual_addresses:
-                self._virtual.follow()
+                self._virtual.follow(*keys_of(update))
 
     def _refused(self) -> None:
         self._stats.updates_refused += 1

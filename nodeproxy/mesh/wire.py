@@ -128,6 +128,13 @@ def parse(text: bytes | bytearray) -> Update:
         raise msgspec.DecodeError(f"not UTF-8: {error}") from error
 
 
+def keys_of(update: Update) -> tuple[str, ...]:
+    """The keys of the services that an update of single ones is about, none for one of all."""
+    if isinstance(update, Put):
+        return (update.service.key,)
+    return (update.key,) if isinstance(update, Drop) else ()
+
+
 def size_of(services: Sequence[Service]) -> int:
     """How many endpoints `services` have together."""
     return sum(len(port.endpoints) for service in services for port in service.ports)

@@ -56,9 +56,9 @@ class Roster:
             seats = self._seats[route] = Seats(service.affinity_s)
         return Seated(rotation, seats)
 
-    def keep(self, routes: Iterable[str]) -> None:
-        """Dismiss the endpoints of all other routes."""
-        for route in self._endpoints.keys() - set(routes):
+    def keep(self, stands: Callable[[str], bool]) -> None:
+        """Dismiss the endpoints of all routes but those that `stands` knows by their names."""
+        for route in [route for route in self._endpoints if not stands(route)]:
             self._dismiss(route, self._endpoints.pop(route).values())
             del self._rotations[route], self._past_ejections[route]
             self._seats.pop(route, None)

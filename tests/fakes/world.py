@@ -69,7 +69,7 @@ class World:
         self.listener.close()
         for task in list(self.door.connections.values()):
             task.cancel()
-        self.roster.keep(())
+        self.roster.keep(lambda _name: False)
         for _ in range(50):
             self.reactor.turn()
         for channel in self._channels:
@@ -139,7 +139,7 @@ class World:
         addresses = tuple(Endpoint("127.0.0.1", endpoint.port) for endpoint in endpoints)
         service = Service(namespace, name, "", (Port(port, "http", "http", addresses),), policies or {})
         self.live.install(Replace((service,)))
-        self.roster.keep(route.name for route in self.live.table)
+        self.roster.keep(self.live.table.has)
 
     async def client(self):
         """A connection to the mesh."""

@@ -6,7 +6,7 @@ import pytest
 
 from nodeproxy.errors import ConnectFailed, ConnectionLost
 from nodeproxy.mesh.model import Endpoint, Port, Service
-from nodeproxy.mesh.wire import Replace
+from nodeproxy.mesh.wire import Drop, Put, Replace, keys_of
 from nodeproxy.net.channel import connect
 from nodeproxy.net.doors import VirtualDoors
 from nodeproxy.net.kept import Kept
@@ -143,6 +143,27 @@ async def test_an_address_that_is_taken_again_is_told_again(world, street, caplo
         await world.settle(2)
 
     assert len(caplog.records) == 2
+
+
+async def test_an_address_that_another_service_gets_leads_there_in_whatever_order_that_is_told(world, street):
+    first, second = street.service("b", WEB), street.service("a", WEB)
+    for updates in ((Put(second), Drop(first.key)), (Drop(first.key), Put(second)), (Replace((second,)),)):
+        street.follow(first)
+
+        for update in updates:
+            world.live.install(update)
+            street.doors.follow(*keys_of(update))
+        await world.settle()
+        client = await street.call(WEB)
+        await client.send(GET)
+        server = await street.endpoint.accept()
+        await server.head()
+        await server.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+        assert (await client.head()).startswith(b"HTTP/1.1 204 ")
+        client.close()
+        server.close()
+        await world.settle()
 
 
 async def test_all_doors_close_together_and_may_open_again(world, street):
