@@ -74,6 +74,7 @@ async def _follow(stream: trio.SocketStream, install: Callable[[Update], None], 
             *lines, held = held.split(b"\n")
             for line in lines:
                 _install(line, install, refused)
+                await trio.lowlevel.checkpoint()  # hundreds of services may wake at once, and requests go on
         if len(held) > LINE_LIMIT_BYTES:
             raise LineTooLong(f"a line of more than {LINE_LIMIT_BYTES} bytes")
 

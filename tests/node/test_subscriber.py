@@ -6,6 +6,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from nodeproxy.mesh.demand import Demand
 from nodeproxy.mesh.wire import Drop, Fresh, Put, Replace, Want, line, parse_wish
 from nodeproxy.node import subscriber
 from nodeproxy.node.subscriber import subscribe
@@ -204,3 +205,27 @@ async def test_wishes_go_up_and_all_of_them_again_to_a_new_discovery(discovery, 
 
     assert (first, second) == ([Want("shop/web")], [Want("shop/new")])
     assert await discovery.hear() == [Want("shop/web"), Want("shop/new")]
+
+
+async def test_between_two_of_many_updates_others_have_their_turn(tmp_path):
+    path, turns = str(tmp_path / "socket"), []
+    discovery = Discovery(path)
+    await discovery.listen()
+
+    async def others():
+        while True:
+            turns.append("turn")
+            await trio.lowlevel.checkpoint()
+
+    with trio.fail_after(PATIENCE_S):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(subscribe, path, lambda _update: turns.append("update"), lambda: None, Demand(float))
+            await discovery.meet()
+            await discovery.say(line(Fresh()) * 50)
+            nursery.start_soon(others)
+            while turns.count("update") < 50:
+                await trio.lowlevel.checkpoint()
+            nursery.cancel_scope.cancel()
+    await discovery.close()
+
+    assert "update update update" not in " ".join(turns)  # trio shuffles who is first in a turn
