@@ -52,7 +52,7 @@ class Catalogue:
         """Take a batch; gives what has to be published."""
         self._source_problems = batch.problems
         touched: set[str] = set()
-        policy_maps = []
+        policy_maps: dict[Ref, ObjectChange] = {}
         for change in batch.changes:
             if isinstance(change, Followed | Unfollowed):
                 (self._followed.add if isinstance(change, Followed) else self._followed.discard)(change.key)
@@ -60,10 +60,10 @@ class Catalogue:
             elif change.ref.kind == "Node":
                 touched |= self._take_node(change)
             elif change.ref.kind == "ConfigMap":
-                policy_maps.append(change)
+                policy_maps[change.ref] = change  # reading one takes long: only its newest version
             else:
                 touched |= self.store.apply(change)
-        touched |= self._inside(self.policies.apply(*policy_maps))
+        touched |= self._inside(self.policies.apply(*policy_maps.values()))
         for key in list(touched):
             touched |= self._claim(key)
         differing = [key for key in sorted(touched) if self._derive(key)]

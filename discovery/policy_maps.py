@@ -9,13 +9,12 @@ from functools import partial
 from typing import NamedTuple
 
 from discovery.objects import ConfigMap, Ref
+from discovery.own_maps import MAPS_PER_NAMESPACE, OwnMaps
 from discovery.policy_key import mesh_scope, own_scope
 from discovery.policy_table import Bounds, PolicyTables, Table, Validate
 from discovery.problem import Problem
 from discovery.source import ObjectChange, PutObject
 
-MAPS_PER_NAMESPACE = 16  # who may write to a namespace may make thousands
-MAPS_TOLD = 32  # of a namespace, those that do not count included: each is an event, and a metric of every node
 # The largest map costs every node a tenth of a second; one of 1 MiB, as large as etcd takes it, could cost ten.
 OWN_BOUNDS = Bounds(tables=500, characters=64 * 1024)
 
@@ -35,28 +34,25 @@ class PolicyMaps:
         self._mesh_map = mesh_map
         self._validate = validate
         self._mesh: dict[Ref, PolicyTables] = {}
-        self._own: dict[str, dict[Ref, PolicyTables]] = {}
+        self._own: dict[str, OwnMaps] = {}
 
     def __iter__(self) -> Iterator[tuple[Ref, PolicyTables]]:
         """Those that anybody is told of, the mesh-wide one first, the others by namespace and name."""
         yield from self._mesh.items()
         for _, maps in sorted(self._own.items()):
-            yield from sorted(maps.items())[:MAPS_TOLD]
+            yield from ((ref, maps[ref]) for ref in maps.told)
 
     def apply(self, change: ObjectChange) -> set[str]:
         """Take a change of a ConfigMap; gives the scopes whose tables may be others now."""
         found = change.object if isinstance(change, PutObject) and isinstance(change.object, ConfigMap) else None
         if change.ref == self._mesh_map:
-            return self._take(self._mesh, PolicyTables(change.ref, mesh_scope, self._validate), change, found)
-        if found is not None and not found.rules_its_namespace:
-            found = None
+            return self._take_mesh_map(change, found)
         namespace = change.ref.namespace
-        scope_of = partial(own_scope, namespace=namespace, mesh_map=self._mesh_map)
-        maps = self._own.setdefault(namespace, {})
-        counting = set(_counting(maps))
-        changed = self._take(maps, PolicyTables(change.ref, scope_of, self._validate, OWN_BOUNDS), change, found)
-        for ref in counting.symmetric_difference(_counting(maps)) & maps.keys():
-            changed |= maps[ref].keys.keys()
+        maps = self._own.setdefault(namespace, OwnMaps(self._tables_of))
+        if isinstance(change, PutObject) and found is not None and found.rules_its_namespace:
+            changed = maps.put(change.ref, found, change.origin)
+        else:
+            changed = maps.drop(change.ref)
         if not maps:
             del self._own[namespace]
         return changed
@@ -64,34 +60,35 @@ class PolicyMaps:
     def layers(self, scope: str) -> Iterator[Layer]:
         """The tables for a scope, in the order in which they are put over each other."""
         namespace = scope.partition(".")[2]
-        for maps in (self._mesh, self._own.get(namespace, {})):
-            ref = next((ref for ref in _counting(maps) if scope in maps[ref].keys), None)
-            if ref is not None and scope in maps[ref].in_force:
-                yield Layer(ref, maps[ref], maps[ref].in_force[scope])
+        own = self._own.get(namespace)
+        all_own = [(ref, own[ref]) for ref in own.counting] if own else []
+        for maps in (self._mesh.items(), all_own):
+            ref, tables = next((each for each in maps if scope in each[1].keys), (self._mesh_map, None))
+            if tables is not None and scope in tables.in_force:
+                yield Layer(ref, tables, tables.in_force[scope])
 
     def doubles(self) -> Iterator[tuple[Ref, Problem]]:
         """What does not count because of other maps, and why."""
         for maps in self._own.values():
             first: dict[str, Ref] = {}
-            for ref in _counting(maps):
+            for ref in maps.counting:
                 for scope, key in maps[ref].keys.items():
                     if first.setdefault(scope, ref) != ref:
                         message = f"stands in {first[scope]} as well, which sorts first and counts; remove one"
                         yield from ((ref, problem) for problem in maps[ref].refusals(key, (message,)))
-            for ref in sorted(maps)[MAPS_PER_NAMESPACE:MAPS_TOLD]:
+            for ref in maps.told[MAPS_PER_NAMESPACE:]:
                 message = (
                     f"of a namespace's policy maps the first {MAPS_PER_NAMESPACE} by name count; move these keys there"
                 )
                 yield from ((ref, problem) for problem in maps[ref].refusals("", (message,)))
 
-    def _take(
-        self, maps: dict[Ref, PolicyTables], new: PolicyTables, change: ObjectChange, found: ConfigMap | None
-    ) -> set[str]:
+    def _tables_of(self, ref: Ref) -> PolicyTables:
+        scope_of = partial(own_scope, namespace=ref.namespace, mesh_map=self._mesh_map)
+        return PolicyTables(ref, scope_of, self._validate, OWN_BOUNDS)
+
+    def _take_mesh_map(self, change: ObjectChange, found: ConfigMap | None) -> set[str]:
         if isinstance(change, PutObject) and found is not None:
-            return maps.setdefault(change.ref, new).apply(found, change.origin)
-        tables = maps.pop(change.ref, None)
+            new = PolicyTables(change.ref, mesh_scope, self._validate)
+            return self._mesh.setdefault(change.ref, new).apply(found, change.origin)
+        tables = self._mesh.pop(change.ref, None)
         return tables.apply(None) if tables is not None else set()
-
-
-def _counting(maps: dict[Ref, PolicyTables]) -> list[Ref]:
-    return sorted(maps)[:MAPS_PER_NAMESPACE]

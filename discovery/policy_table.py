@@ -50,15 +50,19 @@ class PolicyTables:
 
     def apply(self, config_map: ConfigMap | None, origin: Origin = NOWHERE) -> set[str]:
         """Take the ConfigMap as it is now, None when it is gone; gives the scopes whose key or table has changed."""
-        self._origin = origin
-        metadata = config_map.metadata if config_map else None
-        self.version = ((metadata.uid or ""), (metadata.resource_version or "")) if metadata else ("", "")
+        self.saw(config_map, origin)
         data = (config_map.data if config_map else None) or {}
         if self._bounds is not None and not _within(data, self._bounds):
             bounds = f"{self._bounds.tables} tables and {self._bounds.characters} characters"
             self.problems = tuple(self.refusals("", (f"is larger than {bounds}; make two ConfigMaps of it",)))
             return set()
         return self._read(data)
+
+    def saw(self, config_map: ConfigMap | None, origin: Origin) -> None:
+        """Know which version there is, whatever it says."""
+        self._origin = origin
+        metadata = config_map.metadata if config_map else None
+        self.version = ((metadata.uid or ""), (metadata.resource_version or "")) if metadata else ("", "")
 
     def _read(self, data: Mapping[str, str]) -> set[str]:
         keys: dict[str, str] = {}

@@ -95,6 +95,16 @@ def test_a_table_of_a_namespaces_own_map_reaches_its_services_and_no_others():
     assert found.services["bank/reviews"].policies == {}
 
 
+def test_of_many_versions_of_a_map_that_come_together_only_the_last_is_read():
+    found = catalogue_of(service())
+    versions = [put(policy_map(reviews__shop=f"retries: {{attempts: {number}}}")) for number in ("x", 3, 4)]
+
+    found.apply(Batch((*versions, put(policy_map(reviews__shop="no table")))))
+
+    assert found.services["shop/reviews"].policies == {}
+    assert len(list(found.problems())) == 1
+
+
 def test_deleting_the_config_map_takes_its_tables_away():
     found = catalogue_of(service(), policy_map(reviews__shop="retries: {attempts: 5}"))
 

@@ -8,8 +8,8 @@ from hypothesis.strategies import booleans, lists, sampled_from, tuples
 
 from discovery.catalogue import POLICY_MAP
 from discovery.objects import Ref
+from discovery.own_maps import MAPS_PER_NAMESPACE, MAPS_TOLD
 from discovery.policy_layers import PolicyLayers
-from discovery.policy_maps import MAPS_PER_NAMESPACE, MAPS_TOLD
 from nodeproxy.policies.table import PolicyRefused, settings_of
 from tests.discovery.kube import delete, own_policy_map, policy_map, put
 
@@ -193,6 +193,18 @@ def test_of_maps_without_end_in_a_namespace_a_bounded_number_is_told():
 
     assert [verdict.ref.name for verdict in found.verdicts] == [name[5:] for name in names[:MAPS_TOLD]]
     assert sum(not verdict.problems for verdict in found.verdicts) == MAPS_PER_NAMESPACE
+
+
+def test_maps_that_do_not_count_are_not_even_read_until_they_do():
+    names, read = [f"shop/m{number:03}" for number in range(100)], []
+    maps = [own_policy_map(name, **{name[5:]: attempts(1)}) for name in names]
+
+    found = layers_of(*maps, validate=read.append)
+    at_first = len(read)
+    found.apply(delete(maps[0]))
+
+    assert at_first == 2 * MAPS_PER_NAMESPACE and len(read) == at_first + 2  # alone, and joined with the wider ones
+    assert policies(found, f"shop/{names[MAPS_PER_NAMESPACE][5:]}") == {"retries": {"attempts": 1}}
 
 
 def test_a_bad_map_leaves_its_last_good_tables_and_harms_no_other():
