@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from discovery.cluster.depth import cut
-from discovery.cluster.errors import ApiError, Gone, Unauthorized, Unreadable, of_status
+from discovery.cluster.errors import ApiError, Gone, Unauthorized, Unreachable, Unreadable, of_status
 from discovery.objects import Object, Ref
 from discovery.problem import Severity
 from discovery.source import DeleteObject, ObjectChange, PutObject
@@ -22,6 +22,7 @@ WATCH_S = 300.0  # the server is asked to end a watch after so long, and half as
 SILENCE_S = 150.0  # a server that sends no bookmark, one a minute, for so long is not there any more
 BACKOFF_S = 0.5
 BACKOFF_MAX_S = 30.0  # as client-go's reflector
+SHORT_S = 1.0  # a watch that brings nothing and ends sooner was none; as client-go
 STEADY_S = 10.0  # a watch that lasted so long was no failure
 
 Value = TypeVar("Value")
@@ -144,7 +145,7 @@ class Watch:
         if steady:
             self._backoff_s = BACKOFF_S
         if not steady or wanted_s:
-            await self._world.sleep(max(wanted_s, self._backoff_s) * (0.5 + self._world.random()))
+            await self._world.sleep(min(max(wanted_s, self._backoff_s), BACKOFF_MAX_S) * (0.5 + self._world.random()))
             self._backoff_s = min(self._backoff_s * 2, BACKOFF_MAX_S)
 
     async def _list(self) -> str:
@@ -183,10 +184,14 @@ class Watch:
             "resourceVersion": self._version,
             "timeoutSeconds": str(int(WATCH_S * (1 + 0.5 * self._world.random()))),
         }
+        began, brought = self._world.now(), False
         async with self._api.lines(self._resource.path, query, SILENCE_S) as lines:
             self._heard.synced()
             async for line in lines:
+                brought = True
                 self._take(_decoded(_event, line))
+        if not brought and self._world.now() - began < SHORT_S:
+            raise Unreachable("the server ends watches as soon as they begin")
 
     def _take(self, event: _Event) -> None:
         if event.type == "ERROR":

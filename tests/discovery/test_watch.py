@@ -38,7 +38,10 @@ def error(code):
 
 
 class ScriptedApi:
-    """Gives its answers one after the other: bytes to a list, a list of lines to a watch; an error is raised."""
+    """Gives its answers one after the other: bytes to a list, a list of lines to a watch; an error is raised.
+
+    The last watch does not end.
+    """
 
     def __init__(self, *answers):
         self.answers = list(answers)
@@ -58,6 +61,8 @@ class ScriptedApi:
                 if isinstance(line, Exception):
                     raise line
                 yield line
+            if not self.answers:
+                await self._next(query)
 
         yield iterate()
 
@@ -224,6 +229,19 @@ async def test_versions_that_are_always_too_old_do_not_make_a_storm():
     _api, follower = await followed(*[page("10", A), Gone("no")] * 5)
 
     assert follower.slept == [BACKOFF_S * 2**power for power in range(5)]
+
+
+async def test_watches_that_end_at_once_and_bring_nothing_do_not_make_a_storm():
+    api, follower = await followed(page("10"), *[[]] * 5)
+
+    assert follower.slept == [BACKOFF_S * 2**power for power in range(4)]
+    assert [asked.get("resourceVersion") for asked in api.asked] == [None, *["10"] * 5]
+
+
+async def test_a_server_that_wants_hours_does_not_get_them():
+    _api, follower = await followed(Busy("503: come back tomorrow", 86400.0), page("10"), [bookmark("11")])
+
+    assert follower.slept == [BACKOFF_MAX_S]
 
 
 async def test_after_a_steady_time_the_first_failure_costs_no_wait():
