@@ -16,7 +16,7 @@ from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Put, Replace, Want
 from nodeproxy.net.listener import bound, bound_datagrams
 from nodeproxy.node.awakening import WAIT_S, Awakening
-from nodeproxy.node.dns_server import Knowledge, response_to, serve_dns
+from nodeproxy.node.dns_server import UDP_MOST, Knowledge, response_to, serve_dns
 from tests.fakes.tables import bare_live
 
 LIMIT_S = 10
@@ -27,9 +27,9 @@ LARGE = dns.message.make_query("all.web.shop.mesh.", "A")
 
 
 @asynccontextmanager
-async def server():
+async def server(*more):
     """A port that answers."""
-    live = bare_live(Replace((WEB,)))
+    live = bare_live(Replace((WEB, *more)))
     awakening = Awakening(live)
     stream = bound(("127.0.0.1", 0))
     datagrams = bound_datagrams(stream.getsockname())
@@ -178,3 +178,16 @@ async def test_who_has_asked_before_the_end_is_answered():
         answers = [dns.message.from_wire(client.recv(4096)) for _ in range(3)]
 
     assert [str(each.answer[0][0]) for each in answers] == ["127.77.0.1"] * 3
+
+
+@pytest.mark.trio
+async def test_however_many_wait_for_endpoints_that_nobody_tells_others_are_answered():
+    query = dns.message.make_query("db-0.asleep.shop.mesh.", "A").to_wire()
+    async with server(Service("shop", "asleep", "127.77.0.2", (Port(80),), dormant=True)) as port:
+        with trio.socket.socket(trio.socket.AF_INET, trio.socket.SOCK_DGRAM) as pod:
+            for _ in range(2 * UDP_MOST):
+                await pod.sendto(query, ("127.0.0.1", port))
+                await trio.testing.wait_all_tasks_blocked()
+            response = await asked(dns.query.udp, QUERY, port)
+
+    assert str(response.answer[0][0]) == "127.77.0.1"
