@@ -5,6 +5,7 @@ last: a DNS server that is down must not take down what it has named. Behind thi
 with EndpointSlices like all others.
 """
 
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -21,6 +22,7 @@ from nodeproxy.mesh.wire import Fact
 TTL_LEAST_S = 1.0  # 0 is common and means "do not cache"; a second is what asking at each request would not beat
 TTL_MOST_S = 300.0  # a TTL of days is a mistake more often than a promise
 LOOKUPS_MOST = 16  # at once, each with a socket of its own; some clusters have hundreds of such services
+LOOKUPS_OF_NAMESPACE = 4  # whose names nobody answers must not keep those of others from being asked for
 RETRY_S = 5.0  # after a failure, doubled for each in a row
 RETRY_MOST_S = 60.0
 FIRST_ANSWERS_S = 2.0  # workers keep the table they have for so long, before one whose names nobody has asked for yet
@@ -95,6 +97,7 @@ class ExternalNames:
         self._sleep = sleep
         self._on_demand = on_demand
         self._at_once = anyio.Semaphore(LOOKUPS_MOST)
+        self._of_namespace = defaultdict[str, anyio.Semaphore](lambda: anyio.Semaphore(LOOKUPS_OF_NAMESPACE))
         self._group: TaskGroup
         self._take: Callable[[Batch], None]
         self._last = Batch(in_sync=False)
@@ -189,7 +192,7 @@ class ExternalNames:
             failures = 0
             while True:
                 try:
-                    async with self._at_once:
+                    async with self._of_namespace[alias.service.metadata.namespace or ""], self._at_once:
                         found = await self._lookup(alias.name)
                 except NotFound as error:
                     alias.failed, failures = str(error), failures + 1

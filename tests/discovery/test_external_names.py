@@ -8,7 +8,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from discovery.catalogue import Catalogue, Scope
-from discovery.external_names import FIRST_ANSWERS_S, LOOKUPS_MOST, ExternalNames, Found, NotFound
+from discovery.external_names import FIRST_ANSWERS_S, LOOKUPS_MOST, LOOKUPS_OF_NAMESPACE, ExternalNames, Found, NotFound
 from discovery.problem import Problem
 from discovery.source import Batch, Followed, Unfollowed
 from tests.discovery.kube import delete, put, service
@@ -246,7 +246,7 @@ async def test_the_first_mesh_does_not_wait_for_ever():
 async def test_hundreds_of_names_are_asked_for_a_few_at_a_time_and_all_in_the_end():
     async with desk() as here:
         aliases = [
-            service(f"shop/bank-{number}", type="ExternalName", externalName=f"bank-{number}.example", clusterIP="")
+            service(f"s{number}/bank", type="ExternalName", externalName=f"bank-{number}.example", clusterIP="")
             for number in range(100)
         ]
         await here.feed(*map(put, aliases))
@@ -258,6 +258,22 @@ async def test_hundreds_of_names_are_asked_for_a_few_at_a_time_and_all_in_the_en
 
         assert at_once == LOOKUPS_MOST
         assert all(each.ports[0].endpoints for each in here.catalogue.services.values())
+
+
+async def test_a_namespace_full_of_names_that_nobody_answers_keeps_no_other_waiting():
+    async with desk() as here:
+        here.answers["bank.example"] = (["192.0.2.1"], 30)
+        silent = [
+            service(f"other/bank-{number}", type="ExternalName", externalName=f"bank-{number}.example", clusterIP="")
+            for number in range(10 * LOOKUPS_MOST)
+        ]
+
+        await here.feed(*map(put, silent))
+        await here.feed(put(bank()))
+        await here.wake(FIRST_ANSWERS_S)
+
+        assert here.addresses == ["192.0.2.1:80"]
+        assert len(here.asked) == LOOKUPS_OF_NAMESPACE + 1
 
 
 async def test_on_demand_a_name_is_asked_for_while_its_service_is_followed():
