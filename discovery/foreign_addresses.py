@@ -18,7 +18,12 @@ _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052, 2.1: an IPv4 address in the la
 _CLOUD = {
     ip_address("168.63.129.16"): "Azure's WireServer",
     ip_address("100.100.100.200"): "Alibaba Cloud's metadata",
+    ip_address("192.0.0.192"): "Oracle Cloud Classic's metadata",
+    ip_address("fd00:c1::a9fe:a9fe"): "Oracle Cloud's metadata",
     ip_address("fd00:ec2::254"): "EC2's metadata",
+    ip_address("fd00:ec2::23"): "EKS's credentials for pods",
+    ip_address("fd20:ce::254"): "Google Cloud's metadata",
+    ip_address("fd00:42::42"): "Scaleway's metadata",
 }
 
 

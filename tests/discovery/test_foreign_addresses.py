@@ -38,6 +38,9 @@ def test_an_address_of_a_host_elsewhere_is_called(text):
         ("fd77::5", "the mesh's own ranges"),
         ("168.63.129.16", "Azure's WireServer"),
         ("fd00:ec2::254", "EC2's metadata"),
+        ("fd20:ce::254", "Google Cloud's metadata"),
+        ("fd00:c1::a9fe:a9fe", "Oracle Cloud's metadata"),
+        ("::ffff:192.0.0.192", "Oracle Cloud Classic's metadata"),
     ],
 )
 def test_an_address_that_leads_into_the_node_or_back_here_is_refused(text, why):
