@@ -15,6 +15,7 @@ from discovery.policy_layers import PolicyLayers
 from discovery.problem import Problem
 from discovery.source import Batch, Followed, ObjectChange, PutObject, Unfollowed
 from discovery.store import Store
+from discovery.way_back import without_way_back
 from nodeproxy.mesh.address import HEADLESS_RANGE, MESH_RANGE, Range
 from nodeproxy.mesh.model import Service
 
@@ -105,10 +106,11 @@ class Catalogue:
         if stored is None:
             return before is not None
         dormant = self._scope.on_demand and key not in self._followed
-        slices = [] if dormant else self.store.slices_of(key)
+        ranges = self._scope.mesh_range, self._scope.headless_range
+        slices, way_back = without_way_back([] if dormant else self.store.slices_of(key), ranges)
         policies = self.policies.policies_of(key)
         address, owner = self._claims.owner(key)
-        problems = tuple(problems_of(stored, slices, self._place))
+        problems = (*problems_of(stored, slices, self._place), *way_back)
         if owner != key:
             message = f"{owner} has the virtual address {address} too and came first; this service gets none"
             problems += (Problem(message, stored.origin, subject_of("Service", key), ("spec", "clusterIP")),)

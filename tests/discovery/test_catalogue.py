@@ -160,6 +160,14 @@ def test_a_service_that_becomes_an_alias_of_a_name_outside_loses_its_endpoints_a
     assert found.services["shop/reviews"].virtual_address == headless_address("shop/reviews", HEADLESS_RANGE)
 
 
+def test_an_endpoint_that_is_an_address_of_the_mesh_is_left_out_and_said():
+    found = catalogue_of(service(), slice_of("shop/reviews", endpoint("10.0.0.1"), endpoint("127.77.0.10")))
+
+    assert endpoints(found) == ["10.0.0.1"]
+    (problem,) = found.problems()
+    assert "127.77.0.10 is an address of the mesh itself" in str(problem)
+
+
 def test_a_headless_service_has_an_address_too():
     found = catalogue_of(service(clusterIP="None"))
 
