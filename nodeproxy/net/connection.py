@@ -75,7 +75,10 @@ class Connection:
     def hang_up(self) -> None:
         """Close it now if it is idle; a request that crosses it on the wire is safe to send again."""
         if self.idle:
+            waiting = self._channel.reader
             self._channel.close()
+            if waiting is not None:
+                waiting.interrupt(ClientGone("hung up on"))
 
     async def serve(self) -> None:
         """Answer requests until the connection is over."""

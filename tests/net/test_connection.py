@@ -143,3 +143,16 @@ async def test_a_bug_in_a_handler_ends_one_connection_and_is_counted(world):
 
     assert ended == b"" and world.stats.bugs == 1
     assert (await other.head()).startswith(b"HTTP/1.1 404 ")
+
+
+async def test_an_idle_client_that_is_hung_up_on_is_not_there_any_more(world):
+    client = await world.client()
+    await world.settle()
+
+    for connection in list(world.door.connections):
+        connection.hang_up()
+    await world.settle()
+
+    assert not world.door.connections
+    assert await client.rest() == b""
+    assert not world.bugs
