@@ -40,5 +40,5 @@ class CoreDns:
         return self
 
     def __exit__(self, *_):
-        self.process.terminate()
+        self.process.kill()  # told to end, it goes on answering for seconds
         self.process.wait(LIMIT_S)

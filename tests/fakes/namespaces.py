@@ -1,6 +1,7 @@
 """Pods and their node as network namespaces: real addresses, real routes, no containers."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -22,7 +23,7 @@ class Node:
     def __init__(self):
         self.name = f"np{os.getpid() % 100000}"
         self._namespaces = []
-        self._processes = []
+        self._processes = {}
 
     def __enter__(self):
         if (
@@ -36,8 +37,8 @@ class Node:
         return self
 
     def __exit__(self, *_):
-        for process in self._processes:
-            process.terminate()
+        for process, stop in self._processes.items():
+            process.send_signal(stop)
         for process in self._processes:
             process.wait(LIMIT_S)
         for name in self._namespaces:
@@ -66,11 +67,11 @@ class Node:
             self._inside(namespace, command), capture_output=True, text=True, timeout=LIMIT_S, check=False, **options
         )
 
-    def start(self, *command, namespace=None, log=None, env=None):
-        """A process in the node's namespace, or a pod's; it ends with the node."""
+    def start(self, *command, namespace=None, log=None, stop=signal.SIGTERM, **options):
+        """A process in the node's namespace, or a pod's; it ends with the node, by the signal `stop`."""
         with Path(log or os.devnull).open("wb") as output:
-            process = subprocess.Popen(self._inside(namespace, command), stdout=output, stderr=output, env=env)
-        self._processes.append(process)
+            process = subprocess.Popen(self._inside(namespace, command), stdout=output, stderr=output, **options)
+        self._processes[process] = stop
         return process
 
     def python(self, source, namespace, *arguments):

@@ -1,5 +1,6 @@
 """Real CoreDNS loads what is written into every usual Corefile, and follows it."""
 
+import signal
 import sys
 
 import pytest
@@ -62,7 +63,8 @@ def test_every_usual_corefile_with_the_meshs_part_is_loaded_and_followed(node, t
     pods = {}
     for number, folder in enumerate(sorted(tmp_path.iterdir()), start=1):
         pods[folder] = node.pod(number)
-        node.start(command, "-conf", str(folder / "Corefile"), namespace=pods[folder], log=folder / "log")
+        server = (command, "-conf", str(folder / "Corefile"))
+        node.start(*server, namespace=pods[folder], log=folder / "log", stop=signal.SIGKILL)
 
     answers = {folder.name: node.run(sys.executable, "-c", ASK, namespace=pod).stdout for folder, pod in pods.items()}
     assert answers == dict.fromkeys(answers, "web.shop.mesh.\n") and len(answers) == len(ALL) + 2

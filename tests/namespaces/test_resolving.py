@@ -1,5 +1,6 @@
 """A pod's own resolver asks the cluster's DNS, that asks the node's: a mesh name, an address of the mesh, a service."""
 
+import signal
 import sys
 
 import pytest
@@ -79,7 +80,8 @@ def pod(tmp_path_factory):
     run = (sys.executable, "-m", "nodeproxy", "run", "--discovery", f"files:{folder / 'mesh'}")
     with Node() as node:
         caller, serving, cluster_dns = node.pod(1), node.pod(2), node.pod(10)
-        node.start(program(), "-conf", str(folder / "Corefile"), namespace=cluster_dns, log=folder / "coredns.log")
+        server = (program(), "-conf", str(folder / "Corefile"))
+        node.start(*server, namespace=cluster_dns, log=folder / "coredns.log", stop=signal.SIGKILL)
         assert net(node, "up").returncode == 0
         node.start(sys.executable, "-c", SERVER, namespace=serving)
         node.start(*run, log=folder / "log", env=SETTINGS)
