@@ -14,7 +14,6 @@ from discovery.objects import EndpointSlice, Fault, KnownObject, Refused, Servic
 from discovery.problem import Path, shown
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)  # RFC 1123
-_SERVICE_NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)  # RFC 1035
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", re.ASCII)
 _SUBDOMAIN_LIMIT = 253  # RFC 1123 within RFC 1035's 255 octets on the wire
 
@@ -55,8 +54,8 @@ def _metadata_faults(found: KnownObject) -> Iterator[Fault]:
     if namespace and not _LABEL.fullmatch(namespace):
         yield Fault(("metadata", "namespace"), f"{_IS_LABEL}, got {shown(namespace)}")
     if isinstance(found, Service):
-        if not _SERVICE_NAME.fullmatch(name):
-            yield Fault(("metadata", "name"), f"{_IS_LABEL}, no digit first, got {shown(name)}")
+        if not _LABEL.fullmatch(name):  # a digit may come first since Kubernetes 1.36 (KEP-5311)
+            yield Fault(("metadata", "name"), f"{_IS_LABEL}, got {shown(name)}")
     elif len(name) > _SUBDOMAIN_LIMIT or not _SUBDOMAIN.fullmatch(name):
         yield Fault(("metadata", "name"), f"expected lower-case letters, digits, '-' and '.', got {shown(name)}")
 

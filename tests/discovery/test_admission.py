@@ -74,6 +74,11 @@ def test_endpoints_on_loopback_are_accepted_because_a_laptop_has_no_others():
     assert accepted("EndpointSlice", slice_of("shop/reviews", endpoint("127.0.0.1")))
 
 
+@pytest.mark.parametrize("name", ["1web", "10", "0", "1" * 63])
+def test_a_service_whose_name_begins_with_a_digit_is_accepted(name):
+    assert accepted("Service", service(f"shop/{name}")).key == f"shop/{name}"
+
+
 def test_no_namespace_is_the_default_namespace():
     value = service()
     del value["metadata"]["namespace"]
@@ -122,7 +127,7 @@ def test_everything_that_is_wrong_is_said_at_once():
 @pytest.mark.parametrize(
     ("value", "fault"),
     [
-        (service("shop/4reviews"), "metadata.name: expected lower-case letters"),
+        (service("shop/-reviews"), "metadata.name: expected lower-case letters"),
         (service("shop/" + "a" * 64), "metadata.name: expected lower-case letters"),
         (service("Shop/reviews"), "metadata.namespace: expected lower-case letters"),
         (service(type="Load"), "spec.type: expected ClusterIP, NodePort, LoadBalancer or ExternalName, got 'Load'"),
