@@ -88,14 +88,14 @@ class Live:
             self.table = Table(routes, self._namespace)
             self._pods.keep(routes)
 
-    def _routes_of(self, service: Service) -> Mapping[int, Route]:
+    def _routes_of(self, service: Service) -> Mapping[str, Route]:
         before = self.table.routes.get(service.key, {})
         service = replace(service, policies=self._settings.of(service.policies)[0])
         if service.dormant and service.key in self.demand:
             service = _kept_awake(service, before)
         elif self._on_demand and not service.dormant:
             self.demand.want(service.key)  # whoever made it known may go; we say when we do not need it
-        return {port.number: self._route(service, port, before.get(port.number)) for port in service.ports}
+        return {port.key: self._route(service, port, before.get(port.key)) for port in service.ports}
 
     def _route(self, service: Service, port: Port, before: Route | None) -> Route:
         if before is not None and before.port == port and _alike(before.service, service):
@@ -121,12 +121,12 @@ class Live:
         return Route(whole.service, whole.port, whole.settings, handler, whole.stats)
 
 
-def _kept_awake(service: Service, before: Mapping[int, Route]) -> Service:
+def _kept_awake(service: Service, before: Mapping[str, Route]) -> Service:
     """`service`, which discovery does not know to be needed (yet), with the endpoints that it had."""
     if not any(not route.service.dormant for route in before.values()):
         return service
-    known = {number: route.port.endpoints for number, route in before.items()}
-    ports = tuple(replace(port, endpoints=known.get(port.number, ())) for port in service.ports)
+    known = {key: route.port.endpoints for key, route in before.items()}
+    ports = tuple(replace(port, endpoints=known.get(port.key, ())) for port in service.ports)
     return replace(service, ports=ports, dormant=False)
 
 

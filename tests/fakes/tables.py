@@ -37,11 +37,11 @@ class Mesh:
             self.live.install(update)
 
     def _upstream(self, service, port, _settings, pod):
-        self.made.append(f"{service.key}:{port.number}" + (f" {pod}" if pod else ""))
+        self.made.append(f"{service.key}:{port.key}" + (f" {pod}" if pod else ""))
         return Replies(200)
 
     def _dormant(self, service, port, _settings, pod):
-        self.made.append(f"dormant {service.key}:{port.number}" + (f" {pod}" if pod else ""))
+        self.made.append(f"dormant {service.key}:{port.key}" + (f" {pod}" if pod else ""))
         return Replies(EndpointsUnknown("not yet"))
 
     def match(self, host, service=b"", namespace=""):
