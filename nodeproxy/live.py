@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
+from nodeproxy.mesh import names
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.demand import Demand
 from nodeproxy.mesh.model import Port, Service
@@ -38,7 +39,14 @@ class Makers:
 class Live:
     """Holds the table, and makes the next one of each update; and what is known beside it."""
 
-    def __init__(self, makers: Makers, now: Callable[[], float], namespace: str, callers: Callers) -> None:
+    def __init__(
+        self,
+        makers: Makers,
+        now: Callable[[], float],
+        namespace: str,
+        callers: Callers,
+        cluster_domain: str = names.CLUSTER_DOMAIN,
+    ) -> None:
         self.table: Table = NoTable()
         self.callers = callers
         self.demand = Demand(now)
@@ -51,6 +59,7 @@ class Live:
         self._makers = makers
         self._now = now
         self._namespace = namespace
+        self._cluster_domain = cluster_domain
         self._on_demand = False
         self._settings = SharedSettings()
         self._pods = PodRoutes(self._route_of_pod)
@@ -85,7 +94,7 @@ class Live:
             routes = {key: ports for key, ports in self.table.routes.items() if key != update.key}
         self.confirmed_at = self._now() - (update.age_s if isinstance(update, Replace) else 0.0)
         if not isinstance(update, Fresh):
-            self.table = Table(routes, self._namespace)
+            self.table = Table(routes, self._namespace, self._cluster_domain)
             self._pods.keep(routes)
 
     def _routes_of(self, service: Service) -> Mapping[str, Route]:

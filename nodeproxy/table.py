@@ -88,6 +88,7 @@ class Table:
     """By service key, then port key."""
     own_namespace: str = ""
     """What <service>.mesh means for a caller that is no pod; "" when it means nothing."""
+    cluster_domain: str = names.CLUSTER_DOMAIN
     _spellings: dict[bytes, Route] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Route]:
@@ -122,7 +123,7 @@ class Table:
 
     def _look_up(self, asked: bytes, namespace: str) -> Route:
         shown = ascii(asked.decode("ascii", "replace"))
-        name = names.parse(asked, "")
+        name = names.parse(asked, "", self.cluster_domain)
         if name is None:
             raise UnknownService(f"{shown} is no mesh name; call http://<service>.<namespace>.mesh/")
         if name.namespace:

@@ -78,6 +78,7 @@ class Worker:
             self._reactor.clock,
             settings.default_namespace,
             Callers(tuple(map(ip_network, own_ranges(settings)))),
+            settings.cluster_domain,
         )
         self._waking = Waking(self._reactor, self._changes, self._live.demand.want, self._awake)
         self._awakening = Awakening(self._live)

@@ -3,7 +3,7 @@
 import pytest
 
 from nodeproxy import table
-from nodeproxy.errors import UnknownCaller
+from nodeproxy.errors import UnknownCaller, UnknownService
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Drop, Replace
 from nodeproxy.table import Table
@@ -29,6 +29,14 @@ def test_a_route_goes_by_all_names_of_its_service(host):
 
     assert mesh.match(host).name == "shop/web:80"
     assert mesh.match(host) is mesh.match(host)
+
+
+def test_the_clusters_own_name_of_a_service_has_the_domain_of_the_setting():
+    live = bare_live(Replace((web(),)), cluster_domain="corp.example")
+
+    assert live.table.match(head(host=b"web.shop.svc.corp.example"), "").name == "shop/web:80"
+    with pytest.raises(UnknownService, match="no mesh name"):
+        live.table.match(head(host=b"web.shop.svc.cluster.local"), "")
 
 
 def test_x_mesh_service_counts_more_than_the_host():

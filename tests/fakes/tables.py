@@ -17,9 +17,9 @@ def other(name):
     return Service("shop", name, ports=(Port(80),))
 
 
-def bare_live(*updates, namespace="default"):
+def bare_live(*updates, namespace="default", cluster_domain="cluster.local"):
     """A live table whose routes lead nowhere."""
-    live = Live(Makers(*[lambda *_: None] * 3), lambda: 1000.0, namespace, Callers())
+    live = Live(Makers(*[lambda *_: None] * 3), lambda: 1000.0, namespace, Callers(), cluster_domain)
     for update in updates:
         live.install(update)
     return live

@@ -36,6 +36,18 @@ def test_a_service_goes_by_each_of_its_names(authority, name):
     assert parse(authority, "here") == name
 
 
+@pytest.mark.parametrize("authority", [b"reviews.shop.svc", b"reviews.shop.svc.:80", b"REVIEWS.shop.SVC.Corp.Example"])
+def test_a_service_goes_by_the_names_that_its_cluster_has_for_it(authority):
+    name = parse(authority, "here", "corp.example")
+
+    assert name is not None and name.key == "shop/reviews"
+
+
+@pytest.mark.parametrize("authority", [b"reviews.shop.svc.cluster.local", b"reviews.shop.svc.corpXexample"])
+def test_another_clusters_names_are_none_of_the_mesh(authority):
+    assert parse(authority, "here", "corp.example") is None
+
+
 @pytest.mark.parametrize(
     "authority",
     [

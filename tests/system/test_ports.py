@@ -110,3 +110,17 @@ def test_endpoints_of_a_folder_are_called_and_those_that_are_not_are_named(folde
     assert answer == (200, "one")
     told = "(Endpoints shop/gone): subsets: there is no Service shop/gone; these endpoints are not used"
     assert checked.returncode == 0 and told in checked.stdout and told in log
+
+
+def test_the_clusters_own_name_of_a_service_is_understood_in_the_domain_of_the_setting(folder):
+    settings = folder.parent / "settings.yaml"
+    settings.write_text("cluster_domain: Corp.Example.\n")
+    with server("one") as port:
+        write(folder, *both("shop/web", port))
+        with Node(folder, "--config", str(settings)) as node:
+            answers = [
+                node.get(f"web.shop.svc{domain}")[0]
+                for domain in ("", ".corp.example", ".corp.example.", ".cluster.local")
+            ]
+
+    assert answers == [200, 200, 200, 404]
