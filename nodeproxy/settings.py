@@ -1,5 +1,6 @@
 """Every knob of the process: from flags, from the environment (`NODEPROXY_…`), from a file, in this order."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,6 +17,16 @@ def _address(text: str) -> str:
     return text
 
 
+def _cluster_domain(text: str) -> str:
+    domain = text.lower().removesuffix(".")
+    if _DOMAIN.fullmatch(domain) is None:
+        raise ValueError("write a domain as cluster.local")
+    if f".{domain}".endswith(".mesh"):
+        raise ValueError("the zone mesh is the mesh's own: the cluster's names have to lie elsewhere")
+    return domain
+
+
+_DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*", re.ASCII)
 Address = Annotated[str, AfterValidator(_address)]
 MaybeAddress = Annotated[str, AfterValidator(lambda text: _address(text) if text else text)]
 Positive = Annotated[float, Field(gt=0)]
@@ -43,6 +54,9 @@ class Settings(BaseSettings):
     virtual_addresses: bool = Field(True, description="listen on each service's own address and ports")
     default_namespace: str = Field(
         "default", description="the namespace that <service>.mesh is in for callers that are no pods; empty: none"
+    )
+    cluster_domain: Annotated[str, AfterValidator(_cluster_domain)] = Field(
+        "cluster.local", description="the cluster's own: <service>.<namespace>.svc.<domain> as a Host is the service"
     )
     node_name: str = Field("", description="name of this node: whose pods are known as callers, what is near")
     zone: str = Field("", description="its zone; by default the label topology.kubernetes.io/zone of its Node object")

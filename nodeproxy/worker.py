@@ -78,6 +78,7 @@ class Worker:
             self._reactor.clock,
             settings.default_namespace,
             Callers(tuple(map(ip_network, own_ranges(settings)))),
+            settings.cluster_domain,
         )
         self._waking = Waking(self._reactor, self._changes, self._live.demand.want, self._awake)
         self._awakening = Awakening(self._live)
@@ -206,16 +207,16 @@ class Worker:
         timeouts, balancer = settings["timeouts"], settings["loadBalancer"]
         assert isinstance(timeouts, TimeoutsSettings)
         assert isinstance(balancer, LoadBalancerSettings)
-        name = f"{service.key}:{port.number}"
+        name = f"{service.key}:{port.key}"
         rotation = self._roster.rotation_for(service, port, pod, chooser(balancer.simple), self._random.random)
         return Upstream(name, rotation, self._reactor, timeouts.connect_s, self._limits, none_ready(service))
 
     def _dormant(self, service: Service, port: Port, settings: Mapping[str, Block], pod: str) -> Dormant:
         timeouts = settings["timeouts"]
         assert isinstance(timeouts, TimeoutsSettings)
-        return Dormant(service.key, port.number, pod, timeouts.request_s or inf, self._waking)
+        return Dormant(service.key, port.key, pod, timeouts.request_s or inf, self._waking)
 
-    def _awake(self, key: str, port: int, pod: str) -> Handler | None:
+    def _awake(self, key: str, port: str, pod: str) -> Handler | None:
         route = self._live.table.at(key, port)
         if route.service.dormant:
             return None
@@ -253,7 +254,7 @@ class Worker:
                 continue  # a mesh may have thousands that this node never calls
             endpoints = self._roster.endpoints(route.name)
             yield RouteNumbers(
-                (route.service.namespace, route.service.name, str(route.port.number)),
+                (route.service.namespace, route.service.name, route.port.key),
                 route.stats,
                 self._roster.ejections(route.name),
                 sum(endpoint.active for endpoint in endpoints),

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from nodeproxy.mesh.model import port_key
 from nodeproxy.net.connection import Entrance
 from nodeproxy.net.kept import Kept
 from nodeproxy.net.listener import Door, Listener, bound
@@ -52,12 +53,12 @@ class VirtualDoors:
         for each in (self._listeners, self._owner, self._of):
             each.clear()
 
-    def _follow(self, key: str, routes: Mapping[int, Route]) -> set[Address]:
+    def _follow(self, key: str, routes: Mapping[str, Route]) -> set[Address]:
         """Do so for one service; gives the addresses that it has no more."""
         wanted = {
-            (route.service.virtual_address, number)
-            for number, route in routes.items()
-            if route.service.virtual_address and route.port.protocol == "http"
+            (route.service.virtual_address, route.port.number)
+            for route in routes.values()
+            if route.service.virtual_address and route.port.served
         }
         for address in [address for address, owner in self._failed.items() if owner == key and address not in wanted]:
             del self._failed[address]
@@ -92,8 +93,10 @@ class VirtualDoors:
             return False
         self._failed.pop(address, None)
 
+        port = port_key(address[1])
+
         def match(_head: object, _namespace: str) -> Route:
-            return self._table().at(self._owner.get(address, key), address[1])
+            return self._table().at(self._owner.get(address, key), port)
 
         self._listeners[address] = Listener(self._door, self._reactor, sock, replace(self._entrance, match=match))
         return True

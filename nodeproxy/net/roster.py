@@ -43,7 +43,7 @@ class Roster:
 
         A pod's endpoints are those of the port's own rotation, so that it has to be made after that one.
         """
-        route = f"{service.key}:{port.number}"
+        route = f"{service.key}:{port.key}"
         if pod:
             own = self._endpoints.get(route, {})
             addresses = ((each.address, each.port) for each in port.endpoints if each.hostname == pod)

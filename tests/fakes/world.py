@@ -161,21 +161,21 @@ class World:
         return sock
 
     def _upstream(self, service, port, settings, pod):
-        name = f"{service.key}:{port.number}"
+        name = f"{service.key}:{port.key}"
         choose = chooser(settings["loadBalancer"].simple)
         rotation = self.roster.rotation_for(service, port, pod, choose, random.Random(7).random)
         connect_s = settings["timeouts"].connect_s
         return Upstream(name, rotation, self.reactor, connect_s, HeadLimits(), none_ready(service))
 
     def _dormant(self, service, port, _settings, pod):
-        def awake(key, number, pod):
-            route = self.live.table.at(key, number)
+        def awake(key, port, pod):
+            route = self.live.table.at(key, port)
             if route.service.dormant:
                 return None
             return route.of_pod(pod).handler if pod else route.handler
 
         waking = Waking(self.reactor, self.changes, self.live.demand.want, awake)
-        return Dormant(service.key, port.number, pod, 15.0, waking)
+        return Dormant(service.key, port.key, pod, 15.0, waking)
 
     def _tools(self, stats):
         return Tools(self.clock, random.Random(3).random, self._sleep, stats)

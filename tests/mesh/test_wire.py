@@ -16,7 +16,7 @@ WEB = Service(
     virtual_address="127.77.3.17",
     ports=(
         Port(80, "http", "http", (Endpoint("10.0.0.1", 8080, "node-1", "a"), Endpoint("fd00::1", 8080))),
-        Port(53, "dns", "udp"),
+        Port(53, "dns", "udp", transport="udp"),
     ),
     policies={"timeouts": {"request": "2s"}, "retries": {"retryOn": ["reset"], "backoff": None}},
 )
@@ -71,7 +71,7 @@ def test_what_is_as_usual_is_not_written():
         b'{"type":"drop","key":"shop/web"}{"type":"fresh"}',
         b'{"type":"put","service":{"namespace":"shop"}}',
         b'{"type":"put","service":{"namespace":"shop","name":"web","ports":[{"number":"80"}]}}',
-        b'{"type":"put","service":{"namespace":"shop","name":"web","ports":[{"number":80,"protocol":"sctp"}]}}',
+        b'{"type":"put","service":{"namespace":"shop","name":"web","ports":[{"number":80,"protocol":"quic"}]}}',
         b'{"type":"drop","key":"\xff"}',
     ],
 )
