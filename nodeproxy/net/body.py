@@ -51,7 +51,7 @@ class ReceivedBody:
         self.streamed = True
         self.trailers = b""
         self._channel = channel
-        self._decoder = decoder(length)
+        self._decoder = decoder(length, lenient=channel.broken.fault == "endpoint")
         self._pending = received
         self._when_over: Callable[[ReceivedBody, bool], None] | None = when_over
 

@@ -122,7 +122,11 @@ class Connection:
                     task.limit(self._reactor.now + entrance.head_timeout_s)
                     self._idle = False
                 data += more
+        except BadRequest:
+            self._received = data
+            raise
         except DeadlinePassed:
+            self._received = data
             if data:
                 raise HeadTimeout(f"no whole head within {entrance.head_timeout_s:g} s of its first byte") from None
             return None
@@ -205,7 +209,7 @@ class Connection:
         self.entrance.stats.unrouted.count(error.status, error.reason, UNKNOWN.labels, 0.0)
         self._reactor.current.limit(self._reactor.now + LINGER_S)
         with suppress(ProxyError):
-            await self._channel.send(self._reply.refusal(error))
+            await self._channel.send(self._reply.refusal(error, self._received))
             await self._linger()
 
     async def _end(self) -> bool:

@@ -23,6 +23,7 @@ from nodeproxy.protocol import grammar
 CHUNKED = -1
 UNTIL_CLOSE = -2
 
+_VERSION = b"HTTP/1."
 _KEPT = {b"host", b"content-length", b"expect"}  # matter here, and go on all the same
 _NOT_NOMINABLE = {b"host", b"content-length", b"close", b"keep-alive", b""}
 _LENGTH_DIGITS = 18  # fits 63 bits with room; int() of a longer run of digits is also slow
@@ -66,7 +67,7 @@ class ResponseHead(NamedTuple):
 
     status: int
     length: int
-    """Of the body if this status has one: bytes, CHUNKED or UNTIL_CLOSE."""
+    """Of the body if this status has one: bytes, CHUNKED or UNTIL_CLOSE. What a status without a body announces."""
     persistent: bool
     head: bytes
     end: int
@@ -146,6 +147,8 @@ def scan_response(data: bytes, limits: HeadLimits) -> ResponseHead | None:
     """
     size = data.find(b"\r\n\r\n") + 4
     _check_size(data, size, limits, BadResponse)
+    if not data.startswith(_VERSION) and not _VERSION.startswith(data):
+        raise BadResponse("what the endpoint sent is no HTTP/1 response; check which protocol its port speaks")
     if size < 4:
         _check_unfinished(data, BadResponse)
         return None
@@ -153,13 +156,19 @@ def scan_response(data: bytes, limits: HeadLimits) -> ResponseHead | None:
     if start is None:
         raise BadResponse("malformed status line")
     if _fields_end(data, start.end()) != size - 2:
-        raise BadResponse("malformed header field")
+        mended = grammar.BLANK_BEFORE_COLON.sub(rb"\1:", data[:size])
+        if len(mended) == size:
+            raise BadResponse("malformed header field")
+        head = scan_response(mended, limits)  # RFC 9112, 5.1: such blanks of a response are removed
+        return None if head is None else head._replace(end=size)
     found, onward = _sort(grammar.RESPONSE_MATTERS.finditer(data, start.end() - 1, size), data[:size], start.end())
     minor = int(start[1])
     persistent, onward = _connection(found, onward, minor)
-    length = _length(found, minor, BadResponse)
+    length, status = _length(found, minor, BadResponse), int(start[2])
+    if length is not None and (status < 200 or status == 204):
+        onward = without(onward, {b"content-length"})  # RFC 9110, 8.6: not in these, whatever their sender thinks
     line = b"HTTP/1.1" + data[8 : start.end()]
-    return ResponseHead(int(start[2]), UNTIL_CLOSE if length is None else length, persistent, line + onward, size)
+    return ResponseHead(status, UNTIL_CLOSE if length is None else length, persistent, line + onward, size)
 
 
 def without(fields: bytes, names: Container[bytes]) -> bytes:
