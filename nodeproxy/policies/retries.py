@@ -27,8 +27,8 @@ class Backoff(Block):
 class RetriesSettings(Block):
     """`attempts` counts tries beyond the first; 0 switches retries off.
 
-    However they fail, a request is delivered to endpoints 1 + `attempts` times at most. To repeat it because an endpoint
-    has closed an idle connection (RFC 9112, 9.3.1) counts too; that one repeat is what 0 does not switch off.
+    However they fail, a request is delivered to endpoints 1 + `attempts` times at most. Repeating it because an idle
+    connection was closed by its endpoint (RFC 9112, 9.3.1) counts too; that one repeat is what 0 does not switch off.
 
     A try that failed before the endpoint can have seen the request (`connect-failure`) is sent again for every
     method. All other conditions hold for `methods` only: by default those that RFC 9110, 9.2.2 calls idempotent.
