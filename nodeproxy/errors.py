@@ -45,6 +45,13 @@ class TargetTooLong(BadRequest):
     reason = "target-too-long"
 
 
+class ForwardsUsedUp(BadRequest):
+    """OPTIONS that is meant to end here: no mistake, and answered here all the same (RFC 9110, 7.6.2)."""
+
+    status = 200
+    reason = "max-forwards"
+
+
 class ExpectationFailed(BadRequest):
     """An Expect field that asks for anything but 100-continue (RFC 9110, 10.1.1)."""
 
@@ -60,10 +67,17 @@ class HeadTooLarge(BadRequest):
 
 
 class MethodNotSupported(BadRequest):
-    """CONNECT: the mesh opens no tunnels."""
+    """CONNECT: the mesh opens no tunnels. TRACE that is meant to end here."""
 
     status = 501
     reason = "method-not-supported"
+
+
+class CodingNotSupported(BadRequest):
+    """A transfer coding beside chunked (RFC 9112, 6.1)."""
+
+    status = 501
+    reason = "coding-not-supported"
 
 
 class VersionNotSupported(BadRequest):

@@ -67,8 +67,11 @@ class Settings(BaseSettings):
     trust_forwarded: bool = Field(
         False, description="believe X-Forwarded-* of clients and append to it, instead of replacing it"
     )
-    # Istio samples 1 % of the traces that begin in the mesh; a caller's own decision is always kept.
-    trace_sample_ratio: float = Field(0.01, ge=0, le=1, description="of traces that begin here, marked as sampled")
+    # RFC 9110, 7.6.3 asks for both; but for a request with Via nginx compresses nothing (gzip_proxied off).
+    via: Literal["none", "responses", "both"] = Field("responses", description="which messages get a field Via")
+    trace_sample_ratio: float = Field(
+        0.0, ge=0, le=1, description="of requests without traceparent that get one, marked as sampled"
+    )
     head_timeout_s: Positive = Field(10.0, description="from a head's first byte to its last")  # HAProxy's advice
     client_idle_timeout_s: Positive = Field(3600.0, description="between two requests of a connection")  # Envoy's
     head_limit_bytes: int = Field(64 * 1024, ge=1024, le=64 * 1024, description="of a request or response head")
@@ -99,6 +102,11 @@ def split_address(address: str) -> tuple[str, int]:
     """Host and port of an address as the settings write it."""
     host, _, port = address.rpartition(":")
     return host.strip("[]"), int(port)
+
+
+def own_addresses(settings: Settings) -> frozenset[tuple[str, int]]:
+    """Where this node's proxy listens itself, beside the services' own addresses."""
+    return frozenset((split_address(settings.listen), split_address(settings.admin)))
 
 
 def own_ranges(settings: Settings) -> tuple[str, ...]:

@@ -41,9 +41,9 @@ from nodeproxy.policies.exchange import Exchange, Handler, Tools
 from nodeproxy.policies.health_check import HealthCheckSettings
 from nodeproxy.policies.load_balancer import LoadBalancerSettings
 from nodeproxy.policies.timeouts import TimeoutsSettings
-from nodeproxy.protocol.added import Adder
+from nodeproxy.protocol.added import NO_VIA, VIA, Adder
 from nodeproxy.protocol.head import HeadLimits, RequestHead
-from nodeproxy.settings import Settings, own_ranges, ready_file, split_address
+from nodeproxy.settings import Settings, own_addresses, own_ranges, ready_file, split_address
 from nodeproxy.table import Route
 from nodeproxy.telemetry.accesslog import AccessLines
 from nodeproxy.telemetry.metrics import RouteNumbers, Sources, WorkerCollector
@@ -71,7 +71,7 @@ class Worker:
         self._reactor = Reactor(on_error=self._bug)
         self._limits = HeadLimits(settings.head_limit_bytes, settings.head_limit_fields, settings.line_limit_bytes)
         self._draining = False
-        self._roster = Roster(self._reactor)
+        self._roster = Roster(self._reactor, own_addresses(settings))
         self._changes = Changes(self._reactor)
         self._live = Live(
             Makers(self._upstream, self._dormant, self._tools),
@@ -158,7 +158,7 @@ class Worker:
             reactor=self._reactor,
             match=lambda head, namespace: self._live.table.match(head, namespace),
             callers=self._live.callers,
-            adder=Adder(self._random, settings.trace_sample_ratio),
+            adder=Adder(self._random, settings.trace_sample_ratio, VIA if settings.via == "both" else NO_VIA),
             stats=self._stats,
             limits=self._limits,
             head_timeout_s=settings.head_timeout_s,
@@ -209,7 +209,8 @@ class Worker:
         assert isinstance(balancer, LoadBalancerSettings)
         name = f"{service.key}:{port.key}"
         rotation = self._roster.rotation_for(service, port, pod, chooser(balancer.simple), self._random.random)
-        return Upstream(name, rotation, self._reactor, timeouts.connect_s, self._limits, none_ready(service))
+        via = NO_VIA if self._settings.via == "none" else VIA
+        return Upstream(name, rotation, self._reactor, timeouts.connect_s, self._limits, none_ready(service), via)
 
     def _dormant(self, service: Service, port: Port, settings: Mapping[str, Block], pod: str) -> Dormant:
         timeouts = settings["timeouts"]

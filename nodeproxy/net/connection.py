@@ -182,7 +182,7 @@ class Connection:
             self._received = received[head.length :]
             return WholeBody(received[: head.length])
         self._received = b""
-        self._request_body = ReceivedBody(self._channel, head.length, received, self._keep_surplus)
+        self._request_body = ReceivedBody(self._channel, head, head.length, received, self._keep_surplus)
         return self._request_body
 
     def _keep_surplus(self, body: ReceivedBody, complete: bool) -> None:

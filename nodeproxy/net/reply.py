@@ -6,16 +6,15 @@ from nodeproxy.errors import ProxyError
 from nodeproxy.net.body import ending, framed
 from nodeproxy.net.channel import SocketChannel
 from nodeproxy.policies.exchange import Exchange, Response
-from nodeproxy.protocol.added import VIA
 from nodeproxy.protocol.status import error_head_and_body
 
 SHARE_BYTES = 256 * 1024  # moved in one go before others get a turn; about 100 us
 
-_END = VIA + b"\r\n"
-_END_CHUNKED = VIA + b"Transfer-Encoding: chunked\r\n\r\n"
-_END_CLOSE = VIA + b"Connection: close\r\n\r\n"
-_END_CHUNKED_CLOSE = VIA + b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
-_END_KEPT = VIA + b"Connection: keep-alive\r\n\r\n"  # HTTP/1.0 clients close unless they are told
+_END = b"\r\n"
+_END_CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+_END_CLOSE = b"Connection: close\r\n\r\n"
+_END_CHUNKED_CLOSE = b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+_END_KEPT = b"Connection: keep-alive\r\n\r\n"  # HTTP/1.0 clients close unless they are told
 
 
 class Reply:

@@ -1,6 +1,7 @@
 """The innermost handler of a service: chooses an endpoint, sends the request, reads the response's head."""
 
 from dataclasses import dataclass
+from time import time
 
 from nodeproxy.errors import (
     BadResponse,
@@ -23,6 +24,7 @@ from nodeproxy.policies.exchange import Exchange, Response
 from nodeproxy.protocol.head import UNTIL_CLOSE, HeadLimits, ResponseHead
 from nodeproxy.protocol.method import IDEMPOTENT
 from nodeproxy.protocol.scan import scan_response
+from nodeproxy.protocol.status import date_line
 
 CONNECTS_MOST = 3  # endpoints tried before a connect failure is told to the policies: one rack may be down, not all
 INTERIM_MOST = 16  # 1xx heads before a response; more is an endpoint gone wild
@@ -39,6 +41,8 @@ class Upstream:
     limits: HeadLimits
     none_ready: str
     """What the operator is told when there is no endpoint; see `none_ready`."""
+    via: tuple[bytes, bytes]
+    """The line that is added to a response, by its minor version; see `added.VIA`."""
 
     async def __call__(self, exchange: Exchange) -> Response:
         """The response of an endpoint; see `policies.exchange.Handler`.
@@ -142,16 +146,19 @@ class Upstream:
                 answer.over(endpoint, reusable=False)
                 return Response(204, head.head, 0)
             length = 0
+        lines = head.head + self.via[head.minor]
+        if not head.dated:
+            lines += date_line(time())
         end = head.end + length
         if length >= 0 and len(data) >= end:
             answer.over(endpoint, reusable=len(data) == end)
-            return Response(head.status, head.head, length, data[head.end : end])
+            return Response(head.status, lines, length, data[head.end : end])
 
         def over(body: ReceivedBody, complete: bool) -> None:
             answer.over(endpoint, reusable=complete and not body.surplus and length != UNTIL_CLOSE)
 
-        body = ReceivedBody(answer.channel, length, data[head.end :], over)
-        return Response(head.status, head.head, length, rest=body)
+        body = ReceivedBody(answer.channel, head, length, data[head.end :], over)
+        return Response(head.status, lines, length, rest=body)
 
 
 def none_ready(service: Service) -> str:

@@ -36,7 +36,7 @@ REQUEST_MATTERS = re.compile(
     re.IGNORECASE,
 )
 RESPONSE_MATTERS = re.compile(
-    rb"\n(content-length|transfer-encoding|connection|keep-alive|proxy-connection|te|upgrade|x-mesh-error)"
+    rb"\n(content-length|transfer-encoding|connection|keep-alive|proxy-connection|te|upgrade|date|x-mesh-error)"
     rb":[ \t]*+([^\r]*+)",
     re.IGNORECASE,
 )
