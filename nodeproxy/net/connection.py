@@ -48,7 +48,7 @@ class Entrance:
     idle_timeout_s: float
     half_close_is_gone: bool
     trusts_forwarded: bool
-    """Whether X-Forwarded-* of clients is believed."""
+    """Whether any client is believed when it says for whom it speaks; which ones are, `callers` says."""
     access_log: AccessLog | None
     draining: Callable[[], bool]
 
@@ -128,7 +128,9 @@ class Connection:
             return None
         self._idle = False
         if entrance.trusts_forwarded:
-            self._forwarded = forwarded(data[: head.end])
+            # Asked for each request: the address may have become another pod's since the last one.
+            caller = entrance.callers.known.get(self._client) or entrance.callers.stranger(self._client)
+            self._forwarded = forwarded(data[: head.end]) if caller.trusted else None
         self._received = data[head.end :] if len(data) != head.end else b""
         return head
 

@@ -168,12 +168,6 @@ def without(fields: bytes, names: Container[bytes]) -> bytes:
     return grammar.FIELD_LINE.sub(lambda line: b"" if line[1].lower() in names else line[0], fields)
 
 
-def field(head: bytes, name: bytes) -> bytes | None:
-    """The value of the first field called `name` in `head`, in any case; None when there is none."""
-    match = re.search(rb"(?i)\n" + re.escape(name) + rb":[ \t]*+([^\r]*+)\r\n", head)
-    return match[1].rstrip(b" \t") if match else None
-
-
 def _fields_end(data: bytes, start: int) -> int:
     match = grammar.FIELDS.match(data, start)
     return match.end() if match else start
