@@ -61,10 +61,18 @@ class HeadTooLarge(BadRequest):
 
 
 class MethodNotSupported(BadRequest):
-    """CONNECT: the mesh opens no tunnels."""
+    """CONNECT, where it is not understood."""
 
     status = 501
     reason = "method-not-supported"
+
+
+class ConnectRefused(ProxyError):
+    """CONNECT to something else than the HTTP port of a service: nothing else is reached through the mesh."""
+
+    status = 403
+    reason = "connect-refused"
+    fault: ClassVar[Fault] = "client"
 
 
 class VersionNotSupported(BadRequest):

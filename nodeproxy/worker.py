@@ -168,6 +168,7 @@ class Worker:
             trusts_forwarded=bool(settings.trust_forwarded),
             access_log=None if settings.access_log == "off" else self._log_exchange,
             draining=lambda: self._draining,
+            understands_connect=True,
         )
 
     def _admin_entrance(self) -> Entrance:
@@ -183,7 +184,7 @@ class Worker:
         def match(_head: RequestHead, _namespace: str) -> Route:
             return route
 
-        return replace(self._entrance, match=match, access_log=None)
+        return replace(self._entrance, match=match, access_log=None, understands_connect=False)
 
     def _debug(self) -> bytes:
         return overview(self._live, self._reactor.clock())

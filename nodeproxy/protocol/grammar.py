@@ -17,6 +17,7 @@ REQUEST_LINE = re.compile(rb"(" + TOKEN + rb") (" + TARGET + rb") HTTP/(\d)\.(\d
 STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*+)?\r\n")
 FIELDS = re.compile(rb"(?:" + FIELD + rb")*+")
 HOST = re.compile(AUTHORITY)
+CONNECT_TARGET = re.compile(rb"(?:[A-Za-z0-9._\-]++|\[[0-9A-Fa-f:.]++\]):([0-9]{1,5})")
 ABSOLUTE = re.compile(rb"http://(" + AUTHORITY + rb")([/?].*+)?", re.IGNORECASE | re.DOTALL)
 
 # The beginning of a head, as far as bytes and line ends tell. What does not match never becomes a head: it is refused
