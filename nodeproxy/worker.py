@@ -21,6 +21,7 @@ from nodeproxy.mesh.balance import chooser
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.demand import Usage
 from nodeproxy.mesh.model import Port, Service
+from nodeproxy.mesh.trust import Trust
 from nodeproxy.mesh.wire import Update, keys_of
 from nodeproxy.net.connection import Entrance
 from nodeproxy.net.doors import VirtualDoors
@@ -43,7 +44,8 @@ from nodeproxy.policies.load_balancer import LoadBalancerSettings
 from nodeproxy.policies.timeouts import TimeoutsSettings
 from nodeproxy.protocol.added import NO_VIA, VIA, Adder
 from nodeproxy.protocol.head import HeadLimits, RequestHead
-from nodeproxy.settings import Settings, own_addresses, own_ranges, ready_file, split_address
+from nodeproxy.setting_text import split_address, split_sources
+from nodeproxy.settings import Settings, own_addresses, own_ranges, ready_file
 from nodeproxy.table import Route
 from nodeproxy.telemetry.accesslog import AccessLines
 from nodeproxy.telemetry.metrics import RouteNumbers, Sources, WorkerCollector
@@ -77,7 +79,7 @@ class Worker:
             Makers(self._upstream, self._dormant, self._tools),
             self._reactor.clock,
             settings.default_namespace,
-            Callers(tuple(map(ip_network, own_ranges(settings)))),
+            Callers(tuple(map(ip_network, own_ranges(settings))), Trust(*split_sources(settings.trust_forwarded))),
             settings.cluster_domain,
         )
         self._waking = Waking(self._reactor, self._changes, self._live.demand.want, self._awake)
@@ -164,9 +166,10 @@ class Worker:
             head_timeout_s=settings.head_timeout_s,
             idle_timeout_s=settings.client_idle_timeout_s,
             half_close_is_gone=settings.half_close_is_gone,
-            trusts_forwarded=settings.trust_forwarded,
+            trusts_forwarded=bool(settings.trust_forwarded),
             access_log=None if settings.access_log == "off" else self._log_exchange,
             draining=lambda: self._draining,
+            understands_connect=True,
         )
 
     def _admin_entrance(self) -> Entrance:
@@ -182,7 +185,7 @@ class Worker:
         def match(_head: RequestHead, _namespace: str) -> Route:
             return route
 
-        return replace(self._entrance, match=match, access_log=None)
+        return replace(self._entrance, match=match, access_log=None, understands_connect=False)
 
     def _debug(self) -> bytes:
         return overview(self._live, self._reactor.clock())
