@@ -1,5 +1,5 @@
-"""Everything that can go wrong with an exchange. A class answers three questions: which status tells the client,
-whose fault it is, and whether the endpoint may have received the request (then only idempotent ones go again).
+"""Everything that can go wrong with an exchange. A class answers two questions: which status tells the client, and
+whose fault it is.
 """
 
 from typing import ClassVar, Literal
@@ -14,7 +14,6 @@ class ProxyError(Exception):
     reason: ClassVar[str] = "internal"
     """The value of `x-mesh-error`, and a metric's label: few, fixed words."""
     fault: ClassVar[Fault] = "mesh"
-    may_have_been_received: ClassVar[bool] = False
 
 
 class BadRequest(ProxyError):
@@ -138,7 +137,6 @@ class EndpointError(ProxyError):
     status = 502
     reason = "endpoint"
     fault: ClassVar[Fault] = "endpoint"
-    may_have_been_received = True
 
 
 class ConnectFailed(EndpointError):
@@ -146,7 +144,6 @@ class ConnectFailed(EndpointError):
 
     status = 503
     reason = "connect-failed"
-    may_have_been_received = False
 
 
 class ConnectionLost(EndpointError):

@@ -215,7 +215,7 @@ class Worker:
     def _dormant(self, service: Service, port: Port, settings: Mapping[str, Block], pod: str) -> Dormant:
         timeouts = settings["timeouts"]
         assert isinstance(timeouts, TimeoutsSettings)
-        return Dormant(service.key, port.key, pod, timeouts.request_s or inf, self._waking)
+        return Dormant(service.key, port.key, pod, timeouts.response_head_s or inf, self._waking)
 
     def _awake(self, key: str, port: str, pod: str) -> Handler | None:
         route = self._live.table.at(key, port)

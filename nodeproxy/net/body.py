@@ -58,7 +58,7 @@ class ReceivedBody:
         self.trailers = b""
         self._channel = channel
         self._nominated = head.nominated
-        self._decoder = decoder(length)
+        self._decoder = decoder(length, lenient=channel.broken.fault == "endpoint")
         self._pending = received
         self._when_over: Callable[[ReceivedBody, bool], None] | None = when_over
 

@@ -30,10 +30,6 @@ CONNECTS_MOST = 3  # endpoints tried before a connect failure is told to the pol
 INTERIM_MOST = 16  # 1xx heads before a response; more is an endpoint gone wild
 
 
-class Unanswered(ConnectionLost):
-    """The connection ended before the first byte of a response."""
-
-
 @dataclass(frozen=True, slots=True)
 class Upstream:
     """Sends exchanges to the endpoints of one service port. `name` is for messages, `connect_s` bounds a connect."""
@@ -83,14 +79,15 @@ class Upstream:
         if channel is not None:
             try:
                 return await self._ask(exchange, endpoint, channel)
-            except Unanswered:
+            except ConnectionLost:
                 # The endpoint closed the idle connection while the request was under way (RFC 9112, 9.3.1).
-                if exchange.head.method not in IDEMPOTENT or not exchange.body.rewind():
+                if exchange.head.method not in IDEMPOTENT or not exchange.may_be_delivered_again():
                     raise
         return await self._ask(exchange, endpoint, await endpoint.connect(self.connect_s))
 
     async def _ask(self, exchange: Exchange, endpoint: Endpoint, channel: SocketChannel) -> Response:
         upload, body = None, exchange.body
+        exchange.deliveries += 1
         try:
             if type(body) is WholeBody:
                 await self._send_whole(channel, exchange.head.head + exchange.onward + body.take())
@@ -124,10 +121,11 @@ class Upstream:
             if head is None:
                 try:
                     more = await channel.recv()
-                except ConnectionLost as error:
-                    raise (ConnectionLost if data or interims else Unanswered)(str(error)) from error
-                if not more:
-                    raise (ConnectionLost if data or interims else Unanswered)("closed before its response")
+                    if not more:
+                        raise ConnectionLost("closed before its response")
+                except EndpointError:
+                    exchange.answered = bool(data or interims)
+                    raise
                 data += more
             elif head.status >= 200:
                 return head, data
@@ -142,14 +140,15 @@ class Upstream:
     def _response(self, exchange: Exchange, endpoint: Endpoint, answer: "Answer") -> Response:
         head, data = answer.head, answer.data
         length = head.length
-        if exchange.head.method == b"HEAD" or head.status in (204, 304):
-            if head.status == 204 and length > 0:
-                answer.channel.close()
-                raise BadResponse("204 (No Content) with a body")
-            length = 0
         lines = head.head + self.via[head.minor]
-        if not head.dated:
+        if not head.dated:  # RFC 9110, 6.6.1
             lines += date_line(time())
+        if exchange.head.method == b"HEAD" or head.status in (204, 304):
+            if head.status == 204 and length not in (0, UNTIL_CLOSE):
+                # RFC 9112, 6.3: it ends with its head. What it announced may still come: nothing else does from there.
+                answer.over(endpoint, reusable=False)
+                return Response(204, lines, 0)
+            length = 0
         end = head.end + length
         if length >= 0 and len(data) >= end:
             answer.over(endpoint, reusable=len(data) == end)

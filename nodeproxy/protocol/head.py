@@ -25,6 +25,7 @@ from nodeproxy.protocol import grammar
 CHUNKED = -1
 UNTIL_CLOSE = -2
 
+_VERSION = b"HTTP/1."
 _KEPT = {b"host", b"content-length", b"expect", b"traceparent", b"date"}  # matter here, and go on all the same
 _NOT_NOMINABLE = {b"host", b"content-length", b"close", b"keep-alive"}
 _COUNTED = (b"TRACE", b"OPTIONS")  # methods whose forwards may be limited
@@ -71,7 +72,7 @@ class ResponseHead(NamedTuple):
 
     status: int
     length: int
-    """Of the body if this status has one: bytes, CHUNKED or UNTIL_CLOSE."""
+    """Of the body if this status has one: bytes, CHUNKED or UNTIL_CLOSE. What a status without a body announces."""
     persistent: bool
     minor: int
     """Of HTTP/1.x as the endpoint speaks it."""
@@ -160,6 +161,8 @@ def scan_response(data: bytes, limits: HeadLimits) -> ResponseHead | None:
     """
     size = data.find(b"\r\n\r\n") + 4
     _check_size(data, size, limits, BadResponse)
+    if not data.startswith(_VERSION) and not _VERSION.startswith(data):
+        raise BadResponse("what the endpoint sent is no HTTP/1 response; check which protocol its port speaks")
     if size < 4:
         _check_unfinished(data, BadResponse)
         return None
@@ -167,13 +170,19 @@ def scan_response(data: bytes, limits: HeadLimits) -> ResponseHead | None:
     if start is None:
         raise BadResponse("malformed status line")
     if _fields_end(data, start.end()) != size - 2:
-        raise BadResponse("malformed header field")
+        mended = grammar.BLANK_BEFORE_COLON.sub(rb"\1:", data[:size])
+        if len(mended) == size:
+            raise BadResponse("malformed header field")
+        head = scan_response(mended, limits)  # RFC 9112, 5.1: such blanks of a response are removed
+        return None if head is None else head._replace(end=size)
     found, onward = _sort(grammar.RESPONSE_MATTERS.finditer(data, start.end() - 1, size), data[:size], start.end())
     minor, status = int(start[1]), int(start[2])
     nominated, onward = _nominated(found, onward)
     if status == 426 and b"upgrade" in found:  # RFC 9110, 15.5.22: the answer is of no use without it
         onward += b"Upgrade: %b\r\nConnection: Upgrade\r\n" % b", ".join(found[b"upgrade"])
     length = _length(found, minor, BadResponse)
+    if length is not None and (status < 200 or status == 204):
+        onward = without(onward, {b"content-length"})  # RFC 9110, 8.6: not in these, whatever their sender thinks
     # RFC 9112, 4: the space is sent even where no reason phrase is
     line = b"HTTP/1.1" + (data[8:12] + b" \r\n" if data[12:13] == b"\r" else data[8 : start.end()])
     return ResponseHead(

@@ -27,9 +27,10 @@ def _date_line(second: int) -> bytes:
 
 def own_head(status: int, length: int, content_type: bytes, fields: bytes, unix_s: float) -> bytes:
     """The head of a response that the mesh makes at `unix_s` (wall clock), its last empty line left out."""
-    return b"HTTP/1.1 %d %b\r\n%bContent-Type: %b\r\nContent-Length: %d\r\n%b" % (
-        status, reason_phrase(status), date_line(unix_s), content_type, length, fields,
-    )  # fmt: skip
+    line = b"HTTP/1.1 %d %b\r\n%b" % (status, reason_phrase(status), date_line(unix_s))
+    if status < 200 or status == 204:  # RFC 9110, 8.6: no Content-Length in these
+        return line + fields
+    return line + b"Content-Type: %b\r\nContent-Length: %d\r\n%b" % (content_type, length, fields)
 
 
 def error_head_and_body(error: ProxyError, unix_s: float) -> tuple[bytes, bytes]:

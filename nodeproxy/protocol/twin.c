@@ -315,7 +315,7 @@ static PyObject *plain_response(PyObject *data, const Limits *limits)
     Found found = {.length = UNTIL_CLOSE, .persistent = 1, .onward = {.from = start}};
     int status;
 
-    if (end - at < 14 || memcmp(at, "HTTP/1.1 ", 9) != 0 || at[9] < '1' || at[9] > '5' ||
+    if (end - at < 14 || memcmp(at, "HTTP/1.1 ", 9) != 0 || at[9] < '1' || at[9] > '9' ||
         !(kind[(unsigned char)at[10]] & DIGIT) || !(kind[(unsigned char)at[11]] & DIGIT))
         return NULL;
     status = (at[9] - '0') * 100 + (at[10] - '0') * 10 + (at[11] - '0');
@@ -328,6 +328,8 @@ static PyObject *plain_response(PyObject *data, const Limits *limits)
         return NULL;
     at = read_fields(at + 2, end, limits->fields, &found, sort_response_field);
     if (at == NULL || at - start > limits->head_bytes)
+        return NULL;
+    if (found.length != UNTIL_CLOSE && (status < 200 || status == 204)) /* the field does not go on */
         return NULL;
 
     PyObject *items[] = {

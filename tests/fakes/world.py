@@ -107,14 +107,14 @@ class World:
 
     def run(self, scenario: Coroutine):
         """Turn until `scenario` has ended; its exception is the test's."""
-        task = self.reactor.spawn(scenario)
+        errors = []
+        task = self.reactor.spawn(caught(scenario, errors))
         until = time.monotonic() + REAL_LIMIT_S
         while not task.ended:
             assert time.monotonic() < until, f"still waiting: {scenario.cr_await}"
             self.reactor.turn(0.05)
-        if task.error is not None:
-            self.bugs = [bug for bug in self.bugs if bug is not task.error]
-            raise task.error
+        if errors:
+            raise errors[0]
 
     def install(self, *updates):
         """Put updates in force as a worker does."""
@@ -184,6 +184,14 @@ class World:
     async def _sleep(self, seconds):
         self.clock.now += seconds
         await self.reactor.rest()
+
+
+async def caught(scenario, errors):
+    """Run `scenario`; what it raises is added to `errors`."""
+    try:
+        await scenario
+    except BaseException as error:
+        errors.append(error)
 
 
 class Peer:
