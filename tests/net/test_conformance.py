@@ -115,9 +115,9 @@ async def test_what_the_mesh_says_itself_came_by_nobody(world):
 
 
 async def test_interim_answers_reach_http_1_1_in_order_and_http_1_0_never(world):
-    interims = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\nConnection: x\r\nX: 1\r\n\r\n"
+    interims = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\nConnection: x\r\nX: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
     for line, heard in (
-        (b"GET / HTTP/1.1\r\n", interims.replace(b"Connection: x\r\nX: 1\r\n", b"")),
+        (b"GET / HTTP/1.1\r\n", interims.replace(b"Connection: x\r\nX: 1\r\nTransfer-Encoding: chunked\r\n", b"")),
         (b"GET / HTTP/1.0\r\n", b""),
     ):
         client, server, _ = await asked(world, line + HOST + b"\r\n")
