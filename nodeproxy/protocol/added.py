@@ -86,7 +86,8 @@ class Adder:
         """The lines for a request with `head` from the address `client`; `said` is what it is trusted with."""
         trace = b""
         if self._sample_ratio and not head.traced and self._random.random() < self._sample_ratio:
-            trace = new_trace(self._random.getrandbits)
+            # A tracestate that stands alone is of another trace, and would be read as this one's.
+            trace = b"" if b"\ntracestate:" in head.head.lower() else new_trace(self._random.getrandbits)
         for_, proto, host = client.encode(), b"http", head.host
         if said is not None:
             for_ = b"%b, %b" % (said.for_, for_) if said.for_ else for_

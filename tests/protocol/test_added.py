@@ -48,6 +48,12 @@ def test_no_second_trace_begins_in_a_request_that_has_one(fields):
     assert b"traceparent" not in Adder(random.Random(1), 1.0)(head, "10.0.0.1")
 
 
+def test_no_trace_begins_beside_a_tracestate():
+    head = head_of(b"GET / HTTP/1.1\nHost: a\nTraceState: a=1\n\n")
+
+    assert b"traceparent" not in Adder(random.Random(1), 1.0)(head, "10.0.0.1")
+
+
 def test_the_lines_are_whole():
     add = Adder(random.Random(1), 0.0, VIA)
     received = b"POST / HTTP/1.1\nHost: a.b.mesh:81\ntraceparent: " + TRACE + b"\nTransfer-Encoding: chunked\n\n"
