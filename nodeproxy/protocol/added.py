@@ -17,7 +17,7 @@ NO_VIA = (b"", b"")
 CHUNKED_END = b"Transfer-Encoding: chunked\r\n\r\n"
 _SAID = re.compile(rb"\n(x-forwarded-(?:for|proto|host)|forwarded|x-real-ip):[ \t]*+([^\r]*+)", re.IGNORECASE)
 _NAMES = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded", b"x-real-ip")
-# An open quote would swallow the element that is appended: what has one is left out, as nginx' documentation does.
+# An open quote would swallow the element that is appended: what has one is left out.
 _QUOTES_CLOSED = re.compile(rb'(?:[^"]|"(?:[^"\\]|\\.)*+")*+', re.DOTALL)
 _TOKEN = re.compile(grammar.TOKEN)
 
@@ -32,8 +32,8 @@ def new_trace(bits: Callable[[int], int]) -> bytes:
 class Forwarded(NamedTuple):
     """What a client that is trusted says of those it speaks for; b"" where it says nothing.
 
-    Several lines of a field are one, joined in their order: RFC 9110, 5.3 lets any recipient do that, and so nginx (in
-    `$http_…`) and Envoy do. Which of several values counts is left to the application, as without the mesh.
+    Several lines of a field are one, joined in their order: RFC 9110, 5.3 lets any recipient do that. Which of several
+    values counts is left to the application, as without the mesh.
     """
 
     for_: bytes
