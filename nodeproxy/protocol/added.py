@@ -18,7 +18,7 @@ CHUNKED_END = b"Transfer-Encoding: chunked\r\n\r\n"
 _SAID = re.compile(rb"\n(x-forwarded-(?:for|proto|host)|forwarded|x-real-ip):[ \t]*+([^\r]*+)", re.IGNORECASE)
 _NAMES = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded", b"x-real-ip")
 # An open quote would swallow the element that is appended: what has one is left out.
-_QUOTES_CLOSED = re.compile(rb'(?:[^"]|"(?:[^"\\]|\\.)*+")*+', re.DOTALL)
+_QUOTES_CLOSED = re.compile(rb'[^"]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*"[^"]*+)*', re.DOTALL)
 _TOKEN = re.compile(grammar.TOKEN)
 
 
