@@ -8,13 +8,18 @@ from typing import Annotated, Any, Literal
 
 import typer
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsConfigDict
 
 from nodeproxy import supervisor
 from nodeproxy.net.sockets import CannotListen
+from nodeproxy.preflight import CannotStart, look_around
 from nodeproxy.setting_text import split_address
 from nodeproxy.settings import Settings
+from nodeproxy.settings_file import UnusableFile, check_file
 from nodeproxy.telemetry import logs
+
+SHOWN_MOST = 100  # characters of a wrong value: enough to find it
 
 app = typer.Typer(
     help="A service mesh with one proxy per node: http://<service>.<namespace>.mesh/",
@@ -50,10 +55,11 @@ def run(
     settings = read_settings(config, {name: value for name, value in flags.items() if value is not None})
     logs.set_up(settings.log_format)
     try:
+        look_around(settings, os.environ)
         raise typer.Exit(supervisor.run(settings))
-    except CannotListen as error:
+    except (CannotListen, CannotStart) as error:
         typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
+        raise typer.Exit(2) from error
 
 
 @app.command()
@@ -139,15 +145,25 @@ def read_settings(config: Path | None, flags: dict[str, Any]) -> Settings:
     class FromFile(Settings):
         model_config = SettingsConfigDict(yaml_file=config)
 
-    if config is not None and not config.is_file():
-        typer.echo(f"--config {config}: no such file", err=True)
-        raise typer.Exit(2)
     try:
+        if config is not None:
+            check_file(config)
         return FromFile(**flags)
+    except UnusableFile as error:
+        typer.echo(f"--config {config}: {error}", err=True)
+        raise typer.Exit(2) from error
     except ValidationError as error:
         for detail in error.errors(include_url=False):
-            place = ".".join(map(str, detail["loc"]))
-            typer.echo(
-                f"setting {place}: {detail['msg'].removeprefix('Value error, ')}, got {detail['input']!r}", err=True
-            )
+            typer.echo(_sentence(detail), err=True)
         raise typer.Exit(2) from error
+
+
+def _sentence(detail: ErrorDetails) -> str:
+    text = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "extra_forbidden":
+        text = "there is no such setting; `nodeproxy settings` lists them"
+    if not detail["loc"]:  # of several together
+        return f"settings: {text}"
+    shown = repr(detail["input"])
+    shown = shown if len(shown) <= SHOWN_MOST else shown[:SHOWN_MOST] + "…"
+    return f"setting {'.'.join(map(str, detail['loc']))}: {text}, got {shown}"

@@ -73,7 +73,7 @@ def test_an_address_that_is_taken_is_told(folder):
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         done = command("run", "--discovery", f"files:{folder}", "--listen", address)
 
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr == f"cannot listen at {address}: Address already in use; change `listen`\n"
 
 
