@@ -125,3 +125,11 @@ def test_a_threshold_that_was_lowered_counts_the_results_before_it(down, ok):
         assert not probed(health, record, ok, 9, 9)
 
     assert probed(health, record, ok, 2, 2)
+
+
+def test_an_endpoint_found_down_before_its_record_began_needs_all_its_successes():
+    health, record = Health(probes_down=True), ProbeRecord()
+
+    changes = [probed(health, record, True, 3, 3) for _ in range(3)]
+
+    assert changes == [False, False, True]
