@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A real Kubernetes for the tests, into $KUBE_HOME: its programs built from the Go module proxy, the rest unpacked from
 # Debian's packages (packages.sh) and made into images (images.sh). Minutes the first time, a second after that. Needs
-# root for the images, python3 with venv, and Debian 12 for programs that fit its libraries.
+# root for the images, cc, python3 with venv, certificates for Go, and Debian 12 for programs that fit its libraries.
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 : "${KUBE_HOME:=${XDG_CACHE_HOME:-$HOME/.cache}/nodeproxy/kube}"
