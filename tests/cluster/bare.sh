@@ -31,11 +31,16 @@ mapfile -t passed < <(env | grep -E '^(PIP_CERT|PIP_DEFAULT_TIMEOUT|PIP_INDEX_UR
 exec unshare --mount --pid --fork --kill-child bash -ec '
     root=$1
     shift
+    mount --make-rprivate /
     mount --bind "$root" "$root"
     mount -t proc proc "$root/proc"
     mount --rbind /sys "$root/sys"
     mount --rbind /dev "$root/dev"
     mount -t tmpfs tmpfs "$root/run"
-    exec chroot "$root" env -i "$@"
+    # Not chroot: nsenter(1), with which the tests start what runs in a node, would find the old root again.
+    cd "$root"
+    pivot_root . mnt
+    umount -l /mnt
+    exec env -i "$@"
 ' bare "$root" CI=true HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin "${passed[@]}" \
     bash -c 'cd /src && exec "$@"' bare "$@"

@@ -89,15 +89,6 @@ def test_workloads_are_told_apart_up_to_a_bound_and_namespaces_always():
     assert len({known.labels for known in callers.known.values()}) == WORKLOADS_MOST + 1
 
 
-def test_where_pods_alone_are_more_than_the_bound_no_stranger_is_remembered():
-    callers = Callers()
-    callers.install(Caller(f"10.{n >> 8}.{n & 255}.1", "shop", "job") for n in range(STRANGERS_MOST + 1))
-
-    assert callers.stranger("192.0.2.1") is UNKNOWN
-
-    assert "192.0.2.1" not in callers.known
-
-
 @pytest.mark.parametrize(
     ("address", "trusted"),
     [("10.0.0.1", True), ("::ffff:10.0.0.1", True), ("10.1.0.1", False), ("fd00::1", True), ("fd01::1", False)],
