@@ -244,7 +244,7 @@ class Worker:
     def _probe_targets(self) -> Iterator[Target]:
         for route in self._live.table:
             settings = route.settings.get("healthCheck")
-            if isinstance(settings, HealthCheckSettings):
+            if isinstance(settings, HealthCheckSettings) and route.port.served:
                 host = f"{route.service.name}.{route.service.namespace}.mesh".encode()
                 for endpoint in self._roster.endpoints(route.name):
                     yield Target(

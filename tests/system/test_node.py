@@ -2,9 +2,11 @@
 
 import http.client
 import json
+import socket
 
 import dns.message
 import dns.query
+import pytest
 
 from tests.discovery.kube import own_policy_map
 from tests.fakes.node import LIMIT_S, Gate, Node, free_port, policy, server, service, until
@@ -89,6 +91,23 @@ def test_a_sick_endpoint_gets_no_requests_while_its_probes_fail(folder):
             until(lambda: usable % 2 in node.admin_page("/metrics")[1], "the endpoint to be well again")
 
     assert answers == {(200, "fit")}
+
+
+def test_a_port_that_is_not_http_is_not_probed_by_http(folder):
+    gate = Gate()
+    with server("sick", gate) as sick, socket.create_server(("127.0.0.1", 0)) as other:
+        gate.sick = True
+        other.setblocking(False)
+        (folder / "web.yaml").write_text(service("web", sick))
+        (folder / "db.yaml").write_text(service("db", other.getsockname()[1]).replace('"http"', '"tcp-db"'))
+        check = "healthCheck: {path: /healthz, interval: 100ms, unhealthyThreshold: 10}"
+        (folder / "policy.yaml").write_text(policy(web__shop=check, db__shop=check))
+        with Node(folder) as node:
+            unusable = 'nodeproxy_usable_endpoints{namespace="shop",port="80",service="web"} 0.0'
+            until(lambda: unusable in node.admin_page("/metrics")[1], "ten probes")
+
+        with pytest.raises(BlockingIOError):
+            other.accept()
 
 
 def test_the_access_log_has_a_line_per_request_that_no_client_can_break(folder):
