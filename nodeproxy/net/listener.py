@@ -136,7 +136,7 @@ class Listener:
             self._sock.shutdown(socket.SHUT_RD)
         self._closed = True
         if self._watched:
-            self._reactor.bury(self._sock)
+            self._reactor.bury(self._sock, shared=True)  # the supervisor has a copy
         else:
             self._sock.close()
 

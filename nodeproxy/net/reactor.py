@@ -73,13 +73,17 @@ class Reactor:
         if self._watchers.pop(sock.fileno(), None) is not None:
             self._epoll.unregister(sock.fileno())
 
-    def bury(self, sock: socket.socket) -> None:
+    def bury(self, sock: socket.socket, shared: bool = False) -> None:
         """Close `sock`, which is watched, when the events at hand are dealt with.
 
         Only then may the system give its number to another socket: an event of this turn that still carries the
-        number must not be taken for the other one's.
+        number must not be taken for the other one's. A socket that is `shared` with another process is taken out of
+        the epoll: closing one of several copies does not (epoll(7), questions and answers), and its events would go on to come
+        under a number that is another socket's by then.
         """
         if self._watchers.pop(sock.fileno(), None) is not None:
+            if shared:
+                self._epoll.unregister(sock.fileno())
             self._buried.append(sock)
             self._stir()
 
