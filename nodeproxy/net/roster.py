@@ -6,6 +6,7 @@ from nodeproxy.mesh import model
 from nodeproxy.mesh.affinity import Seated, Seats
 from nodeproxy.mesh.rotation import Choose, Rotation
 from nodeproxy.net.endpoint import Endpoint
+from nodeproxy.net.idle import IdleConnections
 from nodeproxy.net.reactor import Reactor
 
 Address = tuple[str, int]
@@ -14,8 +15,9 @@ Address = tuple[str, int]
 class Roster:
     """Gives each new version of a route the endpoints its last version had, with their connections and memory."""
 
-    def __init__(self, reactor: Reactor) -> None:
+    def __init__(self, reactor: Reactor, all_idle: IdleConnections) -> None:
         self._reactor = reactor
+        self._all_idle = all_idle
         self._endpoints: dict[str, dict[Address, Endpoint]] = {}
         self._rotations: dict[str, Rotation[Endpoint]] = {}
         self._seats: dict[str, Seats[Endpoint]] = {}
@@ -29,7 +31,7 @@ class Roster:
         now = {}
         for endpoint in wanted:
             address = (endpoint.address, endpoint.port)
-            now[address] = before.get(address) or Endpoint(self._reactor, address)
+            now[address] = before.get(address) or Endpoint(self._reactor, address, self._all_idle)
             now[address].distance = endpoint.distance
         self._endpoints[route] = now
         self._dismiss(route, (endpoint for address, endpoint in before.items() if address not in now))

@@ -7,6 +7,7 @@ import socket
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from nodeproxy.capacity import SUPERVISOR_RESERVE, open_files
 from nodeproxy.net.kept import Kept
 from nodeproxy.net.listener import bound
 from nodeproxy.settings import Settings, split_address
@@ -37,6 +38,7 @@ def opened(settings: Settings, index: int) -> Sockets:
 
     Raises:
         CannotListen: an address is taken, not of this host, or its port needs a privilege.
+        OSError: there are no descriptors left.
     """
     host, port = split_address(settings.admin)
     with ExitStack() as stack:
@@ -45,7 +47,7 @@ def opened(settings: Settings, index: int) -> Sockets:
         if settings.dns:
             _bound(split_address(settings.dns), "dns").close()  # a datagram goes to who is bound: not yet to us
         stack.pop_all()  # all are open: they stay so
-        return Sockets(main, admin, Kept())
+        return Sockets(main, admin, Kept(open_files() - SUPERVISOR_RESERVE))
 
 
 def _bound(address: tuple[str, int], setting: str) -> socket.socket:

@@ -5,6 +5,8 @@ from collections import defaultdict
 
 LATENCY_BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
+SHORTAGES = ("accept", "endpoint", "listener", "probe")
+
 
 class RouteStats:
     """The numbers of one service port in one worker."""
@@ -29,12 +31,19 @@ class RouteStats:
 class WorkerStats:
     """The numbers of one worker that belong to no service."""
 
-    __slots__ = ("accepted", "bugs", "connections", "log_lines_lost", "unrouted", "updates", "updates_refused")
+    __slots__ = (
+        "accepted", "bugs", "closed_for_room", "connections", "log_lines_lost", "shortages", "unrouted", "updates",
+        "updates_refused",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.accepted = 0
         self.connections = 0
         """Client connections open now."""
+        self.closed_for_room = 0
+        """Idle clients that made way for new ones."""
+        self.shortages = dict.fromkeys(SHORTAGES, 0)
+        """Sockets that could not be opened for want of a descriptor or memory, by what they were for."""
         self.bugs = 0
         """Exceptions that nobody expected; each has a traceback in the log."""
         self.unrouted = RouteStats()
