@@ -5,16 +5,27 @@ because on a laptop all endpoints are. Source: Kubernetes, pkg/apis/{core,discov
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
-from discovery.objects import EndpointSlice, Fault, KnownObject, Refused, Service, ServiceSpec, SliceEndpoint, decoded
+from discovery.objects import (
+    Endpoints,
+    EndpointSlice,
+    EndpointSubset,
+    Fault,
+    KnownObject,
+    Refused,
+    Service,
+    ServiceSpec,
+    SliceEndpoint,
+    SlicePort,
+    decoded,
+)
 from discovery.problem import Path, shown
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)  # RFC 1123
-_SERVICE_NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)  # RFC 1035
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", re.ASCII)
 _SUBDOMAIN_LIMIT = 253  # RFC 1123 within RFC 1035's 255 octets on the wire
 
@@ -24,7 +35,8 @@ _AFFINITIES = ("None", "ClientIP")
 _AFFINITY_MOST_S = 86400
 _TRAFFIC_POLICIES = ("Cluster", "Local")
 _DISTRIBUTIONS = ("PreferSameZone", "PreferSameNode", "PreferClose")
-_FAMILIES = {"IPv4": IPv4Address, "IPv6": IPv6Address}
+Address = IPv4Address | IPv6Address
+_FAMILIES: Mapping[str, type[Address]] = {"IPv4": IPv4Address, "IPv6": IPv6Address}
 
 _IS_LABEL = "expected lower-case letters, digits and '-', at most 63, a letter or digit at both ends"
 
@@ -47,6 +59,8 @@ def _own_faults(found: KnownObject) -> Iterator[Fault]:
         return _service_faults(found)
     if isinstance(found, EndpointSlice):
         return _slice_faults(found)
+    if isinstance(found, Endpoints):
+        return _endpoints_faults(found)
     return iter(())
 
 
@@ -55,8 +69,8 @@ def _metadata_faults(found: KnownObject) -> Iterator[Fault]:
     if namespace and not _LABEL.fullmatch(namespace):
         yield Fault(("metadata", "namespace"), f"{_IS_LABEL}, got {shown(namespace)}")
     if isinstance(found, Service):
-        if not _SERVICE_NAME.fullmatch(name):
-            yield Fault(("metadata", "name"), f"{_IS_LABEL}, no digit first, got {shown(name)}")
+        if not _LABEL.fullmatch(name):  # a digit may come first since Kubernetes 1.36 (KEP-5311)
+            yield Fault(("metadata", "name"), f"{_IS_LABEL}, got {shown(name)}")
     elif len(name) > _SUBDOMAIN_LIMIT or not _SUBDOMAIN.fullmatch(name):
         yield Fault(("metadata", "name"), f"expected lower-case letters, digits, '-' and '.', got {shown(name)}")
 
@@ -114,15 +128,30 @@ def _external_name_faults(spec: ServiceSpec) -> Iterator[Fault]:
 def _slice_faults(found: EndpointSlice) -> Iterator[Fault]:
     if found.address_type not in (*_FAMILIES, "FQDN"):
         yield Fault(("addressType",), f"expected IPv4, IPv6 or FQDN, got {shown(found.address_type)}")
-    ports = found.ports or []
-    for index, port in enumerate(ports):
-        if port.port is not None:
-            yield from _number_faults(("ports", index, "port"), port.port)
-        yield from _protocol_faults(("ports", index, "protocol"), port.protocol)
-        yield from _name_faults(("ports", index, "name"), port.name)
-    yield from _twice(("ports",), "name", (port.name or "" for port in ports), empty_counts=True)
+    yield from _slice_port_faults(("ports",), found.ports or [])
     for index, endpoint in enumerate(found.endpoints or []):
         yield from _endpoint_faults(("endpoints", index, "addresses"), endpoint, found.address_type)
+
+
+def _slice_port_faults(path: Path, ports: Sequence[SlicePort]) -> Iterator[Fault]:
+    for index, port in enumerate(ports):
+        if port.port is not None:
+            yield from _number_faults((*path, index, "port"), port.port)
+        yield from _protocol_faults((*path, index, "protocol"), port.protocol)
+        yield from _name_faults((*path, index, "name"), port.name)
+    yield from _twice(path, "name", (port.name or "" for port in ports), empty_counts=True)
+
+
+def _endpoints_faults(found: Endpoints) -> Iterator[Fault]:
+    for index, subset in enumerate(found.subsets or []):
+        yield from _subset_faults(("subsets", index), subset)
+
+
+def _subset_faults(path: Path, subset: EndpointSubset) -> Iterator[Fault]:
+    for field, addresses in (("addresses", subset.addresses), ("notReadyAddresses", subset.not_ready_addresses)):
+        for index, each in enumerate(addresses or []):
+            yield from _host_faults((*path, field, index, "ip"), each.ip, (IPv4Address, IPv6Address), "IP")
+    yield from _slice_port_faults((*path, "ports"), subset.ports or [])
 
 
 def _endpoint_faults(path: Path, endpoint: SliceEndpoint, address_type: str) -> Iterator[Fault]:
@@ -132,11 +161,16 @@ def _endpoint_faults(path: Path, endpoint: SliceEndpoint, address_type: str) -> 
     if family is None:
         return
     for index, text in enumerate(endpoint.addresses):
-        address = _address(text)
-        if not isinstance(address, family):
-            yield Fault((*path, index), f"expected an {address_type} address, got {shown(text)}")
-        elif address.is_unspecified or address.is_multicast or address.is_link_local:
-            yield Fault((*path, index), f"expected an address of one pod or host, got {shown(text)}")
+        yield from _host_faults((*path, index), text, (family,), address_type)
+
+
+def _host_faults(path: Path, text: str, families: tuple[type[Address], ...], family: str) -> Iterator[Fault]:
+    """What is wrong with the address of an endpoint, which has to be of one of these families."""
+    address = _address(text)
+    if not isinstance(address, families):
+        yield Fault(path, f"expected an {family} address, got {shown(text)}")
+    elif address.is_unspecified or address.is_multicast or address.is_link_local:
+        yield Fault(path, f"expected an address of one pod or host, got {shown(text)}")
 
 
 def _number_faults(path: Path, number: int) -> Iterator[Fault]:
@@ -163,7 +197,7 @@ def _twice(path: Path, field: str, values: Iterable[object], *, empty_counts: bo
 
 
 @lru_cache(maxsize=65536)  # the same addresses come with every change of their slice
-def _address(text: str) -> IPv4Address | IPv6Address | None:
+def _address(text: str) -> Address | None:
     """The address that `text` is; a zone ("%eth0") is meant for one host and no part of it."""
     try:
         return None if "%" in text else ip_address(text)

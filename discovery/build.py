@@ -1,40 +1,22 @@
 """From Kubernetes objects to a service of the mesh. Pure: everything a service depends on is an argument.
 
-Decides what joins what and which protocol a port speaks. Does not decide who may be called (`endpoints`, `places`),
-which policies are in force (`policy_layers`) nor who keeps an address that two services would have (`address_claims`).
+Decides what joins what. Does not decide what a port speaks (`spoken`), who may be called (`endpoints`, `places`), which
+policies are in force (`policy_layers`) nor who keeps an address that two services would have (`address_claims`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from discovery.address_text import plain
 from discovery.endpoints import endpoints_of
 from discovery.external_slices import is_external, is_resolved, ports_of
-from discovery.objects import EndpointSlice, Service, ServicePort, ServiceSpec, subject_of
+from discovery.objects import EndpointSlice, Service, ServiceSpec, subject_of
 from discovery.places import ANYWHERE, Place, insists
 from discovery.problem import Problem
+from discovery.spoken import protocol_of, transport_of
 from discovery.store import Stored
 from nodeproxy.mesh import model
 from nodeproxy.mesh.address import Range, headless_address, virtual_address
-
-# Kubernetes' own names (KEP-3726) and those that Istio and Envoy Gateway understand. TLS passes through unread.
-_PROTOCOL_OF: Mapping[str, model.PortProtocol] = {
-    "http": "http",
-    "kubernetes.io/ws": "http",
-    "http2": "http2",
-    "h2c": "http2",
-    "kubernetes.io/h2c": "http2",
-    "grpc": "http2",
-    "https": "tcp",
-    "tls": "tcp",
-    "kubernetes.io/wss": "tcp",
-    "mongo": "tcp",
-    "mysql": "tcp",
-    "redis": "tcp",
-    "tcp": "tcp",
-    # a name cannot turn a TCP port into a UDP one; it says at least that HTTP is not meant
-    "udp": "tcp",
-}
 
 AFFINITY_S = 10800  # three hours: what the API server writes where a service does not say
 
@@ -64,10 +46,10 @@ def service_of(
                 number=port.port,
                 name=port.name or "",
                 protocol=protocol_of(port),
-                endpoints=endpoints_of(port.name or "", spec, usable, place),
+                endpoints=endpoints_of(port, spec, usable, place),
+                transport=transport_of(port.protocol),
             )
             for port in ports_of(service)
-            if port.protocol != "SCTP"
         ),
         policies=policies,
         affinity_s=affinity_s(spec),
@@ -91,10 +73,6 @@ def problems_of(
     if insists(service.spec) and not place.node:
         message = "Local, but the name of this node is not known: all endpoints are used; set node_name (--node)"
         yield Problem(message, stored.origin, subject, ("spec", "internalTrafficPolicy"), severity="warning")
-    for index, port in enumerate(service.spec.ports or ()):
-        if port.protocol == "SCTP":
-            message = "the mesh carries TCP and UDP; this port is left out, got 'SCTP'"
-            yield Problem(message, stored.origin, subject, ("spec", "ports", index, "protocol"), severity="warning")
     for each in slices:
         if each.object.address_type == "FQDN":
             subject = subject_of("EndpointSlice", each.object.key)
@@ -108,19 +86,3 @@ def wanted_address(service: Service, mesh_range: Range, headless_range: Range) -
     if cluster_ip and cluster_ip != "None" and not is_external(service):
         return virtual_address(plain(cluster_ip), mesh_range)
     return headless_address(service.key, headless_range)
-
-
-def protocol_of(port: ServicePort) -> model.PortProtocol:
-    """What a port speaks: its appProtocol says, else the beginning of its name, else HTTP as most do.
-
-    An appProtocol without a domain is an IANA service name (KEP-1507): one unknown here is some protocol over TCP.
-    One with an unknown domain is a private convention and says nothing.
-    """
-    if port.protocol == "UDP":
-        return "udp"
-    said = (port.app_protocol or "").lower()
-    if said in _PROTOCOL_OF:
-        return _PROTOCOL_OF[said]
-    if said and "/" not in said:
-        return "tcp"
-    return _PROTOCOL_OF.get((port.name or "").partition("-")[0], "http")

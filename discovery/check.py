@@ -14,18 +14,23 @@ from discovery.external_slices import is_external
 from discovery.file_text import with_lines
 from discovery.folder import Folder
 from discovery.objects import subject_of
-from discovery.problem import Problem
+from discovery.problem import Problem, Severity
+from nodeproxy.mesh.unserved import unserved
 from nodeproxy.mesh.wire import size_of
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was found. With `problems` something the operator asked for would not be in force."""
+    """What was found. With `problems` something the operator asked for would not be in force.
+
+    `notes` say what is in order and may surprise, as a port that is not served.
+    """
 
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
     services: int
     endpoints: int
+    notes: tuple[Problem, ...] = ()
 
 
 def check(folder: Path, scope: Scope | None = None) -> Report:
@@ -35,19 +40,29 @@ def check(folder: Path, scope: Scope | None = None) -> Report:
     catalogue.apply(Folder(folder, scope.policy_map).read())
     found = _with_lines(folder, (*catalogue.problems(), *_worth_a_look(catalogue)))
     return Report(
-        problems=tuple(problem for problem in found if problem.severity == "error"),
-        warnings=tuple(problem for problem in found if problem.severity == "warning"),
+        problems=_of("error", found),
+        warnings=_of("warning", found),
         services=len(catalogue.services),
         endpoints=size_of(list(catalogue.services.values())),
+        notes=_of("note", found),
     )
+
+
+def _of(severity: Severity, found: tuple[Problem, ...]) -> tuple[Problem, ...]:
+    return tuple(problem for problem in found if problem.severity == severity)
 
 
 def show(report: Report, console: Console) -> None:
     """Print `report`, a line per problem; colours and nothing else depend on the terminal."""
-    for problems, word, style in ((report.problems, "error", "bold red"), (report.warnings, "warning", "yellow")):
+    for problems, word, style in (
+        (report.problems, "error", "bold red"),
+        (report.warnings, "warning", "yellow"),
+        (report.notes, "note", "cyan"),
+    ):
         for problem in problems:
             console.print(Text.assemble((word, style), f"  {problem}"), soft_wrap=True)
     counts = f"{_count(len(report.problems), 'error')}, {_count(len(report.warnings), 'warning')}"
+    counts += f", {_count(len(report.notes), 'note')}" if report.notes else ""
     in_force = f"{_count(report.services, 'service')} with {_count(report.endpoints, 'endpoint')} in force"
     console.print(Text(f"{in_force}; {counts}", "bold"), soft_wrap=True)
 
@@ -60,14 +75,16 @@ def _worth_a_look(catalogue: Catalogue) -> Iterator[Problem]:
         path = ("metadata", "labels", "kubernetes.io/service-name")
         yield Problem(f"{message}; its endpoints are not used", stored.origin, subject, path, severity="warning")
     for key, service in sorted(catalogue.services.items()):
-        if is_external(catalogue.store.services[key].object):
-            continue  # whether its name resolves on this machine says nothing of the nodes
-        for port in service.ports:
-            if not port.endpoints:
+        found, subject = catalogue.store.services[key], subject_of("Service", key)
+        for index, port in enumerate(service.ports):
+            if not port.served:
+                message = unserved(service.namespace, service.name, [port])
+                yield Problem(message, found.origin, subject, ("spec", "ports", index), severity="note")
+            # whether an ExternalName resolves on this machine says nothing of the nodes
+            elif not port.endpoints and not is_external(found.object):
                 name = f" ({port.name})" if port.name else ""
                 message = f"port {port.number}{name} has no endpoint that may be called; requests to it are refused"
-                origin = catalogue.store.services[key].origin
-                yield Problem(message, origin, subject_of("Service", key), severity="warning")
+                yield Problem(message, found.origin, subject, severity="warning")
     yield from catalogue.policies.without_target(catalogue.services)
 
 

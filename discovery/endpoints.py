@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from discovery.address_text import plain
-from discovery.objects import Conditions, EndpointSlice, ServiceSpec, SliceEndpoint
+from discovery.objects import Conditions, EndpointSlice, ServicePort, ServiceSpec, SliceEndpoint, SlicePort
 from discovery.places import Place, distance, may_serve
 from nodeproxy.mesh import model
 
@@ -14,18 +14,21 @@ Found = dict[tuple[str, int], model.Endpoint]
 
 
 def endpoints_of(
-    port_name: str, spec: ServiceSpec, slices: Iterable[EndpointSlice], place: Place
+    service_port: ServicePort, spec: ServiceSpec, slices: Iterable[EndpointSlice], place: Place
 ) -> tuple[model.Endpoint, ...]:
-    """The endpoints behind the service port of this name: the ready ones or, failing those, the draining ones.
+    """The endpoints behind a service port: the ready ones or, failing those, the draining ones.
+
+    A slice's port is the service's of the same name and transport.
 
     In the order of their addresses, each once even if several slices have it, as happens while the controller moves
     it; the state nearest to ready counts. All of one family, the first of the service's that has any: a pod of a
     cluster with two stands in a slice of each, and is one endpoint.
     """
     found: defaultdict[tuple[State, str], Found] = defaultdict(dict)
+    meant = _meant(service_port)
     for each in slices:
         # a slice port without number leaves it to the reader; like kube-proxy we have nothing to take it from
-        number = next((port.port for port in each.ports or () if (port.name or "") == port_name), None)
+        number = next((port.port for port in each.ports or () if _meant(port) == meant), None)
         if number is None:
             continue
         for endpoint in each.endpoints or ():
@@ -60,6 +63,10 @@ def state_of(conditions: Conditions) -> State:
     if conditions.terminating:
         return "draining"
     return "out" if conditions.ready is False else "ready"
+
+
+def _meant(port: ServicePort | SlicePort) -> tuple[str, str]:
+    return port.name or "", port.protocol or "TCP"
 
 
 def _endpoint(endpoint: SliceEndpoint, number: int, away: int) -> model.Endpoint:

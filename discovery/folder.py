@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from discovery.documents import SIZE_LIMIT_BYTES
 from discovery.file_text import FileText, Found, read_text
+from discovery.mirror import mirrored
 from discovery.objects import Ref
 from discovery.problem import Origin, Problem, printable
 from discovery.source import Batch, Change, DeleteObject, PutObject
@@ -94,7 +95,7 @@ class Folder:
             self._files[name] = read_text(name, text, before, self._policy_map)
 
     def _settle(self) -> tuple[list[Change], list[Problem]]:
-        """Let the file that sorts first win each object; gives the changes, and who lost."""
+        """Let the file that sorts first win each object; gives the changes, and what is not in force."""
         winners: dict[Ref, Found] = {}
         double = []
         for _, text in sorted(self._files.items()):
@@ -104,10 +105,11 @@ class Folder:
                     where = f"{first.origin.file}, document {first.origin.document}"
                     message = f"stands in {where} as well, which sorts first and is in force; remove one"
                     double.append(Problem(message, found.origin, str(ref)))
-        before, self._in_force = self._in_force, winners
-        changes: list[Change] = [DeleteObject(ref) for ref in before if ref not in winners]
-        changes += [PutObject(ref, *found) for ref, found in winners.items() if before.get(ref) != found]
-        return changes, double
+        objects, unused = mirrored(winners)
+        before, self._in_force = self._in_force, objects
+        changes: list[Change] = [DeleteObject(ref) for ref in before if ref not in objects]
+        changes += [PutObject(ref, *found) for ref, found in objects.items() if before.get(ref) != found]
+        return changes, [*double, *unused]
 
 
 def _bytes_of(path: Path) -> bytes:

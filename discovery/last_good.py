@@ -13,6 +13,7 @@ from time import time
 
 import msgspec
 from anyio import to_thread
+from msgspec.structs import replace
 
 from discovery.log import tell
 from nodeproxy.mesh.model import Service
@@ -47,7 +48,7 @@ class LastGood:
         if not isinstance(update, Replace):
             return None
         tell("last good state", services=len(update.services), age_s=round(time() - saved_at))
-        return Replace(update.services, age_s=max(0.0, time() - saved_at))
+        return Replace(tuple(map(_with_transports, update.services)), age_s=max(0.0, time() - saved_at))
 
     def note(self, services: Sequence[Service] | None, *, in_sync: bool) -> None:
         """What is in force now, None when that has not changed; it is kept once the source confirms it."""
@@ -90,3 +91,9 @@ class LastGood:
         if self._told != str(error):
             self._told = str(error)
             tell(event, logging.WARNING, file=self._path, reason=error)
+
+
+def _with_transports(service: Service) -> Service:
+    """`service` as it is written now: a file of 0.1 names UDP as what a port speaks, and has no transports."""
+    ports = tuple(replace(port, transport="udp") if port.protocol == "udp" else port for port in service.ports)
+    return replace(service, ports=ports) if ports != service.ports else service

@@ -39,7 +39,7 @@ class ProblemLog:
 
     def show(self, problems: Iterable[Problem]) -> None:
         """Take all problems there are now."""
-        standing = dict.fromkeys(problems)
+        standing = dict.fromkeys(problem for problem in problems if problem.severity != "note")
         for problem in standing:
             if problem not in self._standing:
                 tell("problem", _LEVEL[problem.severity], **fields_of(problem))

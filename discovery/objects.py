@@ -100,6 +100,18 @@ class Service(Object, frozen=True, kw_only=True):
     spec: ServiceSpec = ServiceSpec()
 
 
+class WrittenSpec(ServiceSpec, frozen=True):
+    """`spec` of a Service that stands in a folder; an API server's controllers have read the selector already."""
+
+    selector: dict[str, str] | None = None
+
+
+class WrittenService(Service, frozen=True, kw_only=True):
+    """A Service of a folder."""
+
+    spec: WrittenSpec = WrittenSpec()
+
+
 class SlicePort(msgspec.Struct, frozen=True):
     """One of `ports` of an EndpointSlice: under which name, on which number its endpoints listen."""
 
@@ -140,6 +152,35 @@ class EndpointSlice(Object, frozen=True, kw_only=True):
         return f"{self.metadata.namespace or 'default'}/{name}" if name else ""
 
 
+class EndpointAddress(msgspec.Struct, frozen=True, rename="camel"):
+    """One of `addresses` of a subset."""
+
+    ip: str
+    hostname: str | None = None
+    node_name: str | None = None
+
+
+class EndpointSubset(msgspec.Struct, frozen=True, rename="camel"):
+    """One of `subsets` of Endpoints: each address with each port."""
+
+    addresses: list[EndpointAddress] | None = None
+    not_ready_addresses: list[EndpointAddress] | None = None
+    ports: list[SlicePort] | None = None
+
+
+class AnnotatedMetadata(Metadata, frozen=True):
+    """`metadata` of which annotations matter too."""
+
+    annotations: dict[str, str] | None = None
+
+
+class Endpoints(Object, frozen=True, kw_only=True):
+    """Endpoints, v1: what stood in the place of slices. Of a folder only; a cluster makes slices of them."""
+
+    metadata: AnnotatedMetadata
+    subsets: list[EndpointSubset] | None = None
+
+
 class VersionedMetadata(Metadata, frozen=True, rename="camel"):
     """`metadata` that also tells one version from the next; only where that matters, because every write changes it."""
 
@@ -163,11 +204,12 @@ class Node(Object, frozen=True, kw_only=True):
     """A Node, v1: its labels say where it is."""
 
 
-KnownObject = Service | EndpointSlice | ConfigMap | Node
+KnownObject = Service | EndpointSlice | Endpoints | ConfigMap | Node
 
 KINDS: Mapping[str, tuple[str, type[KnownObject]]] = {
-    "Service": ("v1", Service),
+    "Service": ("v1", WrittenService),
     "EndpointSlice": ("discovery.k8s.io/v1", EndpointSlice),
+    "Endpoints": ("v1", Endpoints),
     "ConfigMap": ("v1", ConfigMap),
     "Node": ("v1", Node),
 }

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 Path = tuple[str | int, ...]
 """The way to a field: names of fields and positions in lists."""
 
-Severity = Literal["error", "warning"]
+Severity = Literal["error", "warning", "note"]
 
 MESSAGE_LIMIT = 600  # characters; a whole ConfigMap quoted in a log line helps nobody
 
@@ -35,7 +35,8 @@ class Problem:
     """One thing that is wrong. Equal problems are the same problem, told once.
 
     `subject` is kind and namespace/name. An error means that what the operator asked for is not in force; a warning
-    that it is, or was never meant for the mesh, but deserves a look.
+    that it is, or was never meant for the mesh, but deserves a look; a note that all is as it should be, and what that
+    means. Notes are for `check`: they are in no log.
     """
 
     message: str

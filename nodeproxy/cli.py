@@ -114,7 +114,7 @@ def cluster_dns(
     flags: dict[str, object] = {"--kubeconfig": kubeconfig}
     if settings.dns:
         flags["--address"] = settings.dns.removesuffix(":53")
-    flags |= {"--style": style} if what != "remove" else {}
+    flags |= {"--style": style, "--cluster-domain": settings.cluster_domain} if what != "remove" else {}
     flags |= {"--log-format": settings.log_format} if what != "show" else {}
     flags |= {"--namespace": namespace, "--deployment": deployment} if what == "keep" else {}
     given = [str(word) for flag, value in flags.items() if value is not None for word in (flag, value)]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
+from nodeproxy.mesh import names
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.demand import Demand
 from nodeproxy.mesh.model import Port, Service
@@ -38,7 +39,14 @@ class Makers:
 class Live:
     """Holds the table, and makes the next one of each update; and what is known beside it."""
 
-    def __init__(self, makers: Makers, now: Callable[[], float], namespace: str, callers: Callers) -> None:
+    def __init__(
+        self,
+        makers: Makers,
+        now: Callable[[], float],
+        namespace: str,
+        callers: Callers,
+        cluster_domain: str = names.CLUSTER_DOMAIN,
+    ) -> None:
         self.table: Table = NoTable()
         self.callers = callers
         self.demand = Demand(now)
@@ -51,6 +59,7 @@ class Live:
         self._makers = makers
         self._now = now
         self._namespace = namespace
+        self._cluster_domain = cluster_domain
         self._on_demand = False
         self._settings = SharedSettings()
         self._pods = PodRoutes(self._route_of_pod)
@@ -85,17 +94,17 @@ class Live:
             routes = {key: ports for key, ports in self.table.routes.items() if key != update.key}
         self.confirmed_at = self._now() - (update.age_s if isinstance(update, Replace) else 0.0)
         if not isinstance(update, Fresh):
-            self.table = Table(routes, self._namespace)
+            self.table = Table(routes, self._namespace, self._cluster_domain)
             self._pods.keep(routes)
 
-    def _routes_of(self, service: Service) -> Mapping[int, Route]:
+    def _routes_of(self, service: Service) -> Mapping[str, Route]:
         before = self.table.routes.get(service.key, {})
         service = replace(service, policies=self._settings.of(service.policies)[0])
         if service.dormant and service.key in self.demand:
             service = _kept_awake(service, before)
         elif self._on_demand and not service.dormant:
             self.demand.want(service.key)  # whoever made it known may go; we say when we do not need it
-        return {port.number: self._route(service, port, before.get(port.number)) for port in service.ports}
+        return {port.key: self._route(service, port, before.get(port.key)) for port in service.ports}
 
     def _route(self, service: Service, port: Port, before: Route | None) -> Route:
         if before is not None and before.port == port and _alike(before.service, service):
@@ -121,12 +130,12 @@ class Live:
         return Route(whole.service, whole.port, whole.settings, handler, whole.stats)
 
 
-def _kept_awake(service: Service, before: Mapping[int, Route]) -> Service:
+def _kept_awake(service: Service, before: Mapping[str, Route]) -> Service:
     """`service`, which discovery does not know to be needed (yet), with the endpoints that it had."""
     if not any(not route.service.dormant for route in before.values()):
         return service
-    known = {number: route.port.endpoints for number, route in before.items()}
-    ports = tuple(replace(port, endpoints=known.get(port.number, ())) for port in service.ports)
+    known = {key: route.port.endpoints for key, route in before.items()}
+    ports = tuple(replace(port, endpoints=known.get(port.key, ())) for port in service.ports)
     return replace(service, ports=ports, dormant=False)
 
 

@@ -1,5 +1,6 @@
 """Every knob of the process: from flags, from the environment (`NODEPROXY_…`), from a file, in this order."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,6 +17,16 @@ def _address(text: str) -> str:
     return text
 
 
+def _cluster_domain(text: str) -> str:
+    domain = text.lower().removesuffix(".")
+    if _DOMAIN.fullmatch(domain) is None:
+        raise ValueError("write a domain as cluster.local")
+    if f".{domain}".endswith(".mesh"):
+        raise ValueError("the zone mesh is the mesh's own: the cluster's names have to lie elsewhere")
+    return domain
+
+
+_DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*", re.ASCII)
 Address = Annotated[str, AfterValidator(_address)]
 MaybeAddress = Annotated[str, AfterValidator(lambda text: _address(text) if text else text)]
 Positive = Annotated[float, Field(gt=0)]
@@ -44,6 +55,9 @@ class Settings(BaseSettings):
     default_namespace: str = Field(
         "default", description="the namespace that <service>.mesh is in for callers that are no pods; empty: none"
     )
+    cluster_domain: Annotated[str, AfterValidator(_cluster_domain)] = Field(
+        "cluster.local", description="the cluster's own: <service>.<namespace>.svc.<domain> as a Host is the service"
+    )
     node_name: str = Field("", description="name of this node: whose pods are known as callers, what is near")
     zone: str = Field("", description="its zone; by default the label topology.kubernetes.io/zone of its Node object")
     on_demand: bool = Field(True, description="follow endpoints only of services that pods of this node call (kube:)")
@@ -53,8 +67,11 @@ class Settings(BaseSettings):
     trust_forwarded: bool = Field(
         False, description="believe X-Forwarded-* of clients and append to it, instead of replacing it"
     )
-    # Istio samples 1 % of the traces that begin in the mesh; a caller's own decision is always kept.
-    trace_sample_ratio: float = Field(0.01, ge=0, le=1, description="of traces that begin here, marked as sampled")
+    # RFC 9110, 7.6.3 asks for both; but for a request with Via nginx compresses nothing (gzip_proxied off).
+    via: Literal["none", "responses", "both"] = Field("responses", description="which messages get a field Via")
+    trace_sample_ratio: float = Field(
+        0.0, ge=0, le=1, description="of requests without traceparent that get one, marked as sampled"
+    )
     head_timeout_s: Positive = Field(10.0, description="from a head's first byte to its last")  # HAProxy's advice
     client_idle_timeout_s: Positive = Field(3600.0, description="between two requests of a connection")  # Envoy's
     head_limit_bytes: int = Field(64 * 1024, ge=1024, le=64 * 1024, description="of a request or response head")
@@ -89,6 +106,11 @@ def split_address(address: str) -> tuple[str, int]:
     """Host and port of an address as the settings write it."""
     host, _, port = address.rpartition(":")
     return host.strip("[]"), int(port)
+
+
+def own_addresses(settings: Settings) -> frozenset[tuple[str, int]]:
+    """Where this node's proxy listens itself, beside the services' own addresses."""
+    return frozenset((split_address(settings.listen), split_address(settings.admin)))
 
 
 def own_ranges(settings: Settings) -> tuple[str, ...]:

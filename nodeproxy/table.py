@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from nodeproxy.errors import NotReady, UnknownCaller, UnknownService
 from nodeproxy.mesh import names
 from nodeproxy.mesh.model import Port, Service
+from nodeproxy.mesh.unserved import unserved
 from nodeproxy.policies.block import Block
 from nodeproxy.policies.exchange import Handler
 from nodeproxy.protocol.head import RequestHead
@@ -32,8 +33,8 @@ class Route:
 
     @property
     def name(self) -> str:
-        """`<namespace>/<service>:<port>`."""
-        return f"{self.service.key}:{self.port.number}"
+        """`<namespace>/<service>:<port>`, the port by its key."""
+        return f"{self.service.key}:{self.port.key}"
 
     def of_pod(self, pod: str) -> "Route":
         """The route to the one pod of this host name.
@@ -72,10 +73,10 @@ class PodRoutes:
             self._made[whole.name] = whole, made
         return made[pod]
 
-    def keep(self, routes: Mapping[str, Mapping[int, Route]]) -> None:
+    def keep(self, routes: Mapping[str, Mapping[str, Route]]) -> None:
         """Forget those of routes that are not in force any more."""
         for name, (whole, _) in list(self._made.items()):
-            if routes.get(whole.service.key, {}).get(whole.port.number) is not whole:
+            if routes.get(whole.service.key, {}).get(whole.port.key) is not whole:
                 del self._made[name]
 
 
@@ -83,10 +84,11 @@ class PodRoutes:
 class Table:
     """All routes. Nothing in it changes but the memory of spellings, which only saves work."""
 
-    routes: Mapping[str, Mapping[int, Route]] = field(default_factory=dict)
-    """By service key, then port number."""
+    routes: Mapping[str, Mapping[str, Route]] = field(default_factory=dict)
+    """By service key, then port key."""
     own_namespace: str = ""
     """What <service>.mesh means for a caller that is no pod; "" when it means nothing."""
+    cluster_domain: str = names.CLUSTER_DOMAIN
     _spellings: dict[bytes, Route] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Route]:
@@ -95,11 +97,11 @@ class Table:
 
     def has(self, name: str) -> bool:
         """Whether there is a route of this name."""
-        key, _, number = name.rpartition(":")
-        return int(number) in self.routes.get(key, {})
+        key, _, port = name.rpartition(":")
+        return port in self.routes.get(key, ())
 
-    def at(self, key: str, port: int) -> Route:
-        """The route of this port of the service with this key.
+    def at(self, key: str, port: str) -> Route:
+        """The route of the port with this key, of the service with this key.
 
         Raises:
             UnknownService: it is not in the mesh any more.
@@ -121,7 +123,7 @@ class Table:
 
     def _look_up(self, asked: bytes, namespace: str) -> Route:
         shown = ascii(asked.decode("ascii", "replace"))
-        name = names.parse(asked, "")
+        name = names.parse(asked, "", self.cluster_domain)
         if name is None:
             raise UnknownService(f"{shown} is no mesh name; call http://<service>.<namespace>.mesh/")
         if name.namespace:
@@ -140,18 +142,21 @@ class Table:
         route = self._port(shown, name, ports)
         return route.of_pod(name.pod) if name.pod else route
 
-    def _port(self, shown: str, name: names.MeshName, ports: Mapping[int, Route]) -> Route:
-        speaking = {number: route for number, route in ports.items() if route.port.protocol == "http"}
-        if name.port is not None and name.port not in speaking:
-            have = ", ".join(map(str, speaking)) or "none"
-            raise UnknownService(f"{shown}: service {name.key} has no HTTP port {name.port}; it has {have}")
+    def _port(self, shown: str, name: names.MeshName, ports: Mapping[str, Route]) -> Route:
+        served = {route.port.number: route for route in ports.values() if route.port.served}
         wanted = name.port or 80
-        if wanted in speaking:
-            return speaking[wanted]
-        if len(speaking) != 1:
-            have = ", ".join(map(str, speaking)) or "none"
-            raise UnknownService(f"{shown}: say which HTTP port of {name.key}; it has {have}")
-        return next(iter(speaking.values()))
+        if wanted in served:
+            return served[wanted]
+        if name.port is None and len(served) == 1:
+            return next(iter(served.values()))
+        none = f"{shown}: service {name.key} has no HTTP port" + (f" {name.port}" if name.port is not None else "")
+        meant = [route.port for route in ports.values() if name.port in (None, route.port.number)]
+        if meant and not any(port.served for port in meant):
+            raise UnknownService(f"{none}: {unserved(name.namespace, name.service, meant)}")
+        have = ", ".join(map(str, served)) or "none"
+        if name.port is not None or not served:
+            raise UnknownService(f"{none}; it has {have}")
+        raise UnknownService(f"{shown}: say which HTTP port of {name.key}; it has {have}")
 
 
 class NoTable(Table):

@@ -44,9 +44,9 @@ from nodeproxy.policies.exchange import Exchange, Handler, Tools
 from nodeproxy.policies.health_check import HealthCheckSettings
 from nodeproxy.policies.load_balancer import LoadBalancerSettings
 from nodeproxy.policies.timeouts import TimeoutsSettings
-from nodeproxy.protocol.added import Adder
+from nodeproxy.protocol.added import NO_VIA, VIA, Adder
 from nodeproxy.protocol.head import HeadLimits, RequestHead
-from nodeproxy.settings import Settings, own_ranges, ready_file, split_address
+from nodeproxy.settings import Settings, own_addresses, own_ranges, ready_file, split_address
 from nodeproxy.table import Route
 from nodeproxy.telemetry.accesslog import AccessLines
 from nodeproxy.telemetry.metrics import Room, RouteNumbers, Sources, WorkerCollector
@@ -78,13 +78,15 @@ class Worker:
         self._limits = HeadLimits(settings.head_limit_bytes, settings.head_limit_fields, settings.line_limit_bytes)
         self._draining = False
         self._capacity = Capacity(open_files(), settings.connections_most)
-        self._roster = Roster(self._reactor, IdleConnections(self._capacity.shared, self._stats.shortages))
+        idle = IdleConnections(self._capacity.shared, self._stats.shortages)
+        self._roster = Roster(self._reactor, idle, own_addresses(settings))
         self._changes = Changes(self._reactor)
         self._live = Live(
             Makers(self._upstream, self._dormant, self._tools),
             self._reactor.clock,
             settings.default_namespace,
             Callers(tuple(map(ip_network, own_ranges(settings)))),
+            settings.cluster_domain,
         )
         self._waking = Waking(self._reactor, self._changes, self._live.demand.want, self._awake)
         self._awakening = Awakening(self._live)
@@ -180,7 +182,7 @@ class Worker:
             reactor=self._reactor,
             match=lambda head, namespace: self._live.table.match(head, namespace),
             callers=self._live.callers,
-            adder=Adder(self._random, settings.trace_sample_ratio),
+            adder=Adder(self._random, settings.trace_sample_ratio, VIA if settings.via == "both" else NO_VIA),
             stats=self._stats,
             limits=self._limits,
             head_timeout_s=settings.head_timeout_s,
@@ -235,16 +237,17 @@ class Worker:
         timeouts, balancer = settings["timeouts"], settings["loadBalancer"]
         assert isinstance(timeouts, TimeoutsSettings)
         assert isinstance(balancer, LoadBalancerSettings)
-        name = f"{service.key}:{port.number}"
+        name = f"{service.key}:{port.key}"
         rotation = self._roster.rotation_for(service, port, pod, chooser(balancer.simple), self._random.random)
-        return Upstream(name, rotation, self._reactor, timeouts.connect_s, self._limits, none_ready(service))
+        via = NO_VIA if self._settings.via == "none" else VIA
+        return Upstream(name, rotation, self._reactor, timeouts.connect_s, self._limits, none_ready(service), via)
 
     def _dormant(self, service: Service, port: Port, settings: Mapping[str, Block], pod: str) -> Dormant:
         timeouts = settings["timeouts"]
         assert isinstance(timeouts, TimeoutsSettings)
-        return Dormant(service.key, port.number, pod, timeouts.request_s or inf, self._waking)
+        return Dormant(service.key, port.key, pod, timeouts.response_head_s or inf, self._waking)
 
-    def _awake(self, key: str, port: int, pod: str) -> Handler | None:
+    def _awake(self, key: str, port: str, pod: str) -> Handler | None:
         route = self._live.table.at(key, port)
         if route.service.dormant:
             return None
@@ -282,7 +285,7 @@ class Worker:
                 continue  # a mesh may have thousands that this node never calls
             endpoints = self._roster.endpoints(route.name)
             yield RouteNumbers(
-                (route.service.namespace, route.service.name, str(route.port.number)),
+                (route.service.namespace, route.service.name, route.port.key),
                 route.stats,
                 self._roster.ejections(route.name),
                 sum(endpoint.active for endpoint in endpoints),

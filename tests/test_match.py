@@ -3,7 +3,7 @@
 import pytest
 
 from nodeproxy import table
-from nodeproxy.errors import UnknownCaller
+from nodeproxy.errors import UnknownCaller, UnknownService
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Drop, Replace
 from nodeproxy.table import Table
@@ -15,7 +15,10 @@ PODS = (
     Endpoint("10.0.0.2", 80, hostname="web-1"),
     Endpoint("10.0.0.3", 80),
 )
-UDP, TCP = Port(53, protocol="udp"), Port(5432, protocol="tcp")
+UDP, TCP = Port(53, protocol="udp", transport="udp"), Port(5432, protocol="tcp")
+PAST = "and the mesh serves HTTP/1.1 in the clear: call web.shop.svc"
+CURE = "past the mesh; where it speaks HTTP/1.1 after all, set its appProtocol to http"
+TLS, QUIC = Port(443, protocol="tls"), Port(443, protocol="udp", transport="udp")
 
 
 @pytest.mark.parametrize(
@@ -26,6 +29,14 @@ def test_a_route_goes_by_all_names_of_its_service(host):
 
     assert mesh.match(host).name == "shop/web:80"
     assert mesh.match(host) is mesh.match(host)
+
+
+def test_the_clusters_own_name_of_a_service_has_the_domain_of_the_setting():
+    live = bare_live(Replace((web(),)), cluster_domain="corp.example")
+
+    assert live.table.match(head(host=b"web.shop.svc.corp.example"), "").name == "shop/web:80"
+    with pytest.raises(UnknownService, match="no mesh name"):
+        live.table.match(head(host=b"web.shop.svc.cluster.local"), "")
 
 
 def test_x_mesh_service_counts_more_than_the_host():
@@ -46,6 +57,15 @@ def test_x_mesh_service_counts_more_than_the_host():
 )
 def test_a_name_without_a_port_means_80_or_the_only_http_port(ports, host, number):
     assert Mesh(Replace((web(ports=ports),))).match(host).port.number == number
+
+
+@pytest.mark.parametrize("ports", [(Port(80), Port(80, transport="udp", protocol="udp"))[::step] for step in (1, -1)])
+def test_a_port_of_another_transport_with_the_same_number_takes_nothing_away(ports):
+    mesh = Mesh(Replace((web(ports=ports),)))
+
+    assert mesh.match(b"web.shop.mesh").port.transport == mesh.live.table.at("shop/web", "80").port.transport == "tcp"
+    assert mesh.names() == ["shop/web:80", "shop/web:80/udp"]
+    assert all(mesh.live.table.has(name) for name in mesh.names())
 
 
 @pytest.mark.parametrize(
@@ -79,13 +99,30 @@ def test_a_name_without_a_port_means_80_or_the_only_http_port(ports, host, numbe
             "service shop/web has no ready pod web-7; it has web-0, web-1",
         ),
         ((Port(80), Port(81)), b"web.mesh:9", "'web.mesh:9': service shop/web has no HTTP port 9; it has 80, 81"),
-        ((UDP,), b"web.mesh:53", "'web.mesh:53': service shop/web has no HTTP port 53; it has none"),
+        ((UDP,), b"web.mesh:54", "'web.mesh:54': service shop/web has no HTTP port 54; it has none"),
+        (
+            (Port(80), UDP),
+            b"web.mesh:53",
+            f"'web.mesh:53': service shop/web has no HTTP port 53: port 53 speaks UDP, {PAST}:53, past the mesh",
+        ),
+        (
+            (TLS, QUIC),
+            b"web.mesh:443",
+            "'web.mesh:443': service shop/web has no HTTP port 443: port 443 speaks TLS, port 443 speaks UDP, "
+            f"{PAST}, {CURE}",
+        ),
         ((Port(81), Port(82)), b"web.mesh", "'web.mesh': say which HTTP port of shop/web; it has 81, 82"),
-        ((TCP,), b"web.mesh", "'web.mesh': say which HTTP port of shop/web; it has none"),
+        (
+            (TCP,),
+            b"web.mesh",
+            "'web.mesh': service shop/web has no HTTP port: port 5432 speaks TCP that is not HTTP, "
+            f"{PAST}:5432, {CURE}",
+        ),
+        ((), b"web.mesh", "'web.mesh': service shop/web has no HTTP port; it has none"),
     ],
 )
 def test_a_refusal_says_what_to_check(ports, host, told):
-    assert Mesh(Replace((web(ports=ports),))).refusal(host) == told
+    assert Mesh(Replace((Service("shop", "web", ports=ports),))).refusal(host) == told
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from discovery.cluster_dns.objects import Api, config_map, read, texts
 from discovery.cluster_dns.plan import NAMESPACE, Plan, Style, names_read, to_have
 from discovery.cluster_dns.texts import Upstream
 from discovery.log import LogFormat, ProblemLog, configure, tell
+from nodeproxy.mesh.names import CLUSTER_DOMAIN
 
 LEAVE_S = 5.0  # inside the ten seconds that the manifest gives the pod to end
 
@@ -33,24 +34,31 @@ StyleOption = Annotated[
     typer.Option(help="The ConfigMap in which the cluster's DNS is configured."),
 ]
 Format = Annotated[LogFormat, typer.Option(help="How log lines look.")]
+Domain = Annotated[str, typer.Option(help="The cluster's own domain, for where no Corefile tells it.")]
 ADDRESS = "169.254.77.1"  # as in manifests/base/settings.yaml
+_DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*", re.ASCII)
 _WRITTEN = re.compile(r"(?:\[(?P<six>[^]]+)\]|(?P<four>[^:]+))(?P<port>:[0-9]{1,5})?|(?P<bare>.+)")
 
 
-def _upstream(text: str) -> Upstream:
+def _upstream(text: str, cluster_domain: str = CLUSTER_DOMAIN) -> Upstream:
     match = _WRITTEN.fullmatch(text)
     try:
         address = ip_address((match and (match["six"] or match["four"] or match["bare"])) or "")
     except ValueError as error:
         expected = "expected an address as 169.254.77.1, 169.254.77.1:5353 or [fd00::1]:5353"
         raise typer.BadParameter(f"{expected}, got {text!r}", param_hint="--address") from error
-    return Upstream(text if match and match["port"] else str(address))
+    if _DOMAIN.fullmatch(cluster_domain) is None:
+        raise typer.BadParameter(
+            f"expected a domain as {CLUSTER_DOMAIN}, got {cluster_domain!r}", param_hint="--cluster-domain"
+        )
+    return Upstream(text if match and match["port"] else str(address), cluster_domain)
 
 
 @app.command("keep")
 def keep_command(
     kubeconfig: Kubeconfig = None,
     address: Address = ADDRESS,
+    cluster_domain: Domain = CLUSTER_DOMAIN,
     style: StyleOption = "auto",
     namespace: Annotated[str, typer.Option(help="The namespace with whose end the part is taken out.")] = "nodeproxy",
     deployment: Annotated[str, typer.Option(help="The Deployment there, likewise.")] = "nodeproxy-dns",
@@ -58,7 +66,7 @@ def keep_command(
 ) -> None:
     """Keep it there, whoever overwrites it, until the mesh is uninstalled."""
     configure(log_format)
-    raise typer.Exit(_run(_keep, kubeconfig, Task(style, _upstream(address), namespace, deployment)))
+    raise typer.Exit(_run(_keep, kubeconfig, Task(style, _upstream(address, cluster_domain), namespace, deployment)))
 
 
 @app.command("remove")
@@ -69,10 +77,15 @@ def remove_command(kubeconfig: Kubeconfig = None, address: Address = ADDRESS, lo
 
 
 @app.command("show")
-def show_command(kubeconfig: Kubeconfig = None, address: Address = ADDRESS, style: StyleOption = "auto") -> None:
+def show_command(
+    kubeconfig: Kubeconfig = None,
+    address: Address = ADDRESS,
+    cluster_domain: Domain = CLUSTER_DOMAIN,
+    style: StyleOption = "auto",
+) -> None:
     """Say whether it is there, and what would be written; exit status 1 if it is not there."""
     configure("text")
-    raise typer.Exit(_run(_show, kubeconfig, style, _upstream(address)))
+    raise typer.Exit(_run(_show, kubeconfig, style, _upstream(address, cluster_domain)))
 
 
 # The three commands, each from an API server to the exit status.

@@ -12,13 +12,14 @@ from discovery.cluster_dns.marks import marked
 from discovery.cluster_dns.texts import Upstream, own_namespace, server_block
 
 SERVER, OVERRIDE = "nodeproxy.server", "nodeproxy.override"
-DOMAIN = "cluster.local"
 
 
 def keys(upstream: Upstream, corefile: str) -> dict[str, str]:
     """The keys of ours with their texts; `corefile`, which imports them, tells domain and port ("" if unknown)."""
     blocks = [block for block in _blocks(corefile) if block.having("kubernetes")]
-    domains = dict.fromkeys(domain for block in blocks for domain in domains_of(block)) or {DOMAIN: None}
+    domains = dict.fromkeys(domain for block in blocks for domain in domains_of(block)) or {
+        upstream.cluster_domain: None
+    }
     return {
         SERVER: marked(server_block(upstream, ports_of(blocks) or ["53"], [])),
         OVERRIDE: marked([line for domain in domains for line in own_namespace(domain)]),

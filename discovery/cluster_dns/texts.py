@@ -9,7 +9,7 @@ in every version from 1.8 on and wherever in the block it stands. `rewrite` with
 
 from typing import NamedTuple
 
-from nodeproxy.mesh.names import ZONE
+from nodeproxy.mesh.names import CLUSTER_DOMAIN, ZONE
 
 TTL_S = 5  # as the node's own answers
 _LABEL = "[a-z0-9-]+"
@@ -19,6 +19,8 @@ class Upstream(NamedTuple):
     """Where the node's proxy answers DNS: an address of every node, with a port if it is not 53."""
 
     address: str
+    cluster_domain: str = CLUSTER_DOMAIN
+    """The cluster's own, for where no Corefile tells it."""
 
 
 def server_block(upstream: Upstream, ports: list[str], binds: list[str]) -> list[str]:

@@ -8,7 +8,14 @@ from typing import Any, Literal
 
 import msgspec
 
-PortProtocol = Literal["http", "http2", "tcp", "udp"]
+Transport = Literal["tcp", "udp", "sctp"]
+PortProtocol = Literal["http", "http2", "tls", "tcp", "udp", "sctp"]
+"""What a port speaks. A transport's own name: nothing is known of what it carries."""
+
+
+def port_key(number: int, transport: Transport = "tcp") -> str:
+    """A port inside its service: `80` for TCP, `80/udp` for another transport."""
+    return str(number) if transport == "tcp" else f"{number}/{transport}"
 
 
 class Endpoint(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -25,12 +32,23 @@ class Endpoint(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Port(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One port of a service: the number clients use and the endpoints behind it."""
+    """One port of a service: the number clients use, its transport, and the endpoints behind it."""
 
     number: int
     name: str = ""
     protocol: PortProtocol = "http"
     endpoints: tuple[Endpoint, ...] = ()
+    transport: Transport = "tcp"
+
+    @property
+    def key(self) -> str:
+        """Unique in a service, whose ports may share a number; see `port_key`."""
+        return port_key(self.number, self.transport)
+
+    @property
+    def served(self) -> bool:
+        """Whether workers carry what it speaks: HTTP/1.1 in the clear."""
+        return self.protocol == "http" and self.transport == "tcp"
 
 
 class Caller(msgspec.Struct, frozen=True):

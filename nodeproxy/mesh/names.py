@@ -4,17 +4,13 @@ Source: RFC 1123, 2.1 (host names); RFC 3986, 3.2.2 (case-insensitive).
 """
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 ZONE = "mesh"
-CLUSTER_ZONE = "svc.cluster.local"
+CLUSTER_DOMAIN = "cluster.local"  # as kubeadm, k3s and the clouds have it
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_NAME = re.compile(
-    rf"(?:(?:(?P<pod>{_LABEL})\.)?(?P<service>{_LABEL})\.(?P<namespace>{_LABEL})\.(?:{ZONE}|svc\.cluster\.local)"
-    rf"|(?P<alone>{_LABEL})\.{ZONE})\.?(?::(?P<port>[0-9]{{0,5}}))?",
-    re.ASCII,
-)
 
 
 class MeshName(NamedTuple):
@@ -33,12 +29,13 @@ class MeshName(NamedTuple):
         return f"{self.namespace}/{self.service}"
 
 
-def parse(authority: bytes, caller_namespace: str) -> MeshName | None:
+def parse(authority: bytes, caller_namespace: str, cluster_domain: str = CLUSTER_DOMAIN) -> MeshName | None:
     """The service that `authority` means, None when it is no mesh name.
 
-    Any case, a trailing dot and a port are understood; `<service>.mesh` is in `caller_namespace`.
+    Any case, a trailing dot and a port are understood; `<service>.mesh` is in `caller_namespace`. The names that the
+    cluster itself has for the service, `<service>.<namespace>.svc`, with its domain or without, mean it as well.
     """
-    match = _NAME.fullmatch(authority.decode("ascii", "replace").lower())
+    match = _names(cluster_domain).fullmatch(authority.decode("ascii", "replace").lower())
     if match is None:
         return None
     port = int(match["port"]) if match["port"] else None
@@ -47,3 +44,13 @@ def parse(authority: bytes, caller_namespace: str) -> MeshName | None:
     if match["alone"]:
         return MeshName(caller_namespace, match["alone"], port)
     return MeshName(match["namespace"], match["service"], port, match["pod"] or "")
+
+
+@lru_cache(maxsize=8)  # a process has one domain
+def _names(cluster_domain: str) -> re.Pattern[str]:
+    zone = rf"(?:{ZONE}|svc(?:\.{re.escape(cluster_domain)})?)"
+    return re.compile(
+        rf"(?:(?:(?P<pod>{_LABEL})\.)?(?P<service>{_LABEL})\.(?P<namespace>{_LABEL})\.{zone}"
+        rf"|(?P<alone>{_LABEL})\.{ZONE})\.?(?::(?P<port>[0-9]{{0,5}}))?",
+        re.ASCII,
+    )

@@ -119,6 +119,8 @@ class Connection:
             if head is None:
                 return
             if not await self._exchange(head):
+                del head  # of up to 60 kB, and a client may linger
+                await self._end()
                 return
             in_a_row = in_a_row + 1 if self._received else 0
             if in_a_row >= IN_A_ROW:
@@ -149,7 +151,11 @@ class Connection:
                     task.limit(self._reactor.now + entrance.head_timeout_s)
                     self._stage = _IN_HEAD
                 data += more
+        except BadRequest:
+            self._received = data
+            raise
         except DeadlinePassed:
+            self._received = data
             if data:
                 raise HeadTimeout(f"no whole head within {entrance.head_timeout_s:g} s of its first byte") from None
             return None
@@ -187,10 +193,13 @@ class Connection:
             self._channel.guard = None
             if response is not None:
                 response.close()
+            if self._request_body is not None:  # unread: it refers to this connection, which refers to it
+                self._request_body.abandon()
+                self._request_body = None
             if task.has_children:
                 await task.cancel_children()
         self._count(exchange, route, status, reason)
-        return goes_on or await self._end()
+        return goes_on
 
     def _body(self, head: RequestHead) -> WholeBody | ReceivedBody:
         if head.length == 0:
@@ -200,7 +209,7 @@ class Connection:
             self._received = received[head.length :]
             return WholeBody(received[: head.length])
         self._received = b""
-        self._request_body = ReceivedBody(self._channel, head.length, received, self._keep_surplus)
+        self._request_body = ReceivedBody(self._channel, head, head.length, received, self._keep_surplus)
         return self._request_body
 
     def _keep_surplus(self, body: ReceivedBody, complete: bool) -> None:
@@ -232,15 +241,16 @@ class Connection:
         self.entrance.stats.unrouted.count(error.status, error.reason, UNKNOWN.labels, 0.0)
         self._reactor.current.limit(self._reactor.now + LINGER_S)
         with suppress(ProxyError):
-            await self._channel.send(self._reply.refusal(error))
+            await self._channel.send(self._reply.refusal(error, self._received))
             await self._linger()
 
-    async def _end(self) -> bool:
+    async def _end(self) -> None:
         """Nothing more is read as a request: let the client read its answer, then close."""
+        if self._channel.closed:
+            return
         self._reactor.current.limit(self._reactor.now + LINGER_S)
         with suppress(ProxyError):
             await self._linger()
-        return False
 
     async def _linger(self) -> None:
         """Discard what the client still sends, bounded: closing over unread bytes would destroy the answer."""

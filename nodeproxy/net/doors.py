@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from nodeproxy.capacity import Capacity, is_shortage
+from nodeproxy.mesh.model import port_key
 from nodeproxy.net.connection import Entrance
 from nodeproxy.net.kept import Kept
 from nodeproxy.net.listener import Door, Listener, bound
@@ -67,12 +68,12 @@ class VirtualDoors:
         for each in (self._listeners, self._owner, self._of, self._failed, self._without_room):
             each.clear()
 
-    def _follow(self, key: str, routes: Mapping[int, Route]) -> set[Address]:
+    def _follow(self, key: str, routes: Mapping[str, Route]) -> set[Address]:
         """Do so for one service; gives the addresses that it has no more."""
         wanted = {
-            (route.service.virtual_address, number)
-            for number, route in routes.items()
-            if route.service.virtual_address and route.port.protocol == "http"
+            (route.service.virtual_address, route.port.number)
+            for route in routes.values()
+            if route.service.virtual_address and route.port.served
         }
         self._failed.keep(key, wanted)
         self._without_room.keep(key, wanted)
@@ -120,8 +121,10 @@ class VirtualDoors:
         return True
 
     def _listener(self, address: Address, key: str) -> Listener:
+        port = port_key(address[1])
+
         def match(_head: object, _namespace: str) -> Route:
-            return self._table().at(self._owner.get(address, key), address[1])
+            return self._table().at(self._owner.get(address, key), port)
 
         sock = self._kept.opened((PURPOSE, *address), lambda: bound(address))
         try:

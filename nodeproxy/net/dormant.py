@@ -46,8 +46,11 @@ class Waking:
     reactor: Reactor
     changes: Changes
     want: Callable[[str], None]
-    awake: Callable[[str, int, str], Handler | None]
-    """The handler of a service's port, or of a pod of it; None while endpoints are not known. Raises UnknownService."""
+    awake: Callable[[str, str, str], Handler | None]
+    """The handler of a service's port, both by key, or of a pod of it; None while endpoints are not known.
+
+    Raises UnknownService.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,8 @@ class Dormant:
     """The handler of one port of a dormant service, or of the pod with this host name; "" for all of them."""
 
     key: str
-    port: int
+    port: str
+    """Its key, as in `mesh.model.Port.key`."""
     pod: str
     limit_s: float
     """Of the whole request, in seconds."""

@@ -168,10 +168,10 @@ class Reactor:
                 await trio.lowlevel.checkpoint()
                 slice_end = self.clock() + SLICE_S
 
-    def task_ended(self, task: Task) -> None:
-        """A task tells its end; an error that nobody can have caught is reported."""
-        if task.error is not None and not isinstance(task.error, Cancelled) and self._on_error is not None:
-            self._on_error(task.error)
+    def task_failed(self, error: BaseException) -> None:
+        """Report the error that has ended a task: no other task can have caught it."""
+        if not isinstance(error, Cancelled) and self._on_error is not None:
+            self._on_error(error)
 
     def close(self) -> None:
         """Close the epoll; sockets belong to those who watch them."""

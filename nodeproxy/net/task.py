@@ -37,7 +37,7 @@ class Task:
 
     __slots__ = (
         "_children", "_coroutine", "_finished", "_parent", "_step", "_thrown", "_timer_s", "_waiting", "cancelled",
-        "deadline", "ended", "error", "queued", "reactor", "tick",
+        "deadline", "ended", "ended_by", "queued", "reactor", "tick",
     )  # fmt: skip
 
     def __init__(self, reactor: "Reactor", coroutine: Coroutine[Any, Any, None], parent: "Task | None" = None) -> None:
@@ -47,8 +47,8 @@ class Task:
         self.queued = False
         self.cancelled = False
         self.ended = False
-        self.error: BaseException | None = None
-        """What ended it, None when it returned."""
+        self.ended_by: type[BaseException] | None = None
+        """The class of what ended it, None when it returned. An error itself holds all that its frames held."""
         self._coroutine = coroutine
         self._step: Callable[[None], Any] = coroutine.send
         self._thrown: BaseException | None = None
@@ -77,8 +77,8 @@ class Task:
 
     def interrupt(self, error: BaseException) -> None:
         """Raise `error` where this task waits, in its next turn; the newest of several counts."""
-        self._thrown = error
         if not self._finished:
+            self._thrown = error
             self._step = self._throw
             self.reactor.wake(self)
 
@@ -102,7 +102,7 @@ class Task:
         return bool(self._children)
 
     async def join(self) -> None:
-        """Wait until this task has ended. Raises nothing of its own: see `error`."""
+        """Wait until this task has ended. Raises nothing of its own: see `ended_by`."""
         while not self.ended:
             waiting = self._waiting = self._waiting or []
             waiting.append(self.reactor.current)
@@ -118,8 +118,11 @@ class Task:
     def _throw(self, _value: None) -> None:
         error, self._thrown = self._thrown, None
         self._step = self._coroutine.send
-        if error is not None:
-            self._coroutine.throw(error)
+        try:
+            if error is not None:
+                self._coroutine.throw(error)
+        finally:
+            del error  # its traceback holds this frame
 
     def look(self) -> None:
         """See `deadlines.Timed`."""
@@ -143,7 +146,10 @@ class Task:
             self._finish(Cancelled())
 
     def _finish(self, error: BaseException | None) -> None:
-        self.error, self._finished, self._step = error, True, _nothing
+        self._finished, self._step, self._thrown = True, _nothing, None
+        if error is not None:
+            self.ended_by = type(error)
+            self.reactor.task_failed(error)
         self.reactor.look_no_more(self)
         for child in self._children or ():
             child.cancel()
@@ -152,11 +158,12 @@ class Task:
 
     def _end(self) -> None:
         self.ended = True
-        for task in self._waiting or ():
+        waiting, self._waiting = self._waiting, None
+        for task in waiting or ():
             self.reactor.wake(task)
-        if self._parent is not None:
-            self._parent._child_ended(self)
-        self.reactor.task_ended(self)
+        parent, self._parent = self._parent, None
+        if parent is not None:
+            parent._child_ended(self)
 
     def _child_ended(self, child: "Task") -> None:
         self._children = [other for other in self._children or () if other is not child]

@@ -24,7 +24,7 @@ def overview(live: Live, now: float) -> bytes:
             for key, use in sorted(live.demand)
         },
         "endpoints": {
-            key: {str(number): route.port.endpoints for number, route in live.table.routes[key].items()}
+            key: {port: route.port.endpoints for port, route in live.table.routes[key].items()}
             for key in awake[:SERVICES_MOST]
         },
         "callers": {address: "/".join(known.labels) for address, known in sorted(live.callers.known.items())},

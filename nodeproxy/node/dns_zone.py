@@ -1,8 +1,8 @@
 """The DNS zone of the mesh: a query in, a response out. No sockets here.
 
-Every service has its virtual address under `<service>.<namespace>.mesh`, a named port of it an SRV record, a pod of it
-that has a host name the pod's own address. Source: RFC 1035, 2308 (negative answers), 2782 (SRV), 6891 (EDNS),
-8482 (ANY), 8020 (a name above an existing one exists).
+Every service with a served port has its virtual address under `<service>.<namespace>.mesh`, a named port that is
+served an SRV record, a pod that has a host name the pod's own address. Source: RFC 1035, 2308 (negative answers),
+2782 (SRV), 6891 (EDNS), 8482 (ANY), 8020 (a name above an existing one exists).
 """
 
 from collections.abc import Iterable
@@ -69,7 +69,7 @@ def needs_endpoints(query: dns.message.Message) -> bool:
 
 
 def _mesh_name(query: dns.message.Message) -> names.MeshName | None:
-    if len(query.question) != 1:
+    if len(query.question) != 1 or not query.question[0].name.is_subdomain(ZONE):
         return None
     return names.parse(query.question[0].name.to_text().encode(), "")
 
@@ -106,24 +106,28 @@ def _records(name: dns.name.Name, table: Table) -> Records | None:
         if any(route.service.dormant for route in routes.values()):
             raise NotKnownYet
         return _of_pod(mesh_name.pod, routes.values())
-    address = next((route.service.virtual_address for route in routes.values()), "")
-    return [_address(address)] if address else []  # one that another service has is none of this service's
+    # No socket listens at the address of a service without a served port: no record ends a client's attempt at once.
+    # An address that another service has is none of this service's either.
+    address = next((route.service.virtual_address for route in routes.values() if route.port.served), "")
+    return [_address(address)] if address else []
 
 
 def _of_port(labels: list[str], table: Table) -> Records | None:
-    """SRV of `_port._protocol.service.namespace`; `_protocol.service.namespace` only stands above them."""
+    """SRV of `_port._transport.service.namespace`; `_transport.service.namespace` only stands above them.
+
+    A port that is not served exists and has no record: no socket listens there.
+    """
     spread = labels[1:] if len(labels) == 4 and labels[1].startswith("_") else labels
-    if len(spread) != 3 or spread[0] not in ("_tcp", "_udp"):
+    if len(spread) != 3 or not spread[0].startswith("_"):
         return None
-    routes = table.routes.get(f"{spread[2]}/{spread[1]}")
-    if routes is None:
-        return None
-    ports = [route.port for route in routes.values() if (route.port.protocol == "udp") == (spread[0] == "_udp")]
-    if spread is labels:
+    routes = table.routes.get(f"{spread[2]}/{spread[1]}", {})
+    ports = [route.port for route in routes.values() if route.port.transport == spread[0][1:]]
+    if spread is not labels:
+        ports = [port for port in ports if port.name == labels[0][1:]]
+    if spread is labels or not ports:
         return [] if ports else None
     target = f"{spread[1]}.{spread[2]}.{ZONE}"
-    found = [(RdataType.SRV, f"0 100 {port.number} {target}") for port in ports if port.name == labels[0][1:]]
-    return found or None
+    return [(RdataType.SRV, f"0 100 {port.number} {target}") for port in ports if port.served]
 
 
 def _of_pod(pod: str, routes: Iterable[Route]) -> Records | None:

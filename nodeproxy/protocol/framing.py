@@ -17,6 +17,7 @@ EXTENSION_BYTES = (
 )  # of all extensions of a body: one-byte chunks must not carry a second body (CVE-2023-39326)
 TRAILER_BYTES = 16 * 1024
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15}+)((?:[ \t]*+;[\t\x20-\x7e\x80-\xff]*+)?)")
+_CHUNK_LINE_OF_ENDPOINT = re.compile(rb"([0-9A-Fa-f]{1,15}+)([ \t]*+(?:;[\t\x20-\x7e\x80-\xff]*+)?)")
 _CHUNK_LINE_BEGUN = re.compile(rb"[0-9A-Fa-f]{1,15}+[ \t]*+(?:;[\t\x20-\x7e\x80-\xff]*+)?")
 # RFC 9110, 6.5.1: framing, routing and authentication have no business behind a body.
 _NO_TRAILER = re.compile(
@@ -101,11 +102,16 @@ class UntilClose:
 
 
 class Chunked:
-    """The chunked transfer coding, without its extensions. Source: RFC 9112, 7.1."""
+    """The chunked transfer coding, without its extensions. Source: RFC 9112, 7.1.
 
-    __slots__ = ("_at", "_extensions", "_held", "_left", "_state", "done", "surplus", "trailers")
+    `lenient` takes blanks behind a chunk's size, as nginx and HAProxy do: for responses only, whose next reader is sent
+    sizes of our own making.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_at", "_extensions", "_held", "_left", "_line", "_state", "done", "surplus", "trailers")
+
+    def __init__(self, lenient: bool = False) -> None:
+        self._line = _CHUNK_LINE_OF_ENDPOINT if lenient else _CHUNK_LINE
         self._state: Callable[[list[bytes]], bool] = self._size_line
         self._held, self._at = b"", 0  # received, and how far it is understood: cut once per feed, not per chunk
         self._left = 0
@@ -136,7 +142,7 @@ class Chunked:
             if len(begun) > CHUNK_LINE_BYTES or (begun and _CHUNK_LINE_BEGUN.fullmatch(begun) is None):
                 raise BrokenBody(f"a chunk's first line is malformed or longer than {CHUNK_LINE_BYTES} bytes")
             return False
-        match = _CHUNK_LINE.fullmatch(self._held, self._at, end)
+        match = self._line.fullmatch(self._held, self._at, end)
         if match is None:
             raise BrokenBody("a chunk's size is not a hexadecimal number")
         self._extensions += len(match[2])
@@ -184,10 +190,10 @@ class Chunked:
         return False
 
 
-def decoder(length: int) -> Decoder:
-    """The decoder for a body of this length: bytes, CHUNKED or UNTIL_CLOSE."""
+def decoder(length: int, lenient: bool = False) -> Decoder:
+    """The decoder for a body of this length: bytes, CHUNKED or UNTIL_CLOSE; see `Chunked` for `lenient`."""
     if length == CHUNKED:
-        return Chunked()
+        return Chunked(lenient)
     return UntilClose() if length == UNTIL_CLOSE else Sized(length)
 
 

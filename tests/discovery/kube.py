@@ -41,6 +41,18 @@ def slice_of(key="shop/reviews", *endpoints, name=None, ports=None, family="IPv4
     }
 
 
+def endpoints_of(key="shop/reviews", *addresses, not_ready=(), ports=None, **metadata):
+    """A v1 Endpoints of one subset."""
+    namespace, name = key.split("/")
+    subset = {
+        "addresses": [{"ip": address} for address in addresses],
+        "notReadyAddresses": [{"ip": address} for address in not_ready],
+        "ports": [{"name": "http", "port": 8080}] if ports is None else ports,
+    }
+    metadata = {"name": name, "namespace": namespace, **metadata}
+    return {"apiVersion": "v1", "kind": "Endpoints", "metadata": metadata, "subsets": [subset]}
+
+
 def policy_map(**tables):
     """A ConfigMap of policy tables; `__` in a key stands for the dot."""
     data = {key.replace("__", "."): text for key, text in tables.items()}

@@ -3,7 +3,7 @@ import pytest
 from discovery.admission import accepted
 from discovery.objects import Refused, ref_of
 from discovery.problem import path_text
-from tests.discovery.kube import endpoint, service, slice_of
+from tests.discovery.kube import endpoint, endpoints_of, service, slice_of
 
 
 def faults(value):
@@ -74,6 +74,29 @@ def test_endpoints_on_loopback_are_accepted_because_a_laptop_has_no_others():
     assert accepted("EndpointSlice", slice_of("shop/reviews", endpoint("127.0.0.1")))
 
 
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (endpoints_of("shop/a", "10.0.0.256"), "subsets[0].addresses[0].ip: expected an IP address, got '10.0.0.256'"),
+        (
+            endpoints_of("shop/a", not_ready=["169.254.1.1"]),
+            "subsets[0].notReadyAddresses[0].ip: expected an address of one pod or host, got '169.254.1.1'",
+        ),
+        (
+            endpoints_of("shop/a", ports=[{"port": 0}, {"port": 80}]),
+            "subsets[0].ports[0].port: expected 1 to 65535, got 0",
+        ),
+    ],
+)
+def test_endpoints_that_an_api_server_refuses_are_refused(value, told):
+    assert faults(value)[0] == told
+
+
+@pytest.mark.parametrize("name", ["1web", "10", "0", "1" * 63])
+def test_a_service_whose_name_begins_with_a_digit_is_accepted(name):
+    assert accepted("Service", service(f"shop/{name}")).key == f"shop/{name}"
+
+
 def test_no_namespace_is_the_default_namespace():
     value = service()
     del value["metadata"]["namespace"]
@@ -122,7 +145,7 @@ def test_everything_that_is_wrong_is_said_at_once():
 @pytest.mark.parametrize(
     ("value", "fault"),
     [
-        (service("shop/4reviews"), "metadata.name: expected lower-case letters"),
+        (service("shop/-reviews"), "metadata.name: expected lower-case letters"),
         (service("shop/" + "a" * 64), "metadata.name: expected lower-case letters"),
         (service("Shop/reviews"), "metadata.namespace: expected lower-case letters"),
         (service(type="Load"), "spec.type: expected ClusterIP, NodePort, LoadBalancer or ExternalName, got 'Load'"),

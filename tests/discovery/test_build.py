@@ -10,10 +10,9 @@ from hypothesis.strategies import (
     none,
     one_of,
     permutations,
-    sampled_from,
 )
 
-from discovery.build import problems_of, protocol_of, service_of, wanted_address
+from discovery.build import problems_of, service_of, wanted_address
 from discovery.endpoints import endpoints_of, state_of
 from discovery.external_slices import slices_for
 from discovery.objects import Conditions, ServicePort, ServiceSpec
@@ -63,6 +62,26 @@ def test_no_name_and_an_empty_name_are_equal(name):
     assert addresses(service(ports=[{"port": 80}]), slice_of(ports=[{"name": name, "port": 8080}])) == [
         ("10.0.0.1", 8080)
     ]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_port_is_a_number_and_a_transport(order):
+    tcp = {"name": "http", "port": 80, "protocol": "TCP"}, {"name": "http", "port": 8080}
+    udp = {"name": "http3", "port": 80, "protocol": "UDP"}, {"name": "http3", "port": 8443, "protocol": "UDP"}
+    ports, targets = zip(*(tcp, udp)[::order], strict=True)
+
+    found = {port.key: port for port in built(service(ports=ports), slice_of(ports=targets)).ports}
+
+    assert {key: (port.transport, port.endpoints[0].port) for key, port in found.items()} == {
+        "80": ("tcp", 8080),
+        "80/udp": ("udp", 8443),
+    }
+
+
+def test_a_slice_port_of_another_transport_is_another_port():
+    udp = slice_of(ports=[{"name": "http", "port": 8080, "protocol": "UDP"}])
+
+    assert addresses(service(), udp) == []
 
 
 def test_a_slice_port_without_number_has_no_endpoints():
@@ -180,7 +199,7 @@ def slices_from(drawn):
 def test_endpoints_are_each_once_in_order_and_exactly_the_best_there_are(drawn, anyhow):
     slices = slices_from(drawn)
 
-    found = endpoints_of("http", ServiceSpec(publish_not_ready_addresses=anyhow), slices, ANYWHERE)
+    found = endpoints_of(ServicePort(80, "http"), ServiceSpec(publish_not_ready_addresses=anyhow), slices, ANYWHERE)
 
     best = {"ready": set(), "draining": set(), "out": set()}
     for each in slices:
@@ -195,45 +214,9 @@ def test_endpoints_are_each_once_in_order_and_exactly_the_best_there_are(drawn, 
 def test_the_order_of_slices_does_not_matter(drawn):
     slices, mixed = drawn
 
-    one, other = (endpoints_of("http", ServiceSpec(), each, ANYWHERE) for each in (slices, mixed))
+    one, other = (endpoints_of(ServicePort(80, "http"), ServiceSpec(), each, ANYWHERE) for each in (slices, mixed))
 
     assert one == other
-
-
-@pytest.mark.parametrize(
-    ("port", "protocol"),
-    [
-        (ServicePort(80), "http"),
-        (ServicePort(80, "web"), "http"),
-        (ServicePort(80, "http"), "http"),
-        (ServicePort(80, "http-web"), "http"),
-        (ServicePort(80, "http2"), "http2"),
-        (ServicePort(80, "http2-web"), "http2"),
-        (ServicePort(80, "grpc-api"), "http2"),
-        (ServicePort(80, "grpcapi"), "http"),
-        (ServicePort(80, "tcp"), "tcp"),
-        (ServicePort(80, "tcp-db"), "tcp"),
-        (ServicePort(443, "https"), "tcp"),
-        (ServicePort(53, "dns", "UDP"), "udp"),
-        (ServicePort(53, "http", "UDP", "http"), "udp"),
-        (ServicePort(53, "udp-dns", "TCP"), "tcp"),
-        (ServicePort(80, "tcp", None, "http"), "http"),
-        (ServicePort(80, "http", None, "tcp"), "tcp"),
-        (ServicePort(80, None, None, "kubernetes.io/h2c"), "http2"),
-        (ServicePort(80, None, None, "kubernetes.io/ws"), "http"),
-        (ServicePort(80, None, None, "kubernetes.io/wss"), "tcp"),
-        (ServicePort(80, None, None, "GRPC"), "http2"),
-        (ServicePort(80, None, None, "postgresql"), "tcp"),
-        (ServicePort(80, "grpc", None, "example.com/ours"), "http2"),
-    ],
-)
-def test_a_port_speaks_what_app_protocol_says_else_its_name_else_http(port, protocol):
-    assert protocol_of(port) == protocol
-
-
-@given(port=sampled_from(["http", "tcp", "udp", "grpc", None]), said=sampled_from(["http", "grpc", "x/y", None]))
-def test_a_udp_port_is_udp_whatever_it_is_called(port, said):
-    assert protocol_of(ServicePort(53, port, "UDP", said)) == "udp"
 
 
 def test_the_address_of_a_headless_service_comes_from_its_key():
@@ -280,15 +263,6 @@ def test_an_external_name_has_no_endpoints_but_those_of_its_name():
 )
 def test_a_client_keeps_its_endpoint_for_as_long_as_the_service_asks(asked, kept_s):
     assert built(service(**asked)).affinity_s == kept_s
-
-
-def test_an_sctp_port_is_left_out_and_said():
-    value = service(ports=[{"name": "http", "port": 80}, {"name": "sigtran", "port": 2905, "protocol": "SCTP"}])
-
-    assert [port.number for port in built(value).ports] == [80]
-    assert "Service shop/reviews: spec.ports[1].protocol: the mesh carries TCP and UDP" in str(
-        *problems_of(stored(value), [])
-    )
 
 
 def test_endpoints_that_are_names_are_left_out_and_said():

@@ -49,6 +49,28 @@ def test_a_slice_without_service_deserves_a_look(tmp_path):
     ]
 
 
+def test_a_port_that_is_not_served_is_a_note_with_what_it_speaks_and_what_to_do(tmp_path):
+    ports = [
+        {"name": "https", "port": 443},
+        {"name": "dns", "port": 53, "protocol": "UDP"},
+        {"name": "sigtran", "port": 2905, "protocol": "SCTP"},
+        {"name": "ours", "port": 7000, "appProtocol": "ours"},
+    ]
+
+    report = report_of(tmp_path, service(ports=ports))
+
+    assert (report.problems, report.warnings) == ((), ())
+    past = "and the mesh serves HTTP/1.1 in the clear: call reviews.shop.svc"
+    cure = "past the mesh; where it speaks HTTP/1.1 after all, set its appProtocol to http"
+    assert [text.removeprefix("shop.yaml: document 1 (Service shop/reviews): ") for text in texts(report.notes)] == [
+        f"spec.ports[0]: port 443 speaks TLS, {past}:443, {cure} (line 1)",
+        f"spec.ports[1]: port 53 speaks UDP, {past}:53, past the mesh (line 1)",
+        f"spec.ports[2]: port 2905 speaks SCTP, {past}:2905, past the mesh (line 1)",
+        f"spec.ports[3]: port 7000 speaks TCP that is not HTTP, {past}:7000, {cure} (line 1)",
+    ]
+    assert printed(report)[-1] == "1 service with 0 endpoints in force; 0 errors, 0 warnings, 4 notes"
+
+
 def test_a_table_for_an_unknown_service_deserves_a_look(tmp_path):
     report = report_of(tmp_path, policy_map(orders__shop="retries: {attempts: 4}"))
 

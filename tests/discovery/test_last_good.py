@@ -8,7 +8,7 @@ import pytest
 
 from discovery.last_good import MODE, TOUCH_AFTER, LastGood
 from discovery.publish import Clock, Publisher
-from nodeproxy.mesh.model import Service
+from nodeproxy.mesh.model import Port, Service
 from nodeproxy.mesh.wire import Replace, line
 
 pytestmark = pytest.mark.anyio
@@ -41,6 +41,18 @@ async def kept(path, *notes, rounds=1):
 
 def loaded(path):
     return LastGood(path, anyio.sleep).load()
+
+
+async def test_ports_keep_their_transport_also_from_a_file_that_does_not_name_it(tmp_path):
+    ports = Port(53, "tcp", "tcp"), Port(53, "dns", "udp", transport="udp"), Port(3868, "d", "sctp", transport="sctp")
+    dns = Service("kube-system", "kube-dns", "127.77.0.9", ports)
+    path = tmp_path / "state"
+
+    await kept(path, ((dns,), True))
+    assert loaded(path).services == (dns,)
+
+    path.write_bytes(path.read_bytes().replace(b',"transport":"udp"', b""))
+    assert loaded(path).services == (dns,)
 
 
 async def test_what_was_confirmed_is_there_after_a_restart(tmp_path):

@@ -17,9 +17,9 @@ def other(name):
     return Service("shop", name, ports=(Port(80),))
 
 
-def bare_live(*updates, namespace="default"):
+def bare_live(*updates, namespace="default", cluster_domain="cluster.local"):
     """A live table whose routes lead nowhere."""
-    live = Live(Makers(*[lambda *_: None] * 3), lambda: 1000.0, namespace, Callers())
+    live = Live(Makers(*[lambda *_: None] * 3), lambda: 1000.0, namespace, Callers(), cluster_domain)
     for update in updates:
         live.install(update)
     return live
@@ -37,11 +37,11 @@ class Mesh:
             self.live.install(update)
 
     def _upstream(self, service, port, _settings, pod):
-        self.made.append(f"{service.key}:{port.number}" + (f" {pod}" if pod else ""))
+        self.made.append(f"{service.key}:{port.key}" + (f" {pod}" if pod else ""))
         return Replies(200)
 
     def _dormant(self, service, port, _settings, pod):
-        self.made.append(f"dormant {service.key}:{port.number}" + (f" {pod}" if pod else ""))
+        self.made.append(f"dormant {service.key}:{port.key}" + (f" {pod}" if pod else ""))
         return Replies(EndpointsUnknown("not yet"))
 
     def match(self, host, service=b"", namespace=""):

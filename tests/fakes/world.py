@@ -21,7 +21,7 @@ from nodeproxy.net.reactor import Reactor
 from nodeproxy.net.roster import Roster
 from nodeproxy.net.upstream import Upstream, none_ready
 from nodeproxy.policies.exchange import Tools
-from nodeproxy.protocol.added import Adder
+from nodeproxy.protocol.added import VIA, Adder
 from nodeproxy.protocol.head import HeadLimits
 from nodeproxy.telemetry.stats import WorkerStats
 
@@ -49,6 +49,7 @@ class World:
         self.draining = False
         self.log = []
         self.expected_bugs = 0
+        self.via = VIA
         self._sockets = []
         self._channels = []
         self.all_idle = IdleConnections(1 << 20, self.stats.shortages)
@@ -108,14 +109,14 @@ class World:
 
     def run(self, scenario: Coroutine):
         """Turn until `scenario` has ended; its exception is the test's."""
-        task = self.reactor.spawn(scenario)
+        errors = []
+        task = self.reactor.spawn(caught(scenario, errors))
         until = time.monotonic() + REAL_LIMIT_S
         while not task.ended:
             assert time.monotonic() < until, f"still waiting: {scenario.cr_await}"
             self.reactor.turn(0.05)
-        if task.error is not None:
-            self.bugs = [bug for bug in self.bugs if bug is not task.error]
-            raise task.error
+        if errors:
+            raise errors[0]
 
     def install(self, *updates):
         """Put updates in force as a worker does."""
@@ -163,21 +164,21 @@ class World:
         return sock
 
     def _upstream(self, service, port, settings, pod):
-        name = f"{service.key}:{port.number}"
+        name = f"{service.key}:{port.key}"
         choose = chooser(settings["loadBalancer"].simple)
         rotation = self.roster.rotation_for(service, port, pod, choose, random.Random(7).random)
         connect_s = settings["timeouts"].connect_s
-        return Upstream(name, rotation, self.reactor, connect_s, HeadLimits(), none_ready(service))
+        return Upstream(name, rotation, self.reactor, connect_s, HeadLimits(), none_ready(service), self.via)
 
     def _dormant(self, service, port, _settings, pod):
-        def awake(key, number, pod):
-            route = self.live.table.at(key, number)
+        def awake(key, port, pod):
+            route = self.live.table.at(key, port)
             if route.service.dormant:
                 return None
             return route.of_pod(pod).handler if pod else route.handler
 
         waking = Waking(self.reactor, self.changes, self.live.demand.want, awake)
-        return Dormant(service.key, port.number, pod, 15.0, waking)
+        return Dormant(service.key, port.key, pod, 15.0, waking)
 
     def _tools(self, stats):
         return Tools(self.clock, random.Random(3).random, self._sleep, stats)
@@ -185,6 +186,14 @@ class World:
     async def _sleep(self, seconds):
         self.clock.now += seconds
         await self.reactor.rest()
+
+
+async def caught(scenario, errors):
+    """Run `scenario`; what it raises is added to `errors`."""
+    try:
+        await scenario
+    except BaseException as error:
+        errors.append(error)
 
 
 class Peer:

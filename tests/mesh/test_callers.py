@@ -77,3 +77,12 @@ def test_workloads_are_told_apart_up_to_a_bound_and_namespaces_always():
     last = callers.known[f"10.{WORKLOADS_MOST >> 8}.{WORKLOADS_MOST & 255}.1"]
     assert last == (f"ns-{WORKLOADS_MOST}", OTHER)
     assert len({known.labels for known in callers.known.values()}) == WORKLOADS_MOST + 1
+
+
+def test_where_pods_alone_are_more_than_the_bound_no_stranger_is_remembered():
+    callers = Callers()
+    callers.install(Caller(f"10.{n >> 8}.{n & 255}.1", "shop", "job") for n in range(STRANGERS_MOST + 1))
+
+    assert callers.stranger("192.0.2.1") is UNKNOWN
+
+    assert "192.0.2.1" not in callers.known

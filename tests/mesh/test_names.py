@@ -25,11 +25,27 @@ REVIEWS = MeshName("shop", "reviews", None)
         (b"db-0.db.shop.mesh", MeshName("shop", "db", None, "db-0")),
         (b"DB-0.db.shop.svc.cluster.local:5432", MeshName("shop", "db", 5432, "db-0")),
         (b"1.2.mesh", MeshName("2", "1", None)),  # RFC 1123, 2.1: a label may begin with a digit
+        (b"10.0.mesh:80", MeshName("0", "10", 80)),
+        (b"10.96.0.mesh", MeshName("0", "96", None, "10")),
+        (b"10.mesh", MeshName("here", "10", None)),
+        (b"1web.shop.mesh", MeshName("shop", "1web", None)),
         (b"mesh.mesh.mesh", MeshName("mesh", "mesh", None)),
     ],
 )
 def test_a_service_goes_by_each_of_its_names(authority, name):
     assert parse(authority, "here") == name
+
+
+@pytest.mark.parametrize("authority", [b"reviews.shop.svc", b"reviews.shop.svc.:80", b"REVIEWS.shop.SVC.Corp.Example"])
+def test_a_service_goes_by_the_names_that_its_cluster_has_for_it(authority):
+    name = parse(authority, "here", "corp.example")
+
+    assert name is not None and name.key == "shop/reviews"
+
+
+@pytest.mark.parametrize("authority", [b"reviews.shop.svc.cluster.local", b"reviews.shop.svc.corpXexample"])
+def test_another_clusters_names_are_none_of_the_mesh(authority):
+    assert parse(authority, "here", "corp.example") is None
 
 
 @pytest.mark.parametrize(
@@ -43,6 +59,8 @@ def test_a_service_goes_by_each_of_its_names(authority, name):
         b"reviews.shop.mesh.example",
         b"example.com",
         b"127.0.0.1",
+        b"127.0.0.1.mesh",
+        b"10.0",
         b"[::1]:80",
         b"reviews.svc.cluster.local",
         b"a.db-0.db.shop.mesh",
@@ -63,7 +81,21 @@ def test_what_is_no_name_of_the_mesh_is_none(authority):
 
 @pytest.mark.parametrize(
     "port",
-    [b"0", b"65536", b"99999999999999999999", b"-1", b"+80", b"8_0", b" 80", b"80 ", b"http", b"80:80", b"\xd9\xa1"],
+    [
+        b"0",
+        b"65536",
+        b"65537",
+        b"99999",
+        b"99999999999999999999",
+        b"-1",
+        b"+80",
+        b"8_0",
+        b" 80",
+        b"80 ",
+        b"http",
+        b"80:80",
+        b"\xd9\xa1",
+    ],
 )
 def test_a_port_is_digits_between_1_and_65535(port):
     assert parse(b"reviews.shop.mesh:" + port, "here") is None

@@ -16,7 +16,7 @@ WEB = Service(
     virtual_address="127.77.3.17",
     ports=(
         Port(80, "http", "http", (Endpoint("10.0.0.1", 8080, "node-1", "a"), Endpoint("fd00::1", 8080))),
-        Port(53, "dns", "udp"),
+        Port(53, "dns", "udp", transport="udp"),
     ),
     policies={"timeouts": {"request": "2s"}, "retries": {"retryOn": ["reset"], "backoff": None}},
 )
@@ -71,7 +71,7 @@ def test_what_is_as_usual_is_not_written():
         b'{"type":"drop","key":"shop/web"}{"type":"fresh"}',
         b'{"type":"put","service":{"namespace":"shop"}}',
         b'{"type":"put","service":{"namespace":"shop","name":"web","ports":[{"number":"80"}]}}',
-        b'{"type":"put","service":{"namespace":"shop","name":"web","ports":[{"number":80,"protocol":"sctp"}]}}',
+        b'{"type":"put","service":{"namespace":"shop","name":"web","ports":[{"number":80,"protocol":"quic"}]}}',
         b'{"type":"drop","key":"\xff"}',
     ],
 )
@@ -96,3 +96,11 @@ def test_a_field_that_a_newer_discovery_adds_does_no_harm():
 @pytest.mark.parametrize(("services", "size"), [((), 0), ((BARE,), 0), ((WEB,), 2), ((WEB, BARE, WEB), 4)])
 def test_the_size_is_the_number_of_endpoints(services, size):
     assert size_of(services) == size
+
+
+def test_an_endpoint_is_written_as_its_address_and_port():
+    service = Service("shop", "web", ports=(Port(80, endpoints=(Endpoint("10.0.0.1", 8080),)),))
+
+    written = json.loads(line(Put(service)))["service"]["ports"]
+
+    assert written == [{"number": 80, "endpoints": [{"address": "10.0.0.1", "port": 8080}]}]

@@ -36,7 +36,7 @@ async def test_it_asks_for_the_endpoints_waits_and_is_served(world):
 
     assert wishes == [Want("shop/web")]
     assert (await client.head()).startswith(b"HTTP/1.1 204 ")
-    assert world.live.table.at("shop/web", 80).stats.requests == {(204, "", ("", "node")): 1}
+    assert world.live.table.at("shop/web", "80").stats.requests == {(204, "", ("", "node")): 1}
 
 
 async def test_changes_of_other_services_do_not_wake_it(world):
@@ -74,7 +74,7 @@ async def test_a_client_that_goes_meanwhile_is_not_waited_for(world):
     await world.settle()
 
     assert not world.door.connections
-    assert world.live.table.at("shop/web", 80).stats.requests == {(499, "client-gone", ("", "node")): 1}
+    assert world.live.table.at("shop/web", "80").stats.requests == {(499, "client-gone", ("", "node")): 1}
 
 
 async def test_a_service_in_use_does_not_fall_asleep_because_discovery_is_new_and_follows_it_anew(world):
@@ -82,7 +82,7 @@ async def test_a_service_in_use_does_not_fall_asleep_because_discovery_is_new_an
     world.install(Replace((awake(endpoint),), on_demand=True))
 
     world.install(Replace((ASLEEP,), on_demand=True))
-    route = world.live.table.at("shop/web", 80)
+    route = world.live.table.at("shop/web", "80")
 
     assert "shop/web" in world.live.demand
     assert not route.service.dormant and route.port.endpoints == (Endpoint("127.0.0.1", endpoint.port),)
@@ -94,7 +94,7 @@ async def test_a_service_falls_asleep_once_it_is_not_needed_any_more(world):
 
     world.install(Put(ASLEEP))
 
-    assert world.live.table.at("shop/web", 80).service.dormant
+    assert world.live.table.at("shop/web", "80").service.dormant
 
 
 async def test_where_everything_is_followed_nothing_is_asked_for(world):
@@ -124,7 +124,7 @@ async def test_a_request_is_counted_for_the_pod_it_comes_from_and_its_namespace_
     await client.head()
     await world.settle()
 
-    assert world.live.table.at("shop/web", 80).stats.requests == {(204, "", ("shop", "cart")): 1}
+    assert world.live.table.at("shop/web", "80").stats.requests == {(204, "", ("shop", "cart")): 1}
 
 
 async def test_clients_that_give_up_leave_nothing_behind_that_waits(world):
@@ -146,7 +146,7 @@ async def test_once_served_it_may_take_as_long_as_its_service_allows(world):
     endpoint = world.endpoint()
     client = await asked(world)
 
-    world.install(Put(msgspec.structs.replace(awake(endpoint), policies={"timeouts": {"request": 0, "idle": 0}})))
+    world.install(Put(msgspec.structs.replace(awake(endpoint), policies={"timeouts": {"responseHead": 0, "idle": 0}})))
     server = await endpoint.accept()
     await server.head()
     world.clock.now += WAIT_S + 1

@@ -124,7 +124,7 @@ async def test_a_cancelled_task_cleans_up_and_cannot_stay(world):
     await task.join()
 
     assert steps == ["cancelled", "closed"]
-    assert isinstance(task.error, Cancelled)
+    assert task.ended_by is Cancelled
 
 
 async def test_children_never_outlive_their_parent(world):
@@ -183,7 +183,7 @@ async def test_a_sleep_ends_when_the_clock_says(world):
     world.advance(3)
     await task.join()
 
-    assert task.error is None
+    assert task.ended_by is None
 
 
 async def test_input_is_read_and_output_waits_until_there_is_room(world):

@@ -82,7 +82,10 @@ async def test_surplus_bytes_reach_nobody_and_their_connection_is_not_used_again
         b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
         b"HTTP/1.1 200 OK\nContent-Length: 1\n\n",
         b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
-        b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n",
+        b"HTTP/1.1 099 Low\r\nContent-Length: 0\r\n\r\n",
+        b"220 mail.example ESMTP\r\n",
+        b"\x15\x03\x01",
+        b"+OK",
         b"nonsense\r\n\r\n",
     ],
 )

@@ -10,12 +10,14 @@ import pytest
 
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Replace
-from nodeproxy.node.dns_zone import PAYLOAD_BYTES, TTL_S, respond
+from nodeproxy.node.dns_zone import PAYLOAD_BYTES, TTL_S, respond, service_of
 from nodeproxy.table import NoTable
 from tests.fakes.tables import bare_live
 
-HTTP, METRICS, TIME = Port(80, "http"), Port(9090, "metrics", "tcp"), Port(123, "ntp", "udp")
-WEB = Service("shop", "web", "127.77.0.1", (HTTP, METRICS, TIME))
+HTTP, METRICS, TIME = Port(80, "http"), Port(9090, "metrics"), Port(123, "ntp", "udp", transport="udp")
+GRPC, HTTP3 = Port(9000, "grpc", "http2"), Port(80, "http3", "udp", transport="udp")
+WEB = Service("shop", "web", "127.77.0.1", (HTTP, METRICS, TIME, GRPC))
+QUIC = [Service("shop", f"quic{step}", "127.77.0.7", (HTTP, HTTP3)[::step]) for step in (1, -1)]
 PODS = (Endpoint("10.0.0.1", 8080, hostname="db-0"), Endpoint("fd00::1", 8080, hostname="db-0"))
 DB = Service("shop", "db", "127.78.0.9", (Port(5432, "sql", "tcp", PODS),))
 V6 = Service("shop", "six", "fd77::1", (HTTP,))
@@ -26,7 +28,7 @@ OWN = Service("default", "own", "127.77.0.2", (HTTP,))
 @pytest.fixture(scope="module")
 def table():
     live = bare_live()
-    live.install(Replace((WEB, DB, V6, BARE, OWN)))
+    live.install(Replace((WEB, DB, V6, BARE, OWN, *QUIC)))
     return live.table
 
 
@@ -46,12 +48,14 @@ def answers(response):
         ("web.shop.mesh.", "ANY", ["127.77.0.1"]),
         ("own.mesh.", "A", ["127.77.0.2"]),
         ("six.shop.mesh.", "AAAA", ["fd77::1"]),
-        ("db.shop.mesh.", "A", ["127.78.0.9"]),
+        ("quic1.shop.mesh.", "A", ["127.77.0.7"]),
+        ("quic-1.shop.mesh.", "A", ["127.77.0.7"]),
+        ("_http._tcp.quic1.shop.mesh.", "SRV", ["0 100 80 quic1.shop.mesh."]),
+        ("_http._tcp.quic-1.shop.mesh.", "SRV", ["0 100 80 quic-1.shop.mesh."]),
         ("db-0.db.shop.mesh.", "A", ["10.0.0.1"]),
         ("db-0.db.shop.mesh.", "AAAA", ["fd00::1"]),
         ("_http._tcp.web.shop.mesh.", "SRV", ["0 100 80 web.shop.mesh."]),
         ("_metrics._tcp.web.shop.mesh.", "SRV", ["0 100 9090 web.shop.mesh."]),
-        ("_ntp._udp.web.shop.mesh.", "SRV", ["0 100 123 web.shop.mesh."]),
         ("mesh.", "NS", ["ns.mesh."]),
     ],
 )
@@ -72,6 +76,13 @@ def test_what_there_is(table, name, kind, expected):
         ("mesh.", "A", dns.rcode.NOERROR),
         ("bare.shop.mesh.", "A", dns.rcode.NOERROR),  # another service has its address
         ("bare.shop.mesh.", "ANY", dns.rcode.NOERROR),
+        ("db.shop.mesh.", "A", dns.rcode.NOERROR),  # none of its ports is served: nobody would listen there
+        ("db.shop.mesh.", "AAAA", dns.rcode.NOERROR),
+        ("_sql._tcp.db.shop.mesh.", "SRV", dns.rcode.NOERROR),
+        ("_grpc._tcp.web.shop.mesh.", "SRV", dns.rcode.NOERROR),
+        ("_ntp._udp.web.shop.mesh.", "SRV", dns.rcode.NOERROR),
+        ("_http3._udp.quic1.shop.mesh.", "SRV", dns.rcode.NOERROR),
+        ("_http._udp.quic1.shop.mesh.", "SRV", dns.rcode.NXDOMAIN),
         ("nobody.shop.mesh.", "A", dns.rcode.NXDOMAIN),
         ("nowhere.mesh.", "A", dns.rcode.NXDOMAIN),
         ("db-9.db.shop.mesh.", "A", dns.rcode.NXDOMAIN),
@@ -104,6 +115,13 @@ def test_what_there_is_not_is_said_with_the_soa_so_that_it_is_remembered_shortly
 )
 def test_what_is_not_ours_to_answer(table, name, fields, rcode):
     assert ask(table, name, **fields).rcode() == rcode
+
+
+@pytest.mark.parametrize(
+    ("name", "key"), [("web.shop.mesh.", "shop/web"), ("web.shop.svc.", ""), ("web.shop.svc.cluster.local.", "")]
+)
+def test_only_a_name_of_the_zone_asks_for_the_endpoints_of_its_service(name, key):
+    assert service_of(dns.message.make_query(name, "A")) == key
 
 
 def test_what_is_no_plain_query(table):

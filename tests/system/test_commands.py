@@ -3,7 +3,9 @@
 import re
 
 import pytest
+from pydantic import ValidationError
 
+from nodeproxy.settings import Settings
 from tests.fakes.node import command, service
 
 
@@ -21,6 +23,15 @@ def test_a_setting_that_cannot_be_is_named(flags, words):
 
     assert done.returncode == 2
     assert words in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("domain", "words"),
+    [("cluster local", "write a domain as cluster.local"), ("corp.mesh", "the mesh's own"), ("mesh", "the mesh's own")],
+)
+def test_a_cluster_domain_that_cannot_be_is_named(domain, words):
+    with pytest.raises(ValidationError, match=words):
+        Settings(cluster_domain=domain)
 
 
 def test_check_names_the_place_and_exits_1(folder):

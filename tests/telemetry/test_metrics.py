@@ -144,9 +144,9 @@ def test_every_family_is_ours_and_says_what_it_is():
 
 
 def test_a_mesh_without_services_can_be_asked():
-    sources = Sources(WorkerStats(), lambda: iter(()), lambda: None, (), [], tuple)
+    sources = Sources(WorkerStats(), lambda: iter(()), lambda: None, (), [], tuple, lambda: ROOM)
 
-    assert sum(len(family.samples) for family in WorkerCollector(sources).collect()) == 7
+    assert sum(len(family.samples) for family in WorkerCollector(sources).collect()) == 15
 
 
 def test_room_for_clients_and_what_could_not_be_opened_are_told():

@@ -28,6 +28,12 @@ def test_what_is_no_address_does_not_come_into_a_corefile(text):
         _upstream(text)
 
 
+@pytest.mark.parametrize("domain", ["", "cluster.local {", "a b", "a\n}", "a..b", ".", "ä.example"])
+def test_what_is_no_domain_does_not_come_into_a_corefile(domain):
+    with pytest.raises(typer.BadParameter, match=r"expected a domain as cluster\.local"):
+        _upstream("169.254.77.1", domain)
+
+
 def test_without_a_way_to_the_api_server_that_is_said(tmp_path):
     done = CliRunner().invoke(app, ["cluster-dns", "remove", "--kubeconfig", str(tmp_path / "none")])
 

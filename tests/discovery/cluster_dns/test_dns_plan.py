@@ -67,6 +67,14 @@ def test_the_imported_keys_are_what_coredns_reads():
     assert "template IN ANY svc.corp.example {" in override
 
 
+def test_where_no_corefile_tells_the_clusters_domain_it_is_the_setting():
+    before = maps(None, {})
+
+    after = done(before, to_have(before, "auto", Upstream("169.254.77.1", "corp.example")))
+
+    assert "template IN ANY svc.corp.example {" in after["coredns-custom"]["nodeproxy.override"]
+
+
 def test_a_configmap_that_is_asked_for_is_made():
     [change] = to_have(maps(K3S), "coredns-custom", NODE).changes
 

@@ -1,0 +1,126 @@
+"""Services whose ports, names or protocols are unusual, on a whole node with real servers behind it."""
+
+import json
+from pathlib import Path
+
+import dns.message
+import dns.query
+import dns.rcode
+import pytest
+
+from tests.discovery.kube import endpoint, endpoints_of, own_policy_map, service, slice_of
+from tests.fakes.node import LIMIT_S, Node, command, free_port, server, until
+
+
+def write(folder: Path, *objects):
+    (folder / "shop.yaml").write_text("\n---\n".join(map(json.dumps, objects)))
+
+
+def both(key, port, cluster_ip="10.96.0.9", **fields):
+    """A service of one port and its slice."""
+    service_ports, ports = [{"name": "p", "port": 80, **fields}], [{"name": "p", "port": port}]
+    return service(key, ports=service_ports, clusterIP=cluster_ip), slice_of(key, endpoint("127.0.0.1"), ports=ports)
+
+
+def look_up(port, name, kind="A"):
+    answer = dns.query.udp(dns.message.make_query(name, kind), "127.0.0.1", LIMIT_S, port)
+    return dns.rcode.to_text(answer.rcode()), [str(record) for rrset in answer.answer for record in rrset]
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_http_on_a_number_that_udp_has_too_is_served_in_either_order(folder, step):
+    ports = [{"name": "http", "port": 80, "protocol": "TCP"}, {"name": "http3", "port": 80, "protocol": "UDP"}]
+    dns_port = free_port()
+    with server("one") as port:
+        targets = [{**each, "port": port} for each in ports]
+        write(
+            folder,
+            service("shop/quic", ports=ports[::step], clusterIP="10.96.0.11"),
+            slice_of("shop/quic", endpoint("127.0.0.1"), ports=targets[::step]),
+        )
+        with Node(folder, "--dns", f"127.0.0.1:{dns_port}") as node:
+            answers = node.get("quic.shop.mesh"), node.get("any", address=("127.77.0.11", 80))
+            records = look_up(dns_port, "_http._tcp.quic.shop.mesh.", "SRV")
+            metrics = node.admin_page("/metrics")[1].splitlines()
+
+    assert answers == ((200, "one"), (200, "one"))
+    assert records == ("NOERROR", ["0 100 80 quic.shop.mesh."])
+    series = [line.rpartition(" ")[0] for line in metrics if line.startswith("nodeproxy_endpoints{")]
+    assert len(series) == len(set(series)) == 2
+
+
+def test_a_service_whose_name_begins_with_a_digit_is_served_and_has_a_policy(folder):
+    own = own_policy_map("shop/own")
+    own["data"] = {"1web": "timeouts: {request: 5s}"}
+    with server("one") as port:
+        write(folder, *both("shop/1web", port), *both("0/10", port, cluster_ip="10.96.0.12"), own)
+        checked = command("check", str(folder))
+        with Node(folder) as node:
+            answers = node.get("1web.shop.mesh"), node.get("10.0.mesh"), node.get("1web.shop.svc")
+
+    assert answers == ((200, "one"),) * 3
+    assert (checked.returncode, checked.stdout) == (0, "2 services with 2 endpoints in force; 0 errors, 0 warnings\n")
+
+
+SERVED = ("http1", "http1.1", "http-alt", "web", "ws", "kubernetes.io/ws", "HTTP/1.1")
+UNSERVED = {"wss": "TLS", "kubernetes.io/h2c": "HTTP/2 (gRPC)", "postgresql": "TCP that is not HTTP"}
+
+
+def test_what_speaks_http_under_any_name_is_served_and_what_does_not_is_said_everywhere(folder):
+    dns_port, odd = free_port(), [*SERVED, *UNSERVED]
+    with server("one") as port:
+        pairs = [
+            both(f"shop/p{index}", port, cluster_ip=f"10.96.1.{index + 1}", appProtocol=said)
+            for index, said in enumerate(odd)
+        ]
+        write(folder, *(each for pair in pairs for each in pair))
+        checked = command("check", str(folder))
+        with Node(folder, "--dns", f"127.0.0.1:{dns_port}") as node:
+            until(lambda: look_up(dns_port, "p0.shop.mesh.")[1], "DNS")
+            answers = [node.get(f"p{index}.shop.mesh") for index in range(len(odd))]
+            records = [look_up(dns_port, f"p{index}.shop.mesh.") for index in range(len(odd))]
+
+    served = len(SERVED)
+    assert answers[:served] == [(200, "one")] * served
+    assert records[:served] == [("NOERROR", [f"127.77.1.{index + 1}"]) for index in range(served)]
+    assert records[served:] == [("NOERROR", [])] * len(UNSERVED)
+    assert checked.returncode == 0
+    for index, speaks in enumerate(UNSERVED.values(), served):
+        said = (
+            f"port 80 speaks {speaks}, and the mesh serves HTTP/1.1 in the clear: call p{index}.shop.svc:80, past the"
+        )
+        assert answers[index][0] == 404 and said in answers[index][1]
+        assert f"(Service shop/p{index}): spec.ports[0]: {said}" in checked.stdout
+
+
+def test_endpoints_of_a_folder_are_called_and_those_that_are_not_are_named(folder):
+    with server("one") as port:
+        ports = [{"name": "http", "port": port}]
+        write(
+            folder,
+            service("shop/old"),
+            endpoints_of("shop/old", "127.0.0.1", ports=ports),
+            endpoints_of("shop/gone", "127.0.0.1", ports=ports),
+        )
+        checked = command("check", str(folder))
+        with Node(folder) as node:
+            answer = node.get("old.shop.mesh")
+            log = node.log.read_text()
+
+    assert answer == (200, "one")
+    told = "(Endpoints shop/gone): subsets: there is no Service shop/gone; these endpoints are not used"
+    assert checked.returncode == 0 and told in checked.stdout and told in log
+
+
+def test_the_clusters_own_name_of_a_service_is_understood_in_the_domain_of_the_setting(folder):
+    settings = folder.parent / "settings.yaml"
+    settings.write_text("cluster_domain: Corp.Example.\n")
+    with server("one") as port:
+        write(folder, *both("shop/web", port))
+        with Node(folder, "--config", str(settings)) as node:
+            answers = [
+                node.get(f"web.shop.svc{domain}")[0]
+                for domain in ("", ".corp.example", ".corp.example.", ".cluster.local")
+            ]
+
+    assert answers == [200, 200, 200, 404]
