@@ -24,6 +24,7 @@ from nodeproxy.telemetry.stats import RouteStats, WorkerStats
 
 IN_A_ROW = 16  # pipelined requests answered without waiting before others get a turn
 DRIPS_S = 1.0  # for a whole head, once others wait to be let in
+USED_S = 2.0  # idle clients' advantage over clients that have sent no request, once others wait to be let in
 LINGER_S = 2.0  # for the client to read what it was told before its unread bytes turn it into a reset; nginx: 5 s
 LINGER_BYTES = 1024 * 1024
 _IDLE, _IN_HEAD, _BUSY = range(3)  # what a connection waits for: a request, the rest of its head, anything else
@@ -79,11 +80,13 @@ class Connection:
     def idle_since(self, deadline: float) -> float:
         """Since when it has been of no use, monotonic seconds; infinite where it is.
 
-        `deadline` is its task's. A head that drips for longer than DRIPS_S counts from its first byte.
+        `deadline` is its task's. A head that drips for longer than DRIPS_S counts from its first byte. A client that
+        has been answered is likely to ask again, and counts as idle for USED_S less than one that has never asked: a
+        flood of connections that say nothing does not end those in use.
         """
         entrance = self.entrance
         if self.idle:
-            return deadline - entrance.idle_timeout_s
+            return deadline - entrance.idle_timeout_s + (USED_S if self._reply.began else 0.0)
         if self._stage == _IN_HEAD:
             began = deadline - entrance.head_timeout_s
             return began if self._reactor.now - began >= DRIPS_S else inf

@@ -96,7 +96,8 @@ class Endpoint:
         except OutOfDescriptors:
             if not self._all_idle.short():
                 raise
-        await self._reactor.rest()  # its descriptor is free when this turn is over
+        for _ in range(2):  # its descriptor is free when this turn is over, which may have begun with this task's event
+            await self._reactor.rest()
         return await connect(self._reactor, self.address, ConnectionLost)
 
     def close_oldest(self) -> bool:

@@ -25,15 +25,15 @@ class IdleConnections:
     def __init__(self, shared: int, shortages: dict[str, int]) -> None:
         self._shared = shared
         self._shortages = shortages
-        self._pools: OrderedDict[Pool, None] = OrderedDict()
+        self.pools: OrderedDict[Pool, None] = OrderedDict()
 
     def add(self, pool: Pool) -> None:
         """`pool` may have idle connections from now on."""
-        self._pools[pool] = None
+        self.pools[pool] = None
 
     def remove(self, pool: Pool) -> None:
         """`pool` has none."""
-        self._pools.pop(pool, None)
+        self.pools.pop(pool, None)
 
     def opened(self, number: int) -> None:
         """An endpoint connection has this descriptor: keep within the share."""
@@ -47,9 +47,9 @@ class IdleConnections:
 
     def close_one(self) -> bool:
         """Close an idle connection, of each pool in turn; false when none was found."""
-        for _ in range(min(LOOKED_AT, len(self._pools))):
-            pool = next(iter(self._pools))
-            self._pools.move_to_end(pool)
+        for _ in range(min(LOOKED_AT, len(self.pools))):
+            pool = next(iter(self.pools))
+            self.pools.move_to_end(pool)
             if pool.close_oldest():
                 return True
         return False

@@ -172,11 +172,14 @@ class Listener:
 
     def ready(self, mask: int) -> None:
         """See `reactor.Watcher`."""
-        for _ in range(ACCEPTS_PER_TURN):
-            if self._door.full and not self._door.make_room():
-                if not self._door.settling:
-                    self._pause()
-                return
+        for accepted in range(ACCEPTS_PER_TURN):
+            if self._door.full:
+                if accepted:
+                    return  # whether another one waits is not known, and nobody makes way for nothing
+                if not self._door.make_room():
+                    if not self._door.settling:
+                        self._pause()
+                    return
             if not self._admit_next():
                 return
 
@@ -194,12 +197,18 @@ class Listener:
             return False
         return True
 
+    def _is_waited_at(self) -> bool:
+        waiting = select.poll()
+        waiting.register(self._sock, select.POLLIN)
+        return bool(waiting.poll(0))
+
     def close(self) -> None:
         """Accept nobody any more. Those already in the kernel's queue are accepted first."""
         if self._closed:
             return
-        while self._watched and (not self._door.full or self._door.make_room()) and self._admit_next():
-            pass
+        while self._watched and self._is_waited_at() and (not self._door.full or self._door.make_room()):
+            if not self._admit_next():
+                break
         with suppress(OSError):  # the kernel sends clients elsewhere from now on, not when the number is given back
             self._sock.shutdown(socket.SHUT_RD)
         self._closed = True
