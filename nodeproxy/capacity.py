@@ -66,6 +66,9 @@ def is_shortage(error: BaseException) -> bool:
 
 
 def comes_of_shortage(error: BaseException) -> bool:
-    """Whether `error`, or what a library made it from, is a shortage."""
-    within = [*(error.exceptions if isinstance(error, BaseExceptionGroup) else ()), error.__cause__]
+    """Whether `error`, or what a library made it from, is a shortage. httpcore raises `from None`: the context is left."""
+    within = [
+        *(error.exceptions if isinstance(error, BaseExceptionGroup) else ()),
+        error.__cause__ or error.__context__,
+    ]
     return is_shortage(error) or any(comes_of_shortage(each) for each in within if each is not None)

@@ -51,7 +51,7 @@ class VirtualDoors:
     def follow(self, *keys: str) -> None:
         """Open and close listeners as the table in force says of the services with these keys; of all without any."""
         routes, over = self._table().routes, set[Address]()
-        for key in {*(keys or (*routes, *self._of)), *self._failed.owners()}:
+        for key in {*(keys or (*routes, *self._of, *self._without_room.owners())), *self._failed.owners()}:
             over |= self._follow(key, routes.get(key, {}))
         for key in self._without_room.owners(self._room):
             over |= self._follow(key, routes.get(key, {}))

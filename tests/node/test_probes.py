@@ -3,10 +3,12 @@
 import pytest
 import trio
 
+from nodeproxy.capacity import PROBES_MOST
 from nodeproxy.node import probes
 from nodeproxy.node.probes import Probing, probe_all
 from nodeproxy.telemetry.stats import SHORTAGES
-from tests.fakes.probing import BUSY, OK, Probed, Server, Table
+from tests.fakes.descriptors import none_left
+from tests.fakes.probing import BUSY, OK, PATIENCE_S, Probed, Server, Table
 
 pytestmark = pytest.mark.trio
 
@@ -168,3 +170,29 @@ async def test_changes_are_told_in_the_log(server, nursery, caplog):
 
     (record,) = caplog.records
     assert (record.message, record.endpoint, record.healthy) == ("health changed", server.name, False)
+
+
+async def test_a_probe_without_a_descriptor_says_nothing_of_the_endpoint(server, nursery):
+    one, shared = Probed(server.name), probing()
+    table = Table(one.target)
+
+    with none_left():
+        nursery.start_soon(probe_all, table, shared)
+        with trio.fail_after(PATIENCE_S):
+            while shared.shortages["probe"] < 2:
+                await table.looked(1)
+    assert one.nothing_changed() and not one.health.probes_down
+
+    await server.asked(1)
+
+
+async def test_more_endpoints_than_connections_may_be_kept_are_probed_all_the_same(server, nursery):
+    every = [Probed(server.name) for _ in range(PROBES_MOST + 2)]
+    for one in every:
+        one.health.probes_down = True
+    shared = probing()
+
+    nursery.start_soon(probe_all, Table(*[one.target for one in every]), shared)
+
+    assert [await one.change() for one in every] == ["up"] * len(every)
+    assert shared.kept.available_tokens == 0
