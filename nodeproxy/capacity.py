@@ -66,7 +66,10 @@ def is_shortage(error: BaseException) -> bool:
 
 
 def comes_of_shortage(error: BaseException) -> bool:
-    """Whether `error`, or what a library made it from, is a shortage. httpcore raises `from None`: the context is left."""
+    """Whether `error`, or what a library made it from, is a shortage.
+
+    httpcore raises `from None`, which leaves the context.
+    """
     within = [
         *(error.exceptions if isinstance(error, BaseExceptionGroup) else ()),
         error.__cause__ or error.__context__,

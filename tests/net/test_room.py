@@ -1,16 +1,21 @@
 """Room for clients: at the bound, and without descriptors, who is idle makes way and nothing ends that is in use."""
 
+import errno
 import socket
+from dataclasses import replace
+
+import pytest
 
 from nodeproxy.errors import ConnectionLost
 from nodeproxy.net.channel import SocketChannel
 from nodeproxy.net.connection import DRIPS_S, USED_S
 from nodeproxy.net.endpoint import IDLE_S, Endpoint
 from nodeproxy.net.idle import IdleConnections
-from nodeproxy.net.listener import ACCEPTS_PER_TURN, LEAVING_MOST, LOOKED_AT, PAUSE_S
+from nodeproxy.net.listener import ACCEPTS_PER_TURN, LEAVING_MOST, LOOKED_AT, PAUSE_S, Door, Listener, bound
+from nodeproxy.net.reactor import Reactor
 from tests.fakes.descriptors import none_left
 from tests.fakes.pool import Pool
-from tests.fakes.world import Peer
+from tests.fakes.world import Clock, Peer
 
 UNKNOWN = b"GET / HTTP/1.1\r\nHost: nobody.shop.mesh\r\n\r\n"
 GET = b"GET / HTTP/1.1\r\nHost: web.shop.mesh\r\n\r\n"
@@ -217,3 +222,52 @@ async def test_a_request_that_finds_no_descriptor_is_the_meshs_fault(world):
     assert head.startswith(b"HTTP/1.1 503 ") and b"x-mesh-error: out-of-descriptors\r\n" in head
     (endpoint,) = world.roster.endpoints("shop/web:80")
     assert endpoint.health.ejections == 0
+
+
+class Stingy(Reactor):
+    """A reactor whose user has no watches left (epoll(7), max_user_watches), `times` times."""
+
+    times = 0
+
+    def watch(self, sock, watcher, events=0):
+        if self.times:
+            self.times -= 1
+            raise OSError(errno.ENOSPC, "No space left on device")
+        super().watch(sock, watcher, events)
+
+
+def test_a_listener_that_cannot_be_watched_is_tried_again_after_a_while(world):
+    clock = Clock()
+    reactor = Stingy(clock)
+    reactor.times = 2
+    door = Door(reactor, 10, world.bugs.append)
+    entrance = replace(world.entrance, reactor=reactor)
+    listener = Listener(door, reactor, bound(("127.0.0.1", 0)), entrance)
+    world.keep(socket.create_connection(listener.address))
+
+    seen = []
+    for _ in range(4):
+        reactor.turn()
+        seen.append((reactor.times, len(door.connections)))
+        clock.now += PAUSE_S
+
+    assert seen == [(1, 0), (0, 0), (0, 0), (0, 1)]
+    listener.close()
+    for task in list(door.connections.values()):
+        task.cancel()
+    for _ in range(5):
+        reactor.turn()
+    reactor.close()
+
+
+async def test_a_client_that_cannot_be_watched_is_closed_and_ends_nothing(world):
+    reactor = Stingy(Clock())
+    door = Door(reactor, 10, world.bugs.append)
+    ours, theirs = socket.socketpair()
+    reactor.times = 1
+
+    with world.keep(theirs), pytest.raises(OSError, match="No space left"):
+        door.admit(replace(world.entrance, reactor=reactor), ours, "127.0.0.1")
+
+    assert not door.connections and ours.fileno() == -1
+    reactor.close()

@@ -3,6 +3,7 @@
 import pytest
 
 from nodeproxy.capacity import Capacity
+from nodeproxy.mesh.wire import Drop
 from nodeproxy.net.doors import RETRY_S
 from nodeproxy.net.unserved import Unserved
 from tests.fakes.descriptors import none_left
@@ -41,11 +42,10 @@ async def test_a_listener_that_closes_leaves_its_room_to_an_address_that_waited(
     every = services(street, ADDRESSES)
     street.follow(*every)
     gone = (await served(street))[0]
-    left = [service for service in every if service.virtual_address != gone]
-    street.follow(*left)
-    await world.settle(2)
+    (leaving,) = [service for service in every if service.virtual_address == gone]
 
-    street.follow(*left)  # what was closed has left its room by now
+    world.live.install(Drop(leaving.key))
+    street.doors.follow(leaving.key)
 
     assert len(await served(street)) == FEW.listeners_most
     assert street.doors.unserved == 1 and gone not in await served(street)

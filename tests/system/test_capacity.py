@@ -1,6 +1,7 @@
 """A node under low limits: what cannot be served is said, what looks after the node is answered, no worker ends."""
 
 import resource
+import select
 import socket
 import threading
 from contextlib import ExitStack
@@ -15,6 +16,10 @@ def metrics(node):
 
 def number(node, name):
     return float(next(line for line in metrics(node).splitlines() if line.startswith(f"{name} ")).split()[1])
+
+
+def has_ended(sock):
+    return bool(select.select([sock], [], [], 0)[0])
 
 
 def test_a_low_soft_limit_of_open_files_is_raised(folder):
@@ -58,9 +63,10 @@ def test_a_worker_full_of_clients_still_answers_its_probes(folder):
         for each in busy:
             each.start()
         until(lambda: 'active_requests{namespace="shop",port="80",service="web"} 2.0' in metrics(node), "both requests")
-        for _ in range(ADMIN_MOST + 5):
-            stack.enter_context(socket.create_connection(("127.0.0.1", node.admin)))
+        where = ("127.0.0.1", node.admin)
+        idle = [stack.enter_context(socket.create_connection(where)) for _ in range(ADMIN_MOST + 5)]
 
         answers = [node.admin_page(path)[0] for path in ("/livez", "/readyz", "/metrics")]
+        until(lambda: sum(map(has_ended, idle)) >= 5, "those idle longest to be closed")
 
     assert answers == [200, 200, 200]
