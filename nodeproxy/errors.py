@@ -67,7 +67,7 @@ class HeadTooLarge(BadRequest):
 
 
 class MethodNotSupported(BadRequest):
-    """CONNECT: the mesh opens no tunnels. TRACE that is meant to end here."""
+    """CONNECT, where it is not understood. TRACE that is meant to end here."""
 
     status = 501
     reason = "method-not-supported"
@@ -78,6 +78,14 @@ class CodingNotSupported(BadRequest):
 
     status = 501
     reason = "coding-not-supported"
+
+
+class ConnectRefused(ProxyError):
+    """CONNECT to something else than the HTTP port of a service: nothing else is reached through the mesh."""
+
+    status = 403
+    reason = "connect-refused"
+    fault: ClassVar[Fault] = "client"
 
 
 class VersionNotSupported(BadRequest):

@@ -23,6 +23,7 @@ from nodeproxy.mesh.balance import chooser
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.demand import Usage
 from nodeproxy.mesh.model import Port, Service
+from nodeproxy.mesh.trust import Trust
 from nodeproxy.mesh.wire import Update, keys_of
 from nodeproxy.net.connection import Entrance
 from nodeproxy.net.doors import VirtualDoors
@@ -46,7 +47,8 @@ from nodeproxy.policies.load_balancer import LoadBalancerSettings
 from nodeproxy.policies.timeouts import TimeoutsSettings
 from nodeproxy.protocol.added import NO_VIA, VIA, Adder
 from nodeproxy.protocol.head import HeadLimits, RequestHead
-from nodeproxy.settings import Settings, own_addresses, own_ranges, ready_file, split_address
+from nodeproxy.setting_text import split_address, split_sources
+from nodeproxy.settings import Settings, own_addresses, own_ranges, ready_file
 from nodeproxy.table import Route
 from nodeproxy.telemetry.accesslog import AccessLines
 from nodeproxy.telemetry.metrics import Room, RouteNumbers, Sources, WorkerCollector
@@ -85,7 +87,7 @@ class Worker:
             Makers(self._upstream, self._dormant, self._tools),
             self._reactor.clock,
             settings.default_namespace,
-            Callers(tuple(map(ip_network, own_ranges(settings)))),
+            Callers(tuple(map(ip_network, own_ranges(settings))), Trust(*split_sources(settings.trust_forwarded))),
             settings.cluster_domain,
         )
         self._waking = Waking(self._reactor, self._changes, self._live.demand.want, self._awake)
@@ -188,9 +190,10 @@ class Worker:
             head_timeout_s=settings.head_timeout_s,
             idle_timeout_s=settings.client_idle_timeout_s,
             half_close_is_gone=settings.half_close_is_gone,
-            trusts_forwarded=settings.trust_forwarded,
+            trusts_forwarded=bool(settings.trust_forwarded),
             access_log=None if settings.access_log == "off" else self._log_exchange,
             draining=lambda: self._draining,
+            understands_connect=True,
         )
 
     def _admin_entrance(self) -> Entrance:
@@ -209,7 +212,7 @@ class Worker:
             return route
 
         idle_s = min(self._settings.client_idle_timeout_s, ADMIN_IDLE_S)
-        return replace(self._entrance, match=match, access_log=None, idle_timeout_s=idle_s)
+        return replace(self._entrance, match=match, access_log=None, understands_connect=False, idle_timeout_s=idle_s)
 
     def _room(self) -> Room:
         return Room(self._capacity.files, self._door.most, self._virtual.unserved)

@@ -5,11 +5,19 @@ Reads a head, makes an exchange of it, asks the table, awaits the route's handle
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Protocol
 
-from nodeproxy.errors import BadRequest, ClientGone, DeadlinePassed, HeadTimeout, ProxyError
+from nodeproxy.errors import (
+    BadRequest,
+    ClientGone,
+    ConnectRefused,
+    DeadlinePassed,
+    HeadTimeout,
+    ProxyError,
+    UnknownService,
+)
 from nodeproxy.mesh.callers import UNKNOWN, Callers
 from nodeproxy.net.body import ReceivedBody, WholeBody
 from nodeproxy.net.channel import SocketChannel
@@ -17,7 +25,7 @@ from nodeproxy.net.reactor import Reactor
 from nodeproxy.net.reply import Reply
 from nodeproxy.policies.exchange import Exchange
 from nodeproxy.protocol.added import Adder, Forwarded, forwarded
-from nodeproxy.protocol.head import HeadLimits, RequestHead
+from nodeproxy.protocol.head import ConnectAsked, HeadLimits, RequestHead
 from nodeproxy.protocol.scan import scan_request
 from nodeproxy.table import Route
 from nodeproxy.telemetry.stats import RouteStats, WorkerStats
@@ -27,6 +35,7 @@ DRIPS_S = 1.0  # for a whole head, once others wait to be let in
 USED_S = 2.0  # idle clients' advantage over clients that have sent no request, once others wait to be let in
 LINGER_S = 2.0  # for the client to read what it was told before its unread bytes turn it into a reset; nginx: 5 s
 LINGER_BYTES = 1024 * 1024
+ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"  # RFC 9110, 9.3.6: without any framing
 _IDLE, _IN_HEAD, _BUSY = range(3)  # what a connection waits for: a request, the rest of its head, anything else
 
 
@@ -51,9 +60,11 @@ class Entrance:
     idle_timeout_s: float
     half_close_is_gone: bool
     trusts_forwarded: bool
-    """Whether X-Forwarded-* of clients is believed."""
+    """Whether any client is believed when it says for whom it speaks; which ones are, `callers` says."""
     access_log: AccessLog | None
     draining: Callable[[], bool]
+    understands_connect: bool = False
+    """Whether a client may name the service of all its further requests by CONNECT."""
 
 
 class Connection:
@@ -116,6 +127,10 @@ class Connection:
         while True:
             try:
                 head = await self._read_head()
+            except ConnectAsked as asked:
+                if not await self._connect(asked.head):
+                    return
+                continue
             except BadRequest as error:
                 await self._refuse(error)
                 return
@@ -154,6 +169,10 @@ class Connection:
                     task.limit(self._reactor.now + entrance.head_timeout_s)
                     self._stage = _IN_HEAD
                 data += more
+        except ConnectAsked as asked:
+            self._stage = _BUSY
+            self._received = data[asked.head.end :]
+            raise
         except BadRequest:
             self._received = data
             raise
@@ -164,7 +183,9 @@ class Connection:
             return None
         self._stage = _BUSY
         if entrance.trusts_forwarded:
-            self._forwarded = forwarded(data[: head.end])
+            # Asked for each request: the address may have become another pod's since the last one.
+            caller = entrance.callers.known.get(self._client) or entrance.callers.stranger(self._client)
+            self._forwarded = forwarded(data[: head.end]) if caller.trusted else None
         self._received = data[head.end :] if len(data) != head.end else b""
         return head
 
@@ -203,6 +224,41 @@ class Connection:
                 await task.cancel_children()
         self._count(exchange, route, status, reason)
         return goes_on
+
+    async def _connect(self, head: RequestHead) -> bool:
+        """Answer a CONNECT; from a yes on, all requests of this connection mean the service port that it names.
+
+        No tunnel: what follows is read as requests, each with its policies, and nothing but endpoints is ever called.
+        After a no the connection ends, because bytes behind it were meant for somebody else.
+        Source: RFC 9110, 9.3.6; RFC 9931 (a proxy that refuses CONNECT closes).
+        """
+        entrance, reactor = self.entrance, self._reactor
+        exchange = Exchange(head, WholeBody(b""), self._client, reactor.current, reactor.clock())
+        exchange.caller = entrance.callers.known.get(self._client) or entrance.callers.stranger(self._client)
+        reactor.current.limit(reactor.now + LINGER_S)
+        try:
+            if not entrance.understands_connect:
+                raise ConnectAsked(head)
+            route = entrance.match(head, exchange.caller.namespace)
+        except ProxyError as error:
+            await self._refuse_connect(exchange, error)
+            return False
+        self.entrance = replace(
+            entrance, match=lambda _head, namespace: entrance.match(head, namespace), understands_connect=False
+        )
+        entrance.stats.connects += 1
+        await self._channel.send(ESTABLISHED)
+        if entrance.access_log is not None:
+            entrance.access_log(exchange, route, 200, "", reactor.clock() - exchange.started)
+        return True
+
+    async def _refuse_connect(self, exchange: Exchange, error: ProxyError) -> None:
+        if isinstance(error, UnknownService):
+            error = ConnectRefused(f"CONNECT reaches HTTP ports of services in the mesh and nothing else: {error}")
+        self._count(exchange, None, error.status, error.reason)
+        with suppress(ProxyError):
+            await self._channel.send(self._reply.refusal(error, b""))
+            await self._linger()
 
     def _body(self, head: RequestHead) -> WholeBody | ReceivedBody:
         if head.length == 0:

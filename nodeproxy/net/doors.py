@@ -126,9 +126,10 @@ class VirtualDoors:
         def match(_head: object, _namespace: str) -> Route:
             return self._table().at(self._owner.get(address, key), port)
 
+        entrance = replace(self._entrance, match=match, understands_connect=False)
         sock = self._kept.opened((PURPOSE, *address), lambda: bound(address))
         try:
-            return Listener(self._door, self._reactor, sock, replace(self._entrance, match=match))
+            return Listener(self._door, self._reactor, sock, entrance)
         except BaseException:
             self._kept.closed((PURPOSE, *address))
             sock.close()

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from nodeproxy.capacity import SUPERVISOR_RESERVE, open_files
 from nodeproxy.net.kept import Kept
 from nodeproxy.net.listener import bound
-from nodeproxy.settings import Settings, split_address
+from nodeproxy.setting_text import split_address
+from nodeproxy.settings import Settings
 
 
 class CannotListen(Exception):

@@ -140,15 +140,15 @@ class Upstream:
     def _response(self, exchange: Exchange, endpoint: Endpoint, answer: "Answer") -> Response:
         head, data = answer.head, answer.data
         length = head.length
+        lines = head.head + self.via[head.minor]
+        if not head.dated:  # RFC 9110, 6.6.1
+            lines += date_line(time())
         if exchange.head.method == b"HEAD" or head.status in (204, 304):
             if head.status == 204 and length not in (0, UNTIL_CLOSE):
                 # RFC 9112, 6.3: it ends with its head. What it announced may still come: nothing else does from there.
                 answer.over(endpoint, reusable=False)
-                return Response(204, head.head, 0)
+                return Response(204, lines, 0)
             length = 0
-        lines = head.head + self.via[head.minor]
-        if not head.dated:
-            lines += date_line(time())
         end = head.end + length
         if length >= 0 and len(data) >= end:
             answer.over(endpoint, reusable=len(data) == end)

@@ -104,7 +104,7 @@ class UntilClose:
 class Chunked:
     """The chunked transfer coding, without its extensions. Source: RFC 9112, 7.1.
 
-    `lenient` takes blanks behind a chunk's size, as nginx and HAProxy do: for responses only, whose next reader is sent
+    `lenient` takes blanks behind a chunk's size: for responses only, whose next reader is sent
     sizes of our own making.
     """
 

@@ -18,6 +18,7 @@ STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]
 BLANK_BEFORE_COLON = re.compile(rb"((?<=\r\n)" + TOKEN + rb")[ \t]++:")
 FIELDS = re.compile(rb"(?:" + FIELD + rb")*+")
 HOST = re.compile(AUTHORITY)
+CONNECT_TARGET = re.compile(rb"(?:[A-Za-z0-9._\-]++|\[[0-9A-Fa-f:.]++\]):([0-9]{1,5})")
 ABSOLUTE = re.compile(rb"http://(" + AUTHORITY + rb")([/?].*+)?", re.IGNORECASE | re.DOTALL)
 
 # The beginning of a head, as far as bytes and line ends tell. What does not match never becomes a head: it is refused

@@ -67,6 +67,17 @@ class RequestHead(NamedTuple):
     """Where the body begins in the scanned bytes."""
 
 
+class ConnectAsked(MethodNotSupported):
+    """A well-formed CONNECT. It is refused wherever nobody makes more of it than a request that is not supported."""
+
+    def __init__(self, head: RequestHead) -> None:
+        super().__init__(
+            "CONNECT is understood once per connection, at the proxy's own address; send the request itself"
+        )
+        self.head = head
+        """Its target is the authority; there is nothing of it to send on."""
+
+
 class ResponseHead(NamedTuple):
     """A response's head, understood."""
 
@@ -89,6 +100,7 @@ def scan_request(data: bytes, limits: HeadLimits) -> RequestHead | None:
 
     Raises:
         BadRequest: it is not well-formed, ambiguous or beyond `limits`; the subclass names the status.
+        ConnectAsked: it is a CONNECT.
 
     Source: RFC 9112, 3, 5 and 6.3.
     """
@@ -122,7 +134,7 @@ def _understood(start: re.Match[bytes], data: bytes, minor: int) -> RequestHead:
         onward = b"Host: \r\n" + onward
     target = start[2]
     if method == b"CONNECT":
-        raise MethodNotSupported("the mesh opens no tunnels; call http://<service>.<namespace>.mesh/ itself")
+        raise ConnectAsked(_connect(target, minor, found, len(data)))
     if not target.startswith(b"/"):
         target, authority = _other_form(method, target)
         if authority:
@@ -201,12 +213,6 @@ def without(fields: bytes, names: Container[bytes]) -> bytes:
     """The lines of `fields` but those called one of `names`, which are in lower case."""
     # Not an expression made of the names: a client chooses them, and compiling thousands takes a third of a second.
     return grammar.FIELD_LINE.sub(lambda line: b"" if line[1].lower() in names else line[0], fields)
-
-
-def field(head: bytes, name: bytes) -> bytes | None:
-    """The value of the first field called `name` in `head`, in any case; None when there is none."""
-    match = re.search(rb"(?i)\n" + re.escape(name) + rb":[ \t]*+([^\r]*+)\r\n", head)
-    return match[1].rstrip(b" \t") if match else None
 
 
 def _fields_end(data: bytes, start: int) -> int:
@@ -318,6 +324,16 @@ def _other_form(method: bytes, target: bytes) -> tuple[bytes, bytes]:
         raise BadRequest("a target is a path, or http://<name>/<path>")
     path = match[2] or (b"*" if method == b"OPTIONS" else b"/")
     return (path if path[:1] in b"/*" else b"/" + path), match[1]
+
+
+def _connect(target: bytes, minor: int, found: dict[bytes, list[bytes]], end: int) -> RequestHead:
+    """The head of a CONNECT. Source: RFC 9110, 9.3.6; RFC 9112, 3.2.3 (authority-form)."""
+    match = grammar.CONNECT_TARGET.fullmatch(target)
+    if match is None or not 0 < int(match[1]) < 65536:
+        raise BadRequest("the target of CONNECT is <name>:<port>")
+    if _length(found, minor, BadRequest):
+        raise BadRequest("CONNECT with a body: what follows its head are the next requests")
+    return RequestHead(b"CONNECT", target, minor, target, 0, True, False, b"", False, (), b"", end)
 
 
 def _replace_host(onward: bytes, authority: bytes) -> bytes:

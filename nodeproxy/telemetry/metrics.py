@@ -75,6 +75,9 @@ class WorkerCollector(Collector):
             "nodeproxy_client_connections_closed_for_room", "Idle clients that made way.", worker.closed_for_room
         )
         yield from self._of_room()
+        yield CounterMetricFamily(
+            "nodeproxy_connects", "CONNECTs accepted; refused ones are requests.", worker.connects
+        )
         yield CounterMetricFamily("nodeproxy_unexpected_errors", "Bugs: see the log.", worker.bugs)
         yield CounterMetricFamily("nodeproxy_updates", "Updates put in force.", worker.updates)
         yield CounterMetricFamily("nodeproxy_updates_refused", "Updates not put in force.", worker.updates_refused)

@@ -32,14 +32,24 @@ class WorkerStats:
     """The numbers of one worker that belong to no service."""
 
     __slots__ = (
-        "accepted", "bugs", "closed_for_room", "connections", "log_lines_lost", "shortages", "unrouted", "updates",
+        "accepted",
+        "bugs",
+        "closed_for_room",
+        "connections",
+        "connects",
+        "log_lines_lost",
+        "shortages",
+        "unrouted",
+        "updates",
         "updates_refused",
-    )  # fmt: skip
+    )
 
     def __init__(self) -> None:
         self.accepted = 0
         self.connections = 0
         """Client connections open now."""
+        self.connects = 0
+        """Clients that have named the service of all their further requests by CONNECT."""
         self.closed_for_room = 0
         """Idle clients that made way for new ones."""
         self.shortages = dict.fromkeys(SHORTAGES, 0)

@@ -98,6 +98,7 @@ class World:
             "trusts_forwarded": False,
             "access_log": lambda *line: self.log.append(line),
             "draining": lambda: self.draining,
+            "understands_connect": True,
         }
         return Entrance(**{**parts, **changes})
 

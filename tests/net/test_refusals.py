@@ -15,7 +15,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         (b"PRI * HTTP/2.0\r\n\r\n", 505),
         (b"GET /" + b"a" * 9000, 414),
         (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 200, 431),
-        (b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n", 501),
+        (b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n", 403),
     ],
 )
 async def test_what_is_no_request_is_refused_and_nothing_forwarded(world, sent, status):

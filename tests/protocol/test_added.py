@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodeproxy.protocol.added import VIA, Adder, Forwarded, forwarded, new_trace
+from nodeproxy.protocol.added import VIA, Adder, Forwarded, element, forwarded, new_trace
 from nodeproxy.protocol.head import HeadLimits, scan_request
 
 TRACE = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -48,6 +48,12 @@ def test_no_second_trace_begins_in_a_request_that_has_one(fields):
     assert b"traceparent" not in Adder(random.Random(1), 1.0)(head, "10.0.0.1")
 
 
+def test_no_trace_begins_beside_a_tracestate():
+    head = head_of(b"GET / HTTP/1.1\nHost: a\nTraceState: a=1\n\n")
+
+    assert b"traceparent" not in Adder(random.Random(1), 1.0)(head, "10.0.0.1")
+
+
 def test_the_lines_are_whole():
     add = Adder(random.Random(1), 0.0, VIA)
     received = b"POST / HTTP/1.1\nHost: a.b.mesh:81\ntraceparent: " + TRACE + b"\nTransfer-Encoding: chunked\n\n"
@@ -64,7 +70,7 @@ def test_what_a_trusted_client_says():
     said = forwarded(b"GET / HTTP/1.1\r\nx-forwarded-for: 1.1.1.1, 2.2.2.2 \r\nX-Forwarded-Host: edge\r\n\r\n")
     add = Adder(random.Random(1), 0.0)
 
-    assert said == Forwarded(b"1.1.1.1, 2.2.2.2", b"", b"edge")
+    assert said == Forwarded(b"1.1.1.1, 2.2.2.2", b"", b"edge", b"", b"")
     assert add(head_of(b"GET / HTTP/1.1\nHost: a\n\n"), "10.0.0.1", said).startswith(
         b"X-Forwarded-For: 1.1.1.1, 2.2.2.2, 10.0.0.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: edge\r\n"
     )
@@ -73,13 +79,44 @@ def test_what_a_trusted_client_says():
 def test_a_trusted_client_that_says_nothing_is_as_any_other():
     add, head = Adder(random.Random(1), 0.0), head_of(b"GET / HTTP/1.1\nHost: a\ntraceparent: " + TRACE + b"\n\n")
 
-    assert add(head, "10.0.0.1", forwarded(head.head)) == add(head, "10.0.0.1")
+    assert add(head, "10.0.0.1", forwarded(head.head + b"\r\n")) == add(head, "10.0.0.1")
 
 
-def test_of_several_forwarded_fields_with_one_name_the_first_counts():
-    fields = b"x-FORWARDED-proto:\thttps \r\nX-Forwarded-Proto: http\r\nX-Forwarded-Protocol: x\r\n"
+def test_several_lines_of_a_field_are_one_in_their_order_and_no_other_field_is_among_them():
+    fields = (
+        b"x-FORWARDED-proto:\thttps \r\nX-Forwarded-Proto:\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Protocol: x\r\n"
+    )
+    twins = b"x_forwarded_for: 1\r\nX-Real_IP: 2\r\nA: \tx-real-ip: 3\r\n"
 
-    assert forwarded(b"GET / HTTP/1.1\r\n" + fields + b"\r\n") == Forwarded(b"", b"https", b"")
+    assert forwarded(b"GET / HTTP/1.1\r\n" + fields + twins + b"\r\n") == Forwarded(b"", b"https, http", b"", b"", b"")
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        (b'for="[2001:db8::1]:4711";by=_a', True),
+        (b'for="a\\"b, c"', True),
+        (b"for=1.2.3.4:80", True),
+        (b'for="x', False),
+        (b'for="x\\"', False),
+        (b'for=a, for="x" "', False),
+    ],
+)
+def test_a_forwarded_field_that_would_swallow_what_is_appended_is_left_out(said, kept):
+    assert forwarded(b"GET / HTTP/1.1\r\nForwarded: " + said + b"\r\n\r\n").elements == (said if kept else b"")
+
+
+@pytest.mark.parametrize(
+    ("client", "host", "ours"),
+    [
+        ("10.0.0.1", b"web.shop.mesh", b"for=10.0.0.1;host=web.shop.mesh;proto=http"),
+        ("10.0.0.1", b"web.shop.mesh:81", b'for=10.0.0.1;host="web.shop.mesh:81";proto=http'),
+        ("fd00::1", b"[fd00::2]", b'for="[fd00::1]";host="[fd00::2]";proto=http'),
+        ("10.0.0.1", b"", b"for=10.0.0.1;proto=http"),
+    ],
+)
+def test_the_element_that_is_appended_to_forwarded(client, host, ours):
+    assert element(client, host) == ours
 
 
 def test_the_share_of_requests_that_begin_a_trace_is_the_ratio():

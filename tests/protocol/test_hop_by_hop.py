@@ -2,7 +2,7 @@
 
 import pytest
 
-from nodeproxy.protocol.head import CHUNKED, HeadLimits, field, without
+from nodeproxy.protocol.head import CHUNKED, HeadLimits, without
 
 LIMITS = HeadLimits()
 GET = b"GET / HTTP/1.1\r\n"
@@ -168,15 +168,6 @@ def test_what_is_read_of_a_response_is_not_more_than_its_head(heads):
     head = heads.scan_response(received + split, LIMITS)
 
     assert (head.length, head.persistent, head.end) == (0, True, len(received))
-
-
-def test_the_first_field_of_a_name_has_its_value_without_blanks():
-    head = GET + b"Xa: 0\r\nA: \t1 2\t \r\na: 3\r\nEmpty:\r\n\r\n"
-
-    assert field(head, b"a") == b"1 2"
-    assert field(head, b"EMPTY") == b""
-    assert field(head, b"b") is None
-    assert field(head, b".") is None
 
 
 def test_lines_without_some_names_are_the_others():

@@ -12,7 +12,7 @@ from nodeproxy.errors import (
     TargetTooLong,
     VersionNotSupported,
 )
-from nodeproxy.protocol.head import HeadLimits
+from nodeproxy.protocol.head import ConnectAsked, HeadLimits
 
 LIMITS = HeadLimits()
 HOST = b"Host: web.shop.mesh\r\n"
@@ -63,6 +63,15 @@ MALFORMED = {
     "an absolute target with two Hosts": b"GET http://a/ HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
     "an absolute target with a malformed Host": b"GET http://a/ HTTP/1.1\r\nHost: a b\r\n\r\n",
     "CONNECT without Host": b"CONNECT a:80 HTTP/1.1\r\nA: 1\r\n\r\n",
+    "CONNECT to no port": b"CONNECT a HTTP/1.1\r\n" + HOST + b"\r\n",
+    "CONNECT to port 0": b"CONNECT a:0 HTTP/1.1\r\n" + HOST + b"\r\n",
+    "CONNECT beyond the ports": b"CONNECT a:65536 HTTP/1.1\r\n" + HOST + b"\r\n",
+    "CONNECT to a path": b"CONNECT /a:1 HTTP/1.1\r\n" + HOST + b"\r\n",
+    "CONNECT to a URL": b"CONNECT http://a:80/ HTTP/1.1\r\n" + HOST + b"\r\n",
+    "CONNECT with user information": b"CONNECT u@a:80 HTTP/1.1\r\n" + HOST + b"\r\n",
+    "CONNECT with a body": b"CONNECT a:80 HTTP/1.1\r\n" + HOST + b"Content-Length: 1\r\n\r\n",
+    "CONNECT with chunks": b"CONNECT a:80 HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n",
+    "CONNECT with two lengths": b"CONNECT a:80 HTTP/1.1\r\n" + HOST + b"Content-Length: 0\r\nContent-Length: 0\r\n\r\n",
     "two Hosts in HTTP/1.0": b"GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n",
     "no Host": b"GET / HTTP/1.1\r\nA: 1\r\n\r\n",
     "two Hosts": START + b"host: other\r\n\r\n",
@@ -118,7 +127,7 @@ def test_what_is_malformed_or_ambiguous_is_refused(heads, received):
 @pytest.mark.parametrize(
     ("received", "error"),
     [
-        (b"CONNECT a:1 HTTP/1.1\r\n" + HOST + b"\r\n", MethodNotSupported),
+        (b"CONNECT a:1 HTTP/1.1\r\n" + HOST + b"\r\n", ConnectAsked),
         (b"GET / HTTP/2.0\r\n" + HOST + b"\r\n", VersionNotSupported),
         (b"GET / HTTP/1.2\r\n" + HOST + b"\r\n", VersionNotSupported),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", VersionNotSupported),

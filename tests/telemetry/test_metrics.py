@@ -105,6 +105,7 @@ def test_a_route_tells_each_of_its_numbers(name, value):
     [
         ("nodeproxy_client_connections", "connections"),
         ("nodeproxy_client_connections_accepted_total", "accepted"),
+        ("nodeproxy_connects_total", "connects"),
         ("nodeproxy_unexpected_errors_total", "bugs"),
         ("nodeproxy_updates_total", "updates"),
         ("nodeproxy_updates_refused_total", "updates_refused"),
@@ -146,7 +147,7 @@ def test_every_family_is_ours_and_says_what_it_is():
 def test_a_mesh_without_services_can_be_asked():
     sources = Sources(WorkerStats(), lambda: iter(()), lambda: None, (), [], tuple, lambda: ROOM)
 
-    assert sum(len(family.samples) for family in WorkerCollector(sources).collect()) == 15
+    assert sum(len(family.samples) for family in WorkerCollector(sources).collect()) == 16
 
 
 def test_room_for_clients_and_what_could_not_be_opened_are_told():
