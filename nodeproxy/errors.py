@@ -132,6 +132,13 @@ class UnknownCaller(ProxyError):
     reason = "unknown-caller"
 
 
+class OutOfDescriptors(ProxyError):
+    """This process can open no socket: its own limit is reached, whichever endpoint is tried."""
+
+    status = 503
+    reason = "out-of-descriptors"
+
+
 class NoEndpoints(ProxyError):
     """The service is known and nothing stands behind it."""
 

@@ -85,7 +85,11 @@ class Settings(BaseSettings):
     head_limit_bytes: int = Field(64 * 1024, ge=1024, le=64 * 1024, description="of a request or response head")
     head_limit_fields: int = Field(100, ge=10, description="of a request or response head")  # Envoy's, Apache's
     line_limit_bytes: int = Field(8 * 1024, ge=256, le=64 * 1024, description="of a request line")  # Apache's, nginx's
-    connections_most: int = Field(16384, ge=1, description="client connections per worker; then accepting waits")
+    connections_most: int = Field(
+        16384,
+        ge=1,
+        description="client connections per worker, fewer where open files are few; then idle ones make way",
+    )
     drain_timeout_s: Positive = Field(25.0, description="for requests under way at SIGTERM")  # inside kubelet's 30 s
 
     @model_validator(mode="after")

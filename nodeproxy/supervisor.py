@@ -17,6 +17,7 @@ from pathlib import Path
 
 import trio
 
+from nodeproxy.capacity import raise_open_files
 from nodeproxy.child import Child
 from nodeproxy.net import kept
 from nodeproxy.net.sockets import CannotListen, opened
@@ -103,6 +104,13 @@ class Supervisor:
                 os.kill(child.pid, number)
 
     def _start_discovery(self) -> int:
+        try:
+            return self._forked_discovery()
+        except OSError as error:  # no descriptor, no memory, too many processes: later there may be
+            log.error("discovery cannot run", extra={"error": str(error)})
+            return 0
+
+    def _forked_discovery(self) -> int:
         settings = self._settings
         command = [
             sys.executable, "-m", "discovery", "serve", "--source", settings.discovery, "--socket", self._socket_path,
@@ -117,20 +125,23 @@ class Supervisor:
         # Its stdin ends with us, and so does it, however we die.
         if self._lifeline >= 0:
             os.close(self._lifeline)
+            self._lifeline = -1
         reading, self._lifeline = os.pipe()
-        process = subprocess.Popen(command, stdin=reading, preexec_fn=_unblock_signals)  # no threads here
-        os.close(reading)
+        try:
+            process = subprocess.Popen(command, stdin=reading, preexec_fn=_unblock_signals)  # no threads here
+        finally:
+            os.close(reading)
         process.returncode = 0  # reaped by us, with the others
         return process.pid
 
     def _start_worker(self, index: int) -> int:
         try:
             sockets = self._sockets[index] = self._sockets.get(index) or opened(self._settings, index)
-        except CannotListen as error:  # it could before
+            parent = os.getpid()
+            pid = os.fork()
+        except (CannotListen, OSError) as error:  # it could before
             log.error("worker cannot run", extra={"worker": index, "error": str(error)})
             return 0
-        parent = os.getpid()
-        pid = os.fork()
         if pid:
             return pid
         status = 1
@@ -160,6 +171,7 @@ def run(settings: Settings) -> int:
     Raises:
         CannotListen: see Supervisor.
     """
+    raise_open_files()
     if settings.run_dir:
         Path(settings.run_dir).mkdir(parents=True, exist_ok=True)
         return Supervisor(settings, Path(settings.run_dir)).run()

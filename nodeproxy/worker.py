@@ -6,16 +6,18 @@ import random
 import signal
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from ipaddress import ip_network
 from math import inf
 from pathlib import Path
+from typing import TypeVar
 
 import trio
 from prometheus_client import CollectorRegistry
 
+from nodeproxy.capacity import ADMIN_MOST, Capacity, open_files
 from nodeproxy.live import Live, Makers
 from nodeproxy.mesh.balance import chooser
 from nodeproxy.mesh.callers import Callers
@@ -26,6 +28,7 @@ from nodeproxy.mesh.wire import Update, keys_of
 from nodeproxy.net.connection import Entrance
 from nodeproxy.net.doors import VirtualDoors
 from nodeproxy.net.dormant import Changes, Dormant, Waking
+from nodeproxy.net.idle import IdleConnections
 from nodeproxy.net.listener import Door, Listener, bound, bound_datagrams
 from nodeproxy.net.reactor import LAG_BOUNDS_S, Reactor
 from nodeproxy.net.roster import Roster
@@ -35,7 +38,7 @@ from nodeproxy.node.admin import Admin
 from nodeproxy.node.awakening import Awakening
 from nodeproxy.node.debug import overview
 from nodeproxy.node.dns_server import Knowledge, serve_dns
-from nodeproxy.node.probes import Target, probe_all
+from nodeproxy.node.probes import Probing, Target, probe_all
 from nodeproxy.node.subscriber import subscribe
 from nodeproxy.policies.block import Block
 from nodeproxy.policies.exchange import Exchange, Handler, Tools
@@ -48,12 +51,15 @@ from nodeproxy.setting_text import split_address, split_sources
 from nodeproxy.settings import Settings, own_addresses, own_ranges, ready_file
 from nodeproxy.table import Route
 from nodeproxy.telemetry.accesslog import AccessLines
-from nodeproxy.telemetry.metrics import RouteNumbers, Sources, WorkerCollector
+from nodeproxy.telemetry.metrics import Room, RouteNumbers, Sources, WorkerCollector
 from nodeproxy.telemetry.stats import RouteStats, WorkerStats
 
 FLUSH_EVERY_S = 0.1
+RETRY_S = 1.0  # until what could not be opened is tried again
+ADMIN_IDLE_S = 120.0  # twice the longest interval of usual scrapes
 IDLE_GRACE_S = 1.0  # of draining, for idle clients
 REVIEW_EVERY_S = 30.0  # how precisely long unused services are noticed
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
@@ -73,7 +79,9 @@ class Worker:
         self._reactor = Reactor(on_error=self._bug)
         self._limits = HeadLimits(settings.head_limit_bytes, settings.head_limit_fields, settings.line_limit_bytes)
         self._draining = False
-        self._roster = Roster(self._reactor, own_addresses(settings))
+        self._capacity = Capacity(open_files(), settings.connections_most)
+        idle = IdleConnections(self._capacity.shared, self._stats.shortages)
+        self._roster = Roster(self._reactor, idle, own_addresses(settings))
         self._changes = Changes(self._reactor)
         self._live = Live(
             Makers(self._upstream, self._dormant, self._tools),
@@ -84,21 +92,25 @@ class Worker:
         )
         self._waking = Waking(self._reactor, self._changes, self._live.demand.want, self._awake)
         self._awakening = Awakening(self._live)
-        self._door = Door(self._reactor, settings.connections_most, self._bug)
+        self._door = Door(self._reactor, self._capacity.clients_most(0), self._bug)
+        self._admin_door = Door(self._reactor, ADMIN_MOST, self._bug)
         self._lines = AccessLines(settings.access_log, self._stats, time.time)
         self._entrance = self._clients_entrance()
-        self._virtual = VirtualDoors(self._reactor, self._door, self._entrance, sockets.kept, lambda: self._live.table)
+        self._virtual = VirtualDoors(self._door, self._entrance, sockets.kept, lambda: self._live.table, self._capacity)
         self._admin = self._admin_entrance()
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then drain."""
-        admin = Listener(self._door, self._reactor, self._sockets.admin, self._admin)
+        if self._door.most < self._settings.connections_most:
+            few = {"open_files": self._capacity.files, "connections_most": self._door.most}
+            log.warning("fewer client connections than set, for want of open files", extra=few)
+        admin = Listener(self._admin_door, self._reactor, self._sockets.admin, self._admin)
         gc.collect()
         gc.freeze()  # what start-up made stays; the collector need not look at it again
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._reactor.run)
             nursery.start_soon(subscribe, self._socket_path, self._install, self._refused, self._live.demand)
-            nursery.start_soon(probe_all, self._probe_targets, self._random.random)
+            nursery.start_soon(probe_all, self._probe_targets, Probing(self._random.random, self._stats.shortages))
             nursery.start_soon(self._flush_for_ever)
             nursery.start_soon(self._review_demand)
             nursery.start_soon(self._open)
@@ -116,8 +128,8 @@ class Worker:
         if self._draining:
             return
         self._main = Listener(self._door, self._reactor, self._sockets.main, self._entrance)
-        dns = self._dns_sockets() if self._settings.dns else None
-        self._ready_file.touch()
+        dns = await self._retried(self._dns_sockets) if self._settings.dns else None
+        await self._retried(self._ready_file.touch)
         if dns:
             knowledge = Knowledge(lambda: self._live.table, self._awakening.want, self._awakening.until_awake)
             with self._dns_scope:
@@ -129,6 +141,18 @@ class Worker:
         stream = kept.opened(("dns-tcp", *address), lambda: bound(address))
         kept.flush()
         return datagrams, stream
+
+    async def _retried(self, opening: Callable[[], T]) -> T:
+        """What `opening` returns, once it can: for want of a descriptor no worker ends."""
+        told = False
+        while True:
+            try:
+                return opening()
+            except OSError as error:
+                if not told:
+                    log.warning("cannot be opened; trying again", extra={"error": str(error)})
+                told = True
+            await trio.sleep(RETRY_S)
 
     async def _drain(self) -> None:
         """Accept nobody, let requests under way end, tell idle clients to go.
@@ -145,7 +169,7 @@ class Worker:
         self._virtual.close()
         log.info("draining", extra={"connections": len(self._door.connections)})
         with trio.move_on_after(self._settings.drain_timeout_s):
-            while any(connection.entrance is not self._admin for connection in self._door.connections):
+            while self._door.connections:
                 if self._reactor.clock() >= hang_up_at:
                     for connection in list(self._door.connections):
                         connection.hang_up()
@@ -176,7 +200,9 @@ class Worker:
         """The entrance whose only service are the admin pages."""
         registry = CollectorRegistry(auto_describe=False)
         lag, policy_maps = self._reactor.lag, lambda: self._live.policy_maps
-        sources = Sources(self._stats, self._route_numbers, self._table_age_s, LAG_BOUNDS_S, lag, policy_maps)
+        sources = Sources(
+            self._stats, self._route_numbers, self._table_age_s, LAG_BOUNDS_S, lag, policy_maps, self._room
+        )
         registry.register(WorkerCollector(sources))
         handler = Admin(registry, lambda: self._main is not None and not self._draining, self._debug)
         service = Service(namespace="", name="admin", ports=(Port(number=0),))
@@ -185,7 +211,11 @@ class Worker:
         def match(_head: RequestHead, _namespace: str) -> Route:
             return route
 
-        return replace(self._entrance, match=match, access_log=None, understands_connect=False)
+        idle_s = min(self._settings.client_idle_timeout_s, ADMIN_IDLE_S)
+        return replace(self._entrance, match=match, access_log=None, understands_connect=False, idle_timeout_s=idle_s)
+
+    def _room(self) -> Room:
+        return Room(self._capacity.files, self._door.most, self._virtual.unserved)
 
     def _debug(self) -> bytes:
         return overview(self._live, self._reactor.clock())

@@ -10,7 +10,8 @@ import socket
 from contextlib import suppress
 from typing import Protocol
 
-from nodeproxy.errors import ClientGone, ConnectFailed, ProxyError
+from nodeproxy.capacity import is_shortage
+from nodeproxy.errors import ClientGone, ConnectFailed, OutOfDescriptors, ProxyError
 from nodeproxy.net.reactor import Reactor
 from nodeproxy.net.task import Task, park
 
@@ -148,6 +149,21 @@ class SocketChannel:
                 self.writer = self.reactor.current
                 await park()
 
+    @property
+    def number(self) -> int:
+        """Its descriptor: the lowest that was free when it was opened."""
+        return self._sock.fileno()
+
+    def has_input(self) -> bool:
+        """Whether there is something to read: bytes, an end or an error."""
+        try:
+            self._sock.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return True
+
     def half_close(self) -> None:
         """See Channel."""
         with suppress(OSError):  # it is gone already: its end is seen by whoever reads
@@ -171,23 +187,31 @@ async def connect(reactor: Reactor, address: tuple[str, int], broken: type[Proxy
     """A connection to `address`; the current task waits for it.
 
     Raises:
-        ConnectFailed: refused, unreachable, or no descriptor left.
+        ConnectFailed: refused or unreachable.
+        OutOfDescriptors: this process may open no more sockets.
         DeadlinePassed: the task's deadline came first.
     """
     try:
         sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
     except OSError as error:
-        raise ConnectFailed(f"no socket: {error}; check the limit of open files") from error
+        if not is_shortage(error):  # IPv6 where the machine has none
+            raise ConnectFailed(f"no socket: {error}") from error
+        raise OutOfDescriptors(f"no socket: {error}; raise the limit of open files") from error
     sock.setblocking(False)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     failure = sock.connect_ex(address)
-    channel = SocketChannel(reactor, sock, broken)
+    try:
+        channel = SocketChannel(reactor, sock, broken)
+    except OSError as error:
+        sock.close()
+        raise OutOfDescriptors(f"socket not watched: {error}; see fs.epoll.max_user_watches") from error
     channel.readable = channel.writable = False
     channel.writer = reactor.current
     try:
-        while not channel.writable:
-            await park()
-        failure = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if failure in (0, errno.EINPROGRESS):  # else it has failed already, as without a free port
+            while not channel.writable:
+                await park()
+            failure = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if failure:
             raise ConnectFailed(f"{address[0]}:{address[1]}: {errno.errorcode.get(failure, failure)}")
     except BaseException:

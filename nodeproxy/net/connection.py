@@ -31,9 +31,12 @@ from nodeproxy.table import Route
 from nodeproxy.telemetry.stats import RouteStats, WorkerStats
 
 IN_A_ROW = 16  # pipelined requests answered without waiting before others get a turn
+DRIPS_S = 1.0  # for a whole head, once others wait to be let in
+USED_S = 2.0  # idle clients' advantage over clients that have sent no request, once others wait to be let in
 LINGER_S = 2.0  # for the client to read what it was told before its unread bytes turn it into a reset; nginx: 5 s
 LINGER_BYTES = 1024 * 1024
 ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"  # RFC 9110, 9.3.6: without any framing
+_IDLE, _IN_HEAD, _BUSY = range(3)  # what a connection waits for: a request, the rest of its head, anything else
 
 
 class AccessLog(Protocol):
@@ -76,20 +79,47 @@ class Connection:
         self._request_body: ReceivedBody | None = None  # that has not been read to its end
         self._forwarded: Forwarded | None = None  # of this request, from a client that is trusted with it
         self._reply = Reply(channel)
-        self._idle = True
+        self._stage = _IDLE
+        self.idle_since_seen = -inf
+        """For `Clients`: its `idle_since` when it was last looked at."""
 
     @property
     def idle(self) -> bool:
         """Whether it waits for a request of which nothing has come."""
-        return self._idle and not self._received
+        return self._stage == _IDLE and not self._received
+
+    def idle_since(self, deadline: float) -> float:
+        """Since when it has been of no use, monotonic seconds; infinite where it is.
+
+        `deadline` is its task's. A head that drips for longer than DRIPS_S counts from its first byte. A client that
+        has been answered is likely to ask again, and counts as idle for USED_S less than one that has never asked: a
+        flood of connections that say nothing does not end those in use.
+        """
+        entrance = self.entrance
+        if self.idle:
+            return deadline - entrance.idle_timeout_s + (USED_S if self._reply.began else 0.0)
+        if self._stage == _IN_HEAD:
+            began = deadline - entrance.head_timeout_s
+            return began if self._reactor.now - began >= DRIPS_S else inf
+        return inf
+
+    def make_way(self) -> bool:
+        """Close it for others to come in, unless its next request is here already."""
+        if self._channel.closed or self._channel.has_input():
+            return False
+        self._hang_up()
+        return True
 
     def hang_up(self) -> None:
         """Close it now if it is idle; a request that crosses it on the wire is safe to send again."""
         if self.idle:
-            waiting = self._channel.reader
-            self._channel.close()
-            if waiting is not None:
-                waiting.interrupt(ClientGone("hung up on"))
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        waiting = self._channel.reader
+        self._channel.close()
+        if waiting is not None:
+            waiting.interrupt(ClientGone("hung up on"))
 
     async def serve(self) -> None:
         """Answer requests until the connection is over."""
@@ -121,7 +151,7 @@ class Connection:
         data = more = self._received
         scanned = 0
         task.limit(self._reactor.now + (entrance.head_timeout_s if data else entrance.idle_timeout_s))
-        self._idle = True
+        self._stage = _IN_HEAD if data else _IDLE
         try:
             while True:
                 # A head ends with a line feed; one that drips is not scanned again for every byte of it.
@@ -137,10 +167,10 @@ class Connection:
                     return None
                 if not data:
                     task.limit(self._reactor.now + entrance.head_timeout_s)
-                    self._idle = False
+                    self._stage = _IN_HEAD
                 data += more
         except ConnectAsked as asked:
-            self._idle = False
+            self._stage = _BUSY
             self._received = data[asked.head.end :]
             raise
         except BadRequest:
@@ -151,7 +181,7 @@ class Connection:
             if data:
                 raise HeadTimeout(f"no whole head within {entrance.head_timeout_s:g} s of its first byte") from None
             return None
-        self._idle = False
+        self._stage = _BUSY
         if entrance.trusts_forwarded:
             # Asked for each request: the address may have become another pod's since the last one.
             caller = entrance.callers.known.get(self._client) or entrance.callers.stranger(self._client)

@@ -1,8 +1,9 @@
 """One endpoint as this worker knows it: its load, its health, its idle connections."""
 
-from nodeproxy.errors import ConnectFailed, ConnectionLost, DeadlinePassed
+from nodeproxy.errors import ConnectFailed, ConnectionLost, DeadlinePassed, OutOfDescriptors
 from nodeproxy.mesh.health import Health, connect_failed, connected
 from nodeproxy.net.channel import SocketChannel, connect
+from nodeproxy.net.idle import IdleConnections
 from nodeproxy.net.reactor import Reactor
 
 IDLE_MOST = 256  # per endpoint and worker; more at once are served, then closed
@@ -12,9 +13,11 @@ IDLE_S = 60.0  # nginx's keepalive_timeout; shorter than that of most servers, s
 class Endpoint:
     """An address that requests may be sent to. Lives as long as it is in its service."""
 
-    __slots__ = ("_gone", "_idle", "_reactor", "_sweeping", "active", "address", "distance", "health", "name")
+    __slots__ = (
+        "_all_idle", "_gone", "_idle", "_reactor", "_sweeping", "active", "address", "distance", "health", "name"
+    )  # fmt: skip
 
-    def __init__(self, reactor: Reactor, address: tuple[str, int]) -> None:
+    def __init__(self, reactor: Reactor, address: tuple[str, int], all_idle: IdleConnections) -> None:
         self.address = address
         self.name = f"[{address[0]}]:{address[1]}" if ":" in address[0] else f"{address[0]}:{address[1]}"
         self.active = 0
@@ -23,6 +26,7 @@ class Endpoint:
         """See `model.Endpoint.distance`."""
         self.health = Health()
         self._reactor = reactor
+        self._all_idle = all_idle
         self._idle: list[SocketChannel] = []
         self._gone = False
         self._sweeping = False
@@ -54,6 +58,7 @@ class Endpoint:
         self._idle.append(channel)
         if not self._sweeping:
             self._sweeping = True
+            self._all_idle.add(self)
             self._reactor.call_at(self._reactor.now + IDLE_S, self._sweep)
 
     async def connect(self, within_s: float) -> SocketChannel:
@@ -61,26 +66,46 @@ class Endpoint:
 
         Raises:
             ConnectFailed: none in `within_s` seconds (0: no limit of its own); the endpoint is ejected for a while.
+            OutOfDescriptors: this process may open no more sockets, which is no fault of the endpoint's.
         """
         task = self._reactor.current
         outer = task.deadline
         if within_s:
             task.limit(min(outer, self._reactor.now + within_s))
         try:
-            channel = await connect(self._reactor, self.address, ConnectionLost)
+            channel = await self._connected()
         except DeadlinePassed as error:
             task.limit(outer)
             if self._reactor.now >= outer:
                 raise  # the request had no more time than that: no fault of the endpoint's
             connect_failed(self.health, self._reactor.now)
             raise ConnectFailed(f"{self.name}: no answer within {within_s:g} s") from error
-        except ConnectFailed:
+        except (ConnectFailed, OutOfDescriptors) as error:
             task.limit(outer)
-            connect_failed(self.health, self._reactor.now)
+            if isinstance(error, ConnectFailed):
+                connect_failed(self.health, self._reactor.now)
             raise
         task.limit(outer)
         connected(self.health)
+        self._all_idle.opened(channel.number)
         return channel
+
+    async def _connected(self) -> SocketChannel:
+        try:
+            return await connect(self._reactor, self.address, ConnectionLost)
+        except OutOfDescriptors:
+            if not self._all_idle.short():
+                raise
+        for _ in range(2):  # its descriptor is free when this turn is over, which may have begun with this task's event
+            await self._reactor.rest()
+        return await connect(self._reactor, self.address, ConnectionLost)
+
+    def close_oldest(self) -> bool:
+        """See `idle.Pool`."""
+        if not self._idle:
+            return False
+        self._idle.pop(0).close()
+        return True
 
     def leave(self) -> None:
         """It is not in the service any more: idle connections close now, those in use after their response."""
@@ -100,5 +125,7 @@ class Endpoint:
             channel.close()
             self._idle.remove(channel)
         self._sweeping = bool(self._idle)
-        if self._idle:
+        if not self._idle:
+            self._all_idle.remove(self)
+        else:
             self._reactor.call_at(self._idle[0].idle_since + IDLE_S, self._sweep)

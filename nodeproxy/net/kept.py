@@ -26,10 +26,13 @@ _keys = msgspec.json.Decoder(list[Key])
 class Kept:
     """One worker's sockets. Made by the supervisor; the worker has its own copy from the fork on.
 
+    The supervisor holds no sockets whose descriptor is not below `ceiling`: it needs some to start processes with.
+
     The supervisor calls `receive`; the worker `begin`, then `opened`, `left`, `closed` and `flush`; both `close`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ceiling: int = 1 << 30) -> None:
+        self._ceiling = ceiling
         self._sockets: dict[Key, socket.socket] = {}
         self._opened: dict[Key, socket.socket] = {}
         self._supervisor, self._worker = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -58,7 +61,11 @@ class Kept:
                 for key in keys:  # opened anew or closed: the one in hand is over
                     if key in self._sockets:
                         self._sockets.pop(key).close()
-                self._sockets |= {key: socket.socket(fileno=number) for key, number in zip(keys, numbers, strict=False)}
+                for key, number in zip(keys, numbers, strict=False):  # without descriptors fewer come than were sent
+                    if number < self._ceiling:
+                        self._sockets[key] = socket.socket(fileno=number)
+                    else:
+                        os.close(number)
 
     def begin(self) -> None:
         """In a worker that has just been forked: what it sends is the supervisor's to receive."""

@@ -64,22 +64,30 @@ class Reactor:
         self._nap: trio.CancelScope | None = None
 
     def watch(self, sock: socket.socket, watcher: Watcher, events: int = EDGES) -> None:
-        """Tell `watcher` of every event of `sock` from now on, once for good."""
-        self._watchers[sock.fileno()] = watcher
+        """Tell `watcher` of every event of `sock` from now on, once for good.
+
+        Raises:
+            OSError: the kernel has no memory for it, or the user no watches left (epoll_ctl(2)).
+        """
         self._epoll.register(sock.fileno(), events)
+        self._watchers[sock.fileno()] = watcher
 
     def forget(self, sock: socket.socket) -> None:
         """Tell nobody of `sock` any more; it stays open."""
         if self._watchers.pop(sock.fileno(), None) is not None:
             self._epoll.unregister(sock.fileno())
 
-    def bury(self, sock: socket.socket) -> None:
+    def bury(self, sock: socket.socket, shared: bool = False) -> None:
         """Close `sock`, which is watched, when the events at hand are dealt with.
 
         Only then may the system give its number to another socket: an event of this turn that still carries the
-        number must not be taken for the other one's.
+        number must not be taken for the other one's. A socket that is `shared` with another process is taken out of
+        the epoll first: closing one of several copies does not do that (epoll(7), questions and answers), and its
+        events would go on under a number that is another socket's by then.
         """
         if self._watchers.pop(sock.fileno(), None) is not None:
+            if shared:
+                self._epoll.unregister(sock.fileno())
             self._buried.append(sock)
             self._stir()
 

@@ -7,6 +7,7 @@ from nodeproxy.mesh import model
 from nodeproxy.mesh.affinity import Seated, Seats
 from nodeproxy.mesh.rotation import Choose, Rotation
 from nodeproxy.net.endpoint import Endpoint
+from nodeproxy.net.idle import IdleConnections
 from nodeproxy.net.reactor import Reactor
 
 Address = tuple[str, int]
@@ -16,8 +17,9 @@ log = logging.getLogger(__name__)
 class Roster:
     """Gives each new version of a route the endpoints its last version had, with their connections and memory."""
 
-    def __init__(self, reactor: Reactor, own: Container[Address] = ()) -> None:
+    def __init__(self, reactor: Reactor, all_idle: IdleConnections, own: Container[Address] = ()) -> None:
         self._reactor = reactor
+        self._all_idle = all_idle
         self._own = own  # of this proxy: RFC 9110, 7.6: a request sent there would come back, and again
         self._endpoints: dict[str, dict[Address, Endpoint]] = {}
         self._rotations: dict[str, Rotation[Endpoint]] = {}
@@ -35,7 +37,7 @@ class Roster:
             if address in self._own:
                 log.warning("%s: the endpoint %s:%d is this proxy itself; it is left out", route, *address)
                 continue
-            now[address] = before.get(address) or Endpoint(self._reactor, address)
+            now[address] = before.get(address) or Endpoint(self._reactor, address, self._all_idle)
             now[address].distance = endpoint.distance
         self._endpoints[route] = now
         self._dismiss(route, (endpoint for address, endpoint in before.items() if address not in now))

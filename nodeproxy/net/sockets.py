@@ -8,6 +8,7 @@ import socket
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from nodeproxy.capacity import SUPERVISOR_RESERVE, open_files
 from nodeproxy.net.kept import Kept
 from nodeproxy.net.listener import bound, bound_datagrams
 from nodeproxy.setting_text import split_address
@@ -44,6 +45,7 @@ def opened(settings: Settings, index: int) -> Sockets:
 
     Raises:
         CannotListen: an address is taken, not of this host, or its port needs a privilege.
+        OSError: there are no descriptors left.
     """
     host, port = split_address(settings.admin)
     with ExitStack() as stack:
@@ -52,7 +54,7 @@ def opened(settings: Settings, index: int) -> Sockets:
         if settings.dns:
             _look_at_dns(split_address(settings.dns))
         stack.pop_all()  # all are open: they stay so
-        return Sockets(main, admin, Kept())
+        return Sockets(main, admin, Kept(open_files() - SUPERVISOR_RESERVE))
 
 
 def _bound(address: tuple[str, int], setting: str) -> socket.socket:

@@ -13,6 +13,7 @@ import dns.message
 import dns.rcode
 import trio
 
+from nodeproxy.capacity import DNS_TCP_MOST
 from nodeproxy.node.dns_zone import PAYLOAD_BYTES, needs_endpoints, respond, service_of
 from nodeproxy.table import Table
 
@@ -22,7 +23,6 @@ TCP_IDLE_S = 10.0  # RFC 7766, 6.2.3: a few seconds
 BACKLOG = 128
 ANSWER_S = 3.0  # for an answer, also in an ending; endpoints are waited for by then
 UDP_MOST = 256  # queries that are being answered; only names of pods take longer than a moment
-TCP_MOST = 64  # connections at once; resolvers keep one or two
 _SIZE = struct.Struct("!H")
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ async def serve_dns(datagrams: socket.socket, stream: socket.socket, knowledge: 
     stream.listen(BACKLOG)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_serve_datagrams, datagrams, knowledge)
-        limit = trio.CapacityLimiter(TCP_MOST)
+        limit = trio.CapacityLimiter(DNS_TCP_MOST)
         listener = trio.SocketListener(trio.socket.from_stdlib_socket(stream))
 
         async def attend(connection: trio.SocketStream) -> None:

@@ -26,6 +26,15 @@ class RouteNumbers:
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """What a worker may open, and what it could not."""
+
+    open_files: int
+    clients_most: int
+    unserved: int
+
+
+@dataclass(frozen=True, slots=True)
 class Sources:
     """Where the numbers of a worker are asked for. Ages and bounds are seconds."""
 
@@ -35,6 +44,7 @@ class Sources:
     lag_bounds_s: tuple[float, ...]
     lag: list[int]
     policy_maps: Callable[[], Sequence[PolicyMap]]
+    room: Callable[[], Room]
 
 
 class WorkerCollector(Collector):
@@ -62,6 +72,10 @@ class WorkerCollector(Collector):
         yield GaugeMetricFamily("nodeproxy_client_connections", "Open client connections.", worker.connections)
         yield CounterMetricFamily("nodeproxy_client_connections_accepted", "Clients let in.", worker.accepted)
         yield CounterMetricFamily(
+            "nodeproxy_client_connections_closed_for_room", "Idle clients that made way.", worker.closed_for_room
+        )
+        yield from self._of_room()
+        yield CounterMetricFamily(
             "nodeproxy_connects", "CONNECTs accepted; refused ones are requests.", worker.connects
         )
         yield CounterMetricFamily("nodeproxy_unexpected_errors", "Bugs: see the log.", worker.bugs)
@@ -78,6 +92,24 @@ class WorkerCollector(Collector):
         for bound, turns in zip(self._sources.lag_bounds_s, self._sources.lag, strict=False):
             slow.add_metric([f"{bound:g}"], turns)
         yield slow
+
+    def _of_room(self) -> Iterator[Metric]:
+        room = self._sources.room()
+        yield GaugeMetricFamily("nodeproxy_open_files_most", "The worker's limit of open files.", room.open_files)
+        yield GaugeMetricFamily(
+            "nodeproxy_client_connections_most", "Client connections at once, at most.", room.clients_most
+        )
+        yield GaugeMetricFamily(
+            "nodeproxy_virtual_addresses_unserved",
+            "Virtual addresses not listened at; the log says why.",
+            room.unserved,
+        )
+        short = CounterMetricFamily(
+            "nodeproxy_descriptor_shortages", "Sockets not opened for want of a descriptor or memory.", labels=["what"]
+        )
+        for what, times in self._sources.worker.shortages.items():
+            short.add_metric([what], times)
+        yield short
 
 
 def _requests(routes: list[RouteNumbers]) -> Metric:

@@ -5,6 +5,8 @@ from collections import defaultdict
 
 LATENCY_BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
+SHORTAGES = ("accept", "endpoint", "listener", "probe")
+
 
 class RouteStats:
     """The numbers of one service port in one worker."""
@@ -32,9 +34,11 @@ class WorkerStats:
     __slots__ = (
         "accepted",
         "bugs",
+        "closed_for_room",
         "connections",
         "connects",
         "log_lines_lost",
+        "shortages",
         "unrouted",
         "updates",
         "updates_refused",
@@ -46,6 +50,10 @@ class WorkerStats:
         """Client connections open now."""
         self.connects = 0
         """Clients that have named the service of all their further requests by CONNECT."""
+        self.closed_for_room = 0
+        """Idle clients that made way for new ones."""
+        self.shortages = dict.fromkeys(SHORTAGES, 0)
+        """Sockets that could not be opened for want of a descriptor or memory, by what they were for."""
         self.bugs = 0
         """Exceptions that nobody expected; each has a traceback in the log."""
         self.unrouted = RouteStats()

@@ -127,7 +127,7 @@ def command(*words):
 class Node:
     """One running `nodeproxy run`."""
 
-    def __init__(self, folder: Path, *flags):
+    def __init__(self, folder: Path, *flags, ulimit=""):
         self.folder = folder
         self.port, self.admin = free_port(), two_free_ports()
         self.log = folder.parent / "node.log"
@@ -135,6 +135,8 @@ class Node:
             sys.executable, "-m", "nodeproxy", "run", "--discovery", f"files:{folder}",
             "--listen", f"127.0.0.1:{self.port}", "--admin", f"127.0.0.1:{self.admin}", *flags,
         ]  # fmt: skip
+        if ulimit:  # as `-Sn 1024` is what some container runtimes start with
+            command = ["/bin/sh", "-c", f'ulimit {ulimit}; exec "$@"', "sh", *command]
         self.out = self.log.open("wb")
         self.process = subprocess.Popen(
             command, stdout=self.out, stderr=subprocess.STDOUT, env={**os.environ, "NODEPROXY_DRAIN_TIMEOUT_S": "5"}

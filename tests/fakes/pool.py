@@ -9,7 +9,7 @@ class Pool:
     def __init__(self, world):
         self.world = world
         self.server = world.endpoint()
-        self.endpoint = Endpoint(world.reactor, ("127.0.0.1", self.server.port))
+        self.endpoint = Endpoint(world.reactor, ("127.0.0.1", self.server.port), world.all_idle)
 
     async def open(self, number=1):
         pairs = [(self.world.own(await self.endpoint.connect(5.0)), await self.server.accept()) for _ in range(number)]

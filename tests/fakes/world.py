@@ -15,6 +15,7 @@ from nodeproxy.mesh.wire import Replace
 from nodeproxy.net.channel import SocketChannel, connect
 from nodeproxy.net.connection import Entrance
 from nodeproxy.net.dormant import Changes, Dormant, Waking
+from nodeproxy.net.idle import IdleConnections
 from nodeproxy.net.listener import Door, Listener, bound
 from nodeproxy.net.reactor import Reactor
 from nodeproxy.net.roster import Roster
@@ -51,7 +52,8 @@ class World:
         self.via = VIA
         self._sockets = []
         self._channels = []
-        self.roster = Roster(self.reactor)
+        self.all_idle = IdleConnections(1 << 20, self.stats.shortages)
+        self.roster = Roster(self.reactor, self.all_idle)
         self.changes = Changes(self.reactor)
         self.live = Live(
             Makers(self._upstream, self._dormant, self._tools),

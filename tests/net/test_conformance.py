@@ -210,7 +210,7 @@ async def test_a_body_that_was_refused_before_it_came_ends_the_connection(world)
 
 def test_the_mesh_itself_is_no_endpoint(world, caplog):
     own = ("127.0.0.1", world.listener.address[1])
-    roster = Roster(world.reactor, {own})
+    roster = Roster(world.reactor, world.all_idle, {own})
 
     roster.rotation(
         "shop/web:80", [Endpoint(*own), Endpoint("127.0.0.1", 9)], lambda among, _random: among[0], lambda: 0.5

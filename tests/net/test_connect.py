@@ -5,6 +5,7 @@ from ipaddress import ip_network
 
 import pytest
 
+from nodeproxy.capacity import Capacity
 from nodeproxy.errors import ConnectionLost, ProxyError
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.model import Endpoint, Port, Service
@@ -217,7 +218,7 @@ async def test_a_second_one_is_refused(world):
 
 async def test_it_is_refused_at_a_services_own_address(world):
     endpoint, kept = world.endpoint(), Kept()
-    doors = VirtualDoors(world.reactor, world.door, world.entrance, kept, lambda: world.live.table)
+    doors = VirtualDoors(world.door, world.entrance, kept, lambda: world.live.table, Capacity(1 << 20, 1000))
     world.install(Replace((service("web", endpoint, "127.77.9.3", endpoint.port),)))
     doors.follow()
     client = Peer(world, await connect(world.reactor, ("127.77.9.3", endpoint.port), ConnectionLost))

@@ -4,6 +4,7 @@ import socket
 
 import pytest
 
+from nodeproxy.capacity import Capacity
 from nodeproxy.errors import ConnectFailed, ConnectionLost
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Drop, Put, Replace, keys_of
@@ -19,12 +20,12 @@ WEB, SHOP, NOWHERE = "127.77.9.1", "127.77.9.2", "192.0.2.1"  # RFC 5737: an add
 class Street:
     """Virtual doors in a world, and one scripted endpoint behind all of them."""
 
-    def __init__(self, world):
+    def __init__(self, world, capacity=Capacity(1 << 20, 1000)):  # noqa: B008
         self.world = world
         self.endpoint = world.endpoint()
         self.port = self.endpoint.port  # free at every other address too
         self.kept = Kept()
-        self.doors = VirtualDoors(world.reactor, world.door, world.entrance, self.kept, lambda: world.live.table)
+        self.doors = VirtualDoors(world.door, world.entrance, self.kept, lambda: world.live.table, capacity)
 
     def service(self, name, address, protocol="http", port=None):
         endpoints = (Endpoint("127.0.0.1", self.endpoint.port),)

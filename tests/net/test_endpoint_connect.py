@@ -39,7 +39,7 @@ def deaf(world):
 
 @pytest.mark.parametrize(("address", "name"), [("10.0.0.1", "10.0.0.1:80"), ("fd00::1", "[fd00::1]:80")])
 def test_an_endpoint_is_named_as_it_stands_in_a_url(world, address, name):
-    assert Endpoint(world.reactor, (address, 80)).name == name
+    assert Endpoint(world.reactor, (address, 80), world.all_idle).name == name
 
 
 async def test_a_connection_forgets_earlier_failures_and_leaves_the_tasks_deadline_alone(world):
@@ -65,7 +65,7 @@ async def test_a_refused_connect_says_where_and_ejects(world):
 
 
 async def test_a_connect_without_an_answer_is_given_up_and_ejects(world):
-    endpoint = Endpoint(world.reactor, deaf(world))
+    endpoint = Endpoint(world.reactor, deaf(world), world.all_idle)
     task, ended = await outcome(world, endpoint.connect(5.0))
     assert not ended
 
@@ -79,7 +79,7 @@ async def test_a_connect_without_an_answer_is_given_up_and_ejects(world):
 
 @pytest.mark.parametrize("within_s", [0, 5.0])
 async def test_a_request_whose_time_is_over_while_it_connects_ends_as_late(world, within_s):
-    endpoint = Endpoint(world.reactor, deaf(world))
+    endpoint = Endpoint(world.reactor, deaf(world), world.all_idle)
 
     async def hurried():
         world.reactor.current.limit(world.clock.now + 2)

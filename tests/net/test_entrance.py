@@ -5,10 +5,13 @@ from ipaddress import ip_network
 
 import pytest
 
+from nodeproxy.errors import ConnectionLost
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.model import Caller
 from nodeproxy.mesh.trust import Trust
-from nodeproxy.net.listener import ACCEPTS_PER_TURN
+from nodeproxy.net.channel import SocketChannel
+from nodeproxy.net.listener import ACCEPTS_PER_TURN, Listener, bound
+from tests.fakes.world import Peer
 
 GET = b"GET / HTTP/1.1\r\nHost: web.shop.mesh\r\n"
 CLAIMS = b"X-Forwarded-For: 10.0.0.9\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: shop.example\r\n\r\n"
@@ -158,3 +161,29 @@ async def test_a_closed_door_lets_nobody_wait_behind_it(world):
 
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(address)
+
+
+async def test_a_listener_that_closes_cuts_no_request_on_the_connection_that_gets_its_number(world):
+    endpoint = world.endpoint()
+    world.serve(endpoint)
+    other, world.listener = (
+        world.listener,
+        Listener(world.door, world.reactor, bound(("127.0.0.1", 0)), world.make_entrance()),
+    )
+    supervisors, number = world.keep(other._sock.dup()), other._sock.fileno()
+    sock = world.keep(socket.socket())
+
+    other.close()
+    await world.settle(2)
+    sock.connect(world.listener.address)
+    sock.setblocking(False)
+    client = Peer(world, SocketChannel(world.reactor, sock, ConnectionLost))
+    await client.send(GET + b"\r\n")
+    server = await endpoint.accept()
+    await server.head()
+    (connection,) = world.door.connections
+    await world.settle()
+    await server.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    assert connection._channel._sock.fileno() == number != supervisors.fileno()
+    assert (await client.head()).startswith(b"HTTP/1.1 204 ")

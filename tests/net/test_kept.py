@@ -6,6 +6,7 @@ from contextlib import ExitStack
 import pytest
 
 from nodeproxy.net.kept import BATCH, Kept
+from tests.fakes.descriptors import none_left
 
 WEB = ("door", "127.77.9.1", 8080)
 
@@ -84,3 +85,31 @@ def test_a_supervisor_that_is_gone_is_no_error(kept):
         kept.flush()
 
         assert sock.fileno() >= 0
+
+
+def test_the_supervisor_holds_no_more_than_leaves_it_descriptors_to_start_processes_with(kept):
+    with kept.opened(WEB, listening) as sock:
+        full = Kept(ceiling=sock.fileno())  # of a process whose lower numbers are all taken
+        address = sock.getsockname()
+        full._opened[WEB] = sock
+        full.flush()
+
+        full.receive()
+
+    assert full.left("door") == []
+    full.close()
+    kept.closed(WEB)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address)
+
+
+def test_a_supervisor_without_descriptors_holds_what_it_can_and_goes_on(kept):
+    keys = [("door", "127.77.9.1", number) for number in range(3)]
+    with ExitStack() as stack:
+        for key in keys:
+            stack.enter_context(kept.opened(key, socket.socket))
+        kept.flush()
+        with none_left(but=1):
+            kept.receive()
+
+    assert kept.left("door") == keys[:1]

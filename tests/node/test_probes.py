@@ -3,9 +3,12 @@
 import pytest
 import trio
 
+from nodeproxy.capacity import PROBES_MOST
 from nodeproxy.node import probes
-from nodeproxy.node.probes import probe_all
-from tests.fakes.probing import BUSY, OK, Probed, Server, Table
+from nodeproxy.node.probes import Probing, probe_all
+from nodeproxy.telemetry.stats import SHORTAGES
+from tests.fakes.descriptors import none_left
+from tests.fakes.probing import BUSY, OK, PATIENCE_S, Probed, Server, Table
 
 pytestmark = pytest.mark.trio
 
@@ -13,6 +16,10 @@ pytestmark = pytest.mark.trio
 @pytest.fixture(autouse=True)
 def _look_often(monkeypatch):
     monkeypatch.setattr(probes, "LOOK_EVERY_S", 0.02)
+
+
+def probing():
+    return Probing(lambda: 0.0, dict.fromkeys(SHORTAGES, 0))
 
 
 @pytest.fixture
@@ -24,7 +31,7 @@ async def server(nursery):
 
 async def test_health_follows_the_answers(server, nursery):
     one = Probed(server.name)
-    nursery.start_soon(probe_all, Table(one.target), lambda: 0.0)
+    nursery.start_soon(probe_all, Table(one.target), probing())
     await server.asked(2)
     assert one.nothing_changed() and not one.health.probes_down
 
@@ -37,7 +44,7 @@ async def test_health_follows_the_answers(server, nursery):
 
 async def test_a_probe_asks_for_the_path_in_the_services_name(server, nursery):
     one = Probed(server.name, path="/ready?deep=1")
-    nursery.start_soon(probe_all, Table(one.target), lambda: 0.0)
+    nursery.start_soon(probe_all, Table(one.target), probing())
 
     await server.asked(1)
 
@@ -59,7 +66,7 @@ async def test_what_is_no_good_answer_is_a_failure(server, nursery, answer):
     server.answer = answer
     one = Probed(server.name)
 
-    nursery.start_soon(probe_all, Table(one.target), lambda: 0.0)
+    nursery.start_soon(probe_all, Table(one.target), probing())
 
     assert await one.change() == "down"
 
@@ -73,7 +80,7 @@ async def test_a_status_below_400_is_a_success_whatever_its_body(server, nursery
     one = Probed(server.name)
     one.health.probes_down = True
 
-    nursery.start_soon(probe_all, Table(one.target), lambda: 0.0)
+    nursery.start_soon(probe_all, Table(one.target), probing())
 
     assert await one.change() == "up"
 
@@ -85,7 +92,7 @@ async def test_an_endpoint_that_keeps_silent_or_refuses_is_unhealthy(server, nur
     silent = Probed(server.name, timeout="50ms")
     refusing = Probed(f"127.0.0.1:{free.getsockname()[1]}")
 
-    nursery.start_soon(probe_all, Table(silent.target, refusing.target), lambda: 0.0)
+    nursery.start_soon(probe_all, Table(silent.target, refusing.target), probing())
 
     assert (await silent.change(), await refusing.change()) == ("down", "down")
     free.close()
@@ -95,7 +102,7 @@ async def test_thresholds_are_the_services(server, nursery):
     server.answer = BUSY
     one = Probed(server.name, unhealthyThreshold=3)
 
-    nursery.start_soon(probe_all, Table(one.target), lambda: 0.0)
+    nursery.start_soon(probe_all, Table(one.target), probing())
 
     assert await one.change() == "down"
     assert len(server.heads) == 3
@@ -103,7 +110,7 @@ async def test_thresholds_are_the_services(server, nursery):
 
 async def test_nobody_is_probed_who_left(server, nursery):
     table = Table(Probed(server.name).target)
-    nursery.start_soon(probe_all, table, lambda: 0.0)
+    nursery.start_soon(probe_all, table, probing())
     await server.asked(1)
 
     table.targets.clear()
@@ -116,7 +123,7 @@ async def test_nobody_is_probed_who_left(server, nursery):
 
 async def test_who_comes_later_is_probed_too(server, nursery):
     table, one = Table(), Probed(server.name)
-    nursery.start_soon(probe_all, table, lambda: 0.0)
+    nursery.start_soon(probe_all, table, probing())
     await table.looked(2)
     assert not server.heads
 
@@ -129,7 +136,7 @@ async def test_changed_settings_count_at_once_and_a_down_endpoint_stays_down(ser
     server.answer = BUSY
     one = Probed(server.name, path="/old")
     table = Table(one.target)
-    nursery.start_soon(probe_all, table, lambda: 0.0)
+    nursery.start_soon(probe_all, table, probing())
     assert await one.change() == "down"
 
     table.targets[:] = [one.asking(server.name, path="/new")]
@@ -145,7 +152,7 @@ async def test_an_endpoint_that_is_not_probed_any_more_is_not_down_for_ever(serv
     server.answer = BUSY
     one = Probed(server.name)
     table = Table(one.target)
-    nursery.start_soon(probe_all, table, lambda: 0.0)
+    nursery.start_soon(probe_all, table, probing())
     assert await one.change() == "down"
 
     table.targets.clear()
@@ -157,9 +164,35 @@ async def test_changes_are_told_in_the_log(server, nursery, caplog):
     caplog.set_level("INFO", "nodeproxy")
     server.answer = BUSY
     one = Probed(server.name)
-    nursery.start_soon(probe_all, Table(one.target), lambda: 0.0)
+    nursery.start_soon(probe_all, Table(one.target), probing())
 
     await one.change()
 
     (record,) = caplog.records
     assert (record.message, record.endpoint, record.healthy) == ("health changed", server.name, False)
+
+
+async def test_a_probe_without_a_descriptor_says_nothing_of_the_endpoint(server, nursery):
+    one, shared = Probed(server.name), probing()
+    table = Table(one.target)
+
+    with none_left():
+        nursery.start_soon(probe_all, table, shared)
+        with trio.fail_after(PATIENCE_S):
+            while shared.shortages["probe"] < 2:
+                await table.looked(1)
+    assert one.nothing_changed() and not one.health.probes_down
+
+    await server.asked(1)
+
+
+async def test_more_endpoints_than_connections_may_be_kept_are_probed_all_the_same(server, nursery):
+    every = [Probed(server.name) for _ in range(PROBES_MOST + 2)]
+    for one in every:
+        one.health.probes_down = True
+    shared = probing()
+
+    nursery.start_soon(probe_all, Table(*[one.target for one in every]), shared)
+
+    assert [await one.change() for one in every] == ["up"] * len(every)
+    assert shared.kept.available_tokens == 0

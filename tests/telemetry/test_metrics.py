@@ -7,10 +7,11 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from nodeproxy.mesh.wire import PolicyMap
-from nodeproxy.telemetry.metrics import RouteNumbers, Sources, WorkerCollector
+from nodeproxy.telemetry.metrics import Room, RouteNumbers, Sources, WorkerCollector
 from nodeproxy.telemetry.stats import LATENCY_BOUNDS_S, RouteStats, WorkerStats
 
 WEB = ("shop", "web", "80")
+ROOM = Room(open_files=1024, clients_most=180, unserved=3)
 CALLER = ("shop", "cart")
 ORDER = ("namespace", "service", "port", "status", "reason", "source_workload", "le", "at_least")
 LABELS = dict(zip(("namespace", "service", "port"), WEB, strict=True))
@@ -19,10 +20,12 @@ LABELS = dict(zip(("namespace", "service", "port"), WEB, strict=True))
 class Scrape:
     """What Prometheus knows after it has asked a worker with these numbers."""
 
-    def __init__(self, stats=None, worker=None, age_s=1.5, route=(0, 0, 0, 0), maps=()):
+    def __init__(self, stats=None, worker=None, age_s=1.5, route=(0, 0, 0, 0), maps=(), room=ROOM):
         routes = [RouteNumbers(WEB, stats or RouteStats(), *route)]
         bounds, lag = (0.001, 0.25, 1.0), [5, 3, 1, 0]
-        sources = Sources(worker or WorkerStats(), lambda: iter(routes), lambda: age_s, bounds, lag, lambda: maps)
+        sources = Sources(
+            worker or WorkerStats(), lambda: iter(routes), lambda: age_s, bounds, lag, lambda: maps, lambda: room
+        )
         registry = CollectorRegistry()
         registry.register(WorkerCollector(sources))
         self.families = list(text_string_to_metric_families(generate_latest(registry).decode()))
@@ -142,6 +145,21 @@ def test_every_family_is_ours_and_says_what_it_is():
 
 
 def test_a_mesh_without_services_can_be_asked():
-    sources = Sources(WorkerStats(), lambda: iter(()), lambda: None, (), [], tuple)
+    sources = Sources(WorkerStats(), lambda: iter(()), lambda: None, (), [], tuple, lambda: ROOM)
 
-    assert sum(len(family.samples) for family in WorkerCollector(sources).collect()) == 8
+    assert sum(len(family.samples) for family in WorkerCollector(sources).collect()) == 16
+
+
+def test_room_for_clients_and_what_could_not_be_opened_are_told():
+    worker = WorkerStats()
+    worker.closed_for_room = 2
+    worker.shortages["endpoint"] = 5
+
+    scrape = Scrape(worker=worker)
+
+    assert scrape.value("nodeproxy_open_files_most") == 1024
+    assert scrape.value("nodeproxy_client_connections_most") == 180
+    assert scrape.value("nodeproxy_virtual_addresses_unserved") == 3
+    assert scrape.value("nodeproxy_client_connections_closed_for_room_total") == 2
+    assert scrape.value("nodeproxy_descriptor_shortages_total", what="endpoint") == 5
+    assert scrape.value("nodeproxy_descriptor_shortages_total", what="accept") == 0

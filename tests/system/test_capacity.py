@@ -1,0 +1,72 @@
+"""A node under low limits: what cannot be served is said, what looks after the node is answered, no worker ends."""
+
+import resource
+import select
+import socket
+import threading
+from contextlib import ExitStack
+
+from nodeproxy.capacity import ADMIN_MOST, Capacity
+from tests.fakes.node import Gate, Node, server, service, until
+
+
+def metrics(node):
+    return node.admin_page("/metrics")[1]
+
+
+def number(node, name):
+    return float(next(line for line in metrics(node).splitlines() if line.startswith(f"{name} ")).split()[1])
+
+
+def has_ended(sock):
+    return bool(select.select([sock], [], [], 0)[0])
+
+
+def test_a_low_soft_limit_of_open_files_is_raised(folder):
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    (folder / "web.yaml").write_text(service("web"))
+
+    with Node(folder, ulimit="-Sn 128") as node:
+        assert number(node, "nodeproxy_open_files_most") == hard
+
+
+def test_services_beyond_a_low_hard_limit_are_told_and_the_worker_lives(folder):
+    files, beyond = 400, 5
+    most = Capacity(files, 16384).listeners_most
+    with server("one") as port:
+        (folder / "web.yaml").write_text(service("web", port, cluster_ip="10.96.1.1", port=8080))
+        for index in range(most + beyond - 1):
+            text = service(f"s{index}", port, cluster_ip=f"10.96.2.{index + 1}", port=8080)
+            (folder / f"s{index}.yaml").write_text(text)
+        with Node(folder, ulimit=f"-n {files}") as node:
+            (worker,) = node.children()["worker"]
+            until(lambda: number(node, "nodeproxy_virtual_addresses_unserved") == beyond, "the last of them")
+            answer = node.get("web.shop.mesh")
+            same = node.children()["worker"] == [worker]
+            clients = number(node, "nodeproxy_client_connections_most")
+            log = node.log.read_text()
+
+    assert answer == (200, "one") and same
+    assert clients == Capacity(files, 16384).clients_most(most)
+    assert log.count("virtual address not served") == beyond
+    assert log.count("fewer client connections than set") == 1
+
+
+def test_a_worker_full_of_clients_still_answers_its_probes(folder):
+    gate = Gate()
+    (folder.parent / "few.yaml").write_text("connections_most: 2\n")
+    with server("one", gate) as port, ExitStack() as stack:
+        (folder / "web.yaml").write_text(service("web", port))
+        node = stack.enter_context(Node(folder, "--config", str(folder.parent / "few.yaml")))
+        busy = [threading.Thread(target=node.get, args=("web.shop.mesh", "/slow")) for _ in range(2)]
+        stack.callback(lambda: [gate.go.set(), *(each.join() for each in busy)])
+        for each in busy:
+            each.start()
+        until(lambda: 'active_requests{namespace="shop",port="80",service="web"} 2.0' in metrics(node), "both requests")
+        where = ("127.0.0.1", node.admin)
+        idle = [stack.enter_context(socket.create_connection(where)) for _ in range(ADMIN_MOST + 5)]
+
+        answers = [node.admin_page(path)[0] for path in ("/livez", "/readyz", "/metrics")]
+        until(lambda: sum(map(has_ended, idle)) >= 5, "those idle longest to be closed")
+
+    assert answers == [200, 200, 200]
