@@ -1,6 +1,5 @@
 """What one connection may do in one turn of the reactor, so that all others get theirs."""
 
-import errno
 from contextlib import suppress
 
 import pytest
@@ -119,7 +118,7 @@ async def test_what_a_refused_client_still_sends_is_discarded_up_to_a_limit_and_
     client = await refused(world)
     sent = turns = 0
 
-    with pytest.raises(OSError) as caught:
+    with suppress(ConnectionResetError, BrokenPipeError):
         while sent < 64 * LINGER_BYTES:
             with suppress(BlockingIOError):
                 while True:
@@ -127,7 +126,7 @@ async def test_what_a_refused_client_still_sends_is_discarded_up_to_a_limit_and_
             await world.reactor.rest()
             turns += 1
 
-    assert caught.value.errno in (errno.ECONNRESET, errno.EPIPE)
+    assert sent < 64 * LINGER_BYTES, "it reads for ever"
     assert sent >= LINGER_BYTES
     assert turns >= LINGER_BYTES // RECEIVE_BYTES
     assert not world.door.connections
