@@ -12,7 +12,8 @@ from pydantic_settings import SettingsConfigDict
 
 from nodeproxy import supervisor
 from nodeproxy.net.sockets import CannotListen
-from nodeproxy.settings import Settings, split_address
+from nodeproxy.setting_text import split_address
+from nodeproxy.settings import Settings
 from nodeproxy.telemetry import logs
 
 app = typer.Typer(

@@ -1,5 +1,5 @@
-"""Everything that can go wrong with an exchange. A class answers three questions: which status tells the client,
-whose fault it is, and whether the endpoint may have received the request (then only idempotent ones go again).
+"""Everything that can go wrong with an exchange. A class answers two questions: which status tells the client, and
+whose fault it is.
 """
 
 from typing import ClassVar, Literal
@@ -14,7 +14,6 @@ class ProxyError(Exception):
     reason: ClassVar[str] = "internal"
     """The value of `x-mesh-error`, and a metric's label: few, fixed words."""
     fault: ClassVar[Fault] = "mesh"
-    may_have_been_received: ClassVar[bool] = False
 
 
 class BadRequest(ProxyError):
@@ -46,6 +45,13 @@ class TargetTooLong(BadRequest):
     reason = "target-too-long"
 
 
+class ForwardsUsedUp(BadRequest):
+    """OPTIONS that is meant to end here: no mistake, and answered here all the same (RFC 9110, 7.6.2)."""
+
+    status = 200
+    reason = "max-forwards"
+
+
 class ExpectationFailed(BadRequest):
     """An Expect field that asks for anything but 100-continue (RFC 9110, 10.1.1)."""
 
@@ -61,10 +67,25 @@ class HeadTooLarge(BadRequest):
 
 
 class MethodNotSupported(BadRequest):
-    """CONNECT: the mesh opens no tunnels."""
+    """CONNECT, where it is not understood. TRACE that is meant to end here."""
 
     status = 501
     reason = "method-not-supported"
+
+
+class CodingNotSupported(BadRequest):
+    """A transfer coding beside chunked (RFC 9112, 6.1)."""
+
+    status = 501
+    reason = "coding-not-supported"
+
+
+class ConnectRefused(ProxyError):
+    """CONNECT to something else than the HTTP port of a service: nothing else is reached through the mesh."""
+
+    status = 403
+    reason = "connect-refused"
+    fault: ClassVar[Fault] = "client"
 
 
 class VersionNotSupported(BadRequest):
@@ -124,7 +145,6 @@ class EndpointError(ProxyError):
     status = 502
     reason = "endpoint"
     fault: ClassVar[Fault] = "endpoint"
-    may_have_been_received = True
 
 
 class ConnectFailed(EndpointError):
@@ -132,7 +152,6 @@ class ConnectFailed(EndpointError):
 
     status = 503
     reason = "connect-failed"
-    may_have_been_received = False
 
 
 class ConnectionLost(EndpointError):

@@ -21,6 +21,7 @@ from nodeproxy.mesh.balance import chooser
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.demand import Usage
 from nodeproxy.mesh.model import Port, Service
+from nodeproxy.mesh.trust import Trust
 from nodeproxy.mesh.wire import Update, keys_of
 from nodeproxy.net.connection import Entrance
 from nodeproxy.net.doors import VirtualDoors
@@ -41,9 +42,10 @@ from nodeproxy.policies.exchange import Exchange, Handler, Tools
 from nodeproxy.policies.health_check import HealthCheckSettings
 from nodeproxy.policies.load_balancer import LoadBalancerSettings
 from nodeproxy.policies.timeouts import TimeoutsSettings
-from nodeproxy.protocol.added import Adder
+from nodeproxy.protocol.added import NO_VIA, VIA, Adder
 from nodeproxy.protocol.head import HeadLimits, RequestHead
-from nodeproxy.settings import Settings, own_ranges, ready_file, split_address
+from nodeproxy.setting_text import split_address, split_sources
+from nodeproxy.settings import Settings, own_addresses, own_ranges, ready_file
 from nodeproxy.table import Route
 from nodeproxy.telemetry.accesslog import AccessLines
 from nodeproxy.telemetry.metrics import RouteNumbers, Sources, WorkerCollector
@@ -71,13 +73,13 @@ class Worker:
         self._reactor = Reactor(on_error=self._bug)
         self._limits = HeadLimits(settings.head_limit_bytes, settings.head_limit_fields, settings.line_limit_bytes)
         self._draining = False
-        self._roster = Roster(self._reactor)
+        self._roster = Roster(self._reactor, own_addresses(settings))
         self._changes = Changes(self._reactor)
         self._live = Live(
             Makers(self._upstream, self._dormant, self._tools),
             self._reactor.clock,
             settings.default_namespace,
-            Callers(tuple(map(ip_network, own_ranges(settings)))),
+            Callers(tuple(map(ip_network, own_ranges(settings))), Trust(*split_sources(settings.trust_forwarded))),
             settings.cluster_domain,
         )
         self._waking = Waking(self._reactor, self._changes, self._live.demand.want, self._awake)
@@ -158,15 +160,16 @@ class Worker:
             reactor=self._reactor,
             match=lambda head, namespace: self._live.table.match(head, namespace),
             callers=self._live.callers,
-            adder=Adder(self._random, settings.trace_sample_ratio),
+            adder=Adder(self._random, settings.trace_sample_ratio, VIA if settings.via == "both" else NO_VIA),
             stats=self._stats,
             limits=self._limits,
             head_timeout_s=settings.head_timeout_s,
             idle_timeout_s=settings.client_idle_timeout_s,
             half_close_is_gone=settings.half_close_is_gone,
-            trusts_forwarded=settings.trust_forwarded,
+            trusts_forwarded=bool(settings.trust_forwarded),
             access_log=None if settings.access_log == "off" else self._log_exchange,
             draining=lambda: self._draining,
+            understands_connect=True,
         )
 
     def _admin_entrance(self) -> Entrance:
@@ -182,7 +185,7 @@ class Worker:
         def match(_head: RequestHead, _namespace: str) -> Route:
             return route
 
-        return replace(self._entrance, match=match, access_log=None)
+        return replace(self._entrance, match=match, access_log=None, understands_connect=False)
 
     def _debug(self) -> bytes:
         return overview(self._live, self._reactor.clock())
@@ -209,12 +212,13 @@ class Worker:
         assert isinstance(balancer, LoadBalancerSettings)
         name = f"{service.key}:{port.key}"
         rotation = self._roster.rotation_for(service, port, pod, chooser(balancer.simple), self._random.random)
-        return Upstream(name, rotation, self._reactor, timeouts.connect_s, self._limits, none_ready(service))
+        via = NO_VIA if self._settings.via == "none" else VIA
+        return Upstream(name, rotation, self._reactor, timeouts.connect_s, self._limits, none_ready(service), via)
 
     def _dormant(self, service: Service, port: Port, settings: Mapping[str, Block], pod: str) -> Dormant:
         timeouts = settings["timeouts"]
         assert isinstance(timeouts, TimeoutsSettings)
-        return Dormant(service.key, port.key, pod, timeouts.request_s or inf, self._waking)
+        return Dormant(service.key, port.key, pod, timeouts.response_head_s or inf, self._waking)
 
     def _awake(self, key: str, port: str, pod: str) -> Handler | None:
         route = self._live.table.at(key, port)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from nodeproxy.mesh.address import Range
 from nodeproxy.mesh.model import Caller
+from nodeproxy.mesh.trust import TRUST_NONE, Trust
 
 WORKLOADS_MOST = 256  # told apart in metrics: pods of one node, and those they were replaced by
 STRANGERS_MOST = 1024  # addresses that belong to no pod and are remembered to be looked at once
@@ -21,6 +22,8 @@ class Known(NamedTuple):
     """Of the pod; "" for one that is not known to be a pod."""
     labels: tuple[str, str]
     """Namespace and workload for metrics and logs: of few different values."""
+    trusted: bool = False
+    """Whether it is believed when it says for whom it speaks."""
 
 
 UNKNOWN = Known("", ("", "unknown"))
@@ -29,11 +32,16 @@ OTHER = ("", "other")
 
 
 class Callers:
-    """The callers that are known now. `own` are the ranges whose addresses only this node itself calls from."""
+    """The callers that are known now. `own` are the ranges whose addresses only this node itself calls from.
 
-    def __init__(self, own: Sequence[Range] = ()) -> None:
+    Trust is decided here, once per address and again at every `install`: a pod that has the address of another one
+    does not inherit what that one's namespace was trusted with.
+    """
+
+    def __init__(self, own: Sequence[Range] = (), trust: Trust = TRUST_NONE) -> None:
         self.known: dict[str, Known] = {}
         """By address: for the hot lane, which asks `stranger` for who is not in it."""
+        self._trust = trust
         self._own = own
         self._workloads: dict[tuple[str, str], tuple[str, str]] = {}
 
@@ -42,11 +50,12 @@ class Callers:
         self.known.clear()
         for caller in callers:
             labels = self._labels((caller.namespace, caller.workload))
-            self.known[caller.address] = Known(caller.namespace, labels) if caller.namespace else NODE
+            known = Known(caller.namespace, labels) if caller.namespace else NODE
+            self.known[caller.address] = self._weighed(known, caller.address)
 
     def stranger(self, address: str) -> Known:
         """Who an address is that no pod has: the node itself, or nobody knows."""
-        found = NODE if self._is_own(address) else UNKNOWN
+        found = self._weighed(NODE if self._is_own(address) else UNKNOWN, address)
         if len(self.known) < STRANGERS_MOST:
             self.known[address] = found  # until the next `install`, which may know better
         return found
@@ -57,6 +66,9 @@ class Callers:
                 return OTHER
             self._workloads[workload] = workload
         return self._workloads[workload]
+
+    def _weighed(self, known: Known, address: str) -> Known:
+        return known._replace(trusted=True) if self._trust.includes(address, known.namespace) else known
 
     def _is_own(self, text: str) -> bool:
         address = ip_address(text)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from nodeproxy.errors import BadRequest, BadResponse
 from nodeproxy.net.channel import Channel
 from nodeproxy.protocol.framing import BrokenBody, chunk, decoder, last_chunk
+from nodeproxy.protocol.head import RequestHead, ResponseHead, without
 
 # Read in one go before others get a turn. Work is what counts, not the bytes that come out: a piece takes one read of
 # 64 KiB at most and `framing.STEPS_MOST` of decoding; four large ones take about 100 us.
@@ -46,16 +47,22 @@ class ReceivedBody:
     `when_over(complete)` is called once, at its end or when it is given up.
     """
 
-    __slots__ = ("_channel", "_decoder", "_pending", "_when_over", "length", "streamed", "trailers")
+    __slots__ = ("_channel", "_decoder", "_nominated", "_pending", "_when_over", "length", "streamed", "trailers")
 
     def __init__(
-        self, channel: Channel, length: int, received: bytes, when_over: Callable[["ReceivedBody", bool], None]
+        self,
+        channel: Channel,
+        head: RequestHead | ResponseHead,
+        length: int,
+        received: bytes,
+        when_over: Callable[["ReceivedBody", bool], None],
     ) -> None:
         self.length = length
         self.streamed = True
         self.trailers = b""
         self._channel = channel
-        self._decoder = decoder(length)
+        self._nominated = head.nominated
+        self._decoder = decoder(length, lenient=channel.broken.fault == "endpoint")
         self._pending = received
         self._when_over: Callable[[ReceivedBody, bool], None] | None = when_over
 
@@ -81,7 +88,8 @@ class ReceivedBody:
                 piece = self._feed(data) if data else self._end()
             if piece:
                 return piece
-        self.trailers = self._decoder.trailers
+        trailers = self._decoder.trailers
+        self.trailers = without(trailers, self._nominated) if self._nominated else trailers
         self._over(True)
         return b""
 

@@ -5,11 +5,19 @@ Reads a head, makes an exchange of it, asks the table, awaits the route's handle
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Protocol
 
-from nodeproxy.errors import BadRequest, ClientGone, DeadlinePassed, HeadTimeout, ProxyError
+from nodeproxy.errors import (
+    BadRequest,
+    ClientGone,
+    ConnectRefused,
+    DeadlinePassed,
+    HeadTimeout,
+    ProxyError,
+    UnknownService,
+)
 from nodeproxy.mesh.callers import UNKNOWN, Callers
 from nodeproxy.net.body import ReceivedBody, WholeBody
 from nodeproxy.net.channel import SocketChannel
@@ -17,7 +25,7 @@ from nodeproxy.net.reactor import Reactor
 from nodeproxy.net.reply import Reply
 from nodeproxy.policies.exchange import Exchange
 from nodeproxy.protocol.added import Adder, Forwarded, forwarded
-from nodeproxy.protocol.head import HeadLimits, RequestHead
+from nodeproxy.protocol.head import ConnectAsked, HeadLimits, RequestHead
 from nodeproxy.protocol.scan import scan_request
 from nodeproxy.table import Route
 from nodeproxy.telemetry.stats import RouteStats, WorkerStats
@@ -25,6 +33,7 @@ from nodeproxy.telemetry.stats import RouteStats, WorkerStats
 IN_A_ROW = 16  # pipelined requests answered without waiting before others get a turn
 LINGER_S = 2.0  # for the client to read what it was told before its unread bytes turn it into a reset; nginx: 5 s
 LINGER_BYTES = 1024 * 1024
+ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"  # RFC 9110, 9.3.6: without any framing
 
 
 class AccessLog(Protocol):
@@ -48,9 +57,11 @@ class Entrance:
     idle_timeout_s: float
     half_close_is_gone: bool
     trusts_forwarded: bool
-    """Whether X-Forwarded-* of clients is believed."""
+    """Whether any client is believed when it says for whom it speaks; which ones are, `callers` says."""
     access_log: AccessLog | None
     draining: Callable[[], bool]
+    understands_connect: bool = False
+    """Whether a client may name the service of all its further requests by CONNECT."""
 
 
 class Connection:
@@ -86,6 +97,10 @@ class Connection:
         while True:
             try:
                 head = await self._read_head()
+            except ConnectAsked as asked:
+                if not await self._connect(asked.head):
+                    return
+                continue
             except BadRequest as error:
                 await self._refuse(error)
                 return
@@ -124,13 +139,23 @@ class Connection:
                     task.limit(self._reactor.now + entrance.head_timeout_s)
                     self._idle = False
                 data += more
+        except ConnectAsked as asked:
+            self._idle = False
+            self._received = data[asked.head.end :]
+            raise
+        except BadRequest:
+            self._received = data
+            raise
         except DeadlinePassed:
+            self._received = data
             if data:
                 raise HeadTimeout(f"no whole head within {entrance.head_timeout_s:g} s of its first byte") from None
             return None
         self._idle = False
         if entrance.trusts_forwarded:
-            self._forwarded = forwarded(data[: head.end])
+            # Asked for each request: the address may have become another pod's since the last one.
+            caller = entrance.callers.known.get(self._client) or entrance.callers.stranger(self._client)
+            self._forwarded = forwarded(data[: head.end]) if caller.trusted else None
         self._received = data[head.end :] if len(data) != head.end else b""
         return head
 
@@ -170,6 +195,41 @@ class Connection:
         self._count(exchange, route, status, reason)
         return goes_on
 
+    async def _connect(self, head: RequestHead) -> bool:
+        """Answer a CONNECT; from a yes on, all requests of this connection mean the service port that it names.
+
+        No tunnel: what follows is read as requests, each with its policies, and nothing but endpoints is ever called.
+        After a no the connection ends, because bytes behind it were meant for somebody else.
+        Source: RFC 9110, 9.3.6; RFC 9931 (a proxy that refuses CONNECT closes).
+        """
+        entrance, reactor = self.entrance, self._reactor
+        exchange = Exchange(head, WholeBody(b""), self._client, reactor.current, reactor.clock())
+        exchange.caller = entrance.callers.known.get(self._client) or entrance.callers.stranger(self._client)
+        reactor.current.limit(reactor.now + LINGER_S)
+        try:
+            if not entrance.understands_connect:
+                raise ConnectAsked(head)
+            route = entrance.match(head, exchange.caller.namespace)
+        except ProxyError as error:
+            await self._refuse_connect(exchange, error)
+            return False
+        self.entrance = replace(
+            entrance, match=lambda _head, namespace: entrance.match(head, namespace), understands_connect=False
+        )
+        entrance.stats.connects += 1
+        await self._channel.send(ESTABLISHED)
+        if entrance.access_log is not None:
+            entrance.access_log(exchange, route, 200, "", reactor.clock() - exchange.started)
+        return True
+
+    async def _refuse_connect(self, exchange: Exchange, error: ProxyError) -> None:
+        if isinstance(error, UnknownService):
+            error = ConnectRefused(f"CONNECT reaches HTTP ports of services in the mesh and nothing else: {error}")
+        self._count(exchange, None, error.status, error.reason)
+        with suppress(ProxyError):
+            await self._channel.send(self._reply.refusal(error, b""))
+            await self._linger()
+
     def _body(self, head: RequestHead) -> WholeBody | ReceivedBody:
         if head.length == 0:
             return WholeBody(b"")
@@ -178,7 +238,7 @@ class Connection:
             self._received = received[head.length :]
             return WholeBody(received[: head.length])
         self._received = b""
-        self._request_body = ReceivedBody(self._channel, head.length, received, self._keep_surplus)
+        self._request_body = ReceivedBody(self._channel, head, head.length, received, self._keep_surplus)
         return self._request_body
 
     def _keep_surplus(self, body: ReceivedBody, complete: bool) -> None:
@@ -210,7 +270,7 @@ class Connection:
         self.entrance.stats.unrouted.count(error.status, error.reason, UNKNOWN.labels, 0.0)
         self._reactor.current.limit(self._reactor.now + LINGER_S)
         with suppress(ProxyError):
-            await self._channel.send(self._reply.refusal(error))
+            await self._channel.send(self._reply.refusal(error, self._received))
             await self._linger()
 
     async def _end(self) -> None:

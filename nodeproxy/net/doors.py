@@ -98,5 +98,6 @@ class VirtualDoors:
         def match(_head: object, _namespace: str) -> Route:
             return self._table().at(self._owner.get(address, key), port)
 
-        self._listeners[address] = Listener(self._door, self._reactor, sock, replace(self._entrance, match=match))
+        entrance = replace(self._entrance, match=match, understands_connect=False)
+        self._listeners[address] = Listener(self._door, self._reactor, sock, entrance)
         return True

@@ -6,14 +6,13 @@ from nodeproxy.errors import ProxyError
 from nodeproxy.net.body import SHARE_PIECES, ending, framed
 from nodeproxy.net.channel import SocketChannel
 from nodeproxy.policies.exchange import Exchange, Response
-from nodeproxy.protocol.added import VIA
 from nodeproxy.protocol.status import error_head_and_body
 
-_END = VIA + b"\r\n"
-_END_CHUNKED = VIA + b"Transfer-Encoding: chunked\r\n\r\n"
-_END_CLOSE = VIA + b"Connection: close\r\n\r\n"
-_END_CHUNKED_CLOSE = VIA + b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
-_END_KEPT = VIA + b"Connection: keep-alive\r\n\r\n"  # HTTP/1.0 clients close unless they are told
+_END = b"\r\n"
+_END_CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+_END_CLOSE = b"Connection: close\r\n\r\n"
+_END_CHUNKED_CLOSE = b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+_END_KEPT = b"Connection: keep-alive\r\n\r\n"  # HTTP/1.0 clients close unless they are told
 
 
 class Reply:
@@ -38,7 +37,9 @@ class Reply:
         self.began = True
         if response.rest is None:
             end = _END if persistent and head.minor else _END_KEPT if persistent else _END_CLOSE
-            await self._channel.send(response.head + end + response.first)
+            # RFC 9110, 9.3.2: the answer to HEAD says how long a body would be, and has none, whoever made it.
+            first = response.first if head.method != b"HEAD" else b""
+            await self._channel.send(response.head + end + first)
             return persistent
         chunked = response.length < 0 and head.minor == 1
         if response.length < 0 and not chunked:
@@ -58,10 +59,10 @@ class Reply:
         response.reason = error.reason
         return response
 
-    def refusal(self, error: ProxyError) -> bytes:
-        """All bytes of the answer to something that is no request."""
+    def refusal(self, error: ProxyError, received: bytes) -> bytes:
+        """All bytes of the answer to `received`, which is no request but may have its method."""
         head, body = error_head_and_body(error, time())
-        return head + b"Connection: close\r\n\r\n" + body
+        return head + b"Connection: close\r\n\r\n" + (b"" if received.startswith(b"HEAD ") else body)
 
     async def _stream(self, exchange: Exchange, response: Response, chunked: bool) -> None:
         body, reactor = response.rest, self._channel.reactor

@@ -1,6 +1,7 @@
 """All endpoints of a worker, by route: kept while they stay in their service, dismissed when they go."""
 
-from collections.abc import Callable, Iterable, Sequence
+import logging
+from collections.abc import Callable, Container, Iterable, Sequence
 
 from nodeproxy.mesh import model
 from nodeproxy.mesh.affinity import Seated, Seats
@@ -9,13 +10,15 @@ from nodeproxy.net.endpoint import Endpoint
 from nodeproxy.net.reactor import Reactor
 
 Address = tuple[str, int]
+log = logging.getLogger(__name__)
 
 
 class Roster:
     """Gives each new version of a route the endpoints its last version had, with their connections and memory."""
 
-    def __init__(self, reactor: Reactor) -> None:
+    def __init__(self, reactor: Reactor, own: Container[Address] = ()) -> None:
         self._reactor = reactor
+        self._own = own  # of this proxy: RFC 9110, 7.6: a request sent there would come back, and again
         self._endpoints: dict[str, dict[Address, Endpoint]] = {}
         self._rotations: dict[str, Rotation[Endpoint]] = {}
         self._seats: dict[str, Seats[Endpoint]] = {}
@@ -29,6 +32,9 @@ class Roster:
         now = {}
         for endpoint in wanted:
             address = (endpoint.address, endpoint.port)
+            if address in self._own:
+                log.warning("%s: the endpoint %s:%d is this proxy itself; it is left out", route, *address)
+                continue
             now[address] = before.get(address) or Endpoint(self._reactor, address)
             now[address].distance = endpoint.distance
         self._endpoints[route] = now

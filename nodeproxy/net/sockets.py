@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from nodeproxy.net.kept import Kept
 from nodeproxy.net.listener import bound
-from nodeproxy.settings import Settings, split_address
+from nodeproxy.setting_text import split_address
+from nodeproxy.settings import Settings
 
 
 class CannotListen(Exception):

@@ -1,6 +1,7 @@
 """The innermost handler of a service: chooses an endpoint, sends the request, reads the response's head."""
 
 from dataclasses import dataclass
+from time import time
 
 from nodeproxy.errors import (
     BadResponse,
@@ -23,13 +24,10 @@ from nodeproxy.policies.exchange import Exchange, Response
 from nodeproxy.protocol.head import UNTIL_CLOSE, HeadLimits, ResponseHead
 from nodeproxy.protocol.method import IDEMPOTENT
 from nodeproxy.protocol.scan import scan_response
+from nodeproxy.protocol.status import date_line
 
 CONNECTS_MOST = 3  # endpoints tried before a connect failure is told to the policies: one rack may be down, not all
 INTERIM_MOST = 16  # 1xx heads before a response; more is an endpoint gone wild
-
-
-class Unanswered(ConnectionLost):
-    """The connection ended before the first byte of a response."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +41,8 @@ class Upstream:
     limits: HeadLimits
     none_ready: str
     """What the operator is told when there is no endpoint; see `none_ready`."""
+    via: tuple[bytes, bytes]
+    """The line that is added to a response, by its minor version; see `added.VIA`."""
 
     async def __call__(self, exchange: Exchange) -> Response:
         """The response of an endpoint; see `policies.exchange.Handler`.
@@ -79,14 +79,15 @@ class Upstream:
         if channel is not None:
             try:
                 return await self._ask(exchange, endpoint, channel)
-            except Unanswered:
+            except ConnectionLost:
                 # The endpoint closed the idle connection while the request was under way (RFC 9112, 9.3.1).
-                if exchange.head.method not in IDEMPOTENT or not exchange.body.rewind():
+                if exchange.head.method not in IDEMPOTENT or not exchange.may_be_delivered_again():
                     raise
         return await self._ask(exchange, endpoint, await endpoint.connect(self.connect_s))
 
     async def _ask(self, exchange: Exchange, endpoint: Endpoint, channel: SocketChannel) -> Response:
         upload, body = None, exchange.body
+        exchange.deliveries += 1
         try:
             if type(body) is WholeBody:
                 await self._send_whole(channel, exchange.head.head + exchange.onward + body.take())
@@ -120,10 +121,11 @@ class Upstream:
             if head is None:
                 try:
                     more = await channel.recv()
-                except ConnectionLost as error:
-                    raise (ConnectionLost if data or interims else Unanswered)(str(error)) from error
-                if not more:
-                    raise (ConnectionLost if data or interims else Unanswered)("closed before its response")
+                    if not more:
+                        raise ConnectionLost("closed before its response")
+                except EndpointError:
+                    exchange.answered = bool(data or interims)
+                    raise
                 data += more
             elif head.status >= 200:
                 return head, data
@@ -138,21 +140,25 @@ class Upstream:
     def _response(self, exchange: Exchange, endpoint: Endpoint, answer: "Answer") -> Response:
         head, data = answer.head, answer.data
         length = head.length
+        lines = head.head + self.via[head.minor]
+        if not head.dated:  # RFC 9110, 6.6.1
+            lines += date_line(time())
         if exchange.head.method == b"HEAD" or head.status in (204, 304):
-            if head.status == 204 and length > 0:
-                answer.channel.close()
-                raise BadResponse("204 (No Content) with a body")
+            if head.status == 204 and length not in (0, UNTIL_CLOSE):
+                # RFC 9112, 6.3: it ends with its head. What it announced may still come: nothing else does from there.
+                answer.over(endpoint, reusable=False)
+                return Response(204, lines, 0)
             length = 0
         end = head.end + length
         if length >= 0 and len(data) >= end:
             answer.over(endpoint, reusable=len(data) == end)
-            return Response(head.status, head.head, length, data[head.end : end])
+            return Response(head.status, lines, length, data[head.end : end])
 
         def over(body: ReceivedBody, complete: bool) -> None:
             answer.over(endpoint, reusable=complete and not body.surplus and length != UNTIL_CLOSE)
 
-        body = ReceivedBody(answer.channel, length, data[head.end :], over)
-        return Response(head.status, head.head, length, rest=body)
+        body = ReceivedBody(answer.channel, head, length, data[head.end :], over)
+        return Response(head.status, lines, length, rest=body)
 
 
 def none_ready(service: Service) -> str:

@@ -30,7 +30,7 @@ class Admin:
         """
         path = exchange.head.target.partition(b"?")[0]
         if exchange.head.method not in (b"GET", b"HEAD"):
-            return _page(405, b"GET only\n")
+            return _page(405, b"GET only\n", fields=b"Allow: GET, HEAD\r\n")  # RFC 9110, 15.5.6
         if path == b"/metrics":
             return _page(200, generate_latest(self._registry), METRICS)
         if path == b"/livez":
@@ -42,5 +42,5 @@ class Admin:
         raise UnknownService("admin pages are /metrics, /livez, /readyz and /debug")
 
 
-def _page(status: int, body: bytes, content_type: bytes = TEXT) -> Response:
-    return Response(status, own_head(status, len(body), content_type, b"", time()), len(body), body)
+def _page(status: int, body: bytes, content_type: bytes = TEXT, fields: bytes = b"") -> Response:
+    return Response(status, own_head(status, len(body), content_type, fields, time()), len(body), body)

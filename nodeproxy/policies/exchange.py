@@ -98,9 +98,12 @@ class Exchange:
 
     __slots__ = (
         "allowance_s",
+        "answered",
         "body",
         "caller",
         "client",
+        "deliveries",
+        "deliveries_most",
         "endpoint_name",
         "head",
         "idle_s",
@@ -135,10 +138,20 @@ class Exchange:
         """How long it may take once a streamed request body has been sent: from then on there is an `until`."""
         self.tries = 0
         """How often it was sent, or tried to be sent, to an endpoint."""
+        self.deliveries = 0
+        """How often its bytes were sent to an endpoint, or may have been."""
+        self.deliveries_most = 2
+        """How often they may be. By default once more, where the endpoint has closed an idle connection meanwhile."""
+        self.answered = False
+        """Whether it failed after the first byte of a response: then it is not sent again."""
         self.endpoint_name = ""
         """The endpoint it was last sent to, for logs."""
         self.tried: list[Carrier] | None = None
         """Endpoints that failed it, not to be chosen again while others are left."""
+
+    def may_be_delivered_again(self) -> bool:
+        """Whether the request may be sent once more. To be asked last: its body starts over."""
+        return not self.answered and self.deliveries < self.deliveries_most and self.body.rewind()
 
     def moved(self, now: float) -> None:
         """A byte of it has moved, in either direction: silence is counted from here."""

@@ -27,6 +27,9 @@ class Backoff(Block):
 class RetriesSettings(Block):
     """`attempts` counts tries beyond the first; 0 switches retries off.
 
+    However they fail, a request is delivered to endpoints 1 + `attempts` times at most. Repeating it because an idle
+    connection was closed by its endpoint (RFC 9112, 9.3.1) counts too; that one repeat is what 0 does not switch off.
+
     A try that failed before the endpoint can have seen the request (`connect-failure`) is sent again for every
     method. All other conditions hold for `methods` only: by default those that RFC 9110, 9.2.2 calls idempotent.
     """
@@ -122,6 +125,7 @@ class Retries:
         if exchange.body.streamed:
             exchange.body = KeptBody(exchange.body)
         idempotent = exchange.head.method in self._methods
+        exchange.deliveries_most = 1 + self._settings.attempts
         attempt = 0
         while True:
             try:
@@ -149,7 +153,7 @@ class Retries:
     def _again(self, exchange: Exchange, attempt: int) -> bool:
         """Whether there is a next try. To be asked last: the body, maybe still being sent, starts over."""
         in_time = self._tools.now() < exchange.until
-        return attempt < self._settings.attempts and in_time and exchange.body.rewind()
+        return attempt < self._settings.attempts and in_time and exchange.may_be_delivered_again()
 
 
 def wrap(settings: RetriesSettings, inner: Handler, tools: Tools) -> Handler:

@@ -9,11 +9,13 @@ from nodeproxy.policies.exchange import Exchange, Handler, Response, Tools
 class TimeoutsSettings(Block):
     """Seconds; 0 switches one off.
 
-    `request` runs from the last byte of the request until the last byte of the response, retries included. `idle`
-    ends an exchange in which no byte has moved for so long. `connect` bounds one attempt to reach an endpoint.
+    `responseHead` runs from the last byte of the request to the head of the response, retries included: a download or a
+    stream of events may go on after it. `request` runs from the same moment until the response's last byte. `idle` ends
+    an exchange in which no byte has moved for so long. `connect` bounds one attempt to reach an endpoint.
     """
 
-    request_s: Duration = 15.0  # Envoy's route timeout, Kuma's requestTimeout
+    response_head_s: Duration = 15.0  # Envoy's route timeout, which counts the body too
+    request_s: Duration = 0.0
     idle_s: Duration = 300.0  # Envoy's stream_idle_timeout
     connect_s: Duration = 5.0  # Envoy's and Consul's connect timeout
 
@@ -23,6 +25,8 @@ class Timeouts:
 
     def __init__(self, settings: TimeoutsSettings, inner: Handler) -> None:
         self._request_s = settings.request_s or inf
+        self._head_s = min(settings.response_head_s or inf, self._request_s)
+        self._body_s = self._request_s - self._head_s if self._request_s < inf else inf
         self._idle_s = settings.idle_s or inf
         self._inner = inner
 
@@ -30,16 +34,21 @@ class Timeouts:
         """Pass `exchange` on with its limits set."""
         exchange.idle_s = self._idle_s
         if exchange.body.streamed:
-            exchange.allowance_s = self._request_s
+            exchange.allowance_s = self._head_s
         else:
-            exchange.until = exchange.started + self._request_s
+            exchange.until = exchange.started + self._head_s
         exchange.moved(exchange.started)
-        return await self._inner(exchange)
+        response = await self._inner(exchange)
+        exchange.until += self._body_s
+        exchange.allowance_s = self._request_s  # a request whose body is still being sent
+        # A later deadline than the one that stands: a store is enough, see `Lane.limit`.
+        exchange.lane.deadline = max(exchange.lane.deadline, min(exchange.until, exchange.started + self._idle_s))
+        return response
 
 
 def wrap(settings: TimeoutsSettings, inner: Handler, _tools: Tools) -> Handler:
-    """`inner` within the limits on request and silence; `connect` is the upstream's to keep."""
-    return Timeouts(settings, inner) if settings.request_s or settings.idle_s else inner
+    """`inner` within the limits on head, request and silence; `connect` is the upstream's to keep."""
+    return Timeouts(settings, inner) if settings.response_head_s or settings.request_s or settings.idle_s else inner
 
 
 POLICY = Policy("timeouts", TimeoutsSettings, wrap, default=True)

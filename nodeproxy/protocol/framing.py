@@ -19,6 +19,7 @@ EXTENSION_BYTES = (
 TRAILER_BYTES = 16 * 1024
 STEPS_MOST = 512  # of one `feed`: 64 KiB of one-byte chunks are 10,900, and a step takes up to 2 us
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15}+)((?:[ \t]*+;[\t\x20-\x7e\x80-\xff]*+)?)")
+_CHUNK_LINE_OF_ENDPOINT = re.compile(rb"([0-9A-Fa-f]{1,15}+)([ \t]*+(?:;[\t\x20-\x7e\x80-\xff]*+)?)")
 _CHUNK_LINE_BEGUN = re.compile(rb"[0-9A-Fa-f]{1,15}+[ \t]*+(?:;[\t\x20-\x7e\x80-\xff]*+)?")
 # RFC 9110, 6.5.1: framing, routing and authentication have no business behind a body.
 _NO_TRAILER = re.compile(
@@ -106,11 +107,16 @@ class UntilClose:
 
 
 class Chunked:
-    """The chunked transfer coding, without its extensions. Source: RFC 9112, 7.1."""
+    """The chunked transfer coding, without its extensions. Source: RFC 9112, 7.1.
 
-    __slots__ = ("_at", "_extensions", "_held", "_left", "_state", "done", "surplus", "trailers", "waiting")
+    `lenient` takes blanks behind a chunk's size: for responses only, whose next reader is sent
+    sizes of our own making.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_at", "_extensions", "_held", "_left", "_line", "_state", "done", "surplus", "trailers", "waiting")
+
+    def __init__(self, lenient: bool = False) -> None:
+        self._line = _CHUNK_LINE_OF_ENDPOINT if lenient else _CHUNK_LINE
         self._state: State = Chunked._size_line  # of the class: a bound method would refer to its own decoder
         self._held, self._at = b"", 0  # received, and how far it is understood: cut once per feed, not per chunk
         self._left = 0
@@ -152,7 +158,7 @@ class Chunked:
             if len(begun) > CHUNK_LINE_BYTES or (begun and _CHUNK_LINE_BEGUN.fullmatch(begun) is None):
                 raise BrokenBody(f"a chunk's first line is malformed or longer than {CHUNK_LINE_BYTES} bytes")
             return 0
-        match = _CHUNK_LINE.fullmatch(self._held, self._at, end)
+        match = self._line.fullmatch(self._held, self._at, end)
         if match is None:
             raise BrokenBody("a chunk's size is not a hexadecimal number")
         self._extensions += len(match[2])
@@ -203,10 +209,10 @@ class Chunked:
 State = Callable[[Chunked, list[bytes]], int]
 
 
-def decoder(length: int) -> Decoder:
-    """The decoder for a body of this length: bytes, CHUNKED or UNTIL_CLOSE."""
+def decoder(length: int, lenient: bool = False) -> Decoder:
+    """The decoder for a body of this length: bytes, CHUNKED or UNTIL_CLOSE; see `Chunked` for `lenient`."""
     if length == CHUNKED:
-        return Chunked()
+        return Chunked(lenient)
     return UntilClose() if length == UNTIL_CLOSE else Sized(length)
 
 

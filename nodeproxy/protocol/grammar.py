@@ -14,9 +14,11 @@ TARGET = rb"[\x21\x22\x24-\x5b\x5d-\x7e]++"
 AUTHORITY = rb"(?:[A-Za-z0-9._\-]++|\[[0-9A-Fa-f:.]++\])(?::[0-9]{1,5})?"
 
 REQUEST_LINE = re.compile(rb"(" + TOKEN + rb") (" + TARGET + rb") HTTP/(\d)\.(\d)\r\n")
-STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*+)?\r\n")
+STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*+)?\r\n")
+BLANK_BEFORE_COLON = re.compile(rb"((?<=\r\n)" + TOKEN + rb")[ \t]++:")
 FIELDS = re.compile(rb"(?:" + FIELD + rb")*+")
 HOST = re.compile(AUTHORITY)
+CONNECT_TARGET = re.compile(rb"(?:[A-Za-z0-9._\-]++|\[[0-9A-Fa-f:.]++\]):([0-9]{1,5})")
 ABSOLUTE = re.compile(rb"http://(" + AUTHORITY + rb")([/?].*+)?", re.IGNORECASE | re.DOTALL)
 
 # The beginning of a head, as far as bytes and line ends tell. What does not match never becomes a head: it is refused
@@ -35,7 +37,7 @@ REQUEST_MATTERS = re.compile(
     re.IGNORECASE,
 )
 RESPONSE_MATTERS = re.compile(
-    rb"\n(content-length|transfer-encoding|connection|keep-alive|proxy-connection|te|upgrade|x-mesh-error)"
+    rb"\n(content-length|transfer-encoding|connection|keep-alive|proxy-connection|te|upgrade|date|x-mesh-error)"
     rb":[ \t]*+([^\r]*+)",
     re.IGNORECASE,
 )

@@ -35,9 +35,9 @@ typedef struct {
 } Onward;
 
 typedef struct {
-    Text host, traceparent;
+    Text host;
     long long length; /* UNTIL_CLOSE while no field has said */
-    int persistent, has_connection;
+    int persistent, has_connection, traced, dated;
     Onward onward;
 } Found;
 
@@ -131,12 +131,10 @@ static int sort_request_field(Found *found, const Text *name, const Text *value)
             return take_connection(found, value) ? ENDS_HERE : LEAVE_TO_PYTHON;
         return is_called(name, "keep-alive") ? ENDS_HERE : GOES_ON;
     case 11:
-        if (!is_called(name, "traceparent"))
-            return GOES_ON;
-        if (found->traceparent.size || !value->size)
-            return LEAVE_TO_PYTHON;
-        found->traceparent = *value;
-        return ENDS_HERE;
+        found->traced |= is_called(name, "traceparent");
+        return GOES_ON;
+    case 12:
+        return is_called(name, "max-forwards") ? LEAVE_TO_PYTHON : GOES_ON;
     case 14:
         if (is_called(name, "content-length"))
             return take_length(found, value);
@@ -159,6 +157,9 @@ static int sort_response_field(Found *found, const Text *name, const Text *value
     switch (name->size) {
     case 2:
         return is_called(name, "te") ? LEAVE_TO_PYTHON : GOES_ON;
+    case 4:
+        found->dated |= is_called(name, "date");
+        return GOES_ON;
     case 7:
         return is_called(name, "upgrade") ? LEAVE_TO_PYTHON : GOES_ON;
     case 10:
@@ -301,7 +302,8 @@ static PyObject *plain_request(PyObject *data, const Limits *limits)
         PyBool_FromLong(found.persistent),
         PyBool_FromLong(0),
         PyBytes_FromStringAndSize(NULL, 0),
-        text(&found.traceparent),
+        PyBool_FromLong(found.traced),
+        PyTuple_New(0),
         bytes_of(&found.onward, at - 2),
         PyLong_FromSsize_t(at - start),
     };
@@ -314,24 +316,30 @@ static PyObject *plain_response(PyObject *data, const Limits *limits)
     Found found = {.length = UNTIL_CLOSE, .persistent = 1, .onward = {.from = start}};
     int status;
 
-    if (end - at < 14 || memcmp(at, "HTTP/1.1 ", 9) != 0 || at[9] < '1' || at[9] > '5' ||
+    if (end - at < 14 || memcmp(at, "HTTP/1.1 ", 9) != 0 || at[9] < '1' || at[9] > '9' ||
         !(kind[(unsigned char)at[10]] & DIGIT) || !(kind[(unsigned char)at[11]] & DIGIT))
         return NULL;
     status = (at[9] - '0') * 100 + (at[10] - '0') * 10 + (at[11] - '0');
     at += 12;
-    if (*at == ' ')
-        while (at < end && kind[(unsigned char)*at] & VALUE)
-            at++;
+    if (*at != ' ')
+        return NULL; /* the space is missing, and will be sent */
+    while (at < end && kind[(unsigned char)*at] & VALUE)
+        at++;
     if (end - at < 2 || at[0] != '\r' || at[1] != '\n')
         return NULL;
     at = read_fields(at + 2, end, limits->fields, &found, sort_response_field);
     if (at == NULL || at - start > limits->head_bytes)
+        return NULL;
+    if (found.length != UNTIL_CLOSE && (status < 200 || status == 204)) /* the field does not go on */
         return NULL;
 
     PyObject *items[] = {
         PyLong_FromLong(status),
         PyLong_FromLongLong(found.length),
         PyBool_FromLong(found.persistent),
+        PyLong_FromLong(1),
+        PyBool_FromLong(found.dated),
+        PyTuple_New(0),
         bytes_of(&found.onward, at - 2),
         PyLong_FromSsize_t(at - start),
     };

@@ -61,6 +61,9 @@ class WorkerCollector(Collector):
         worker = self._sources.worker
         yield GaugeMetricFamily("nodeproxy_client_connections", "Open client connections.", worker.connections)
         yield CounterMetricFamily("nodeproxy_client_connections_accepted", "Clients let in.", worker.accepted)
+        yield CounterMetricFamily(
+            "nodeproxy_connects", "CONNECTs accepted; refused ones are requests.", worker.connects
+        )
         yield CounterMetricFamily("nodeproxy_unexpected_errors", "Bugs: see the log.", worker.bugs)
         yield CounterMetricFamily("nodeproxy_updates", "Updates put in force.", worker.updates)
         yield CounterMetricFamily("nodeproxy_updates_refused", "Updates not put in force.", worker.updates_refused)

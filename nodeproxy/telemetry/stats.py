@@ -29,12 +29,23 @@ class RouteStats:
 class WorkerStats:
     """The numbers of one worker that belong to no service."""
 
-    __slots__ = ("accepted", "bugs", "connections", "log_lines_lost", "unrouted", "updates", "updates_refused")
+    __slots__ = (
+        "accepted",
+        "bugs",
+        "connections",
+        "connects",
+        "log_lines_lost",
+        "unrouted",
+        "updates",
+        "updates_refused",
+    )
 
     def __init__(self) -> None:
         self.accepted = 0
         self.connections = 0
         """Client connections open now."""
+        self.connects = 0
+        """Clients that have named the service of all their further requests by CONNECT."""
         self.bugs = 0
         """Exceptions that nobody expected; each has a traceback in the log."""
         self.unrouted = RouteStats()

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Debian's part of get.sh: unpacked into $KUBE_HOME/root, with one wrapper per program in $KUBE_HOME/bin that finds its
-# libraries there. Nothing is installed into the machine but what the wrappers cannot do without: ip and openssl.
+# Debian's part of get.sh: unpacked into $KUBE_HOME/root, with one link per program in $KUBE_HOME/bin. Each program is told
+# in its own ELF header where its libraries are: an environment variable would not reach what buildah starts by itself.
+# Nothing is installed into the machine but what these programs call by name: ip and openssl.
 set -euo pipefail
 PACKAGES=(
     containerd runc containernetworking-plugins                                             # what runs pods
     nftables libnftables1 libedit2 libbsd0 libjansson4 libmnl0 libnftnl11 libxtables12      # kube-proxy's nft
     buildah golang-github-containers-common libgpgme11 libassuan0 libdevmapper1.02.1 libseccomp2 libudev1  # images
     debootstrap wget libpsl5 libidn2-0 libunistring2 libpcre2-8-0                           # their base
+    patchelf                                                                                # writes those headers
     dnsmasq-base libdbus-1-3 libgmp10 libhogweed6 libnettle8 libnetfilter-conntrack3 libnfnetlink0  # DNS of another make
 )
 PROGRAMS=(
@@ -32,12 +34,15 @@ apt-get -qq -o APT::Sandbox::User=root download "${PACKAGES[@]}"
 for each in *.deb; do dpkg -x "$each" "$root"; done
 rm -rf "$KUBE_HOME/debs"
 
+# Absolute, not $ORIGIN: buildah starts itself again from a copy in memory, which is in no folder.
+libraries=$root/usr/lib/x86_64-linux-gnu:$root/lib/x86_64-linux-gnu
 for path in "${PROGRAMS[@]}"; do
-    cat > "$KUBE_HOME/bin/$(basename "$path")" <<WRAPPER
-#!/bin/sh
-export LD_LIBRARY_PATH=$root/usr/lib/x86_64-linux-gnu:$root/lib/x86_64-linux-gnu
-exec $root/$path "\$@"
-WRAPPER
-    chmod +x "$KUBE_HOME/bin/$(basename "$path")"
+    # RPATH, not RUNPATH: it counts for the libraries' own libraries too (ld.so(8))
+    "$root/usr/bin/patchelf" --force-rpath --set-rpath "$libraries" "$root/$path"
+    ln -sf "$root/$path" "$KUBE_HOME/bin/$(basename "$path")"
+done
+for path in "${PROGRAMS[@]}"; do
+    missing=$(ldd "$root/$path" 2>/dev/null | grep "not found" || true)
+    [ -z "$missing" ] || { say "$path: a library is in none of the packages:$missing"; exit 1; }
 done
 touch "$KUBE_HOME/built/packages-$list"

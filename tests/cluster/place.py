@@ -3,11 +3,9 @@
 All that is touched of the machine's own network is a bridge, one cable per node and a route to the pods of each.
 """
 
-import fcntl
+import socket
 import subprocess
-from pathlib import Path
 
-from tests.cluster.control_plane import home
 from tests.cluster.node import Cable, run
 
 PLACES = 8
@@ -18,11 +16,13 @@ class Place:
 
     def __enter__(self):
         for number in range(PLACES):
-            self._lock = Path(home().parent / f"place-{number}.lock").open("w")
+            # an abstract name belongs to the network namespace, as the bridges do: it also keeps out test runs with
+            # another KUBE_HOME or another root, and the kernel frees it however this process ends
+            self._lock = socket.socket(socket.AF_UNIX)
             try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._lock.bind(f"\0nodeproxy-place-{number}")
                 break
-            except BlockingIOError:
+            except OSError:  # it is in use
                 self._lock.close()
         else:
             raise AssertionError(f"{PLACES} test clusters run on this machine already")

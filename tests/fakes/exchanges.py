@@ -123,7 +123,7 @@ def head(method=b"GET", **fields):
     """A request's head with only what matters."""
     usual = {
         "method": method, "target": b"/", "minor": 1, "host": b"web.shop.mesh", "length": 0, "persistent": True,
-        "expects": False, "service": b"", "traceparent": b"", "head": b"", "end": 0,
+        "expects": False, "service": b"", "traced": False, "nominated": (), "head": b"", "end": 0,
     }  # fmt: skip
     return RequestHead(**{**usual, **fields})
 

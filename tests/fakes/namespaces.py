@@ -33,7 +33,7 @@ class Node:
             pytest.skip("network namespaces need root and iproute2: the tests of tests/namespaces do not run")
         self._namespaces.append(self.name)
         ip("-n", self.name, "link", "set", "lo", "up")
-        self.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+        self.run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")  # a bare Debian has no sysctl(8)
         return self
 
     def __exit__(self, *_):

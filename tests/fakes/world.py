@@ -20,7 +20,7 @@ from nodeproxy.net.reactor import Reactor
 from nodeproxy.net.roster import Roster
 from nodeproxy.net.upstream import Upstream, none_ready
 from nodeproxy.policies.exchange import Tools
-from nodeproxy.protocol.added import Adder
+from nodeproxy.protocol.added import VIA, Adder
 from nodeproxy.protocol.head import HeadLimits
 from nodeproxy.telemetry.stats import WorkerStats
 
@@ -48,6 +48,7 @@ class World:
         self.draining = False
         self.log = []
         self.expected_bugs = 0
+        self.via = VIA
         self._sockets = []
         self._channels = []
         self.roster = Roster(self.reactor)
@@ -95,6 +96,7 @@ class World:
             "trusts_forwarded": False,
             "access_log": lambda *line: self.log.append(line),
             "draining": lambda: self.draining,
+            "understands_connect": True,
         }
         return Entrance(**{**parts, **changes})
 
@@ -165,7 +167,7 @@ class World:
         choose = chooser(settings["loadBalancer"].simple)
         rotation = self.roster.rotation_for(service, port, pod, choose, random.Random(7).random)
         connect_s = settings["timeouts"].connect_s
-        return Upstream(name, rotation, self.reactor, connect_s, HeadLimits(), none_ready(service))
+        return Upstream(name, rotation, self.reactor, connect_s, HeadLimits(), none_ready(service), self.via)
 
     def _dormant(self, service, port, _settings, pod):
         def awake(key, port, pod):

@@ -50,6 +50,11 @@ def test_a_headless_service_has_one_address_inside_its_range(key):
 
 def test_the_headless_address_of_a_key_never_changes_between_releases():
     assert headless_address("shop/reviews", HEADLESS_RANGE) == "127.78.64.199"
+    assert headless_address("shop/cart", HEADLESS_RANGE) == "127.78.193.176"
+
+
+def test_the_narrowest_range_has_two_addresses_between_its_first_and_last():
+    assert virtual_address("10.96.3.17", address_range("127.77.0.0/30")) == "127.77.0.1"
 
 
 def test_the_two_default_ranges_do_not_overlap_and_are_the_same_for_both_programs():

@@ -140,3 +140,17 @@ def test_when_an_endpoint_goes_only_its_own_clients_draw_again(numbers, client):
     for leaving in those:
         left = [member for member in those if member is not leaving]
         assert leaving is drawn or favourite(f"c{client}", left) is drawn
+
+
+def test_a_client_that_was_silent_for_longer_than_the_timeout_draws_again():
+    seats, of_three = Seats(KEPT_S), members(3)
+    late = newcomer("10.0.0.9", of_three)
+    seated(of_three, seats).next(NOW, Request())
+
+    assert seated([*of_three, late], seats).next(NOW + 3 * KEPT_S, Request()) is late
+
+
+def test_what_a_client_draws_never_changes_between_releases():
+    drawn = [favourite(f"10.0.0.{number}", members(9)).name for number in range(1, 7)]
+
+    assert drawn == [f"10.1.0.{index}:80" for index in (9, 1, 2, 8, 6, 3)]

@@ -84,3 +84,32 @@ def test_who_knows_nothing_is_told_everything():
     needs.demand.told_nobody()
 
     assert needs.demand.taken() == [Want("shop/web"), Want("shop/cart")]
+
+
+@pytest.mark.parametrize("started", [1.0, 1000.0])
+def test_a_service_that_was_never_called_is_left_however_late_it_is_looked_at(started):
+    needs = Needs(web=Usage(0, 0))
+    needs.now = started
+    needs.demand.want("shop/web")
+    needs.demand.taken()
+
+    assert needs.review_after(FORGET_S - 1) == []
+    assert needs.review_after(2) == [Leave("shop/web")]
+
+
+def test_a_service_whose_count_begins_again_is_in_use():
+    needs = Needs(web=Usage(9, 0))
+    needs.demand.want("shop/web")
+    needs.review_after(0)
+    needs.demand.taken()
+
+    assert needs.review_after(FORGET_S, web=Usage(1, 0)) == []
+
+
+def test_a_service_that_was_called_a_thousand_times_and_then_no_more_is_left():
+    needs = Needs(web=Usage(int("1000"), 0))
+    needs.demand.want("shop/web")
+    needs.review_after(0)
+    needs.demand.taken()
+
+    assert needs.review_after(FORGET_S, web=Usage(int("1000"), 0)) == [Leave("shop/web")]

@@ -116,3 +116,12 @@ def test_an_endpoint_that_probes_found_down_is_not_usable_although_not_ejected()
     connected(health)
 
     assert not usable(health, NOW)
+
+
+@pytest.mark.parametrize(("down", "ok"), [(False, False), (True, True)])
+def test_a_threshold_that_was_lowered_counts_the_results_before_it(down, ok):
+    health, record = Health(probes_down=down), ProbeRecord()
+    for _ in range(4):
+        assert not probed(health, record, ok, 9, 9)
+
+    assert probed(health, record, ok, 2, 2)

@@ -81,7 +81,21 @@ def test_what_is_no_name_of_the_mesh_is_none(authority):
 
 @pytest.mark.parametrize(
     "port",
-    [b"0", b"65536", b"99999999999999999999", b"-1", b"+80", b"8_0", b" 80", b"80 ", b"http", b"80:80", b"\xd9\xa1"],
+    [
+        b"0",
+        b"65536",
+        b"65537",
+        b"99999",
+        b"99999999999999999999",
+        b"-1",
+        b"+80",
+        b"8_0",
+        b" 80",
+        b"80 ",
+        b"http",
+        b"80:80",
+        b"\xd9\xa1",
+    ],
 )
 def test_a_port_is_digits_between_1_and_65535(port):
     assert parse(b"reviews.shop.mesh:" + port, "here") is None

@@ -96,3 +96,11 @@ def test_a_field_that_a_newer_discovery_adds_does_no_harm():
 @pytest.mark.parametrize(("services", "size"), [((), 0), ((BARE,), 0), ((WEB,), 2), ((WEB, BARE, WEB), 4)])
 def test_the_size_is_the_number_of_endpoints(services, size):
     assert size_of(services) == size
+
+
+def test_an_endpoint_is_written_as_its_address_and_port():
+    service = Service("shop", "web", ports=(Port(80, endpoints=(Endpoint("10.0.0.1", 8080),)),))
+
+    written = json.loads(line(Put(service)))["service"]["ports"]
+
+    assert written == [{"number": 80, "endpoints": [{"address": "10.0.0.1", "port": 8080}]}]

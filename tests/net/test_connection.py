@@ -1,7 +1,5 @@
 """The spine, with real sockets: what a client sends, what the endpoint sees, what comes back."""
 
-import re
-
 GET = b"GET /a?b=c HTTP/1.1\r\nHost: web.shop.mesh\r\nX-One: 1\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -14,14 +12,13 @@ async def test_a_request_reaches_the_endpoint_and_its_answer_comes_back(world):
     await client.send(GET)
     server = await endpoint.accept()
     seen = await server.head()
-    await server.send(OK)
+    await server.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nDate: now\r\n\r\nok")
     head, body = await client.head(), await client.exactly(2)
 
     assert seen.startswith(b"GET /a?b=c HTTP/1.1\r\nHost: web.shop.mesh\r\nX-One: 1\r\n")
     assert b"X-Forwarded-For: 127.0.0.1\r\n" in seen
-    assert b"Via: 1.1 nodeproxy\r\n" in seen
-    assert re.search(rb"traceparent: 00-[0-9a-f]{32}-[0-9a-f]{16}-00\r\n", seen)
-    assert head == b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nVia: 1.1 nodeproxy\r\n\r\n"
+    assert b"Via:" not in seen and b"traceparent" not in seen
+    assert head == b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nDate: now\r\nVia: 1.1 nodeproxy\r\n\r\n"
     assert body == b"ok"
     assert world.route.stats.requests == {(200, "", ("", "node")): 1}
 

@@ -146,7 +146,7 @@ async def test_once_served_it_may_take_as_long_as_its_service_allows(world):
     endpoint = world.endpoint()
     client = await asked(world)
 
-    world.install(Put(msgspec.structs.replace(awake(endpoint), policies={"timeouts": {"request": 0, "idle": 0}})))
+    world.install(Put(msgspec.structs.replace(awake(endpoint), policies={"timeouts": {"responseHead": 0, "idle": 0}})))
     server = await endpoint.accept()
     await server.head()
     world.clock.now += WAIT_S + 1

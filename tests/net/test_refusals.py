@@ -15,7 +15,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         (b"PRI * HTTP/2.0\r\n\r\n", 505),
         (b"GET /" + b"a" * 9000, 414),
         (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 200, 431),
-        (b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n", 501),
+        (b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n", 403),
     ],
 )
 async def test_what_is_no_request_is_refused_and_nothing_forwarded(world, sent, status):
@@ -82,7 +82,10 @@ async def test_surplus_bytes_reach_nobody_and_their_connection_is_not_used_again
         b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
         b"HTTP/1.1 200 OK\nContent-Length: 1\n\n",
         b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
-        b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n",
+        b"HTTP/1.1 099 Low\r\nContent-Length: 0\r\n\r\n",
+        b"220 mail.example ESMTP\r\n",
+        b"\x15\x03\x01",
+        b"+OK",
         b"nonsense\r\n\r\n",
     ],
 )

@@ -51,7 +51,10 @@ def test_a_head_is_answered_like_a_get():
 
 @pytest.mark.parametrize("method", [b"POST", b"PUT", b"DELETE", b"OPTIONS"])
 def test_nothing_can_be_changed(method):
-    assert page(b"/metrics", method).status == 405
+    response = page(b"/metrics", method)
+
+    assert response.status == 405
+    assert b"\r\nAllow: GET, HEAD\r\n" in response.head
 
 
 @pytest.mark.parametrize("target", [b"/", b"/metrics/", b"/Metrics", b"*", b"/livez/x"])

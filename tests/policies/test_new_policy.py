@@ -93,7 +93,7 @@ def test_a_service_that_asks_for_the_policy_has_it():
 @pytest.mark.usefixtures("_in_chain")
 @pytest.mark.parametrize("policies", [{}, {"concurrency": {}}])
 def test_a_service_that_does_not_ask_for_it_pays_nothing(policies):
-    off = {"timeouts": {"request": 0, "idle": 0}, "retries": {"attempts": 0}}
+    off = {"timeouts": {"responseHead": 0, "idle": 0}, "retries": {"attempts": 0}}
     endpoint = Replies(200)
 
     _, route = mesh({**off, **policies}, endpoint)

@@ -20,7 +20,6 @@ def test_a_request_has_a_limit_from_its_beginning():
     one, deadline = sent({"request": "2s", "idle": "10s"})
 
     assert one.until == deadline == STARTED + 2
-    assert one.allowance_s == inf
 
 
 def test_silence_has_a_limit_when_it_is_the_shorter_one():
@@ -50,8 +49,9 @@ def test_the_time_a_body_takes_to_arrive_is_not_the_requests():
 @pytest.mark.parametrize(
     ("written", "until", "deadline"),
     [
-        ({"request": 0, "idle": "10s"}, inf, STARTED + 10),
+        ({"responseHead": 0, "idle": "10s"}, inf, STARTED + 10),
         ({"request": "2s", "idle": 0}, STARTED + 2, STARTED + 2),
+        ({"responseHead": "3s", "idle": 0}, inf, STARTED + 3),
     ],
 )
 def test_zero_switches_one_limit_off(written, until, deadline):
@@ -70,7 +70,7 @@ def test_without_either_limit_the_policy_is_not_there():
     endpoint = Replies(200)
 
     handler = timeouts.wrap(
-        TimeoutsSettings.model_validate({"request": 0, "idle": "0s"}), endpoint, PolicyWorld().tools
+        TimeoutsSettings.model_validate({"responseHead": 0, "idle": "0s"}), endpoint, PolicyWorld().tools
     )
 
     assert handler is endpoint
@@ -79,4 +79,38 @@ def test_without_either_limit_the_policy_is_not_there():
 def test_the_usual_limits_are_those_of_other_meshes():
     settings = TimeoutsSettings()
 
-    assert (settings.request_s, settings.idle_s, settings.connect_s) == (15, 300, 5)
+    assert (settings.response_head_s, settings.request_s, settings.idle_s, settings.connect_s) == (15, 0, 300, 5)
+
+
+def test_what_comes_behind_the_head_is_bounded_by_silence_alone():
+    one, deadline = sent({})
+
+    assert deadline == STARTED + 15
+    assert (one.until, one.lane.deadline) == (inf, STARTED + 300)
+    one.moved(STARTED + 1000)
+    assert one.lane.deadline == STARTED + 1300
+
+
+def test_a_limit_on_all_of_a_response_holds_behind_its_head_too():
+    one, deadline = sent({"responseHead": "2s", "request": "20s"})
+
+    assert deadline == STARTED + 2
+    assert one.until == one.lane.deadline == STARTED + 20
+
+
+def test_an_upload_that_ends_behind_an_early_head_does_not_bound_the_response():
+    one, _ = sent({"responseHead": "2s"}, Pieces(b"slow"))
+
+    assert one.allowance_s == inf
+
+
+def test_a_limit_on_silence_that_has_been_put_off_is_not_moved_back():
+    one, endpoint = exchange(), Replies(200, taking_s=12, world=(world := PolicyWorld()))
+
+    async def moves_and_answers(exchange):
+        exchange.moved(STARTED + 12)
+        return await endpoint(exchange)
+
+    run(timeouts.wrap(TimeoutsSettings.model_validate({"idle": "10s"}), moves_and_answers, world.tools)(one))
+
+    assert one.lane.deadline == STARTED + 15  # the head's own limit, which has not passed

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nodeproxy.protocol.head import CHUNKED, HeadLimits, field, without
+from nodeproxy.protocol.head import CHUNKED, HeadLimits, without
 
 LIMITS = HeadLimits()
 GET = b"GET / HTTP/1.1\r\n"
@@ -15,7 +15,7 @@ HOST = b"Host: web.shop.mesh\r\n"
     [
         b"Connection", b"Keep-Alive", b"Proxy-Connection", b"TE", b"Upgrade", b"Forwarded", b"X-Forwarded-For",
         b"X-Forwarded-Host", b"X-Forwarded-Proto", b"X-Real-IP", b"x_forwarded_for", b"X-Forwarded_Host",
-        b"x_forwarded-proto", b"x_real_ip", b"X-Real_IP", b"x_real-ip", b"traceparent", b"x-mesh-service",
+        b"x_forwarded-proto", b"x_real_ip", b"X-Real_IP", b"x_real-ip", b"x-mesh-service",
     ],
 )  # fmt: skip
 def test_a_request_loses_the_fields_that_the_mesh_answers_for(heads, name):
@@ -102,6 +102,47 @@ def test_a_head_may_lose_many_fields(heads):
     assert heads.scan_request(GET + HOST + lost + b"\r\n", LIMITS).head == GET + HOST + kept
 
 
+def test_a_clients_word_that_it_takes_trailers_is_passed_on(heads):
+    for te in (b"TE: trailers", b"te: gzip;q=0.5 ,Trailers"):
+        head = heads.scan_request(GET + te + b"\r\nConnection: keep-alive, te\r\n" + HOST + b"\r\n", LIMITS)
+
+        assert head.head == GET + HOST + b"TE: trailers\r\nConnection: TE\r\n"
+
+
+@pytest.mark.parametrize(
+    "fields", [b"TE: trailers\r\n", b"TE: gzip\r\nConnection: TE\r\n", b"TE: trailers;q=0\r\nConnection: te\r\n"]
+)
+def test_other_words_about_this_hops_codings_end_here(heads, fields):
+    assert heads.scan_request(GET + fields + HOST + b"\r\n", LIMITS).head == GET + HOST
+
+
+def test_an_http_1_0_client_takes_no_trailers_and_expects_nothing(heads):
+    fields = b"TE: trailers\r\nConnection: TE\r\nExpect: 100-continue\r\n"
+
+    head = heads.scan_request(b"POST / HTTP/1.0\r\n" + fields + HOST + b"\r\n", LIMITS)
+
+    assert head.head == b"POST / HTTP/1.1\r\n" + HOST
+    assert not head.expects
+
+
+def test_an_answer_that_asks_for_another_protocol_says_which(heads):
+    upgrade = b"Upgrade: h2c\r\nConnection: upgrade\r\nupgrade: x/1\r\n"
+
+    asks = heads.scan_response(b"HTTP/1.1 426 Upgrade Required\r\n" + upgrade + b"A: 1\r\n\r\n", LIMITS)
+    offers = heads.scan_response(OK + upgrade + b"A: 1\r\n\r\n", LIMITS)
+
+    assert asks.head == b"HTTP/1.1 426 Upgrade Required\r\nA: 1\r\nUpgrade: h2c, x/1\r\nConnection: Upgrade\r\n"
+    assert offers.head == OK + b"A: 1\r\n"
+
+
+def test_what_is_nominated_is_known_to_the_body_too(heads):
+    fields = b"Connection: X-Two, close, x-one, host\r\n" + HOST + b"\r\n"
+
+    request, response = heads.scan_request(GET + fields, LIMITS), heads.scan_response(OK + fields, LIMITS)
+
+    assert request.nominated == response.nominated == (b"x-one", b"x-two")
+
+
 def test_no_request_can_ask_an_endpoint_for_another_protocol(heads):
     upgrade = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
 
@@ -127,15 +168,6 @@ def test_what_is_read_of_a_response_is_not_more_than_its_head(heads):
     head = heads.scan_response(received + split, LIMITS)
 
     assert (head.length, head.persistent, head.end) == (0, True, len(received))
-
-
-def test_the_first_field_of_a_name_has_its_value_without_blanks():
-    head = GET + b"Xa: 0\r\nA: \t1 2\t \r\na: 3\r\nEmpty:\r\n\r\n"
-
-    assert field(head, b"a") == b"1 2"
-    assert field(head, b"EMPTY") == b""
-    assert field(head, b"b") is None
-    assert field(head, b".") is None
 
 
 def test_lines_without_some_names_are_the_others():

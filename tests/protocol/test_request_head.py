@@ -103,7 +103,8 @@ def test_order_and_spelling_are_kept_and_what_ends_at_this_hop_is_cut_out(heads)
     head = heads.scan_request(received, LIMITS)
 
     assert head.head == (
-        b"GET / HTTP/1.1\r\nhOsT: a.b.mesh\r\nX-b:  two  spaces \r\nX-A:\r\nX-Hopper: stays\r\nX-Obs: \xff\r\n"
+        b"GET / HTTP/1.1\r\nhOsT: a.b.mesh\r\nX-b:  two  spaces \r\ntraceparent: old\r\nX-A:\r\nX-Hopper: stays\r\n"
+        b"X-Obs: \xff\r\n"
     )
 
 
@@ -134,14 +135,68 @@ def test_what_the_mesh_is_told(heads):
 
     head = heads.scan_request(received + b"abcGET", LIMITS)
 
-    assert (head.service, head.traceparent, head.expects) == (b"web.shop.mesh", trace, True)
+    assert (head.service, head.traced, head.expects) == (b"web.shop.mesh", True, True)
     assert head.end == len(received)
 
 
-def test_two_traceparents_are_none(heads):
-    head = heads.scan_request(request(b"GET / HTTP/1.1", b"Host: a", b"traceparent: x", b"traceparent: y"), LIMITS)
+@pytest.mark.parametrize(
+    "fields",
+    [
+        (
+            b"TraceParent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00",
+            b"TRACESTATE: a=1",
+            b"tracestate: b=2",
+        ),
+        (b"traceparent: cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-what-the-future-will-be-like",),
+        (b"traceparent: x", b"traceparent: y", b"tracestate:"),
+        (b"traceparent:", b"tracestate: a=1"),
+    ],
+)
+def test_a_trace_goes_on_as_it_came(heads, fields):
+    head = heads.scan_request(request(b"GET / HTTP/1.1", b"Host: a", *fields), LIMITS)
 
-    assert head.traceparent == b""
+    assert head.traced
+    assert head.head == b"\r\n".join((b"GET / HTTP/1.1", b"Host: a", *fields, b""))
+
+
+def test_no_trace_is_seen_where_there_is_none(heads):
+    assert not heads.scan_request(request(b"GET / HTTP/1.1", b"Host: a", b"tracestate: a=1"), LIMITS).traced
+
+
+@pytest.mark.parametrize(
+    ("method", "fields", "sent"),
+    [
+        (b"OPTIONS", (b"max-forwards: 10", b"A: 1"), (b"A: 1", b"Max-Forwards: 9")),
+        (b"TRACE", (b"Max-Forwards:\t01 ",), (b"Max-Forwards: 0",)),
+        (b"OPTIONS", (b"A: 1",), (b"A: 1",)),
+        (b"GET", (b"Max-Forwards: 0",), (b"Max-Forwards: 0",)),
+        (b"PUT", (b"Max-Forwards: many",), (b"Max-Forwards: many",)),
+    ],
+)
+def test_forwards_are_counted_down_where_they_are_limited(heads, method, fields, sent):
+    head = heads.scan_request(request(method + b" /p HTTP/1.1", b"Host: a", *fields), LIMITS)
+
+    assert head.head == b"\r\n".join((method + b" /p HTTP/1.1", b"Host: a", *sent, b""))
+
+
+def test_empty_members_of_an_expectation_do_not_count(heads):
+    for value, expects in ((b", 100-Continue,", True), (b"", False)):
+        head = heads.scan_request(request(b"PUT / HTTP/1.1", b"Host: a", b"Expect:" + value), LIMITS)
+
+        assert head.expects is expects
+
+
+@pytest.mark.parametrize(
+    ("line", "persistent"),
+    [
+        (b"GET http://a/ HTTP/1.0", False),
+        (b"OPTIONS * HTTP/1.0", False),
+        (b"GET / HTTP/1.0", True),
+        (b"GET http://a/ HTTP/1.1", True),
+    ],
+)
+def test_a_proxy_keeps_no_connection_with_an_http_1_0_client(heads, line, persistent):
+    assert heads.scan_request(request(line, b"Host: a", b"Connection: keep-alive"), LIMITS).persistent is persistent
 
 
 def test_http_1_0_expects_nothing(heads):

@@ -4,13 +4,15 @@ import pytest
 
 from nodeproxy.errors import (
     BadRequest,
+    CodingNotSupported,
     ExpectationFailed,
+    ForwardsUsedUp,
     HeadTooLarge,
     MethodNotSupported,
     TargetTooLong,
     VersionNotSupported,
 )
-from nodeproxy.protocol.head import HeadLimits
+from nodeproxy.protocol.head import ConnectAsked, HeadLimits
 
 LIMITS = HeadLimits()
 HOST = b"Host: web.shop.mesh\r\n"
@@ -61,6 +63,15 @@ MALFORMED = {
     "an absolute target with two Hosts": b"GET http://a/ HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
     "an absolute target with a malformed Host": b"GET http://a/ HTTP/1.1\r\nHost: a b\r\n\r\n",
     "CONNECT without Host": b"CONNECT a:80 HTTP/1.1\r\nA: 1\r\n\r\n",
+    "CONNECT to no port": b"CONNECT a HTTP/1.1\r\n" + HOST + b"\r\n",
+    "CONNECT to port 0": b"CONNECT a:0 HTTP/1.1\r\n" + HOST + b"\r\n",
+    "CONNECT beyond the ports": b"CONNECT a:65536 HTTP/1.1\r\n" + HOST + b"\r\n",
+    "CONNECT to a path": b"CONNECT /a:1 HTTP/1.1\r\n" + HOST + b"\r\n",
+    "CONNECT to a URL": b"CONNECT http://a:80/ HTTP/1.1\r\n" + HOST + b"\r\n",
+    "CONNECT with user information": b"CONNECT u@a:80 HTTP/1.1\r\n" + HOST + b"\r\n",
+    "CONNECT with a body": b"CONNECT a:80 HTTP/1.1\r\n" + HOST + b"Content-Length: 1\r\n\r\n",
+    "CONNECT with chunks": b"CONNECT a:80 HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n",
+    "CONNECT with two lengths": b"CONNECT a:80 HTTP/1.1\r\n" + HOST + b"Content-Length: 0\r\nContent-Length: 0\r\n\r\n",
     "two Hosts in HTTP/1.0": b"GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n",
     "no Host": b"GET / HTTP/1.1\r\nA: 1\r\n\r\n",
     "two Hosts": START + b"host: other\r\n\r\n",
@@ -89,7 +100,8 @@ MALFORMED = {
     "Content-Length and Transfer-Encoding": POST + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
     "Transfer-Encoding and Content-Length": POST + b"Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n",
     "another coding": POST + b"Transfer-Encoding: gzip\r\n\r\n",
-    "a coding before chunked": POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n",
+    "a coding behind chunked": POST + b"Transfer-Encoding: chunked, gzip\r\n\r\n",
+    "an empty coding before chunked": POST + b"Transfer-Encoding: , chunked\r\n\r\n",
     "chunked twice": POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
     "chunked twice in one field": POST + b"Transfer-Encoding: chunked, chunked\r\n\r\n",
     "chunked and a comma": POST + b"Transfer-Encoding: chunked,\r\n\r\n",
@@ -115,11 +127,17 @@ def test_what_is_malformed_or_ambiguous_is_refused(heads, received):
 @pytest.mark.parametrize(
     ("received", "error"),
     [
-        (b"CONNECT a:1 HTTP/1.1\r\n" + HOST + b"\r\n", MethodNotSupported),
+        (b"CONNECT a:1 HTTP/1.1\r\n" + HOST + b"\r\n", ConnectAsked),
         (b"GET / HTTP/2.0\r\n" + HOST + b"\r\n", VersionNotSupported),
         (b"GET / HTTP/1.2\r\n" + HOST + b"\r\n", VersionNotSupported),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", VersionNotSupported),
-        (START + b"Expect:\r\n\r\n", ExpectationFailed),
+        (START + b"Expect: 100-continue;a=b\r\n\r\n", ExpectationFailed),
+        (POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n", CodingNotSupported),
+        (POST + b"Transfer-Encoding: gzip\r\nTransfer-Encoding: Chunked\r\n\r\n", CodingNotSupported),
+        (b"OPTIONS * HTTP/1.1\r\nMax-Forwards: 0\r\n" + HOST + b"\r\n", ForwardsUsedUp),
+        (b"TRACE / HTTP/1.1\r\n" + HOST + b"max-forwards: 00\r\n\r\n", MethodNotSupported),
+        (b"TRACE / HTTP/1.1\r\n" + HOST + b"Max-Forwards: -1\r\n\r\n", BadRequest),
+        (b"OPTIONS / HTTP/1.1\r\n" + HOST + b"Max-Forwards: 1\r\nMax-Forwards: 1\r\n\r\n", BadRequest),
         (START + b"Expect: 200-ok\r\n\r\n", ExpectationFailed),
         (START + b"Expect: 100-continue\r\nExpect: more\r\n\r\n", ExpectationFailed),
     ],

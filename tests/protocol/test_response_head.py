@@ -15,7 +15,7 @@ OK = b"HTTP/1.1 200 OK\r\n"
         (OK + b"Content-Length: 2\r\n\r\n", 200, 2, True, OK + b"Content-Length: 2\r\n"),
         (OK + b"transfer-encoding: chunked\r\nA: 1\r\n\r\n", 200, CHUNKED, True, OK + b"A: 1\r\n"),
         (OK + b"\r\n", 200, UNTIL_CLOSE, True, OK),
-        (b"HTTP/1.1 404\r\n\r\n", 404, UNTIL_CLOSE, True, b"HTTP/1.1 404\r\n"),
+        (b"HTTP/1.1 404\r\n\r\n", 404, UNTIL_CLOSE, True, b"HTTP/1.1 404 \r\n"),
         (b"HTTP/1.1 404 \r\n\r\n", 404, UNTIL_CLOSE, True, b"HTTP/1.1 404 \r\n"),
         (b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", 200, 0, False, OK + b"Content-Length: 0\r\n"),
         (b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\n", 200, UNTIL_CLOSE, True, OK),
@@ -33,16 +33,34 @@ def test_what_is_understood(heads, received, status, length, persistent, head):
 
 
 @pytest.mark.parametrize(
+    ("received", "minor", "dated"),
+    [
+        (OK + b"\r\n", 1, False),
+        (OK + b"dATE: d\r\n\r\n", 1, True),
+        (OK + b"Date-Of-Birth: d\r\nX: Date: d\r\n\r\n", 1, False),
+        (b"HTTP/1.0 200 OK\r\nDate:\r\n\r\n", 0, True),
+    ],
+)
+def test_what_a_hop_has_to_know_of_it(heads, received, minor, dated):
+    scanned = heads.scan_response(received, LIMITS)
+
+    assert (scanned.minor, scanned.dated) == (minor, dated)
+
+
+@pytest.mark.parametrize(
     "received",
     [
         b"HTTP/1.1 200 OK\nA: 1\r\n\r\n",
         b"HTTP/2 200 OK\r\n\r\n",
         b"HTTP/1.1 20 OK\r\n\r\n",
         b"HTTP/1.1 099 OK\r\n\r\n",
-        b"HTTP/1.1 600 OK\r\n\r\n",
+        b"HTTP/1.1 1000 OK\r\n\r\n",
         b"HTTP/1.1  200 OK\r\n\r\n",
         b"ICY 200 OK\r\n\r\n",
-        OK + b"A : 1\r\n\r\n",
+        OK + b"A B : 1\r\n\r\n",
+        OK + b" : 1\r\n\r\n",
+        b"HTTQ",
+        b"HTTP/2",
         OK + b"A: 1\r\n fold\r\n\r\n",
         OK + b"A: \0\r\n\r\n",
         OK + b"Content-Length: 1\r\nContent-Length: 1\r\n\r\n",

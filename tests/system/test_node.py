@@ -1,5 +1,6 @@
 """A whole node, real servers behind it: names, changes, policies, probes, the access log."""
 
+import http.client
 import json
 
 import dns.message
@@ -114,3 +115,39 @@ def test_a_name_resolves_to_the_address_where_its_service_answers(folder):
             served = node.get("whoever", address=(str(answer.answer[0][0]), 80))
 
     assert served == (200, "one")
+
+
+def test_a_client_that_tunnels_reaches_the_service_and_nothing_else(folder):
+    with server("one") as port:
+        (folder / "web.yaml").write_text(service("web", port, port=8080))
+        with Node(folder) as node:
+            tunnel = http.client.HTTPConnection("127.0.0.1", node.port, timeout=LIMIT_S)
+            tunnel.set_tunnel("web.shop.mesh", 8080)
+            answers = []
+            for _ in range(2):
+                tunnel.request("GET", "/")
+                answers.append(tunnel.getresponse().read())
+            tunnel.close()
+            refused = [
+                tunnel_refusal(node.port, "127.0.0.1", port),
+                tunnel_refusal(node.port, "web.shop.mesh", 443),
+                tunnel_refusal(node.admin, "web.shop.mesh", 8080),
+            ]
+            metrics = node.admin_page("/metrics")[1]
+
+    assert answers == [b"one", b"one"]
+    assert refused == ["Tunnel connection failed: 403 Forbidden"] * 2 + [
+        "Tunnel connection failed: 501 Not Implemented"
+    ]
+    assert "nodeproxy_connects_total 1.0" in metrics
+
+
+def tunnel_refusal(proxy, host, port):
+    connection = http.client.HTTPConnection("127.0.0.1", proxy, timeout=LIMIT_S)
+    connection.set_tunnel(host, port)
+    try:
+        connection.request("GET", "/")
+    except OSError as error:
+        return str(error)
+    finally:
+        connection.close()

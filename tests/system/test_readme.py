@@ -32,10 +32,10 @@ def test_the_policy_table_of_the_readme_is_valid(tmp_path):
 def test_the_defaults_in_the_readme_are_the_ones_in_force():
     in_force = settings_of({})
 
-    assert in_force["timeouts"].request_s == 15
+    assert in_force["timeouts"].response_head_s == 15
     assert in_force["timeouts"].connect_s == 5
     assert in_force["retries"].attempts == 2
-    assert "`request` 15s" in README
+    assert "`responseHead` 15s" in README
     assert "`attempts` 2" in README
     assert Settings().listen in README
 

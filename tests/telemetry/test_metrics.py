@@ -102,6 +102,7 @@ def test_a_route_tells_each_of_its_numbers(name, value):
     [
         ("nodeproxy_client_connections", "connections"),
         ("nodeproxy_client_connections_accepted_total", "accepted"),
+        ("nodeproxy_connects_total", "connects"),
         ("nodeproxy_unexpected_errors_total", "bugs"),
         ("nodeproxy_updates_total", "updates"),
         ("nodeproxy_updates_refused_total", "updates_refused"),
@@ -143,4 +144,4 @@ def test_every_family_is_ours_and_says_what_it_is():
 def test_a_mesh_without_services_can_be_asked():
     sources = Sources(WorkerStats(), lambda: iter(()), lambda: None, (), [], tuple)
 
-    assert sum(len(family.samples) for family in WorkerCollector(sources).collect()) == 7
+    assert sum(len(family.samples) for family in WorkerCollector(sources).collect()) == 8

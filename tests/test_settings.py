@@ -1,0 +1,143 @@
+"""Every setting that cannot work is refused with its cure, before anything is started."""
+
+import pytest
+from pydantic import ValidationError
+
+from nodeproxy.setting_text import split_sources
+from nodeproxy.settings import Settings
+
+
+def refusal(**changes):
+    with pytest.raises(ValidationError) as caught:
+        Settings(**changes)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("listen", "localhost:8077", "write an address as 127.0.0.1:8077 or [::1]:8077; a name may mean several"),
+        ("listen", "127.0.0.1", "write an address as"),
+        ("listen", ":8077", "write an address as"),
+        ("listen", "", "write an address as"),
+        ("listen", "127.0.0.1:65536", "its port at most 65535"),
+        ("listen", "127.0.0.1:" + "9" * 5000, "its port at most 65535"),
+        ("listen", "127.0.0.1:-1", "its port at most 65535"),
+        ("listen", "127.0.0.1:\u0661", "its port at most 65535"),
+        ("listen", "127.0.0.1:0", "port 0 is any free port"),
+        ("listen", "[127.0.0.1:80", "write an address as"),
+        ("listen", "[fe80::1%lo]:80", "without a zone"),
+        ("listen", "[::ffff:0.0.0.0]:80", "IPv4 as such"),
+        ("listen", "0.0.0.0:80", "wildcard"),
+        ("listen", "[0:0::0]:80", "wildcard"),
+        ("admin", "*:80", "wildcard"),
+        ("admin", "here:9077", "write an address as"),
+        ("dns", "127.0.0.1", "write an address as"),
+        ("dns", "127.0.0.1:0", "port 0 is any free port"),
+        ("resolver", "10.96.0.10", "write an address as 10.96.0.10:53"),
+        ("resolver", "dns.example:53", "write an address as 10.96.0.10:53"),
+        ("resolver", "10.96.0.10:0", "nobody can be called there"),
+        ("resolver", "0.0.0.0:53", "nobody can be called there"),
+        ("mesh_range", "10.0.0.0", "no room"),
+        ("mesh_range", "240.77.0.1/16", "write the range as 240.77.0.0/16"),
+        ("mesh_range", "many", "write a range as 10.0.0.0/8"),
+        ("headless_range", "10.0.0.0/33", "write a range as 10.0.0.0/8"),
+        ("headless_range", "224.0.0.0/16", "nobody can listen"),
+        ("headless_range", "0.0.0.0/16", "nobody can listen"),
+        ("discovery", "files:", "write files:DIR, kube: or kube:KUBECONFIG"),
+        ("discovery", "consul:x", "write files:DIR, kube: or kube:KUBECONFIG"),
+        ("discovery", "files:\0", "no path has a byte of zero"),
+        ("run_dir", "\0", "no path has a byte of zero"),
+        ("state_file", "a\0b", "no path has a byte of zero"),
+        ("default_namespace", "Shop", "the name of a namespace"),
+        ("default_namespace", "shop\n", "the name of a namespace"),
+        ("node_name", "node,metadata.name=x", "the name of a node"),
+        ("zone", "eu west", "a zone is the value of a label"),
+        ("workers", -1, "greater than or equal to 1"),
+        ("connections_most", -1, "greater than or equal to 1"),
+        ("drain_timeout_s", -1, "greater than 0"),
+        ("drain_timeout_s", float("nan"), "finite number"),
+        ("head_timeout_s", float("inf"), "finite number"),
+        ("client_idle_timeout_s", 0, "greater than 0"),
+        ("trace_sample_ratio", float("nan"), "less than or equal to 1"),
+        ("trace_sample_ratio", -0.1, "greater than or equal to 0"),
+        ("head_limit_bytes", -1, "greater than or equal to 1024"),
+        ("head_limit_fields", -1, "greater than or equal to 10"),
+        ("line_limit_bytes", -1, "greater than or equal to 256"),
+    ],
+)
+def test_a_value_that_cannot_work_is_refused_with_its_cure(name, value, words):
+    assert words in refusal(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"admin": "127.0.0.1:8077"}, "admin and listen are both at 127.0.0.1:8077"),
+        ({"admin": "127.0.0.1:8076", "workers": 2}, "admin and listen are both at 127.0.0.1:8077"),
+        ({"dns": "127.0.0.1:8077"}, "dns and listen are both at 127.0.0.1:8077"),
+        ({"dns": "127.0.0.1:9077"}, "admin and dns are both at 127.0.0.1:9077"),
+        ({"listen": "[::1]:9077", "admin": "[0:0::1]:9077"}, "admin and listen are both at"),
+        ({"admin": "127.0.0.1:65535", "workers": 2}, "there is no 65536"),
+        ({"mesh_range": "127.78.0.0/15"}, "overlaps with headless_range"),
+        ({"mesh_range": "127.0.0.0/18"}, "listen 127.0.0.1:8077 is in mesh_range 127.0.0.0/18"),
+        ({"dns": "127.78.0.5:53"}, "dns 127.78.0.5:53 is in headless_range"),
+        ({"dns": "127.0.0.1:5353", "resolver": "127.0.0.1:5353"}, "ask itself"),
+    ],
+)
+def test_values_that_do_not_fit_together_are_refused(changes, words):
+    assert words in refusal(**changes)
+
+
+@pytest.mark.parametrize("value", [True, False, "true", "False", "1", "no", ["true"]])
+def test_trust_in_all_clients_or_none_is_refused_and_the_cure_said(value):
+    assert "trust is per source: list the addresses and namespaces" in refusal(trust_forwarded=value)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("10.0.0.1/8", "write the range as 10.0.0.0/8"),
+        ("ingress-nginx", "or a namespace as namespace:ingress-nginx"),
+        ("namespace:", "no namespace has such a name"),
+        ("namespace:Ingress", "no namespace has such a name"),
+        ("10.0.0.0/8;fd00::/8", "write a range as"),
+        ([10], "valid string"),
+        (7, "valid tuple"),
+        ({"a": 1}, "valid tuple"),
+    ],
+)
+def test_a_source_that_is_none_is_refused(value, words):
+    assert words in refusal(trust_forwarded=value)
+
+
+def test_sources_are_addresses_ranges_and_namespaces(monkeypatch):
+    expected = ("10.0.0.0/8", "192.0.2.1/32", "fd00::/8", "namespace:ingress-nginx")
+    monkeypatch.setenv("NODEPROXY_TRUST_FORWARDED", "10.0.0.0/8, 192.0.2.1,fd00::/8 namespace:ingress-nginx")
+    from_environment = Settings().trust_forwarded
+    from_file = Settings(trust_forwarded=["10.0.0.0/8", "192.0.2.1", "fd00::/8", "namespace:ingress-nginx"])
+    ranges, namespaces = split_sources(from_environment)
+
+    assert from_environment == from_file.trust_forwarded == expected
+    assert [str(each) for each in ranges] == ["10.0.0.0/8", "192.0.2.1/32", "fd00::/8"]
+    assert namespaces == {"ingress-nginx"}
+
+
+@pytest.mark.parametrize("value", ["", [], None])
+def test_no_source_is_trusted_where_none_is_named(value):
+    assert Settings().trust_forwarded == Settings(trust_forwarded=value).trust_forwarded == ()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"listen": "169.254.77.1:80", "dns": "169.254.77.1:53", "admin": "10.0.0.7:9077"},
+        {"admin": "fd00::7:9077"},  # as the DaemonSet makes it of an IPv6 node's address
+        {"listen": "[::1]:8077", "mesh_range": "fd77::/112", "headless_range": "fd78::/112"},
+        {"admin": "127.0.0.1:0", "workers": 4},
+        {"discovery": "kube:", "node_name": "ip-10-0-0-1.ec2.internal", "zone": "eu-west-1a", "default_namespace": ""},
+        {"resolver": "[fd00::a]:53"},
+    ],
+)
+def test_what_works_is_taken(changes):
+    assert Settings(**changes)
