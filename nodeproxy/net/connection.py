@@ -317,3 +317,4 @@ class Connection:
         discarded = 0
         while discarded < LINGER_BYTES and (data := await self._channel.recv()):
             discarded += len(data)
+            await self._reactor.rest()

@@ -127,8 +127,10 @@ class Reactor:
 
     async def rest(self) -> None:
         """Let all others go first: for a task that has moved its share in this turn."""
-        self.wake(self.current)
-        await park()
+        task = self.current
+        self.wake(task)
+        while task.queued:  # an event of one of its sockets does not end its rest
+            await park()
 
     def turn(self, wait_s: float = 0.0) -> bool:
         """One turn: wait up to `wait_s` for events, resume what they and the clock have made ready.

@@ -3,12 +3,10 @@
 from time import time
 
 from nodeproxy.errors import ProxyError
-from nodeproxy.net.body import ending, framed
+from nodeproxy.net.body import SHARE_PIECES, ending, framed
 from nodeproxy.net.channel import SocketChannel
 from nodeproxy.policies.exchange import Exchange, Response
 from nodeproxy.protocol.status import error_head_and_body
-
-SHARE_BYTES = 256 * 1024  # moved in one go before others get a turn; about 100 us
 
 _END = b"\r\n"
 _END_CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
@@ -69,16 +67,16 @@ class Reply:
     async def _stream(self, exchange: Exchange, response: Response, chunked: bool) -> None:
         body, reactor = response.rest, self._channel.reactor
         assert body is not None  # the caller has looked
-        moved = 0
+        pieces = 0
         while True:
             exchange.moved(reactor.now)
             piece = await body.read()
             if not piece:
                 break
             await self._channel.send(framed(piece, chunked))
-            moved += len(piece)
-            if moved >= SHARE_BYTES:
-                moved = 0
+            pieces += 1
+            if pieces >= SHARE_PIECES:
+                pieces = 0
                 await reactor.rest()
         if chunked:
             await self._channel.send(ending(body.trailers, chunked))

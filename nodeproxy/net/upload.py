@@ -1,13 +1,11 @@
 """A request body on its way to an endpoint, beside the response that may come at any time."""
 
 from nodeproxy.errors import EndpointError, ProxyError
-from nodeproxy.net.body import ending, framed
+from nodeproxy.net.body import SHARE_PIECES, ending, framed
 from nodeproxy.net.channel import SocketChannel
 from nodeproxy.net.task import Task
 from nodeproxy.policies.exchange import Exchange
 from nodeproxy.protocol.head import CHUNKED
-
-SHARE_BYTES = 256 * 1024  # moved in one go before others get a turn; about 100 us
 
 
 class Upload:
@@ -51,7 +49,7 @@ class Upload:
     async def _send(self) -> None:
         exchange, body, reactor = self._exchange, self._exchange.body, self._channel.reactor
         chunked = body.length == CHUNKED
-        moved = 0
+        pieces = 0
         while True:
             self.awaits_client = True
             piece = await body.read()
@@ -60,9 +58,9 @@ class Upload:
                 break
             exchange.moved(reactor.now)
             await self._channel.send(framed(piece, chunked))
-            moved += len(piece)
-            if moved >= SHARE_BYTES:
-                moved = 0
+            pieces += 1
+            if pieces >= SHARE_PIECES:
+                pieces = 0
                 await reactor.rest()
         if chunked:
             await self._channel.send(ending(body.trailers, chunked))

@@ -1,12 +1,13 @@
-"""`scan_request` and `scan_response` as the data path calls them: the compiled twin where it was built, else Python."""
+"""What the data path calls to read heads and chunks: the compiled twin where it was built, else Python."""
 
 try:
-    from nodeproxy.protocol.twin import scan_request, scan_response
+    from nodeproxy.protocol.twin import plain_chunks, scan_request, scan_response
 
     COMPILED = True
-except ImportError:  # no compiler where this was installed: the same heads, more slowly
+except ImportError:  # no compiler where this was installed: the same results, more slowly
+    from nodeproxy.protocol.chunks import plain_chunks
     from nodeproxy.protocol.head import scan_request, scan_response
 
     COMPILED = False
 
-__all__ = ["COMPILED", "scan_request", "scan_response"]
+__all__ = ["COMPILED", "plain_chunks", "scan_request", "scan_response"]

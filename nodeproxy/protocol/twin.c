@@ -1,4 +1,4 @@
-/* The compiled twin of head.py: the same two functions for the heads nearly all messages have.
+/* The compiled twin of head.py and chunks.py: the same functions for the heads and chunks nearly all messages have.
 
    It only ever says yes. A head it does not recognise as plain and well-formed -- incomplete, malformed, too large, or
    with a field that asks for thought -- is handed to the Python function, whose word is the law. So there is one place
@@ -8,11 +8,12 @@
 #include <Python.h>
 #include <string.h>
 
-enum { CHUNKED = -1, UNTIL_CLOSE = -2, MOST_CUTS = 16, MOST_DIGITS = 18 };
+enum { CHUNKED = -1, UNTIL_CLOSE = -2, MOST_CUTS = 16, MOST_DIGITS = 18, MOST_SIZE_DIGITS = 15 };
 
 /* What a byte may be part of. */
 enum { TOKEN = 1, VALUE = 2, TARGET = 4, NAME = 8, DIGIT = 16 };
 static unsigned char kind[256];
+static signed char hex[256]; /* what a byte is worth as a digit of a chunk's size, -1 if it is none */
 
 static PyTypeObject *request_type, *response_type; /* named tuples of head.py */
 static PyObject *pure_request, *pure_response;
@@ -381,9 +382,57 @@ static int meet_twin(PyObject *Py_UNUSED(module))
     return request_type && response_type && pure_request && pure_response ? 0 : -1;
 }
 
+/* One chunk without extensions that is here as a whole, with its last line end: where that is; NULL for anything else. */
+static const char *plain_chunk(const char *at, const char *end, Text *data)
+{
+    const char *from = at;
+    long long size = 0;
+    while (at < end && at - from < MOST_SIZE_DIGITS && hex[(unsigned char)*at] >= 0)
+        size = size * 16 + hex[(unsigned char)*at++];
+    if (size == 0 || end - at < 4 || at[0] != '\r' || at[1] != '\n')
+        return NULL;
+    at += 2;
+    if (size > end - at - 2 || at[size] != '\r' || at[size + 1] != '\n')
+        return NULL;
+    *data = (Text){at, (Py_ssize_t)size};
+    return at + size + 2;
+}
+
+static PyObject *plain_chunks(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t count)
+{
+    if (count != 3 || !PyBytes_CheckExact(arguments[0])) {
+        PyErr_SetString(PyExc_TypeError, "plain_chunks(data: bytes, at: int, most: int)");
+        return NULL;
+    }
+    Py_ssize_t at = PyLong_AsSsize_t(arguments[1]), most = PyLong_AsSsize_t(arguments[2]), chunks = 0, size = 0;
+    if (PyErr_Occurred())
+        return NULL;
+    const char *begin = PyBytes_AS_STRING(arguments[0]), *end = begin + PyBytes_GET_SIZE(arguments[0]);
+    if (at < 0 || at > end - begin)
+        return Py_BuildValue("y#nn", "", (Py_ssize_t)0, at, (Py_ssize_t)0);
+    Text data;
+    const char *next = begin + at, *last = next;
+    while (chunks < most && (next = plain_chunk(last, end, &data))) {
+        last = next;
+        size += data.size;
+        chunks++;
+    }
+    PyObject *body = PyBytes_FromStringAndSize(NULL, size);
+    if (!body)
+        return NULL;
+    char *to = PyBytes_AS_STRING(body);
+    for (next = begin + at; next < last; to += data.size) {
+        next = plain_chunk(next, end, &data);
+        memcpy(to, data.at, (size_t)data.size);
+    }
+    return Py_BuildValue("Nnn", body, (Py_ssize_t)(last - begin), chunks);
+}
+
 static void learn_alphabets(void)
 {
     for (int byte = 0; byte < 256; byte++) {
+        int lower = byte | 0x20;
+        hex[byte] = (signed char)(byte >= '0' && byte <= '9' ? byte - '0' : lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1);
         int digit = byte >= '0' && byte <= '9', letter = (byte | 0x20) >= 'a' && (byte | 0x20) <= 'z';
         if (digit)
             kind[byte] |= DIGIT;
@@ -401,13 +450,14 @@ static void learn_alphabets(void)
 static PyMethodDef functions[] = {
     {"scan_request", (PyCFunction)(void (*)(void))scan_request, METH_FASTCALL, "See head.scan_request."},
     {"scan_response", (PyCFunction)(void (*)(void))scan_response, METH_FASTCALL, "See head.scan_response."},
+    {"plain_chunks", (PyCFunction)(void (*)(void))plain_chunks, METH_FASTCALL, "See chunks.plain_chunks."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyModuleDef_Slot slots[] = {{Py_mod_exec, meet_twin}, {0, NULL}};
 
 static struct PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, .m_name = "twin", .m_doc = "The compiled twin of head.py.", .m_methods = functions,
+    PyModuleDef_HEAD_INIT, .m_name = "twin", .m_doc = "The compiled twin of head.py and chunks.py.", .m_methods = functions,
     .m_slots = slots,
 };
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis.strategies import integers, ip_addresses, text
 
 from nodeproxy.mesh.address import HEADLESS_RANGE, MESH_RANGE, address_range, headless_address, virtual_address
+from nodeproxy.settings import Settings
 
 
 def test_the_address_is_the_range_and_the_low_bits_of_the_cluster_ip():
@@ -56,8 +57,12 @@ def test_the_narrowest_range_has_two_addresses_between_its_first_and_last():
     assert virtual_address("10.96.3.17", address_range("127.77.0.0/30")) == "127.77.0.1"
 
 
-def test_the_two_default_ranges_do_not_overlap():
-    assert not MESH_RANGE.overlaps(HEADLESS_RANGE)
+def test_the_two_default_ranges_do_not_overlap_and_are_the_same_for_both_programs():
+    node = Settings()
+    ranges = address_range(node.mesh_range), address_range(node.headless_range)
+
+    assert not ranges[0].overlaps(ranges[1])
+    assert ranges == (MESH_RANGE, HEADLESS_RANGE)  # discovery's
 
 
 @pytest.mark.parametrize("text", ["127.77.0.0/31", "127.77.0.1/16", "127.77.0.0/33", "mesh"])

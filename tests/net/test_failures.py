@@ -2,6 +2,8 @@
 
 import pytest
 
+from nodeproxy.net.upstream import INTERIM_MOST
+
 GET = b"GET /a?b=c HTTP/1.1\r\nHost: web.shop.mesh\r\nX-One: 1\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -120,3 +122,58 @@ async def test_idle_connections_close_when_their_endpoint_leaves(world):
     world.serve()
 
     assert await server.rest() == b""
+
+
+async def test_an_endpoint_that_refused_a_connect_is_not_chosen_by_the_next_request(world):
+    dead, alive = world.endpoint(), world.endpoint()
+    world.serve(dead, alive, policies={"loadBalancer": {"simple": "ROUND_ROBIN"}, "retries": {"attempts": 0}})
+    dead.stop()
+    tries = []
+    world.reopen(access_log=lambda exchange, *_: tries.append(exchange.tries))
+    client, server = await world.client(), None
+    for _ in range(6):
+        await client.send(GET)
+        server = server or await alive.accept()
+        await server.head()
+        await server.send(OK)
+        await client.until(b"ok")
+
+    assert sorted(tries) == [1, 1, 1, 1, 1, 2]
+
+
+@pytest.mark.parametrize("more", [0, 1])
+async def test_an_endpoint_may_send_so_many_interim_answers_and_no_more(world, more):
+    endpoint = world.endpoint()
+    world.serve(endpoint)
+    client = await world.client()
+    await client.send(GET)
+    server = await endpoint.accept()
+    await server.head()
+    early = b"HTTP/1.1 103 Early Hints\r\n\r\n"
+
+    await server.send(early * (INTERIM_MOST + more) + OK)
+    interims = await client.exactly(len(early) * INTERIM_MOST)
+    head = await client.head()
+
+    assert interims == early * INTERIM_MOST
+    assert head.startswith(b"HTTP/1.1 502 " if more else b"HTTP/1.1 200 ")
+
+
+async def test_ejections_of_endpoints_that_have_left_still_count(world):
+    dead, alive = world.endpoint(), world.endpoint()
+    world.serve(dead)
+    name = world.route.name
+    dead.stop()
+    client = await world.client()
+    await client.send(GET)
+    await client.head()
+    before = world.roster.ejections(name)
+
+    world.serve(alive)
+    after = world.roster.ejections(name)
+    world.serve()
+    later = world.roster.ejections(name)
+    world.roster.keep(lambda _name: False)
+
+    assert (before, after, later) == (1, 1, 1)
+    assert world.roster.ejections(name) == 0

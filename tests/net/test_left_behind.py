@@ -11,10 +11,12 @@ from nodeproxy.net.task import Cancelled
 from nodeproxy.net.upload import Upload
 from nodeproxy.policies.exchange import Exchange, Response
 from nodeproxy.policies.retries import KeptBody
+from nodeproxy.protocol.framing import Chunked, Sized
 from nodeproxy.protocol.head import RequestHead, ResponseHead
 
 HEAVY = (
-    Cancelled, Connection, Exchange, KeptBody, ProxyError, ReceivedBody, RequestHead, Response, ResponseHead, Upload,
+    Cancelled, Chunked, Connection, Exchange, KeptBody, ProxyError, ReceivedBody, RequestHead, Response, ResponseHead,
+    Sized, Upload,
 )  # fmt: skip
 GET = b"GET / HTTP/1.1\r\nHost: web.shop.mesh\r\n\r\n"
 UPLOAD = b"PUT / HTTP/1.1\r\nHost: web.shop.mesh\r\nContent-Length: 1000\r\n\r\nabc"
