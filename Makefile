@@ -25,11 +25,11 @@ bench: $(READY)  ## nodeproxy beside nginx, HAProxy, Envoy and Traefik (loadtest
 kube:  ## a real Kubernetes for tests/cluster, into a cache outside the repository
 	tests/cluster/get.sh
 
-$(READY): pyproject.toml requirements.lock build_twin.py nodeproxy/protocol/twin.c
+$(READY): pyproject.toml requirements.lock build_twin.py nodeproxy/protocol/http1/twin.c
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist nodeproxy/protocol/twin.*.so
+	rm -rf $(VENV) build dist nodeproxy/protocol/http1/twin.*.so

@@ -1,4 +1,4 @@
-"""Build hook of hatchling: compiles nodeproxy/protocol/twin.c where there is a C compiler, else does without."""
+"""Build hook of hatchling: compiles nodeproxy/protocol/http1/twin.c where there is a C compiler, else does without."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from setuptools import Distribution, Extension
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import BaseError
 
-SOURCE = "nodeproxy/protocol/twin.c"
+SOURCE = "nodeproxy/protocol/http1/twin.c"
 FLAGS = ["-O3", "-std=c11", "-Wall", "-Wextra", "-Werror", "-Wno-missing-field-initializers"]
 
 
@@ -17,7 +17,7 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]  its config
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile before hatchling collects files; a failure is told and is not an error."""
-        extension = Extension("nodeproxy.protocol.twin", [str(Path(self.root, SOURCE))], extra_compile_args=FLAGS)
+        extension = Extension("nodeproxy.protocol.http1.twin", [str(Path(self.root, SOURCE))], extra_compile_args=FLAGS)
         command = build_ext(Distribution({"name": "nodeproxy", "ext_modules": [extension]}))
         command.build_lib, command.build_temp = self.root, str(Path(self.directory, "twin"))
         try:

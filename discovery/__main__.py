@@ -9,15 +9,15 @@ import anyio
 import typer
 from rich.console import Console
 
-from discovery.catalogue import POLICY_MAP, Scope
 from discovery.check import check, show
-from discovery.cluster.access import Access
 from discovery.cluster_dns.command import app as cluster_dns
-from discovery.external_names import Server
+from discovery.kubernetes.objects import Ref
 from discovery.log import LogFormat, configure
-from discovery.objects import Ref
-from discovery.places import Place
 from discovery.serve import Settings, serve
+from discovery.services.catalogue import POLICY_MAP, Scope
+from discovery.services.places import Place
+from discovery.sources.cluster.access import Access
+from discovery.sources.external.names import Server
 from nodeproxy.mesh.address import HEADLESS_RANGE, MESH_RANGE, Range, address_range
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)

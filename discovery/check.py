@@ -8,13 +8,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from discovery.catalogue import Catalogue, Scope
-from discovery.documents import NotDocuments
-from discovery.external_slices import is_external
-from discovery.file_text import with_lines
-from discovery.folder import Folder
-from discovery.objects import subject_of
+from discovery.kubernetes.documents import NotDocuments
+from discovery.kubernetes.objects import subject_of
 from discovery.problem import Problem, Severity
+from discovery.services.catalogue import Catalogue, Scope
+from discovery.sources.external.slices import is_external
+from discovery.sources.folder.file_text import with_lines
+from discovery.sources.folder.folder import Folder
 from nodeproxy.mesh.unserved import unserved
 from nodeproxy.mesh.wire import size_of
 

@@ -14,17 +14,17 @@ from pathlib import Path
 import anyio
 from anyio.abc import TaskStatus
 
-from discovery.catalogue import Catalogue, Scope
-from discovery.cluster.access import Access, NoAccess
-from discovery.external_names import ExternalNames, Found, Server
-from discovery.files import Files
-from discovery.folder import Folder
-from discovery.foreign_addresses import refusal
-from discovery.last_good import LastGood
 from discovery.log import ProblemLog, tell
-from discovery.policy_layers import Verdict
-from discovery.publish import Publisher
-from discovery.source import Batch, Source
+from discovery.policies.layers import Verdict
+from discovery.services.catalogue import Catalogue, Scope
+from discovery.sources.cluster.access import Access, NoAccess
+from discovery.sources.external.foreign_addresses import refusal
+from discovery.sources.external.names import ExternalNames, Found, Server
+from discovery.sources.folder.files import Files
+from discovery.sources.folder.folder import Folder
+from discovery.sources.source import Batch, Source
+from discovery.workers.last_good import LastGood
+from discovery.workers.publish import Publisher
 from nodeproxy.mesh.wire import PolicyMap, PolicyMaps, size_of
 
 EOF_READ_BYTES = 4096  # what comes is dropped; only the end counts
@@ -86,10 +86,10 @@ async def _opened(settings: Settings, wants: "_Wanted", intake: "Intake") -> Asy
     if isinstance(settings.source, Path):
         yield Files(Folder(settings.source, settings.scope.policy_map), str(settings.source))
         return
-    from discovery.cluster.api import connected
-    from discovery.cluster.events import Events
-    from discovery.cluster.source import Cluster, Plan
-    from discovery.cluster.watch import World
+    from discovery.sources.cluster.api import connected
+    from discovery.sources.cluster.events import Events
+    from discovery.sources.cluster.source import Cluster, Plan
+    from discovery.sources.cluster.watch import World
 
     world = World(anyio.sleep, time.monotonic, random.random)
     plan = Plan(settings.scope.policy_map, settings.scope.place.node, settings.scope.on_demand)
@@ -107,7 +107,7 @@ def _with_external_names(source: Source, settings: Settings) -> Source:
     refused = partial(refusal, own_ranges=ranges, loopback_allowed=isinstance(settings.source, Path))
 
     async def lookup(name: str) -> Found:
-        from discovery.dns_lookup import look_up  # costs 7 MiB, and most meshes have no such service
+        from discovery.sources.external.dns_lookup import look_up  # costs 7 MiB, and most meshes have no such service
 
         return await look_up(name, settings.resolver)
 

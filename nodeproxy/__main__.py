@@ -1,6 +1,6 @@
 """`python -m nodeproxy` and the `nodeproxy` command."""
 
-from nodeproxy.cli import app
+from nodeproxy.cli.commands import app
 
 
 def main() -> None:

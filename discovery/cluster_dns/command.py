@@ -13,14 +13,14 @@ from typing import Annotated, Literal
 import anyio
 import typer
 
-from discovery.cluster.access import Access, NoAccess
-from discovery.cluster.errors import ApiError
-from discovery.cluster.watch import World
 from discovery.cluster_dns.keeper import Keeper, Task, remove
 from discovery.cluster_dns.objects import Api, config_map, read, texts
 from discovery.cluster_dns.plan import NAMESPACE, Plan, Style, names_read, to_have
 from discovery.cluster_dns.texts import Upstream
 from discovery.log import LogFormat, ProblemLog, configure, tell
+from discovery.sources.cluster.access import Access, NoAccess
+from discovery.sources.cluster.errors import ApiError
+from discovery.sources.cluster.watch import World
 from nodeproxy.mesh.names import CLUSTER_DOMAIN
 
 LEAVE_S = 5.0  # inside the ten seconds that the manifest gives the pod to end
@@ -104,7 +104,7 @@ def _run(command: Command, kubeconfig: Path | None, *arguments: object) -> int:
 
 
 async def _connected(command: Command, access: Access, arguments: tuple[object, ...]) -> int:
-    from discovery.cluster.api import connected  # with its client it costs 45 MiB
+    from discovery.sources.cluster.api import connected  # with its client it costs 45 MiB
 
     async with connected(access) as api:
         return await command(api, *arguments)

@@ -10,13 +10,13 @@ from typing import Literal
 
 import anyio
 
-from discovery.cluster.errors import ApiError, Conflict, Forbidden, NotFound, Unauthorized
-from discovery.cluster.watch import Watch, World
 from discovery.cluster_dns.objects import Api, Place, Seen, config_map, forbidden, owners, read, texts, write
 from discovery.cluster_dns.plan import NAMESPACE, STYLES, Change, Plan, Style, names_read, not_to_have, to_have
 from discovery.cluster_dns.texts import Upstream
 from discovery.log import ProblemLog, tell
 from discovery.problem import Problem
+from discovery.sources.cluster.errors import ApiError, Conflict, Forbidden, NotFound, Unauthorized
+from discovery.sources.cluster.watch import Watch, World
 
 REST_S = 0.5  # after a write, and twice as much after each further one: two who overwrite each other must not storm
 REST_MAX_S = 30.0

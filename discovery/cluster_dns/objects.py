@@ -5,14 +5,14 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from discovery.cluster.errors import ApiError, Forbidden
-from discovery.cluster.outage import Outage
-from discovery.cluster.watch import Api as ReadingApi
-from discovery.cluster.watch import Resource
 from discovery.cluster_dns.plan import NAMESPACE, Change, Data
-from discovery.objects import Metadata, Object
+from discovery.kubernetes.changes import ObjectChange, PutObject
+from discovery.kubernetes.objects import Metadata, Object
 from discovery.problem import Problem
-from discovery.source import ObjectChange, PutObject
+from discovery.sources.cluster.errors import ApiError, Forbidden
+from discovery.sources.cluster.outage import Outage
+from discovery.sources.cluster.watch import Api as ReadingApi
+from discovery.sources.cluster.watch import Resource
 
 CURE = "apply manifests/base/dns-rbac.yaml, which has the permissions and their reasons"
 

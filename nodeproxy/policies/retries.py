@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from nodeproxy.errors import ConnectFailed, ConnectionLost, DeadlinePassed, EndpointError, ProxyError
+from nodeproxy.exchange.exchange import Body, Exchange, Handler, Response, Tools
 from nodeproxy.policies.block import Block, Duration, Policy
-from nodeproxy.policies.exchange import Body, Exchange, Handler, Response, Tools
 
 Condition = Literal["connect-failure", "reset", "timeout", "gateway-error", "5xx", "retriable-status-codes"]
 KEPT_BYTES = 64 * 1024  # of a request body, for the next try; as Linkerd

@@ -2,8 +2,8 @@
 
 from math import inf
 
+from nodeproxy.exchange.exchange import Exchange, Handler, Response, Tools
 from nodeproxy.policies.block import Block, Duration, Policy
-from nodeproxy.policies.exchange import Exchange, Handler, Response, Tools
 
 
 class TimeoutsSettings(Block):

@@ -2,11 +2,11 @@
 
 import json
 
-from discovery.admission import accepted
-from discovery.objects import Ref
+from discovery.kubernetes.admission import accepted
+from discovery.kubernetes.changes import DeleteObject, PutObject
+from discovery.kubernetes.objects import Ref
 from discovery.problem import NOWHERE
-from discovery.source import DeleteObject, PutObject
-from discovery.store import Stored
+from discovery.services.store import Stored
 
 
 def service(key="shop/reviews", *, ports=None, **spec):

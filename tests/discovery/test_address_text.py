@@ -2,7 +2,7 @@
 
 import pytest
 
-from discovery.address_text import plain
+from discovery.kubernetes.address_text import plain
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,10 @@ from hypothesis.strategies import (
     text,
 )
 
-from discovery.catalogue import POLICY_MAP, Catalogue, Scope
-from discovery.file_text import FileText, read_text
-from discovery.source import Batch, PutObject
+from discovery.kubernetes.changes import PutObject
+from discovery.services.catalogue import POLICY_MAP, Catalogue, Scope
+from discovery.sources.folder.file_text import FileText, read_text
+from discovery.sources.source import Batch
 from nodeproxy.mesh.wire import Replace, line, parse
 from tests.discovery.kube import file_of, policy_map, service, slice_of
 

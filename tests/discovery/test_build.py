@@ -12,13 +12,13 @@ from hypothesis.strategies import (
     permutations,
 )
 
-from discovery.build import problems_of, service_of, wanted_address
-from discovery.endpoints import endpoints_of, state_of
-from discovery.external_slices import slices_for
-from discovery.objects import Conditions, ServicePort, ServiceSpec
-from discovery.places import ANYWHERE
+from discovery.kubernetes.objects import Conditions, ServicePort, ServiceSpec
 from discovery.problem import NOWHERE
-from discovery.store import Stored
+from discovery.services.build import problems_of, service_of, wanted_address
+from discovery.services.endpoints import endpoints_of, state_of
+from discovery.services.places import ANYWHERE
+from discovery.services.store import Stored
+from discovery.sources.external.slices import slices_for
 from nodeproxy.mesh.address import HEADLESS_RANGE, MESH_RANGE, headless_address
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from tests.discovery.kube import endpoint, service, slice_of, stored

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from discovery.cluster.pods import Pod, callers_of, pods_of, workload_of
+from discovery.sources.cluster.pods import Pod, callers_of, pods_of, workload_of
 from nodeproxy.mesh.model import Caller
 
 

@@ -1,10 +1,10 @@
 from hypothesis import given
 from hypothesis.strategies import booleans, lists, sampled_from, tuples
 
-from discovery.address_claims import AddressClaims, Claim
-from discovery.catalogue import Catalogue, Scope
 from discovery.problem import Origin, Problem
-from discovery.source import Batch
+from discovery.services.address_claims import AddressClaims, Claim
+from discovery.services.catalogue import Catalogue, Scope
+from discovery.sources.source import Batch
 from nodeproxy.mesh.address import HEADLESS_RANGE, headless_address
 from tests.discovery.kube import delete, endpoint, own_policy_map, policy_map, put, service, slice_of
 

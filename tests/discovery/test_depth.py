@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from discovery.cluster.depth import DEPTH_LIMIT, cut
+from discovery.sources.cluster.depth import DEPTH_LIMIT, cut
 
 
 def nested(depth, inner="{}"):

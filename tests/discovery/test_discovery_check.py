@@ -3,9 +3,9 @@ import io
 from rich.console import Console
 from yaml import safe_dump
 
-from discovery.catalogue import Scope
 from discovery.check import check, show
-from discovery.objects import Ref
+from discovery.kubernetes.objects import Ref
+from discovery.services.catalogue import Scope
 from tests.discovery.kube import endpoint, file_of, own_policy_map, policy_map, service, slice_of
 
 

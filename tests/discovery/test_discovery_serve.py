@@ -7,8 +7,8 @@ import anyio.lowlevel
 import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from discovery.catalogue import Scope
 from discovery.serve import Settings, serve
+from discovery.services.catalogue import Scope
 from nodeproxy.mesh.wire import LINE_LIMIT_BYTES, Fresh, Put, Replace, parse
 from tests.discovery.kube import file_of, service, slice_of
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from discovery import dns_lookup
-from discovery.dns_lookup import look_up
-from discovery.external_names import NotFound, Server
+from discovery.sources.external import dns_lookup
+from discovery.sources.external.dns_lookup import look_up
+from discovery.sources.external.names import NotFound, Server
 from tests.fakes.dns import Zone, serving
 
 pytestmark = pytest.mark.anyio

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import binary, text
 
-from discovery.documents import NotDocuments, json_document, lines_of, yaml_documents
+from discovery.kubernetes.documents import NotDocuments, json_document, lines_of, yaml_documents
 
 
 def refusal(data):

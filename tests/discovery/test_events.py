@@ -7,8 +7,12 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from discovery.cluster.errors import Busy, Conflict, Forbidden, NotFound, Unauthorized, Unreachable, of_status
-from discovery.cluster.events import (
+from discovery.kubernetes.objects import Ref
+from discovery.log import logger
+from discovery.policies.layers import Verdict
+from discovery.problem import Problem
+from discovery.sources.cluster.errors import Busy, Conflict, Forbidden, NotFound, Unauthorized, Unreachable, of_status
+from discovery.sources.cluster.events import (
     MESSAGE_LIMIT_BYTES,
     PAUSE_S,
     QUEUE_MOST,
@@ -20,11 +24,7 @@ from discovery.cluster.events import (
     message_of,
     name_of,
 )
-from discovery.cluster.watch import World
-from discovery.log import logger
-from discovery.objects import Ref
-from discovery.policy_layers import Verdict
-from discovery.problem import Problem
+from discovery.sources.cluster.watch import World
 
 pytestmark = pytest.mark.anyio
 

@@ -7,10 +7,17 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from discovery.catalogue import Catalogue, Scope
-from discovery.external_names import FIRST_ANSWERS_S, LOOKUPS_MOST, LOOKUPS_OF_NAMESPACE, ExternalNames, Found, NotFound
 from discovery.problem import Problem
-from discovery.source import Batch, Followed, Unfollowed
+from discovery.services.catalogue import Catalogue, Scope
+from discovery.sources.external.names import (
+    FIRST_ANSWERS_S,
+    LOOKUPS_MOST,
+    LOOKUPS_OF_NAMESPACE,
+    ExternalNames,
+    Found,
+    NotFound,
+)
+from discovery.sources.source import Batch, Followed, Unfollowed
 from tests.discovery.kube import delete, put, service
 
 pytestmark = pytest.mark.anyio

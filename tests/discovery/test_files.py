@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 
-from discovery.catalogue import POLICY_MAP
-from discovery.files import Files, inotify
-from discovery.folder import Folder
+from discovery.services.catalogue import POLICY_MAP
+from discovery.sources.folder.files import Files, inotify
+from discovery.sources.folder.folder import Folder
 from tests.discovery.kube import file_of, service
 
 pytestmark = pytest.mark.anyio

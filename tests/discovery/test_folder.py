@@ -4,11 +4,11 @@ import os
 import pytest
 from yaml import safe_dump
 
-from discovery.catalogue import POLICY_MAP
-from discovery.documents import SIZE_LIMIT_BYTES
-from discovery.folder import Folder
-from discovery.objects import Ref
-from discovery.source import DeleteObject, PutObject
+from discovery.kubernetes.changes import DeleteObject, PutObject
+from discovery.kubernetes.documents import SIZE_LIMIT_BYTES
+from discovery.kubernetes.objects import Ref
+from discovery.services.catalogue import POLICY_MAP
+from discovery.sources.folder.folder import Folder
 from tests.discovery.kube import endpoint, file_of, own_policy_map, policy_map, service, slice_of
 
 REVIEWS = Ref("Service", "shop", "reviews")

@@ -4,7 +4,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from discovery.foreign_addresses import refusal
+from discovery.sources.external.foreign_addresses import refusal
 
 RANGES = (ip_network("240.77.0.0/16"), ip_network("fd77::/64"))
 

@@ -6,8 +6,8 @@ import time
 import anyio
 import pytest
 
-from discovery.last_good import MODE, TOUCH_AFTER, LastGood
-from discovery.publish import Clock, Publisher
+from discovery.workers.last_good import MODE, TOUCH_AFTER, LastGood
+from discovery.workers.publish import Clock, Publisher
 from nodeproxy.mesh.model import Port, Service
 from nodeproxy.mesh.wire import Replace, line
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from discovery.catalogue import POLICY_MAP, Catalogue, Scope
-from discovery.folder import Folder
-from discovery.mirror import LEADER_ANNOTATION, SKIP_LABEL
+from discovery.services.catalogue import POLICY_MAP, Catalogue, Scope
+from discovery.sources.folder.folder import Folder
+from discovery.sources.folder.mirror import LEADER_ANNOTATION, SKIP_LABEL
 from tests.discovery.kube import endpoint, endpoints_of, file_of, service, slice_of
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from discovery.build import problems_of, service_of
-from discovery.catalogue import Catalogue, Scope
-from discovery.places import ANYWHERE, ZONE_LABEL, Place, distance
-from discovery.source import Batch
+from discovery.services.build import problems_of, service_of
+from discovery.services.catalogue import Catalogue, Scope
+from discovery.services.places import ANYWHERE, ZONE_LABEL, Place, distance
+from discovery.sources.source import Batch
 from tests.discovery.kube import delete, endpoint, put, ref, service, slice_of, stored
 
 HERE = Place("node-1", "zone-a")

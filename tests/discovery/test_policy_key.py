@@ -1,7 +1,7 @@
 import pytest
 
-from discovery.catalogue import POLICY_MAP
-from discovery.policy_key import mesh_scope, own_scope
+from discovery.policies.key import mesh_scope, own_scope
+from discovery.services.catalogue import POLICY_MAP
 from nodeproxy.policies.table import PolicyRefused
 
 

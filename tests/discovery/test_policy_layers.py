@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import booleans, lists, sampled_from, tuples
 
-from discovery.catalogue import POLICY_MAP
-from discovery.objects import Ref
-from discovery.own_maps import MAPS_PER_NAMESPACE, MAPS_TOLD
-from discovery.policy_layers import PolicyLayers
+from discovery.kubernetes.objects import Ref
+from discovery.policies.layers import PolicyLayers
+from discovery.policies.own_maps import MAPS_PER_NAMESPACE, MAPS_TOLD
+from discovery.services.catalogue import POLICY_MAP
 from nodeproxy.policies.table import PolicyRefused, settings_of
 from tests.discovery.kube import delete, own_policy_map, policy_map, put
 

@@ -8,8 +8,8 @@ import anyio.lowlevel
 import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from discovery.publish import Clock, Publisher
-from discovery.wants import LINGER_S
+from discovery.workers.publish import Clock, Publisher
+from discovery.workers.subscriptions import LINGER_S
 from nodeproxy.mesh.model import Caller, Service
 from nodeproxy.mesh.wire import LINE_LIMIT_BYTES, Callers, Drop, Fresh, Leave, Put, Replace, Want, line, parse
 

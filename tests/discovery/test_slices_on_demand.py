@@ -1,8 +1,9 @@
 """Which endpoints are watched: those that are wanted, by one watch each or by one of all."""
 
-from discovery.cluster.on_demand import MANY, OnDemand
-from discovery.objects import Ref
-from discovery.source import DeleteObject, Followed, Unfollowed
+from discovery.kubernetes.changes import DeleteObject
+from discovery.kubernetes.objects import Ref
+from discovery.sources.cluster.on_demand import MANY, OnDemand
+from discovery.sources.source import Followed, Unfollowed
 from tests.discovery.kube import endpoint, put, slice_of
 
 ALL = "/apis/discovery.k8s.io/v1/endpointslices"

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import sampled_from
 
-from discovery.objects import ServicePort
-from discovery.spoken import protocol_of, transport_of
+from discovery.kubernetes.objects import ServicePort
+from discovery.services.spoken import protocol_of, transport_of
 
 SAID = {
     "http": (

@@ -7,10 +7,10 @@ from dataclasses import replace
 import anyio
 import pytest
 
-from discovery.cluster.errors import Busy, Forbidden, Gone, Unauthorized, Unreachable, Unreadable
-from discovery.cluster.watch import BACKOFF_MAX_S, BACKOFF_S, STEADY_S, Resource, Watch, World
-from discovery.objects import Ref, Service
-from discovery.source import DeleteObject, PutObject
+from discovery.kubernetes.changes import DeleteObject, PutObject
+from discovery.kubernetes.objects import Ref, Service
+from discovery.sources.cluster.errors import Busy, Forbidden, Gone, Unauthorized, Unreachable, Unreadable
+from discovery.sources.cluster.watch import BACKOFF_MAX_S, BACKOFF_S, STEADY_S, Resource, Watch, World
 from tests.discovery.kube import service
 
 pytestmark = pytest.mark.anyio

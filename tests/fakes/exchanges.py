@@ -3,9 +3,9 @@
 from math import inf
 from random import Random
 
-from nodeproxy.net.body import WholeBody
-from nodeproxy.policies.exchange import Exchange, Response, Tools
-from nodeproxy.protocol.head import CHUNKED, RequestHead
+from nodeproxy.exchange.body import WholeBody
+from nodeproxy.exchange.exchange import Exchange, Response, Tools
+from nodeproxy.protocol.http1.head import CHUNKED, RequestHead
 from nodeproxy.telemetry.stats import RouteStats
 
 STARTED = 1000.0

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from nodeproxy.mesh.health import Health
+from nodeproxy.balance.health import Health
 
 
 @dataclass(eq=False)

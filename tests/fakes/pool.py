@@ -1,6 +1,6 @@
 """One endpoint of a worker and the server behind it."""
 
-from nodeproxy.net.endpoint import Endpoint
+from nodeproxy.upstream.endpoint import Endpoint
 
 
 class Pool:

@@ -4,8 +4,8 @@ from functools import partial
 
 import trio
 
-from nodeproxy.mesh.health import Health
-from nodeproxy.node.probes import Target
+from nodeproxy.balance.health import Health
+from nodeproxy.control.probes import Target
 from nodeproxy.policies.health_check import HealthCheckSettings
 
 PATIENCE_S = 10  # real seconds, only ever used up by a test that fails

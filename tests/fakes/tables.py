@@ -3,9 +3,9 @@
 import pytest
 
 from nodeproxy.errors import EndpointsUnknown, UnknownService
-from nodeproxy.live import Live, Makers
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.model import Port, Service
+from nodeproxy.table.builder import Live, Makers
 from tests.fakes.exchanges import PolicyWorld, Replies, head
 
 

@@ -6,24 +6,24 @@ import time
 from collections.abc import Coroutine
 from ipaddress import ip_network
 
+from nodeproxy.balance.choice import chooser
+from nodeproxy.downstream.http1 import Entrance
+from nodeproxy.downstream.listener import Door, Listener, bound
 from nodeproxy.errors import ConnectionLost
-from nodeproxy.live import Live, Makers
-from nodeproxy.mesh.balance import chooser
+from nodeproxy.exchange.exchange import Tools
+from nodeproxy.io.channel import SocketChannel, connect
+from nodeproxy.io.reactor import Reactor
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Replace
-from nodeproxy.net.channel import SocketChannel, connect
-from nodeproxy.net.connection import Entrance
-from nodeproxy.net.dormant import Changes, Dormant, Waking
-from nodeproxy.net.idle import IdleConnections
-from nodeproxy.net.listener import Door, Listener, bound
-from nodeproxy.net.reactor import Reactor
-from nodeproxy.net.roster import Roster
-from nodeproxy.net.upstream import Upstream, none_ready
-from nodeproxy.policies.exchange import Tools
-from nodeproxy.protocol.added import VIA, Adder
-from nodeproxy.protocol.head import HeadLimits
+from nodeproxy.protocol.forwarded import VIA, Adder
+from nodeproxy.protocol.http1.head import HeadLimits
+from nodeproxy.table.builder import Live, Makers
 from nodeproxy.telemetry.stats import WorkerStats
+from nodeproxy.upstream.clusters import Roster
+from nodeproxy.upstream.http1 import Upstream, none_ready
+from nodeproxy.upstream.idle import IdleConnections
+from nodeproxy.upstream.on_demand import Changes, Dormant, Waking
 
 REAL_LIMIT_S = 20.0  # of one test: a scenario that hangs fails here, with the line where it waits
 

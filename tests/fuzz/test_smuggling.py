@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nodeproxy.errors import ConnectionLost
-from nodeproxy.net.task import Cancelled
+from nodeproxy.io.task import Cancelled
 from tests.fakes.world import World
 
 CORPUS = (

@@ -4,10 +4,10 @@ from contextlib import suppress
 
 import pytest
 
-from nodeproxy.net.body import SHARE_PIECES
-from nodeproxy.net.channel import RECEIVE_BYTES
-from nodeproxy.net.connection import IN_A_ROW, LINGER_BYTES
-from nodeproxy.protocol.framing import STEPS_MOST
+from nodeproxy.downstream.http1 import IN_A_ROW, LINGER_BYTES
+from nodeproxy.exchange.body import SHARE_PIECES
+from nodeproxy.io.channel import RECEIVE_BYTES
+from nodeproxy.protocol.http1.framing import STEPS_MOST
 
 GET = b"GET / HTTP/1.1\r\nHost: web.shop.mesh\r\n\r\n"
 PUT = b"PUT / HTTP/1.1\r\nHost: web.shop.mesh\r\n"

@@ -2,13 +2,13 @@
 
 import pytest
 
-from nodeproxy import live
 from nodeproxy.errors import ProxyError
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.model import Port, Service
 from nodeproxy.mesh.wire import Put, Replace
 from nodeproxy.policies import table
 from nodeproxy.policies.block import Block, Policy
+from nodeproxy.table import builder as live
 from nodeproxy.telemetry.stats import RouteStats
 from tests.fakes.exchanges import PolicyWorld, Replies, exchange, run
 

@@ -12,7 +12,7 @@ from nodeproxy.errors import (
     NoEndpoints,
     ProxyError,
 )
-from nodeproxy.net.body import WholeBody
+from nodeproxy.exchange.body import WholeBody
 from nodeproxy.policies import retries
 from nodeproxy.policies.retries import RetriesSettings
 from tests.fakes.exchanges import PolicyWorld, Replies, exchange, run

@@ -4,10 +4,10 @@ from types import ModuleType
 
 import pytest
 
-from nodeproxy.protocol import head
+from nodeproxy.protocol.http1 import head
 
 try:
-    from nodeproxy.protocol import twin
+    from nodeproxy.protocol.http1 import twin
 except ImportError:
     twin = None
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nodeproxy.protocol import chunks as python
-from nodeproxy.protocol.framing import STEPS_MOST, Chunked
+from nodeproxy.protocol.http1 import chunks as python
+from nodeproxy.protocol.http1.framing import STEPS_MOST, Chunked
 from tests.protocol.test_framing_refusals import BROKEN
 
 try:
-    from nodeproxy.protocol import twin
+    from nodeproxy.protocol.http1 import twin
 except ImportError:
     twin = None
 
@@ -112,8 +112,8 @@ def refuse(reader, wire):
 
 def test_without_the_twin_bodies_are_decoded_all_the_same():
     program = (
-        "import sys; sys.modules['nodeproxy.protocol.twin'] = None\n"
-        "from nodeproxy.protocol.framing import Chunked\n"
+        "import sys; sys.modules['nodeproxy.protocol.http1.twin'] = None\n"
+        "from nodeproxy.protocol.http1.framing import Chunked\n"
         "assert Chunked().feed(b'1\\r\\na\\r\\n2\\r\\nbc\\r\\n') == b'abc'\n"
     )
 

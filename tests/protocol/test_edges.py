@@ -5,9 +5,9 @@ import re
 import pytest
 
 from nodeproxy.errors import BadRequest, BadResponse
-from nodeproxy.protocol.added import Adder
-from nodeproxy.protocol.framing import CHUNK_LINE_BYTES, BrokenBody, Chunked
-from nodeproxy.protocol.head import HeadLimits
+from nodeproxy.protocol.forwarded import Adder
+from nodeproxy.protocol.http1.framing import CHUNK_LINE_BYTES, BrokenBody, Chunked
+from nodeproxy.protocol.http1.head import HeadLimits
 from tests.fakes.exchanges import head
 
 LIMITS = HeadLimits()

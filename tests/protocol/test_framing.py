@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodeproxy.protocol.framing import BrokenBody, Chunked, Sized, UntilClose, chunk, decoder, last_chunk
-from nodeproxy.protocol.head import CHUNKED, UNTIL_CLOSE
+from nodeproxy.protocol.http1.framing import BrokenBody, Chunked, Sized, UntilClose, chunk, decoder, last_chunk
+from nodeproxy.protocol.http1.head import CHUNKED, UNTIL_CLOSE
 
 BODIES = {
     "empty": (CHUNKED, b"0\r\n\r\n", b"", b""),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nodeproxy.protocol.framing import CHUNK_LINE_BYTES, EXTENSION_BYTES, TRAILER_BYTES, BrokenBody, Chunked
+from nodeproxy.protocol.http1.framing import CHUNK_LINE_BYTES, EXTENSION_BYTES, TRAILER_BYTES, BrokenBody, Chunked
 
 REQUEST = b"GET /evil HTTP/1.1\r\nHost: a\r\n\r\n"
 

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodeproxy.errors import BadRequest, BadResponse, ProxyError
-from nodeproxy.protocol import head as python
-from nodeproxy.protocol import scan
-from nodeproxy.protocol.grammar import BEGINNING
-from nodeproxy.protocol.head import HeadLimits
+from nodeproxy.protocol.http1 import head as python
+from nodeproxy.protocol.http1 import scan
+from nodeproxy.protocol.http1.grammar import BEGINNING
+from nodeproxy.protocol.http1.head import HeadLimits
 
 LIMITS = HeadLimits(head_bytes=400, fields=6, line_bytes=60)
 HOST = b"Host: web.shop.mesh\r\n"

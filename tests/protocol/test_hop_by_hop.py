@@ -2,7 +2,7 @@
 
 import pytest
 
-from nodeproxy.protocol.head import CHUNKED, HeadLimits, without
+from nodeproxy.protocol.http1.head import CHUNKED, HeadLimits, without
 
 LIMITS = HeadLimits()
 GET = b"GET / HTTP/1.1\r\n"

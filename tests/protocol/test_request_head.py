@@ -2,7 +2,7 @@
 
 import pytest
 
-from nodeproxy.protocol.head import CHUNKED, HeadLimits
+from nodeproxy.protocol.http1.head import CHUNKED, HeadLimits
 
 LIMITS = HeadLimits()
 

@@ -12,7 +12,7 @@ from nodeproxy.errors import (
     TargetTooLong,
     VersionNotSupported,
 )
-from nodeproxy.protocol.head import ConnectAsked, HeadLimits
+from nodeproxy.protocol.http1.head import ConnectAsked, HeadLimits
 
 LIMITS = HeadLimits()
 HOST = b"Host: web.shop.mesh\r\n"

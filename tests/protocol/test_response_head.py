@@ -3,7 +3,7 @@
 import pytest
 
 from nodeproxy.errors import BadResponse
-from nodeproxy.protocol.head import CHUNKED, UNTIL_CLOSE, HeadLimits
+from nodeproxy.protocol.http1.head import CHUNKED, UNTIL_CLOSE, HeadLimits
 
 LIMITS = HeadLimits()
 OK = b"HTTP/1.1 200 OK\r\n"

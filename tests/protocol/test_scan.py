@@ -5,19 +5,19 @@ import sys
 
 import pytest
 
-from nodeproxy.protocol import scan
+from nodeproxy.protocol.http1 import scan
 
 WITHOUT_TWIN = """
 import sys
-sys.modules["nodeproxy.protocol.twin"] = None  # as if it had not been built
-from nodeproxy.protocol import head, scan
+sys.modules["nodeproxy.protocol.http1.twin"] = None  # as if it had not been built
+from nodeproxy.protocol.http1 import head, scan
 assert not scan.COMPILED
 assert scan.scan_request is head.scan_request and scan.scan_response is head.scan_response
 """
 
 
 def test_the_twin_is_used_where_it_was_built():
-    twin = pytest.importorskip("nodeproxy.protocol.twin", reason="the compiled twin was not built")
+    twin = pytest.importorskip("nodeproxy.protocol.http1.twin", reason="the compiled twin was not built")
 
     assert scan.COMPILED
     assert scan.scan_request is twin.scan_request and scan.scan_response is twin.scan_response

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nodeproxy.errors import ProxyError
-from nodeproxy.protocol import head as python
-from nodeproxy.protocol.head import HeadLimits
+from nodeproxy.protocol.http1 import head as python
+from nodeproxy.protocol.http1.head import HeadLimits
 from tests.protocol.test_request_refusals import MALFORMED
 
-twin = pytest.importorskip("nodeproxy.protocol.twin", reason="the compiled twin was not built")
+twin = pytest.importorskip("nodeproxy.protocol.http1.twin", reason="the compiled twin was not built")
 
 LIMITS = (HeadLimits(), HeadLimits(head_bytes=120, fields=4, line_bytes=40))
 TOKENS = (

@@ -6,7 +6,7 @@ import socket
 import threading
 from contextlib import ExitStack
 
-from nodeproxy.capacity import ADMIN_MOST, Capacity
+from nodeproxy.io.capacity import ADMIN_MOST, Capacity
 from tests.fakes.node import Gate, Node, server, service, until
 
 

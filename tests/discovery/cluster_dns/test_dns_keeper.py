@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 
-from discovery.cluster.errors import Busy, Conflict, Forbidden, Unauthorized, Unreachable
-from discovery.cluster.watch import World
 from discovery.cluster_dns.coredns import with_mesh
 from discovery.cluster_dns.keeper import REST_MAX_S, REST_S, TRIES, Keeper, Task, remove
 from discovery.cluster_dns.texts import Upstream
+from discovery.sources.cluster.errors import Busy, Conflict, Forbidden, Unauthorized, Unreachable
+from discovery.sources.cluster.watch import World
 from tests.discovery.cluster_dns.corefiles import KUBEADM
 
 pytestmark = pytest.mark.anyio

@@ -1,0 +1,1 @@
+"""Policy tables: from ConfigMaps to what is in force for a service."""

@@ -1,0 +1,94 @@
+"""Every policy map there is, the mesh-wide one and those of the namespaces, and which table counts for which scope.
+
+A namespace's own maps count in the order of their names: a key that two have is the first one's, also while its table
+there is refused, so that a cure elsewhere does not move it. Nothing here depends on what came first.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import NamedTuple
+
+from discovery.kubernetes.changes import ObjectChange, PutObject
+from discovery.kubernetes.objects import ConfigMap, Ref
+from discovery.policies.key import mesh_scope, own_scope
+from discovery.policies.own_maps import MAPS_PER_NAMESPACE, OwnMaps
+from discovery.policies.table import Bounds, PolicyTables, Table, Validate
+from discovery.problem import Problem
+
+# The largest map costs every node a tenth of a second; one of 1 MiB, as large as etcd takes it, could cost ten.
+OWN_BOUNDS = Bounds(tables=500, characters=64 * 1024)
+
+
+class Layer(NamedTuple):
+    """One table for a scope, and the map it stands in."""
+
+    ref: Ref
+    owner: PolicyTables
+    table: Table
+
+
+class PolicyMaps:
+    """The maps by whom they rule. Which ConfigMap is a policy map is decided here: by its name or by its label."""
+
+    def __init__(self, mesh_map: Ref, validate: Validate) -> None:
+        self._mesh_map = mesh_map
+        self._validate = validate
+        self._mesh: dict[Ref, PolicyTables] = {}
+        self._own: dict[str, OwnMaps] = {}
+
+    def __iter__(self) -> Iterator[tuple[Ref, PolicyTables]]:
+        """Those that anybody is told of, the mesh-wide one first, the others by namespace and name."""
+        yield from self._mesh.items()
+        for _, maps in sorted(self._own.items()):
+            yield from ((ref, maps[ref]) for ref in maps.told)
+
+    def apply(self, change: ObjectChange) -> set[str]:
+        """Take a change of a ConfigMap; gives the scopes whose tables may be others now."""
+        found = change.object if isinstance(change, PutObject) and isinstance(change.object, ConfigMap) else None
+        if change.ref == self._mesh_map:
+            return self._take_mesh_map(change, found)
+        namespace = change.ref.namespace
+        maps = self._own.setdefault(namespace, OwnMaps(self._tables_of))
+        if isinstance(change, PutObject) and found is not None and found.rules_its_namespace:
+            changed = maps.put(change.ref, found, change.origin)
+        else:
+            changed = maps.drop(change.ref)
+        if not maps:
+            del self._own[namespace]
+        return changed
+
+    def layers(self, scope: str) -> Iterator[Layer]:
+        """The tables for a scope, in the order in which they are put over each other."""
+        namespace = scope.partition(".")[2]
+        own = self._own.get(namespace)
+        all_own = [(ref, own[ref]) for ref in own.counting] if own else []
+        for maps in (self._mesh.items(), all_own):
+            ref, tables = next((each for each in maps if scope in each[1].keys), (self._mesh_map, None))
+            if tables is not None and scope in tables.in_force:
+                yield Layer(ref, tables, tables.in_force[scope])
+
+    def doubles(self) -> Iterator[tuple[Ref, Problem]]:
+        """What does not count because of other maps, and why."""
+        for maps in self._own.values():
+            first: dict[str, Ref] = {}
+            for ref in maps.counting:
+                for scope, key in maps[ref].keys.items():
+                    if first.setdefault(scope, ref) != ref:
+                        message = f"stands in {first[scope]} as well, which sorts first and counts; remove one"
+                        yield from ((ref, problem) for problem in maps[ref].refusals(key, (message,)))
+            for ref in maps.told[MAPS_PER_NAMESPACE:]:
+                message = (
+                    f"of a namespace's policy maps the first {MAPS_PER_NAMESPACE} by name count; move these keys there"
+                )
+                yield from ((ref, problem) for problem in maps[ref].refusals("", (message,)))
+
+    def _tables_of(self, ref: Ref) -> PolicyTables:
+        scope_of = partial(own_scope, namespace=ref.namespace, mesh_map=self._mesh_map)
+        return PolicyTables(ref, scope_of, self._validate, OWN_BOUNDS)
+
+    def _take_mesh_map(self, change: ObjectChange, found: ConfigMap | None) -> set[str]:
+        if isinstance(change, PutObject) and found is not None:
+            new = PolicyTables(change.ref, mesh_scope, self._validate)
+            return self._mesh.setdefault(change.ref, new).apply(found, change.origin)
+        tables = self._mesh.pop(change.ref, None)
+        return tables.apply(None) if tables is not None else set()

@@ -1,0 +1,1 @@
+"""From Kubernetes objects to the services of the mesh."""

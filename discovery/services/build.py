@@ -1,0 +1,88 @@
+"""From Kubernetes objects to a service of the mesh. Pure: everything a service depends on is an argument.
+
+Decides what joins what. Does not decide what a port speaks (`spoken`), who may be called (`endpoints`, `places`), which
+policies are in force (`policy_layers`) nor who keeps an address that two services would have (`address_claims`).
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from discovery.kubernetes.address_text import plain
+from discovery.kubernetes.objects import EndpointSlice, Service, ServiceSpec, subject_of
+from discovery.problem import Problem
+from discovery.services.endpoints import endpoints_of
+from discovery.services.places import ANYWHERE, Place, insists
+from discovery.services.spoken import protocol_of, transport_of
+from discovery.services.store import Stored
+from discovery.sources.external.slices import is_external, is_resolved, ports_of
+from nodeproxy.mesh import model
+from nodeproxy.mesh.address import Range, headless_address, virtual_address
+
+AFFINITY_S = 10800  # three hours: what the API server writes where a service does not say
+
+
+def service_of(
+    stored: Stored[Service],
+    slices: Sequence[Stored[EndpointSlice]],
+    address: str,
+    policies: dict[str, Any],
+    place: Place = ANYWHERE,
+) -> model.Service:
+    """The mesh's view of a service, from a node at `place`."""
+    service, spec = stored.object, stored.object.spec
+    namespace, _, name = service.key.partition("/")
+    # Kubernetes gives an ExternalName no endpoints but those of its name, whatever slice says it is one of its
+    usable = [
+        each.object
+        for each in slices
+        if each.object.address_type != "FQDN" and is_resolved(each.object) == is_external(service)
+    ]
+    return model.Service(
+        namespace=namespace,
+        name=name,
+        virtual_address=address,
+        ports=tuple(
+            model.Port(
+                number=port.port,
+                name=port.name or "",
+                protocol=protocol_of(port),
+                endpoints=endpoints_of(port, spec, usable, place),
+                transport=transport_of(port.protocol),
+            )
+            for port in ports_of(service)
+        ),
+        policies=policies,
+        affinity_s=affinity_s(spec),
+        only_local=insists(spec) and bool(place.node),
+    )
+
+
+def affinity_s(spec: ServiceSpec) -> float:
+    """For how long a client keeps its endpoint after its last request, seconds; 0 for services that do not ask."""
+    if spec.session_affinity != "ClientIP":
+        return 0.0
+    client_ip = spec.session_affinity_config.client_ip if spec.session_affinity_config else None
+    return float((client_ip.timeout_seconds if client_ip else None) or AFFINITY_S)
+
+
+def problems_of(
+    stored: Stored[Service], slices: Sequence[Stored[EndpointSlice]], place: Place = ANYWHERE
+) -> Iterator[Problem]:
+    """What the operator asked for and the mesh does not do."""
+    service, subject = stored.object, subject_of("Service", stored.object.key)
+    if insists(service.spec) and not place.node:
+        message = "Local, but the name of this node is not known: all endpoints are used; set node_name (--node)"
+        yield Problem(message, stored.origin, subject, ("spec", "internalTrafficPolicy"), severity="warning")
+    for each in slices:
+        if each.object.address_type == "FQDN":
+            subject = subject_of("EndpointSlice", each.object.key)
+            message = "the mesh calls addresses, not names; these endpoints are left out, got 'FQDN'"
+            yield Problem(message, each.origin, subject, ("addressType",), severity="warning")
+
+
+def wanted_address(service: Service, mesh_range: Range, headless_range: Range) -> str:
+    """The virtual address of a service if no other has it."""
+    cluster_ip = service.spec.cluster_ip
+    if cluster_ip and cluster_ip != "None" and not is_external(service):
+        return virtual_address(plain(cluster_ip), mesh_range)
+    return headless_address(service.key, headless_range)

@@ -1,0 +1,125 @@
+"""The mesh in force: takes batches of changed objects, re-derives the services they touch, gives the differences."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from discovery.kubernetes.changes import ObjectChange, PutObject
+from discovery.kubernetes.objects import Node, Ref, subject_of
+from discovery.policies.key import MESH_SCOPE, scopes_of
+from discovery.policies.layers import PolicyLayers
+from discovery.problem import Problem
+from discovery.services.address_claims import NOTHING, AddressClaims, Claim
+from discovery.services.build import problems_of, service_of, wanted_address
+from discovery.services.own_addresses import without_way_back
+from discovery.services.places import ANYWHERE, Place, place_of
+from discovery.services.store import Store
+from discovery.sources.source import Batch, Followed, Unfollowed
+from nodeproxy.mesh.address import HEADLESS_RANGE, MESH_RANGE, Range
+from nodeproxy.mesh.model import Service
+
+POLICY_MAP = Ref("ConfigMap", "nodeproxy", "nodeproxy-policy")
+
+Differences = Mapping[str, Service | None]
+"""Services that are new or changed, None for those that are gone, by key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What this mesh is: its two address ranges, the ConfigMap that rules all of it, and where in it we are."""
+
+    mesh_range: Range = MESH_RANGE
+    headless_range: Range = HEADLESS_RANGE
+    policy_map: Ref = POLICY_MAP
+    on_demand: bool = False
+    """Whether the source follows endpoints only of services that somebody wants."""
+    place: Place = ANYWHERE
+    """As configured; a zone that is not is learned from the node's own object."""
+
+
+class Catalogue:
+    """Everything that is known, and the services that follow from it."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.services: dict[str, Service] = {}
+        self.store = Store()
+        self.policies = PolicyLayers(scope.policy_map)
+        self._scope = scope
+        self._followed: set[str] = set()
+        self._place = scope.place
+        self._claims = AddressClaims()
+        self._source_problems: tuple[Problem, ...] = ()
+        self._service_problems: dict[str, tuple[Problem, ...]] = {}
+
+    def apply(self, batch: Batch) -> Differences:
+        """Take a batch; gives what has to be published."""
+        self._source_problems = batch.problems
+        touched: set[str] = set()
+        policy_maps: dict[Ref, ObjectChange] = {}
+        for change in batch.changes:
+            if isinstance(change, Followed | Unfollowed):
+                (self._followed.add if isinstance(change, Followed) else self._followed.discard)(change.key)
+                touched.add(change.key)
+            elif change.ref.kind == "Node":
+                touched |= self._take_node(change)
+            elif change.ref.kind == "ConfigMap":
+                policy_maps[change.ref] = change  # reading one takes long: only its newest version
+            else:
+                touched |= self.store.apply(change)
+        touched |= self._inside(self.policies.apply(*policy_maps.values()))
+        for key in list(touched):
+            touched |= self._claim(key)
+        differing = [key for key in sorted(touched) if self._derive(key)]
+        return {key: self.services.get(key) for key in differing}
+
+    def problems(self) -> Iterator[Problem]:
+        """All that is wrong now."""
+        yield from self._source_problems
+        yield from self.policies.problems
+        for _, problems in sorted(self._service_problems.items()):
+            yield from problems
+
+    def _inside(self, scopes: set[str]) -> set[str]:
+        """The keys of the services that are in one of these scopes."""
+        if MESH_SCOPE in scopes or not scopes:
+            return set(self.store.services if scopes else ())
+        return {key for key in self.store.services if not scopes.isdisjoint(scopes_of(key))}
+
+    def _take_node(self, change: ObjectChange) -> set[str]:
+        """Learn our zone from our own node's object."""
+        if change.ref.name != self._scope.place.node:
+            return set()
+        found = change.object if isinstance(change, PutObject) and isinstance(change.object, Node) else None
+        before, self._place = self._place, place_of(self._scope.place, found)
+        return set(self.store.services) if self._place != before else set()
+
+    def _claim(self, key: str) -> set[str]:
+        stored = self.store.services.get(key)
+        if stored is None:
+            return self._claims.claim(key, NOTHING)
+        address = wanted_address(stored.object, self._scope.mesh_range, self._scope.headless_range)
+        return self._claims.claim(key, Claim(address, stored.object.metadata.creation_timestamp or ""))
+
+    def _derive(self, key: str) -> bool:
+        """Build the service anew; whether it differs from what was in force."""
+        before = self.services.pop(key, None)
+        self._service_problems.pop(key, None)
+        stored = self.store.services.get(key)
+        if stored is None:
+            return before is not None
+        dormant = self._scope.on_demand and key not in self._followed
+        ranges = self._scope.mesh_range, self._scope.headless_range
+        slices, way_back = without_way_back([] if dormant else self.store.slices_of(key), ranges)
+        policies = self.policies.policies_of(key)
+        address, owner = self._claims.owner(key)
+        problems = (*problems_of(stored, slices, self._place), *way_back)
+        if owner != key:
+            message = f"{owner} has the virtual address {address} too and came first; this service gets none"
+            problems += (Problem(message, stored.origin, subject_of("Service", key), ("spec", "clusterIP")),)
+            address = ""
+        if problems:
+            self._service_problems[key] = problems
+        service = replace(service_of(stored, slices, address, policies, self._place), dormant=dormant)
+        self.services[key] = before if service == before and before is not None else service
+        return service != before

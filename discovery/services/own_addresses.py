@@ -1,0 +1,44 @@
+"""Endpoints that are addresses of the mesh itself: a request to one comes back, again and again. They are left out.
+
+Anybody may write such a slice into a namespace of his own, and an API server takes it.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from ipaddress import ip_address
+
+from msgspec.structs import replace
+
+from discovery.kubernetes.address_text import plain
+from discovery.kubernetes.objects import EndpointSlice, Ref
+from discovery.problem import Problem
+from discovery.services.store import Stored
+from nodeproxy.mesh.address import Range
+
+Slices = list[Stored[EndpointSlice]]
+
+
+def without_way_back(slices: Slices, ranges: Sequence[Range]) -> tuple[Slices, tuple[Problem, ...]]:
+    """The same slices without the endpoints in these ranges, and what is to be said of those."""
+    kept, problems = [], []
+    for stored in slices:
+        endpoints = stored.object.endpoints or []
+        back = [index for index, each in enumerate(endpoints) if _is_in(each.addresses, ranges, stored.object)]
+        if back:
+            message = f"{endpoints[back[0]].addresses[0]} is an address of the mesh itself; the endpoint is left out"
+            subject = str(Ref("EndpointSlice", *stored.object.key.split("/", 1)))
+            problems.append(Problem(message, stored.origin, subject, ("endpoints", back[0])))
+            others = [each for index, each in enumerate(endpoints) if index not in back]
+            stored = stored._replace(object=replace(stored.object, endpoints=others))
+        kept.append(stored)
+    return kept, tuple(problems)
+
+
+def _is_in(addresses: Sequence[str], ranges: Sequence[Range], found: EndpointSlice) -> bool:
+    return found.address_type != "FQDN" and _lies_in(addresses[0], tuple(ranges))
+
+
+@lru_cache(maxsize=65536)  # the same addresses come with every change of their slice
+def _lies_in(text: str, ranges: tuple[Range, ...]) -> bool:
+    address = ip_address(plain(text))
+    return any(address in each for each in ranges)

@@ -1,0 +1,154 @@
+"""What became of a policy map, as a Kubernetes Event on it: `kubectl describe configmap` shows it to who wrote the map.
+
+Every node's discovery comes to the same verdict. The name of an event follows from the version of the map and its
+verdict, so the first node creates it, and the others find it there; so does a discovery that starts again, as long as
+the API server keeps events (an hour, unless told otherwise). An event that cannot be written costs a line in the log.
+
+Events of core/v1, because every kubectl and every dashboard shows those, with all their columns.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Any, Protocol
+
+import anyio
+
+from discovery.kubernetes.objects import Ref
+from discovery.log import tell
+from discovery.policies.layers import Verdict
+from discovery.problem import path_text, printable
+from discovery.sources.cluster.errors import ApiError, Conflict, Forbidden, NotFound, Unauthorized
+from discovery.sources.cluster.watch import World
+
+SPREAD_S = 5.0  # the nodes of a cluster do not all ask at once; the more there are, the sooner comes the first
+PAUSE_S = 0.1  # between two events: a node that starts in a cluster of many maps asks for ten a second
+QUEUE_MOST = 1000  # maps whose events are not written yet
+TRIES = 5
+RETRY_S = 1.0  # before the second try, then twice as long each time
+MESSAGE_LIMIT_BYTES = 1024  # as events.k8s.io allows for a note
+NAME_LIMIT = 200  # of an object's name within its event's; a name has 253 characters at most
+
+
+class Api(Protocol):
+    """See `api.Api`."""
+
+    async def create(self, path: str, value: Mapping[str, Any]) -> None: ...
+
+    async def reload_token(self) -> None: ...
+
+
+class Events:
+    """Notes verdicts and writes their events while it runs, newest verdict per map. `wall` is Unix time in seconds."""
+
+    def __init__(self, api: Api, world: World, wall: Callable[[], float]) -> None:
+        self._api = api
+        self._world = world
+        self._wall = wall
+        self._noted: dict[Ref, str] = {}
+        self._pending: dict[Ref, Verdict] = {}
+        self._something = anyio.Event()
+        self._told = ""
+
+    def note(self, verdicts: Iterable[Verdict]) -> None:
+        """Take the verdicts there are now; those that are new are written."""
+        before, self._noted = self._noted, {}
+        for verdict in verdicts:
+            name = self._noted[verdict.ref] = name_of(verdict)
+            if before.get(verdict.ref) != name:
+                self._pending.pop(verdict.ref, None)
+                self._pending[verdict.ref] = verdict
+        for ref in list(self._pending)[:-QUEUE_MOST]:
+            del self._pending[ref]
+        if self._pending:
+            self._something.set()
+
+    async def run(self) -> None:
+        """Write, for good."""
+        while True:
+            await self._something.wait()
+            await self._world.sleep(SPREAD_S * self._world.random())
+            self._something = anyio.Event()
+            while self._pending:
+                ref = next(iter(self._pending))
+                await self._write(self._pending.pop(ref))
+                await self._world.sleep(PAUSE_S)
+
+    async def _write(self, verdict: Verdict) -> None:
+        path = f"/api/v1/namespaces/{verdict.ref.namespace}/events"
+        wait_s = RETRY_S
+        for _ in range(TRIES):
+            try:
+                await self._api.create(path, event_of(verdict, self._wall()))
+            except (Conflict, NotFound):  # another node was first; or the namespace is gone, and the map with it
+                return
+            except Forbidden as error:
+                self._tell(f"{error}; give nodeproxy's service account create of events in every namespace")
+                return
+            except ApiError as error:
+                reason = str(error)
+                if isinstance(error, Unauthorized):
+                    await self._api.reload_token()
+            else:
+                self._told = ""
+                return
+            if verdict.ref in self._pending:
+                return
+            await self._world.sleep(wait_s * (0.5 + self._world.random()))
+            wait_s *= 2
+        self._tell(reason)
+
+    def _tell(self, reason: str) -> None:
+        """Once for as long as no event can be written."""
+        if not self._told:
+            self._told = reason
+            tell("events of policy maps are not written", logging.WARNING, reason=reason)
+
+
+def name_of(verdict: Verdict) -> str:
+    """The name of the event: the map's own, and what follows from its version and from what is said of it."""
+    said = "\n".join((*verdict.version, reason_of(verdict), message_of(verdict)))
+    own = verdict.ref.name[:NAME_LIMIT].rstrip("-.")
+    return f"{own}.{blake2b(said.encode(), digest_size=8).hexdigest()}"
+
+
+def reason_of(verdict: Verdict) -> str:
+    """One word, by which events are selected."""
+    return "PolicyRejected" if verdict.problems else "PolicyAccepted"
+
+
+def message_of(verdict: Verdict) -> str:
+    """What an operator has to know."""
+    if not verdict.problems:
+        return f"in force: {verdict.tables} {'table' if verdict.tables == 1 else 'tables'}"
+    problems = (f"{path_text(problem.path)}: {printable(problem.message)}" for problem in verdict.problems)
+    text = "; ".join(("not all of it is in force, what is refused leaves its last good version there", *problems))
+    cut = text.encode()[: MESSAGE_LIMIT_BYTES - 3].decode(errors="ignore")
+    return text if len(text.encode()) <= MESSAGE_LIMIT_BYTES else f"{cut}…"
+
+
+def event_of(verdict: Verdict, now: float) -> dict[str, Any]:
+    """The event as the API server takes it; `now` is Unix time in seconds."""
+    uid, version = verdict.version
+    time = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": name_of(verdict), "namespace": verdict.ref.namespace},
+        "involvedObject": {
+            "apiVersion": "v1",
+            "kind": verdict.ref.kind,
+            "namespace": verdict.ref.namespace,
+            "name": verdict.ref.name,
+            "uid": uid,
+            "resourceVersion": version,
+        },
+        "type": "Warning" if verdict.problems else "Normal",
+        "reason": reason_of(verdict),
+        "message": message_of(verdict),
+        "source": {"component": "nodeproxy"},
+        "firstTimestamp": time,
+        "lastTimestamp": time,
+        "count": 1,
+    }

@@ -1,0 +1,95 @@
+"""The endpoints that this node needs: a watch per wanted service or, beyond a number of them, one of all.
+
+A mesh may have ten thousand endpoints; a node pays for those that its pods call.
+"""
+
+from collections.abc import Callable, Iterator, Set
+
+from discovery.kubernetes.changes import DeleteObject, PutObject
+from discovery.kubernetes.objects import SERVICE_NAME_LABEL, EndpointSlice, Object
+from discovery.sources.cluster.part import Part
+from discovery.sources.cluster.watch import Resource
+from discovery.sources.source import Change, Followed, Unfollowed
+
+# Each watch is a connection, and a look at every slice's labels in the API server for every change; one watch of all
+# costs this process the memory and the decoding of every slice there is.
+MANY = 50
+EVERYTHING = ""
+_SLICES = "endpointslices"
+_GROUP = "/apis/discovery.k8s.io/v1"
+
+
+def slices_of_all(why: str) -> Resource:
+    """The slices of all services."""
+    return Resource("EndpointSlice", f"{_GROUP}/{_SLICES}", EndpointSlice, why=why)
+
+
+def slices_of(key: str) -> Resource:
+    """The slices of the service with this key."""
+    namespace, _, name = key.partition("/")
+    selector = {"labelSelector": f"{SERVICE_NAME_LABEL}={name}"}
+    path = f"{_GROUP}/namespaces/{namespace}/{_SLICES}"
+    return Resource("EndpointSlice", path, EndpointSlice, selector, why="called from this node")
+
+
+class OnDemand:
+    """Keeps the watches that are needed. `start` begins one and gives what ends it."""
+
+    def __init__(self, start: Callable[[Resource], tuple[Part, Callable[[], None]]]) -> None:
+        self._start = start
+        self._running: dict[str, tuple[Part, Callable[[], None]]] = {}
+        self._wanted: Set[str] = frozenset()
+        self._followed: Set[str] = frozenset()
+        self._one_for_all = False
+
+    def want(self, keys: Set[str]) -> None:
+        """From now on the endpoints of these services are needed, and no others."""
+        self._wanted = keys
+
+    def parts(self) -> Iterator[Part]:
+        """The watches there are."""
+        for part, _ in self._running.values():
+            yield part
+
+    def step(self) -> list[Change]:
+        """Begin and end watches as is needed now; gives what has changed since the last step."""
+        needed = self._needed()
+        for key in sorted(needed - self._running.keys()):
+            self._running[key] = self._start(slices_of(key) if key else slices_of_all(f"more than {MANY} are called"))
+        changes: list[Change] = [change for part in self.parts() for change in part.taken()]
+        followed = {key for key in self._wanted if self._is_followed(key)}
+        changes += [Followed(key) for key in sorted(followed - self._followed)]
+        changes += [Unfollowed(key) for key in sorted(self._followed - followed)]
+        self._followed = followed
+        if all(self._running[key][0].ever_in_sync for key in needed):  # until then the old ones stand in
+            changes += self._end(self._running.keys() - needed)
+        return changes
+
+    def _needed(self) -> Set[str]:
+        most = MANY // 2 if self._one_for_all else MANY  # no to and fro at the border
+        self._one_for_all = len(self._wanted) > most
+        return {EVERYTHING} if self._one_for_all else self._wanted
+
+    def _is_followed(self, key: str) -> bool:
+        return any(each in self._running and self._running[each][0].ever_in_sync for each in (key, EVERYTHING))
+
+    def _end(self, keys: Set[str]) -> list[Change]:
+        """End these watches; what only they knew is gone for us, and of what they knew otherwise those that stay count.
+
+        Two watches of one object tell of it in any order: the last one may have told what the other knows is over.
+        """
+        ended = {key: self._running.pop(key) for key in sorted(keys)}
+        known = {ref: each for part in self.parts() for ref, each in part.known.items()} if ended else {}
+        changes: list[Change] = []
+        for part, end in ended.values():
+            end()
+            changes += [DeleteObject(ref) for ref in part.known if ref not in known]
+        last = {ref: each for part, _ in ended.values() for ref, each in part.known.items()}
+        for ref, each in known.items():
+            if last.get(ref) != each and (EVERYTHING in ended or ref in last or _service_of(each) in ended):
+                changes.append(PutObject(ref, each))
+        return changes
+
+
+def _service_of(found: Object) -> str:
+    return found.service_key if isinstance(found, EndpointSlice) else ""

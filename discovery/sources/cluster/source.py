@@ -1,0 +1,135 @@
+"""The API server as a source: one watch per kind, and per service whose endpoints are needed, joined to batches."""
+
+from collections.abc import Callable, Coroutine, Sequence, Set
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+from anyio.abc import TaskGroup
+
+from discovery.kubernetes.objects import POLICY_LABEL, ConfigMap, Ref, Service
+from discovery.problem import Problem
+from discovery.sources.cluster.node import node_of
+from discovery.sources.cluster.on_demand import OnDemand, slices_of_all
+from discovery.sources.cluster.part import Part
+from discovery.sources.cluster.pods import callers_of, pods_of
+from discovery.sources.cluster.watch import Api, Resource, World
+from discovery.sources.source import Batch, Change
+from nodeproxy.mesh.wire import Callers, Fact, Watches
+
+GATHER_S = 0.01  # changes that come together are taken together; far below what anybody notices
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to follow. `node` is this node's name, "" where nobody has to know who calls and what is near."""
+
+    policy_map: Ref
+    node: str = ""
+    on_demand: bool = False
+    """Whether endpoints are followed only of services that are wanted."""
+
+    def resources(self) -> tuple[Resource, ...]:
+        """What is followed from the beginning and for good."""
+        policy_map = self.policy_map
+        return (
+            Resource("Service", "/api/v1/services", Service, why="names, ports and addresses of the mesh"),
+            Resource(
+                "ConfigMap",
+                f"/api/v1/namespaces/{policy_map.namespace}/configmaps",
+                ConfigMap,
+                {"fieldSelector": f"metadata.name={policy_map.name}"},
+                why="the policies of the mesh",
+            ),
+            Resource(
+                "ConfigMap",
+                "/api/v1/configmaps",
+                ConfigMap,
+                {"labelSelector": f"{POLICY_LABEL}=true"},
+                required=False,
+                why="policies of single namespaces",
+                without=policy_map,
+            ),
+            *((node_of(self.node),) if self.node else ()),
+            *(() if self.on_demand else (slices_of_all("endpoints are not followed on demand"),)),
+        )
+
+
+class Cluster:
+    """Feeds what an API server has, and what changes there, until cancelled.
+
+    The first batch comes when every kind has been listed once. While a watch is down, the last good state stays in
+    force and the batch says that it is out of sync. `beside` runs as long as it does.
+    """
+
+    def __init__(
+        self, api: Api, plan: Plan, world: World, beside: Callable[[], Coroutine[Any, Any, None]] | None = None
+    ) -> None:
+        self._api = api
+        self._beside = beside
+        self._world = world
+        self._group: TaskGroup
+        self._parts = [self._part(resource) for resource in plan.resources()]
+        self._pods = self._part(pods_of(plan.node)) if plan.node else None
+        self._on_demand = OnDemand(self._start)
+        self._woken = anyio.Event()
+
+    def want(self, keys: Set[str]) -> None:
+        """From now on the endpoints of these services are needed."""
+        self._on_demand.want(keys)
+        self._wake()
+
+    async def run(self, take: Callable[[Batch], None]) -> None:
+        """Feed, for good."""
+        async with anyio.create_task_group() as self._group:
+            if self._beside is not None:
+                self._group.start_soon(self._beside)
+            for part in self._lasting():
+                self._group.start_soon(part.run)
+            while True:
+                await self._woken.wait()
+                await self._world.sleep(GATHER_S)
+                self._woken = anyio.Event()
+                if all(part.settled for part in self._lasting()):
+                    take(Batch(tuple(self._changes()), self._problems(), self._in_sync(), self._facts()))
+                elif problems := self._problems():
+                    take(Batch((), problems, in_sync=False))
+
+    def _changes(self) -> list[Change]:
+        lasting: list[Change] = [change for part in self._parts for change in part.taken()]
+        return lasting + self._on_demand.step()
+
+    def _facts(self) -> tuple[Fact, ...]:
+        watches = Watches(tuple(part.watched() for part in self._all()))
+        if self._pods is None:
+            return (watches,)
+        self._pods.taken()  # it is small: told whole
+        return Callers(callers_of(self._pods.known.values())), watches
+
+    def _problems(self) -> tuple[Problem, ...]:
+        return tuple(problem for part in self._all() if (problem := part.problem()) is not None)
+
+    def _in_sync(self) -> bool:
+        return all(part.in_sync for part in self._all())
+
+    def _all(self) -> Sequence[Part]:
+        return (*self._lasting(), *self._on_demand.parts())
+
+    def _lasting(self) -> Sequence[Part]:
+        return self._parts if self._pods is None else (*self._parts, self._pods)
+
+    def _part(self, resource: Resource) -> Part:
+        return Part(resource, self._api, self._world, self._wake)
+
+    def _start(self, resource: Resource) -> tuple[Part, Callable[[], None]]:
+        part, scope = self._part(resource), anyio.CancelScope()
+
+        async def run() -> None:
+            with scope:
+                await part.run()
+
+        self._group.start_soon(run)
+        return part, scope.cancel
+
+    def _wake(self) -> None:
+        self._woken.set()

@@ -1,0 +1,229 @@
+"""A source around another that adds the addresses of its ExternalName services, for as long as DNS says.
+
+Each service's name is asked for again when its TTL is over. A name that cannot be resolved keeps the addresses it had
+last: a DNS server that is down must not take down what it has named. Behind this source an ExternalName is a service
+with EndpointSlices like all others.
+"""
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import anyio
+from anyio.abc import TaskGroup
+
+from discovery.kubernetes.changes import DeleteObject, PutObject
+from discovery.kubernetes.objects import Service, subject_of
+from discovery.problem import Origin, Problem
+from discovery.sources.external.slices import FAMILIES, Address, is_external, ref_of_slice, slices_for
+from discovery.sources.source import Batch, Change, Followed, Source, Unfollowed
+from nodeproxy.mesh.wire import Fact
+
+TTL_LEAST_S = 1.0  # 0 is common and means "do not cache"; a second is what asking at each request would not beat
+TTL_MOST_S = 300.0  # a TTL of days is a mistake more often than a promise
+LOOKUPS_MOST = 16  # at once, each with a socket of its own; some clusters have hundreds of such services
+LOOKUPS_OF_NAMESPACE = 4  # whose names nobody answers must not keep those of others from being asked for
+RETRY_S = 5.0  # after a failure, doubled for each in a row
+RETRY_MOST_S = 60.0
+FIRST_ANSWERS_S = 2.0  # workers keep the table they have for so long, before one whose names nobody has asked for yet
+
+
+class Found(NamedTuple):
+    """What a name leads to, and for how many seconds that holds."""
+
+    addresses: tuple[Address, ...]
+    ttl_s: float
+
+
+class Server(NamedTuple):
+    """A DNS server."""
+
+    address: str
+    port: int
+
+
+class NotFound(Exception):
+    """A name leads nowhere now; the text says why, and is the same for the same reason."""
+
+
+Lookup = Callable[[str], Awaitable[Found]]
+"""The addresses of a DNS name. Raises NotFound."""
+
+
+@dataclass(slots=True)
+class Alias:
+    """One ExternalName service, and where its name led last."""
+
+    service: Service
+    origin: Origin
+    addresses: tuple[Address, ...] = ()
+    refused: str = ""
+    failed: str = ""
+    answered: bool = False
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+
+    @property
+    def name(self) -> str:
+        """What it is an alias of."""
+        return (self.service.spec.external_name or "").lower()
+
+    def problems(self) -> Iterator[Problem]:
+        """Why its name does not lead where it should."""
+        stays = "; the last good addresses stay in force" if self.addresses else ""
+        for message in filter(None, (self.refused, self.failed + stays if self.failed else "")):
+            subject = subject_of("Service", self.service.key)
+            yield Problem(f"{self.name}: {message}", self.origin, subject, ("spec", "externalName"))
+
+
+class ExternalNames:
+    """Feeds what `source` feeds, and the slices of its ExternalName services.
+
+    `refusal` says why an address may not be called, or "". With `on_demand` only names of services that are followed
+    are resolved, and one counts as followed when its name has been looked up once.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        lookup: Lookup,
+        refusal: Callable[[Address], str],
+        sleep: Callable[[float], Awaitable[None]],
+        *,
+        on_demand: bool = False,
+    ) -> None:
+        self._source = source
+        self._lookup = lookup
+        self._refusal = refusal
+        self._sleep = sleep
+        self._on_demand = on_demand
+        self._at_once = anyio.Semaphore(LOOKUPS_MOST)
+        self._of_namespace = defaultdict[str, anyio.Semaphore](lambda: anyio.Semaphore(LOOKUPS_OF_NAMESPACE))
+        self._group: TaskGroup
+        self._take: Callable[[Batch], None]
+        self._last = Batch(in_sync=False)
+        self._held: list[Change] = []
+        self._facts: tuple[Fact, ...] = ()
+        self._waits = False
+        self._begun = False
+        """Whether a whole mesh has been handed on, or is not waited with any more."""
+        self._services: dict[str, PutObject] = {}
+        self._followed: set[str] = set()
+        self._aliases: dict[str, Alias] = {}
+
+    async def run(self, take: Callable[[Batch], None]) -> None:
+        """Feed, for good."""
+        self._take = take
+        async with anyio.create_task_group() as self._group:
+            await self._source.run(self._pass_on)
+
+    def _pass_on(self, batch: Batch) -> None:
+        self._held += [change for each in batch.changes for change in self._seen(each)]
+        self._last, self._facts = batch, batch.facts
+        self._feed()
+
+    def _feed(self) -> None:
+        """Hand on what has changed; the first whole mesh not before its names have been asked for."""
+        if self._last.in_sync and not self._begun:
+            if self._unanswered():
+                if not self._waits:
+                    self._waits = True
+                    self._group.start_soon(self._stop_waiting)
+                return
+            self._begun = True
+        batch = Batch(tuple(self._held), self._problems(), self._last.in_sync, self._facts)
+        self._held, self._facts = [], ()
+        self._take(batch)
+
+    def _unanswered(self) -> bool:
+        return any(not alias.answered for alias in self._aliases.values())
+
+    async def _stop_waiting(self) -> None:
+        await self._sleep(FIRST_ANSWERS_S)
+        if not self._begun:
+            self._begun = True
+            self._feed()
+
+    def _seen(self, change: Change) -> Iterator[Change]:
+        """What becomes of one change of the source."""
+        if isinstance(change, Followed):
+            self._followed.add(change.key)
+            yield from self._settle(change.key)
+            if change.key not in self._aliases:
+                yield change
+            return
+        yield change
+        if isinstance(change, Unfollowed):
+            self._followed.discard(change.key)
+            yield from self._settle(change.key)
+        elif change.ref.kind == "Service":
+            key = f"{change.ref.namespace}/{change.ref.name}"
+            self._services.pop(key, None)
+            if isinstance(change, PutObject) and isinstance(change.object, Service) and is_external(change.object):
+                self._services[key] = change
+            yield from self._settle(key)
+
+    def _settle(self, key: str) -> Iterator[Change]:
+        """Begin, go on or end resolving as is needed now; gives the slices that this changes."""
+        put, alias = self._services.get(key), self._aliases.get(key)
+        if put is None or (self._on_demand and key not in self._followed):
+            if alias is not None:
+                yield from self._end(key)
+                if key in self._followed and not alias.answered:
+                    yield Followed(key)  # it was kept back for an answer that nobody waits for any more
+            return
+        assert isinstance(put.object, Service)
+        if alias is not None and alias.name == (put.object.spec.external_name or "").lower():
+            alias.service, alias.origin = put.object, put.origin
+            yield from self._slices(alias)
+            return
+        if alias is not None:
+            yield from self._end(key)
+        alias = self._aliases[key] = Alias(put.object, put.origin)
+        self._group.start_soon(self._follow, key, alias)
+
+    def _end(self, key: str) -> Iterator[Change]:
+        self._aliases.pop(key).scope.cancel()
+        for family in FAMILIES.values():
+            yield DeleteObject(ref_of_slice(key, family))
+
+    async def _follow(self, key: str, alias: Alias) -> None:
+        """Resolve one name whenever its time is over, until its scope is cancelled."""
+        with alias.scope:
+            failures = 0
+            while True:
+                try:
+                    async with self._of_namespace[alias.service.metadata.namespace or ""], self._at_once:
+                        found = await self._lookup(alias.name)
+                except NotFound as error:
+                    alias.failed, failures = str(error), failures + 1
+                    wait_s = min(RETRY_S * 2.0 ** min(failures - 1, 10), RETRY_MOST_S)
+                else:
+                    self._judge(alias, found.addresses)
+                    failures, wait_s = 0, min(max(found.ttl_s, TTL_LEAST_S), TTL_MOST_S)
+                if self._aliases.get(key) is not alias:
+                    return  # ended while its answer was on the way
+                self._tell(key, alias)
+                await self._sleep(wait_s)
+
+    def _judge(self, alias: Alias, addresses: Iterable[Address]) -> None:
+        """Let the addresses be in force that may be; where none may, the last good ones stay."""
+        refusals = {address: self._refusal(address) for address in addresses}
+        good = tuple(address for address, why in refusals.items() if not why)
+        bad = [f"{address} is not called: {why}" for address, why in refusals.items() if why]
+        alias.failed, alias.refused = "", "; ".join(bad)
+        alias.addresses = good or alias.addresses
+
+    def _tell(self, key: str, alias: Alias) -> None:
+        self._held += self._slices(alias)
+        if self._on_demand and not alias.answered:
+            self._held.append(Followed(key))
+        alias.answered = True
+        self._feed()
+
+    def _slices(self, alias: Alias) -> list[Change]:
+        return [PutObject(ref, each) for ref, each in slices_for(alias.service, alias.addresses).items()]
+
+    def _problems(self) -> tuple[Problem, ...]:
+        own = (problem for _, alias in sorted(self._aliases.items()) for problem in alias.problems())
+        return (*self._last.problems, *own)

@@ -1,0 +1,1 @@
+"""A folder of Kubernetes YAML as a source."""

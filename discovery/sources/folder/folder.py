@@ -1,0 +1,133 @@
+"""A folder of YAML and JSON as a set of objects: reads it again when asked, and says what has changed.
+
+Keeps what was good while something is not, as `file_text` decides for one file; decides which file wins where two
+have the same object. Waits for nothing and watches nothing: that is `files`.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple
+
+from discovery.kubernetes.changes import DeleteObject, PutObject
+from discovery.kubernetes.documents import SIZE_LIMIT_BYTES
+from discovery.kubernetes.objects import Ref
+from discovery.problem import Origin, Problem, printable
+from discovery.sources.folder.file_text import FileText, Found, read_text
+from discovery.sources.folder.mirror import mirrored
+from discovery.sources.source import Batch, Change
+
+SUFFIXES = (".yaml", ".yml", ".json")
+
+
+class Signature(NamedTuple):
+    """What the file system says of one file; equal ones mean that it is most likely unchanged."""
+
+    name: str
+    inode: int
+    changed_ns: int
+    size: int
+
+
+class Folder:
+    """The objects of a folder, and the last good ones of what cannot be read now."""
+
+    def __init__(self, path: Path, policy_map: Ref) -> None:
+        self._path = path
+        self._policy_map = policy_map
+        self._files: dict[str, FileText] = {}
+        self._digests: dict[str, bytes] = {}
+        self._in_force: dict[Ref, Found] = {}
+
+    def signature(self) -> tuple[Signature, ...]:
+        """What the file system says of the folder itself, first, and of its files; nothing when it is not there."""
+        try:
+            return tuple(self._signatures())
+        except OSError:
+            return ()
+
+    def read(self) -> Batch:
+        """Read all files; gives what has changed since the last time, and all problems there are now."""
+        try:
+            names = self._names()
+        except OSError as error:
+            return self._unread(f"cannot be read: {error.strerror}; is the path right, is the volume mounted?")
+        if not names:
+            return self._unread(f"holds no file that ends in {', '.join(SUFFIXES)}")
+        for name in self._files.keys() - set(names):
+            del self._files[name]
+            self._digests.pop(name, None)
+        for name in names:
+            self._read_file(name)
+        changes, double = self._settle()
+        problems = [problem for _, text in sorted(self._files.items()) for problem in text.problems]
+        return Batch(tuple(changes), (*problems, *double), any(text.whole for text in self._files.values()))
+
+    def _unread(self, message: str) -> Batch:
+        stays = "; the last good objects stay in force" if self._in_force else ""
+        return Batch((), (Problem(message + stays, Origin(printable(str(self._path)))),), in_sync=False)
+
+    def _names(self) -> list[str]:
+        # hidden files are editors' and kubelet's own: .shop.yaml.swp, .#shop.yaml, ..data
+        return sorted(name for name in os.listdir(self._path) if name.endswith(SUFFIXES) and not name.startswith("."))
+
+    def _signatures(self) -> Iterator[Signature]:
+        yield Signature("", os.stat(self._path).st_ino, 0, 0)
+        for name in self._names():
+            with suppress(OSError):  # a link to nothing
+                found = os.stat(self._path / name)
+                yield Signature(name, found.st_ino, max(found.st_mtime_ns, found.st_ctime_ns), found.st_size)
+
+    def _read_file(self, name: str) -> None:
+        before = self._files.get(name, FileText())
+        try:
+            text = _bytes_of(self._path / name)
+        except OSError as error:
+            self._digests.pop(name, None)
+            message = f"cannot be read: {error.strerror or error}; what it said last stays in force"
+            self._files[name] = before.unreadable(Problem(message, Origin(printable(name))))
+            return
+        digest = blake2b(text).digest()
+        if self._digests.get(name) != digest:
+            self._digests[name] = digest
+            self._files[name] = read_text(name, text, before, self._policy_map)
+
+    def _settle(self) -> tuple[list[Change], list[Problem]]:
+        """Let the file that sorts first win each object; gives the changes, and what is not in force."""
+        winners: dict[Ref, Found] = {}
+        double = []
+        for _, text in sorted(self._files.items()):
+            for ref, found in text.objects.items():
+                first = winners.setdefault(ref, found)
+                if first is not found:
+                    where = f"{first.origin.file}, document {first.origin.document}"
+                    message = f"stands in {where} as well, which sorts first and is in force; remove one"
+                    double.append(Problem(message, found.origin, str(ref)))
+        objects, unused = mirrored(winners)
+        before, self._in_force = self._in_force, objects
+        changes: list[Change] = [DeleteObject(ref) for ref in before if ref not in objects]
+        changes += [PutObject(ref, *found) for ref, found in objects.items() if before.get(ref) != found]
+        return changes, [*double, *unused]
+
+
+def _bytes_of(path: Path) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        OSError: it cannot be read, is no file, or is larger than discovery reads.
+    """
+    with open(path, "rb", opener=_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError("it is no regular file")
+        text = file.read(SIZE_LIMIT_BYTES + 1)
+    if len(text) > SIZE_LIMIT_BYTES:
+        raise OSError(f"it is larger than {SIZE_LIMIT_BYTES} bytes; split it")
+    return text
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open even a pipe at once; one called x.yaml must not hold us up until somebody writes to it."""
+    return os.open(path, flags | os.O_NONBLOCK)

@@ -1,0 +1,187 @@
+"""The socket that workers read: everything once, then one line per changed service, newest value per service.
+
+Keeps one pending value per service and worker, never a queue: a worker that does not read costs no more memory
+than the mesh itself, and holds up nobody else. What workers send up are wishes: see `nodeproxy.mesh.wire`.
+"""
+
+import os
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from socket import socket as Socket
+from time import monotonic
+
+import anyio
+import msgspec
+from anyio.abc import SocketAttribute, SocketStream, TaskStatus
+from anyio.lowlevel import checkpoint
+
+from discovery.services.catalogue import Differences
+from discovery.workers.pending import Backlog
+from discovery.workers.subscriptions import Wants
+from nodeproxy.mesh.model import Service
+from nodeproxy.mesh.wire import FRESH_EVERY_S, Fact, Replace, Wish, line, parse_wish
+
+SOCKET_MODE = 0o600  # the table names every service of the cluster; workers run as the same user
+READ_BYTES = 64 * 1024  # at once from a worker
+WISH_LIMIT_BYTES = 1024  # a wish names one service; a longer line is none
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Time, handed in."""
+
+    sleep: Callable[[float], Awaitable[None]] = anyio.sleep
+    now: Callable[[], float] = monotonic
+
+
+class Publisher:
+    """The services in force, and the workers that follow them.
+
+    `wanted` is told the keys of the services that some worker needs the endpoints of; without it all are followed.
+    """
+
+    def __init__(self, clock: Clock | None = None, wanted: Callable[[frozenset[str]], None] | None = None) -> None:
+        self._clock = clock or Clock()
+        self._on_demand = wanted is not None
+        self._wants = Wants(wanted or _ignored, self._clock.now)
+        self._facts: dict[type[Fact], Fact] = {}
+        self._restored: Replace | None = None
+        self._restored_at = 0.0
+        self._services: dict[str, Service] = {}
+        self._workers: set[Backlog] = set()
+        self._known = False
+        self._in_sync = False
+
+    @property
+    def workers(self) -> int:
+        """How many workers are connected."""
+        return len(self._workers)
+
+    def restore(self, last_good: Replace) -> None:
+        """Let workers have this, and know its age, until the source is in sync for the first time."""
+        self._restored, self._restored_at = last_good, self._clock.now()
+        for worker in self._workers:
+            worker.replace_all()
+
+    def tell(self, fact: Fact) -> None:
+        """Let workers know a fact, unless it is the one they know."""
+        if self._facts.get(type(fact)) != fact:
+            self._facts[type(fact)] = fact
+            for worker in self._workers:
+                worker.fact(fact)
+
+    def publish(self, differences: Differences, *, in_sync: bool) -> None:
+        """Let workers know of `differences`.
+
+        Nothing is sent before the source has been in sync once: an empty table would take away what a worker has
+        from the discovery before. `Fresh` is sent only while it is in sync.
+        """
+        for key, service in differences.items():
+            if service is None:
+                self._services.pop(key, None)
+            else:
+                self._services[key] = service
+        self._in_sync = in_sync
+        if in_sync and not self._known:
+            self._known = True
+            self._restored = None
+            for worker in self._workers:
+                worker.replace_all()
+        if self._known:
+            for worker in self._workers:
+                worker.note(differences, in_sync=in_sync)
+
+    async def serve(self, path: str, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Serve workers at the Unix socket `path` until cancelled; a socket left there before is replaced.
+
+        Raises:
+            OSError: the socket cannot be made.
+        """
+        async with (
+            await anyio.create_unix_listener(path, mode=SOCKET_MODE) as listener,
+            anyio.create_task_group() as group,
+        ):
+            own = os.stat(path).st_ino
+            group.start_soon(self._tell_freshness)
+            task_status.started()
+            try:
+                await listener.serve(self._attend)
+            finally:
+                with suppress(OSError):  # the next discovery may stand there already
+                    if os.stat(path).st_ino == own:
+                        os.unlink(path)
+
+    async def _tell_freshness(self) -> None:
+        while True:
+            await self._clock.sleep(FRESH_EVERY_S)
+            self._wants.expire()
+            if self._in_sync:
+                for worker in self._workers:
+                    worker.refresh()
+
+    async def _attend(self, stream: SocketStream) -> None:
+        """Serve one worker until it goes."""
+        worker = Backlog()
+        for fact in self._facts.values():
+            worker.fact(fact)
+        if self._known or self._restored is not None:
+            worker.replace_all()
+        self._workers.add(worker)
+        try:
+            async with stream, anyio.create_task_group() as group:
+                own = stream.extra(SocketAttribute.raw_socket)
+                group.start_soon(_read_wishes, own, partial(self._wants.note, worker), group.cancel_scope)
+                with suppress(OSError):
+                    while True:
+                        await _send(own, line(await worker.next_update(self._everything)))
+                group.cancel_scope.cancel()
+        finally:
+            self._workers.discard(worker)
+            self._wants.gone(worker)
+
+    def _everything(self) -> Replace:
+        if self._restored is not None:
+            age_s = self._restored.age_s + self._clock.now() - self._restored_at
+            return Replace(self._restored.services, age_s, self._on_demand)
+        return Replace(tuple(service for _, service in sorted(self._services.items())), on_demand=self._on_demand)
+
+
+# The two below wait by `anyio.wait_*`, because a receive of anyio's own stream that is cancelled just when bytes come
+# leaves an InvalidStateError in the event loop (4.16): it happens whenever workers and discovery end together.
+
+
+async def _send(own: Socket, text: bytes) -> None:
+    """Send all of `text`, in the pace of who reads.
+
+    Raises:
+        OSError: nobody reads any more.
+    """
+    await checkpoint()
+    rest = memoryview(text)
+    while rest:
+        try:
+            rest = rest[own.send(rest) :]
+        except BlockingIOError:
+            await anyio.wait_writable(own)
+
+
+async def _read_wishes(own: Socket, note: Callable[[Wish], None], scope: anyio.CancelScope) -> None:
+    """Note what a worker wishes; cancel `scope` when nothing can come any more, or what comes is no wish."""
+    held = b""
+    with suppress(OSError, msgspec.DecodeError):
+        while len(held) <= WISH_LIMIT_BYTES:
+            await anyio.wait_readable(own)
+            with suppress(BlockingIOError):
+                data = own.recv(READ_BYTES)
+                if not data:
+                    break
+                *lines, held = (held + data).split(b"\n")
+                for text in lines:
+                    note(parse_wish(text))
+    scope.cancel()
+
+
+def _ignored(_keys: frozenset[str]) -> None:
+    """Everything is followed, whatever is wanted."""

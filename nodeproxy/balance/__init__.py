@@ -1,0 +1,1 @@
+"""Choosing an endpoint: balancers, health, sticky sessions. Pure."""

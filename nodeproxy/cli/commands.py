@@ -1,0 +1,169 @@
+"""The commands of `nodeproxy`."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import SettingsConfigDict
+
+from nodeproxy.process import supervisor
+from nodeproxy.process.preflight import CannotStart, look_around
+from nodeproxy.process.sockets import CannotListen
+from nodeproxy.setting_text import split_address
+from nodeproxy.settings import Settings
+from nodeproxy.settings_file import UnusableFile, check_file
+from nodeproxy.telemetry import logs
+
+SHOWN_MOST = 100  # characters of a wrong value: enough to find it
+
+app = typer.Typer(
+    help="A service mesh with one proxy per node: http://<service>.<namespace>.mesh/",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command()
+def run(
+    discovery: Annotated[
+        str | None, typer.Option(metavar="files:DIR|kube:[FILE]", help="Where services come from.")
+    ] = None,
+    listen: Annotated[str | None, typer.Option(metavar="ADDRESS:PORT", help="Serves HTTP by mesh name.")] = None,
+    admin: Annotated[
+        str | None, typer.Option(metavar="ADDRESS:PORT", help="Serves /metrics, /livez, /readyz, /debug.")
+    ] = None,
+    dns: Annotated[str | None, typer.Option(metavar="ADDRESS:PORT", help="Answers DNS for the zone mesh.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes.")] = None,
+    access_log: Annotated[str | None, typer.Option(metavar="off|json|text", help="A line per request.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file with any of the settings.")] = None,
+) -> None:
+    """Run the proxy of this node until SIGTERM.
+
+    Every setting can also come from the environment (NODEPROXY_LISTEN=…) or from --config; flags win, then the
+    environment. `nodeproxy settings` lists them.
+    """
+    flags = {
+        "discovery": discovery, "listen": listen, "admin": admin, "dns": dns, "workers": workers,
+        "access_log": access_log,
+    }  # fmt: skip
+    settings = read_settings(config, {name: value for name, value in flags.items() if value is not None})
+    logs.set_up(settings.log_format)
+    try:
+        look_around(settings, os.environ)
+        raise typer.Exit(supervisor.run(settings))
+    except (CannotListen, CannotStart) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from error
+
+
+@app.command()
+def check(folder: Annotated[Path, typer.Argument(help="Folder of Kubernetes YAML.")]) -> None:
+    """Say what is wrong in a folder of Kubernetes YAML; exit status 1 if anything is."""
+    raise typer.Exit(subprocess.run([sys.executable, "-m", "discovery", "check", str(folder)], check=False).returncode)
+
+
+@app.command()
+def settings() -> None:
+    """List all settings with their defaults and what they mean."""
+    for name, field in Settings.model_fields.items():
+        typer.echo(f"{name} = {field.default!r}\n    {field.description}")
+
+
+@app.command("net")
+def network(
+    what: Annotated[Literal["up", "down", "status"], typer.Argument(help="Make local, take away, or look.")],
+    config: Annotated[Path | None, typer.Option(help="YAML file with any of the settings.")] = None,
+) -> None:
+    """Make the mesh's addresses local to this node, as an init container does; needs NET_ADMIN.
+
+    They are the settings listen, mesh_range and headless_range. `status` exits with 1 when one is missing.
+    """
+    from nodeproxy.process import local_addresses as anyip  # only here: pyroute2 takes a quarter of a second to import
+
+    settings = read_settings(config, {})
+    wanted = anyip.addresses_of(
+        split_address(settings.listen)[0], *dict.fromkeys((settings.mesh_range, settings.headless_range))
+    )
+    try:
+        if what != "status":
+            (anyip.up if what == "up" else anyip.down)(wanted)
+        present = anyip.status(wanted)
+    except anyip.CannotSetUp as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    for address, is_local in present.items():
+        typer.echo(f"{address}: {'local' if is_local else 'not local'}")
+    raise typer.Exit(0 if what == "down" or all(present.values()) else 1)
+
+
+@app.command("cluster-dns")
+def cluster_dns(
+    what: Annotated[Literal["keep", "remove", "show"], typer.Argument(help="Put in for good, take out, or look.")],
+    style: Annotated[
+        str | None, typer.Option(metavar="auto|coredns|coredns-custom|kube-dns", help="Where it is configured.")
+    ] = None,
+    kubeconfig: Annotated[Path | None, typer.Option(help="How to reach the API server; else as a pod does.")] = None,
+    namespace: Annotated[str | None, typer.Option(help="Of the mesh: with its end, `keep` takes the part out.")] = None,
+    deployment: Annotated[str | None, typer.Option(help="Of the keeper itself, likewise.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file with any of the settings.")] = None,
+) -> None:
+    """The mesh's part in the cluster's own DNS: forwards the zone mesh to the node's proxy (the setting dns).
+
+    `show` exits with 1 when it is not there. A keeper that runs puts in again what `remove` takes out.
+    """
+    settings = read_settings(config, {})
+    flags: dict[str, object] = {"--kubeconfig": kubeconfig}
+    if settings.dns:
+        flags["--address"] = settings.dns.removesuffix(":53")
+    flags |= {"--style": style, "--cluster-domain": settings.cluster_domain} if what != "remove" else {}
+    flags |= {"--log-format": settings.log_format} if what != "show" else {}
+    flags |= {"--namespace": namespace, "--deployment": deployment} if what == "keep" else {}
+    given = [str(word) for flag, value in flags.items() if value is not None for word in (flag, value)]
+    # in our place: a signal to us is a signal to it
+    os.execv(sys.executable, [sys.executable, "-m", "discovery", "cluster-dns", what, *given])
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="End after the table.")] = False,
+    requests: Annotated[int, typer.Option(min=1, max=100_000, help="How many requests to send.")] = 400,
+) -> None:
+    """Start three example services and the mesh in front of them, send requests, show what happened."""
+    command = [sys.executable, "-m", "nodeproxy.demo", str(requests), *(["--once"] if once else [])]
+    os.execv(sys.executable, command)  # in our place: a signal to us is a signal to it
+
+
+def read_settings(config: Path | None, flags: dict[str, Any]) -> Settings:
+    """The settings in force, or an exit with status 2 and a line for each that is wrong."""
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(yaml_file=config)
+
+    try:
+        if config is not None:
+            check_file(config)
+        return FromFile(**flags)
+    except UnusableFile as error:
+        typer.echo(f"--config {config}: {error}", err=True)
+        raise typer.Exit(2) from error
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            typer.echo(_sentence(detail), err=True)
+        raise typer.Exit(2) from error
+
+
+def _sentence(detail: ErrorDetails) -> str:
+    text = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "extra_forbidden":
+        text = "there is no such setting; `nodeproxy settings` lists them"
+    if not detail["loc"]:  # of several together
+        return f"settings: {text}"
+    shown = repr(detail["input"])
+    shown = shown if len(shown) <= SHOWN_MOST else shown[:SHOWN_MOST] + "…"
+    return f"setting {'.'.join(map(str, detail['loc']))}: {text}, got {shown}"

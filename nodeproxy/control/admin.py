@@ -1,0 +1,46 @@
+"""The admin pages: /metrics, /livez, /readyz, /debug. Read-only; served by the same strict reader as all else."""
+
+from collections.abc import Callable
+from time import time
+
+from prometheus_client import CollectorRegistry, generate_latest
+
+from nodeproxy.errors import UnknownService
+from nodeproxy.exchange.exchange import Exchange, Response
+from nodeproxy.protocol.errors_as_responses import own_head
+
+TEXT = b"text/plain; charset=utf-8"
+JSON = b"application/json"
+METRICS = b"text/plain; version=0.0.4; charset=utf-8"
+
+
+class Admin:
+    """A handler like a service's own; `ready` tells whether requests may come, `debug` gives what is in force."""
+
+    def __init__(self, registry: CollectorRegistry, ready: Callable[[], bool], debug: Callable[[], bytes]) -> None:
+        self._registry = registry
+        self._ready = ready
+        self._debug = debug
+
+    async def __call__(self, exchange: Exchange) -> Response:
+        """The page that was asked for.
+
+        Raises:
+            UnknownService: there is no such page.
+        """
+        path = exchange.head.target.partition(b"?")[0]
+        if exchange.head.method not in (b"GET", b"HEAD"):
+            return _page(405, b"GET only\n", fields=b"Allow: GET, HEAD\r\n")  # RFC 9110, 15.5.6
+        if path == b"/metrics":
+            return _page(200, generate_latest(self._registry), METRICS)
+        if path == b"/livez":
+            return _page(200, b"alive\n")
+        if path == b"/readyz":
+            return _page(200, b"ready\n") if self._ready() else _page(503, b"not ready: no table, or draining\n")
+        if path == b"/debug":
+            return _page(200, self._debug(), JSON)
+        raise UnknownService("admin pages are /metrics, /livez, /readyz and /debug")
+
+
+def _page(status: int, body: bytes, content_type: bytes = TEXT, fields: bytes = b"") -> Response:
+    return Response(status, own_head(status, len(body), content_type, fields, time()), len(body), body)

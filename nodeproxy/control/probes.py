@@ -1,0 +1,117 @@
+"""Active health checks: one prober per endpoint and worker, while a service's table asks for them."""
+
+import logging
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from dataclasses import dataclass
+
+import httpcore
+import trio
+
+from nodeproxy.balance.health import Health, ProbeRecord, probed
+from nodeproxy.io.capacity import PROBES_MOST, comes_of_shortage
+from nodeproxy.policies.health_check import HealthCheckSettings
+
+LOOK_EVERY_S = 0.2  # for endpoints that came or went; a prober's first probe is jittered by more than that
+BODY_BYTES = 64 * 1024  # read of a probe's answer; one with more costs a connection
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An endpoint to probe, and whom to tell when its health has changed."""
+
+    name: str
+    host: bytes
+    health: Health
+    settings: HealthCheckSettings
+    changed: Callable[[], None]
+
+
+class Probing:
+    """What all probers of a worker share.
+
+    PROBES_MOST of them keep their connection for the next probe; the others open one for each probe, as many at once.
+    `shortages` counts probes that could not be made.
+    """
+
+    def __init__(self, random: Callable[[], float], shortages: dict[str, int]) -> None:
+        self.random = random
+        self.shortages = shortages
+        self.kept = trio.CapacityLimiter(PROBES_MOST)
+        self.at_once = trio.CapacityLimiter(PROBES_MOST)
+
+
+async def probe_all(targets: Callable[[], Iterable[Target]], probing: Probing) -> None:
+    """Keep one prober running for each of `targets()`, for ever; the identity of its health tells them apart.
+
+    What nobody probes any more is not down: nobody would find it up again.
+    """
+    running: dict[tuple[int, HealthCheckSettings], tuple[Target, trio.CancelScope]] = {}
+    async with trio.open_nursery() as nursery:
+        while True:
+            wanted = {(id(target.health), target.settings): target for target in targets()}
+            still_probed = {number for number, _ in wanted}
+            for key in running.keys() - wanted.keys():
+                target, scope = running.pop(key)
+                scope.cancel()
+                if target.health.probes_down and key[0] not in still_probed:
+                    target.health.probes_down = False
+                    target.changed()
+            for key in wanted.keys() - running.keys():
+                running[key] = (wanted[key], trio.CancelScope())
+                nursery.start_soon(_probe, *running[key], probing)
+            await trio.sleep(LOOK_EVERY_S)
+
+
+async def _probe(target: Target, scope: trio.CancelScope, probing: Probing) -> None:
+    try:
+        probing.kept.acquire_on_behalf_of_nowait(scope)
+    except trio.WouldBlock:
+        with scope:
+            await _probe_for_ever(target, probing, probing.at_once, kept=0)
+        return
+    try:
+        with scope:
+            await _probe_for_ever(target, probing, nullcontext(), kept=1)
+    finally:
+        probing.kept.release_on_behalf_of(scope)
+
+
+async def _probe_for_ever(target: Target, probing: Probing, turn: AbstractAsyncContextManager[None], kept: int) -> None:
+    settings, record, random = target.settings, ProbeRecord(), probing.random
+    async with httpcore.AsyncConnectionPool(max_connections=1, max_keepalive_connections=kept, retries=0) as pool:
+        await trio.sleep(random() * settings.interval_s)  # nodes and endpoints do not all probe at once
+        while True:
+            async with turn:
+                ok = await _is_healthy(pool, target)
+            await trio.lowlevel.checkpoint_if_cancelled()  # a result that comes too late must not count
+            if ok is None:
+                probing.shortages["probe"] += 1  # it says nothing of the endpoint
+            elif probed(target.health, record, ok, settings.healthy_threshold, settings.unhealthy_threshold):
+                log.info("health changed", extra={"endpoint": target.name, "healthy": ok})
+                target.changed()
+            await trio.sleep(settings.interval_s * (0.9 + 0.2 * random()))
+
+
+async def _is_healthy(pool: httpcore.AsyncConnectionPool, target: Target) -> bool | None:
+    """Whether it is; None when the probe could not be made for want of a descriptor."""
+    url = f"http://{target.name}{target.settings.path}"
+    fields = [(b"Host", target.host), (b"User-Agent", b"nodeproxy")]
+    healthy: bool | None = False
+    with (
+        trio.move_on_after(target.settings.timeout_s),
+        suppress(httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError),
+    ):
+        try:
+            async with pool.stream("GET", url, headers=fields) as answer:
+                healthy = 200 <= answer.status < 400
+                size = 0
+                async for piece in answer.aiter_stream():  # to its end, so that the next probe finds the connection
+                    size += len(piece)
+                    if size > BODY_BYTES:
+                        break
+        except httpcore.NetworkError as error:
+            if comes_of_shortage(error):
+                healthy = None
+    return healthy

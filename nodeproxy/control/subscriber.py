@@ -1,0 +1,87 @@
+"""The worker's line to discovery: reads updates from its Unix socket and puts them in force, one by one; sends wishes.
+
+Discovery may come and go: the table stays, its age grows, and the line is tried again.
+"""
+
+import logging
+from collections.abc import Callable
+
+import msgspec
+import trio
+
+from nodeproxy.mesh.subscriptions import Demand
+from nodeproxy.mesh.wire import LINE_LIMIT_BYTES, Update, line, parse
+from nodeproxy.policies.table import PolicyRefused
+
+RETRY_S = 0.1  # a restarted discovery listens within a second; asking costs one failed connect
+READ_BYTES = 256 * 1024
+log = logging.getLogger(__name__)
+
+
+class LineTooLong(ValueError):
+    """The peer sends something that is no line of ours."""
+
+
+async def subscribe(path: str, install: Callable[[Update], None], refused: Callable[[], None], demand: Demand) -> None:
+    """Follow the discovery that listens at `path`, for ever, and tell it the `demand`.
+
+    `refused` counts updates that could not be installed.
+    """
+    told = False
+    while True:
+        try:
+            stream = await trio.open_unix_socket(path)
+        except OSError as error:
+            if not told:
+                log.info("discovery does not listen yet", extra={"path": path, "error": str(error)})
+            told = True
+        else:
+            told = False
+            async with stream:
+                try:
+                    async with trio.open_nursery() as nursery:
+                        nursery.start_soon(_tell, stream, demand)
+                        await _follow(stream, install, refused)
+                        nursery.cancel_scope.cancel()
+                except* (msgspec.DecodeError, LineTooLong, trio.BrokenResourceError) as errors:
+                    log.warning(
+                        "discovery's line broke; the table stays in force", extra={"error": str(errors.exceptions[0])}
+                    )
+        await trio.sleep(RETRY_S)
+
+
+async def _tell(stream: trio.SocketStream, demand: Demand) -> None:
+    """Send wishes as they come; everything first, because who listens may be new."""
+    something = trio.Event()
+
+    def stir() -> None:
+        something.set()
+
+    demand.stir = stir
+    demand.told_nobody()
+    while True:
+        await something.wait()
+        something = trio.Event()
+        if wishes := b"".join(map(line, demand.taken())):
+            await stream.send_all(wishes)
+
+
+async def _follow(stream: trio.SocketStream, install: Callable[[Update], None], refused: Callable[[], None]) -> None:
+    held = bytearray()
+    while data := await stream.receive_some(READ_BYTES):
+        held += data
+        if b"\n" in data:
+            *lines, held = held.split(b"\n")
+            for line in lines:
+                _install(line, install, refused)
+                await trio.lowlevel.checkpoint()  # hundreds of services may wake at once, and requests go on
+        if len(held) > LINE_LIMIT_BYTES:
+            raise LineTooLong(f"a line of more than {LINE_LIMIT_BYTES} bytes")
+
+
+def _install(line: bytes | bytearray, install: Callable[[Update], None], refused: Callable[[], None]) -> None:
+    try:
+        install(parse(line))
+    except PolicyRefused as error:  # discovery has checked it; versions may differ during an upgrade
+        refused()
+        log.error("update refused", extra={"problems": list(error.problems)})

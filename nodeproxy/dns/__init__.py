@@ -1,0 +1,1 @@
+"""The node's DNS server for the mesh's zone."""

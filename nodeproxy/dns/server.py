@@ -1,0 +1,136 @@
+"""The node's DNS server for the mesh's zone, over UDP and TCP (RFC 7766)."""
+
+import logging
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.rcode
+import trio
+
+from nodeproxy.dns.zone import PAYLOAD_BYTES, needs_endpoints, respond, service_of
+from nodeproxy.io.capacity import DNS_TCP_MOST
+from nodeproxy.table.table import Table
+
+DATAGRAM_BYTES = 4096  # a query is far smaller; what is longer is cut and refused
+TCP_BYTES = 65535
+TCP_IDLE_S = 10.0  # RFC 7766, 6.2.3: a few seconds
+BACKLOG = 128
+ANSWER_S = 3.0  # for an answer, also in an ending; endpoints are waited for by then
+UDP_MOST = 256  # queries that are being answered; only names of pods take longer than a moment
+_SIZE = struct.Struct("!H")
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What the answers come from: the table in force, and the endpoints of services that nobody has called yet."""
+
+    table: Callable[[], Table]
+    want: Callable[[str], bool]
+    """Asks for the endpoints of the service with this key; whether they are not known."""
+    until_awake: Callable[[str], Awaitable[None]]
+    """Waits for them, not for long."""
+
+
+async def serve_dns(datagrams: socket.socket, stream: socket.socket, knowledge: Knowledge) -> None:
+    """Answer on both sockets, bound before, for ever."""
+    stream.listen(BACKLOG)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_serve_datagrams, datagrams, knowledge)
+        limit = trio.CapacityLimiter(DNS_TCP_MOST)
+        listener = trio.SocketListener(trio.socket.from_stdlib_socket(stream))
+
+        async def attend(connection: trio.SocketStream) -> None:
+            async with connection:
+                await _serve_stream(connection, knowledge, limit)
+
+        nursery.start_soon(trio.serve_listeners, attend, [listener])
+
+
+async def response_to(received: bytes, knowledge: Knowledge, limit_bytes: int | None) -> bytes | None:
+    """The bytes that answer `received`, at most `limit_bytes` or what the client takes; None for what is no query.
+
+    Who asks for a service's address is about to call it, so its endpoints are asked for; the name of a pod has to
+    wait for them.
+    """
+    try:
+        query = dns.message.from_wire(received, ignore_trailing=False)
+    except dns.exception.DNSException:
+        return _malformed(received)
+    if query.flags & dns.flags.QR:
+        return None  # never answer an answer: two servers could talk for ever
+    key = service_of(query)
+    if key and knowledge.want(key) and needs_endpoints(query):
+        await knowledge.until_awake(key)
+    response = respond(query, knowledge.table())
+    if limit_bytes is None:
+        return response.to_wire(max_size=TCP_BYTES, prefer_truncation=True)
+    taken = max(512, query.payload) if query.edns >= 0 else 512
+    return response.to_wire(max_size=min(limit_bytes, taken), prefer_truncation=True)
+
+
+def _malformed(received: bytes) -> bytes | None:
+    """FORMERR to what has at least a query's head (RFC 1035, 4.1.1)."""
+    if len(received) < 12 or received[2] & 0x80:
+        return None
+    return received[:2] + bytes([0x80 | (received[2] & 0x79), dns.rcode.FORMERR]) + bytes(8)
+
+
+async def _serve_datagrams(datagrams: socket.socket, knowledge: Knowledge) -> None:
+    sock = trio.socket.from_stdlib_socket(datagrams)
+
+    async def attend(received: bytes, client: tuple[str, int]) -> None:
+        # who has asked is answered, also while we end
+        with trio.move_on_after(ANSWER_S, shield=True):
+            try:
+                response = await response_to(received, knowledge, PAYLOAD_BYTES)
+                if response is not None:
+                    await sock.sendto(response, client)
+            except OSError as error:  # there is no way to this client
+                log.debug("dns answer not sent", extra={"error": str(error)})
+
+    with sock:
+        try:
+            async with trio.open_nursery() as nursery:
+                while True:
+                    try:
+                        received, client = await sock.recvfrom(DATAGRAM_BYTES)
+                    except OSError as error:  # an earlier answer's client is gone
+                        log.debug("dns query not received", extra={"error": str(error)})
+                    else:
+                        if len(nursery.child_tasks) < UDP_MOST:  # others ask again
+                            nursery.start_soon(attend, received, client)
+        finally:  # what has come to this socket no other proxy can see: it would be lost, and asked again after seconds
+            with suppress(OSError):  # nobody is left
+                while True:
+                    await attend(*datagrams.recvfrom(DATAGRAM_BYTES))
+
+
+async def _serve_stream(stream: trio.SocketStream, knowledge: Knowledge, limit: trio.CapacityLimiter) -> None:
+    if limit.available_tokens < 1:
+        return
+    async with limit:
+        held = b""
+        while True:
+            with trio.move_on_after(TCP_IDLE_S) as idle:
+                try:
+                    while len(held) < 2 or len(held) < 2 + _SIZE.unpack_from(held)[0]:
+                        piece = await stream.receive_some(TCP_BYTES)
+                        if not piece:
+                            return
+                        held += piece
+                    end = 2 + _SIZE.unpack_from(held)[0]
+                    response, held = await response_to(held[2:end], knowledge, None), held[end:]
+                    if response is None:
+                        return
+                    await stream.send_all(_SIZE.pack(len(response)) + response)
+                except trio.BrokenResourceError:
+                    return
+            if idle.cancelled_caught:
+                return

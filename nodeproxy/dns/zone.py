@@ -1,0 +1,139 @@
+"""The DNS zone of the mesh: a query in, a response out. No sockets here.
+
+Every service with a served port has its virtual address under `<service>.<namespace>.mesh`, a named port that is
+served an SRV record, a pod that has a host name the pod's own address. Source: RFC 1035, 2308 (negative answers),
+2782 (SRV), 6891 (EDNS), 8482 (ANY), 8020 (a name above an existing one exists).
+"""
+
+from collections.abc import Iterable
+from ipaddress import ip_address
+
+import dns.flags
+import dns.message
+import dns.name
+import dns.opcode
+import dns.rcode
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
+import dns.rrset
+from dns.rdatatype import RdataType
+
+from nodeproxy.mesh import names
+from nodeproxy.table.table import NoTable, Route, Table
+
+TTL_S = 5  # as CoreDNS answers for services: an address of the mesh is the same for as long as its service lives
+PAYLOAD_BYTES = 1232  # fits any path without fragments (DNS flag day 2020)
+ZONE = dns.name.from_text(names.ZONE)
+_SOA = f"ns.{ZONE} nodeproxy.{ZONE} 1 7200 1800 86400 {TTL_S}"
+_ADDRESS_TYPE = {4: RdataType.A, 6: RdataType.AAAA}
+
+
+class NotKnownYet(Exception):
+    """The answer is with discovery."""
+
+
+Records = list[tuple[RdataType, str]]
+
+
+def respond(query: dns.message.Message, table: Table) -> dns.message.Message:
+    """The response to `query` as the table in force has it."""
+    response = dns.message.make_response(query, our_payload=PAYLOAD_BYTES)
+    if query.edns > 0:
+        response.set_rcode(dns.rcode.BADVERS)
+    elif isinstance(table, NoTable):
+        response.set_rcode(dns.rcode.SERVFAIL)  # a name cannot be known or unknown yet
+    elif query.opcode() != dns.opcode.QUERY:
+        response.set_rcode(dns.rcode.NOTIMP)
+    elif len(query.question) != 1:
+        response.set_rcode(dns.rcode.FORMERR)
+    else:
+        asked = query.question[0]
+        if asked.rdclass != dns.rdataclass.IN or not asked.name.is_subdomain(ZONE):
+            response.set_rcode(dns.rcode.REFUSED)
+        else:
+            _answer(response, asked.name, RdataType(asked.rdtype), table)
+    return response
+
+
+def service_of(query: dns.message.Message) -> str:
+    """The key of the service that is asked about, "" when it is none."""
+    name = _mesh_name(query)
+    return name.key if name is not None and name.namespace else ""
+
+
+def needs_endpoints(query: dns.message.Message) -> bool:
+    """Whether the answer depends on the service's endpoints, as a pod's own address does."""
+    name = _mesh_name(query)
+    return name is not None and bool(name.pod)
+
+
+def _mesh_name(query: dns.message.Message) -> names.MeshName | None:
+    if len(query.question) != 1 or not query.question[0].name.is_subdomain(ZONE):
+        return None
+    return names.parse(query.question[0].name.to_text().encode(), "")
+
+
+def _answer(response: dns.message.Message, name: dns.name.Name, kind: RdataType, table: Table) -> None:
+    response.flags |= dns.flags.AA
+    try:
+        records = _records(name, table)
+    except NotKnownYet:
+        response.set_rcode(dns.rcode.SERVFAIL)  # the resolver asks again
+        return
+    if records is None:
+        response.set_rcode(dns.rcode.NXDOMAIN)
+    for found, text in records or ():
+        if kind in (found, RdataType.ANY):
+            response.answer.append(dns.rrset.from_text(name, TTL_S, "IN", found, text))
+    if not response.answer:
+        response.authority.append(dns.rrset.from_text(ZONE, TTL_S, "IN", RdataType.SOA, _SOA))
+
+
+def _records(name: dns.name.Name, table: Table) -> Records | None:
+    """All records of a name, none of them for one that only stands above others; None when there is no such name."""
+    if name == ZONE:
+        return [(RdataType.SOA, _SOA), (RdataType.NS, f"ns.{ZONE}")]
+    labels = [label.decode("ascii", "replace").lower() for label in name.relativize(ZONE).labels]
+    if labels[0].startswith("_"):
+        return _of_port(labels, table)
+    mesh_name = names.parse(".".join([*labels, names.ZONE]).encode(), table.own_namespace)
+    routes = table.routes.get(mesh_name.key) if mesh_name is not None else None
+    if mesh_name is None or routes is None:
+        is_namespace = len(labels) == 1 and any(key.startswith(f"{labels[0]}/") for key in table.routes)
+        return [] if is_namespace else None
+    if mesh_name.pod:
+        if any(route.service.dormant for route in routes.values()):
+            raise NotKnownYet
+        return _of_pod(mesh_name.pod, routes.values())
+    # No socket listens at the address of a service without a served port: no record ends a client's attempt at once.
+    # An address that another service has is none of this service's either.
+    address = next((route.service.virtual_address for route in routes.values() if route.port.served), "")
+    return [_address(address)] if address else []
+
+
+def _of_port(labels: list[str], table: Table) -> Records | None:
+    """SRV of `_port._transport.service.namespace`; `_transport.service.namespace` only stands above them.
+
+    A port that is not served exists and has no record: no socket listens there.
+    """
+    spread = labels[1:] if len(labels) == 4 and labels[1].startswith("_") else labels
+    if len(spread) != 3 or not spread[0].startswith("_"):
+        return None
+    routes = table.routes.get(f"{spread[2]}/{spread[1]}", {})
+    ports = [route.port for route in routes.values() if route.port.transport == spread[0][1:]]
+    if spread is not labels:
+        ports = [port for port in ports if port.name == labels[0][1:]]
+    if spread is labels or not ports:
+        return [] if ports else None
+    target = f"{spread[1]}.{spread[2]}.{ZONE}"
+    return [(RdataType.SRV, f"0 100 {port.number} {target}") for port in ports if port.served]
+
+
+def _of_pod(pod: str, routes: Iterable[Route]) -> Records | None:
+    addresses = {endpoint.address for route in routes for endpoint in route.port.endpoints if endpoint.hostname == pod}
+    return [_address(address) for address in sorted(addresses)] or None
+
+
+def _address(text: str) -> tuple[RdataType, str]:
+    return _ADDRESS_TYPE[ip_address(text).version], text

@@ -1,0 +1,1 @@
+"""The side of the clients: listeners, their connections, and what is read and written there."""

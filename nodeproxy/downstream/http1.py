@@ -1,0 +1,320 @@
+"""The spine: one client's connection, from head to head.
+
+Reads a head, makes an exchange of it, asks the table, awaits the route's handler, streams the response, counts.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from math import inf
+from typing import Protocol
+
+from nodeproxy.downstream.http1_reply import Reply
+from nodeproxy.errors import (
+    BadRequest,
+    ClientGone,
+    ConnectRefused,
+    DeadlinePassed,
+    HeadTimeout,
+    ProxyError,
+    UnknownService,
+)
+from nodeproxy.exchange.body import ReceivedBody, WholeBody
+from nodeproxy.exchange.exchange import Exchange
+from nodeproxy.io.channel import SocketChannel
+from nodeproxy.io.reactor import Reactor
+from nodeproxy.mesh.callers import UNKNOWN, Callers
+from nodeproxy.protocol.forwarded import Adder, Forwarded, forwarded
+from nodeproxy.protocol.http1.head import ConnectAsked, HeadLimits, RequestHead
+from nodeproxy.protocol.http1.scan import scan_request
+from nodeproxy.table.table import Route
+from nodeproxy.telemetry.stats import RouteStats, WorkerStats
+
+IN_A_ROW = 16  # pipelined requests answered without waiting before others get a turn
+DRIPS_S = 1.0  # for a whole head, once others wait to be let in
+USED_S = 2.0  # idle clients' advantage over clients that have sent no request, once others wait to be let in
+LINGER_S = 2.0  # for the client to read what it was told before its unread bytes turn it into a reset; nginx: 5 s
+LINGER_BYTES = 1024 * 1024
+ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"  # RFC 9110, 9.3.6: without any framing
+_IDLE, _IN_HEAD, _BUSY = range(3)  # what a connection waits for: a request, the rest of its head, anything else
+
+
+class AccessLog(Protocol):
+    """Told of every exchange that is over."""
+
+    def __call__(self, exchange: Exchange, route: Route | None, status: int, reason: str, elapsed_s: float) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """What all connections of one listener share: who is meant, what is added, when it is enough."""
+
+    reactor: Reactor
+    match: Callable[[RequestHead, str], Route]
+    """The route a request means, of a caller in this namespace. Raises UnknownService, UnknownCaller."""
+    callers: Callers
+    adder: Adder
+    stats: WorkerStats
+    limits: HeadLimits
+    head_timeout_s: float
+    idle_timeout_s: float
+    half_close_is_gone: bool
+    trusts_forwarded: bool
+    """Whether any client is believed when it says for whom it speaks; which ones are, `callers` says."""
+    access_log: AccessLog | None
+    draining: Callable[[], bool]
+    understands_connect: bool = False
+    """Whether a client may name the service of all its further requests by CONNECT."""
+
+
+class Connection:
+    """One client on one channel, until either has had enough."""
+
+    def __init__(self, entrance: Entrance, channel: SocketChannel, client: str) -> None:
+        self.entrance = entrance
+        self._reactor = entrance.reactor
+        self._channel = channel
+        self._client = client
+        self._received = b""  # and not used yet: the beginning of the next request
+        self._request_body: ReceivedBody | None = None  # that has not been read to its end
+        self._forwarded: Forwarded | None = None  # of this request, from a client that is trusted with it
+        self._reply = Reply(channel)
+        self._stage = _IDLE
+        self.idle_since_seen = -inf
+        """For `Clients`: its `idle_since` when it was last looked at."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether it waits for a request of which nothing has come."""
+        return self._stage == _IDLE and not self._received
+
+    def idle_since(self, deadline: float) -> float:
+        """Since when it has been of no use, monotonic seconds; infinite where it is.
+
+        `deadline` is its task's. A head that drips for longer than DRIPS_S counts from its first byte. A client that
+        has been answered is likely to ask again, and counts as idle for USED_S less than one that has never asked: a
+        flood of connections that say nothing does not end those in use.
+        """
+        entrance = self.entrance
+        if self.idle:
+            return deadline - entrance.idle_timeout_s + (USED_S if self._reply.began else 0.0)
+        if self._stage == _IN_HEAD:
+            began = deadline - entrance.head_timeout_s
+            return began if self._reactor.now - began >= DRIPS_S else inf
+        return inf
+
+    def make_way(self) -> bool:
+        """Close it for others to come in, unless its next request is here already."""
+        if self._channel.closed or self._channel.has_input():
+            return False
+        self._hang_up()
+        return True
+
+    def hang_up(self) -> None:
+        """Close it now if it is idle; a request that crosses it on the wire is safe to send again."""
+        if self.idle:
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        waiting = self._channel.reader
+        self._channel.close()
+        if waiting is not None:
+            waiting.interrupt(ClientGone("hung up on"))
+
+    async def serve(self) -> None:
+        """Answer requests until the connection is over."""
+        in_a_row = 0
+        while True:
+            try:
+                head = await self._read_head()
+            except ConnectAsked as asked:
+                if not await self._connect(asked.head):
+                    return
+                continue
+            except BadRequest as error:
+                await self._refuse(error)
+                return
+            if head is None:
+                return
+            if not await self._exchange(head):
+                del head  # of up to 60 kB, and a client may linger
+                await self._end()
+                return
+            in_a_row = in_a_row + 1 if self._received else 0
+            if in_a_row >= IN_A_ROW:
+                in_a_row = 0
+                await self._reactor.rest()
+
+    async def _read_head(self) -> RequestHead | None:
+        """The next request's head, None when the client has no more."""
+        entrance, task = self.entrance, self._reactor.current
+        data = more = self._received
+        scanned = 0
+        task.limit(self._reactor.now + (entrance.head_timeout_s if data else entrance.idle_timeout_s))
+        self._stage = _IN_HEAD if data else _IDLE
+        try:
+            while True:
+                # A head ends with a line feed; one that drips is not scanned again for every byte of it.
+                if b"\n" in more or len(data) > 2 * scanned:
+                    scanned = len(data)
+                    if data[0] == 13 and data[:2] in (b"\r", b"\r\n"):
+                        data = data[2:] if len(data) > 1 else data  # RFC 9112, 2.2: an empty line before a request
+                    head = scan_request(data, entrance.limits)
+                    if head is not None:
+                        break
+                more = await self._channel.recv()
+                if not more:
+                    return None
+                if not data:
+                    task.limit(self._reactor.now + entrance.head_timeout_s)
+                    self._stage = _IN_HEAD
+                data += more
+        except ConnectAsked as asked:
+            self._stage = _BUSY
+            self._received = data[asked.head.end :]
+            raise
+        except BadRequest:
+            self._received = data
+            raise
+        except DeadlinePassed:
+            self._received = data
+            if data:
+                raise HeadTimeout(f"no whole head within {entrance.head_timeout_s:g} s of its first byte") from None
+            return None
+        self._stage = _BUSY
+        if entrance.trusts_forwarded:
+            # Asked for each request: the address may have become another pod's since the last one.
+            caller = entrance.callers.known.get(self._client) or entrance.callers.stranger(self._client)
+            self._forwarded = forwarded(data[: head.end]) if caller.trusted else None
+        self._received = data[head.end :] if len(data) != head.end else b""
+        return head
+
+    async def _exchange(self, head: RequestHead) -> bool:
+        """One request and its response; whether the connection can go on."""
+        entrance, reply = self.entrance, self._reply
+        task = self._reactor.current
+        task.deadline = inf
+        exchange = Exchange(head, self._body(head), self._client, task, self._reactor.clock())
+        callers = entrance.callers
+        exchange.caller = callers.known.get(self._client) or callers.stranger(self._client)
+        exchange.onward = entrance.adder(head, self._client, self._forwarded)
+        reply.began = False
+        if head.minor:
+            exchange.interim = reply.interim
+        route, response = None, None
+        self._channel.guard = task
+        try:
+            route = entrance.match(head, exchange.caller.namespace)
+            response = await route.handler(exchange)
+            # An answer before the request's end: what is left of the request must not be taken for the next one.
+            persistent = self._request_body is None and not entrance.draining()
+            goes_on = await reply(exchange, response, persistent)
+            status, reason = response.status, response.reason
+        except ProxyError as error:
+            status, reason = error.status, error.reason
+            goes_on = await self._tell(exchange, error)
+        finally:
+            self._channel.guard = None
+            if response is not None:
+                response.close()
+            if self._request_body is not None:  # unread: it refers to this connection, which refers to it
+                self._request_body.abandon()
+                self._request_body = None
+            if task.has_children:
+                await task.cancel_children()
+        self._count(exchange, route, status, reason)
+        return goes_on
+
+    async def _connect(self, head: RequestHead) -> bool:
+        """Answer a CONNECT; from a yes on, all requests of this connection mean the service port that it names.
+
+        No tunnel: what follows is read as requests, each with its policies, and nothing but endpoints is ever called.
+        After a no the connection ends, because bytes behind it were meant for somebody else.
+        Source: RFC 9110, 9.3.6; RFC 9931 (a proxy that refuses CONNECT closes).
+        """
+        entrance, reactor = self.entrance, self._reactor
+        exchange = Exchange(head, WholeBody(b""), self._client, reactor.current, reactor.clock())
+        exchange.caller = entrance.callers.known.get(self._client) or entrance.callers.stranger(self._client)
+        reactor.current.limit(reactor.now + LINGER_S)
+        try:
+            if not entrance.understands_connect:
+                raise ConnectAsked(head)
+            route = entrance.match(head, exchange.caller.namespace)
+        except ProxyError as error:
+            await self._refuse_connect(exchange, error)
+            return False
+        self.entrance = replace(
+            entrance, match=lambda _head, namespace: entrance.match(head, namespace), understands_connect=False
+        )
+        entrance.stats.connects += 1
+        await self._channel.send(ESTABLISHED)
+        if entrance.access_log is not None:
+            entrance.access_log(exchange, route, 200, "", reactor.clock() - exchange.started)
+        return True
+
+    async def _refuse_connect(self, exchange: Exchange, error: ProxyError) -> None:
+        if isinstance(error, UnknownService):
+            error = ConnectRefused(f"CONNECT reaches HTTP ports of services in the mesh and nothing else: {error}")
+        self._count(exchange, None, error.status, error.reason)
+        with suppress(ProxyError):
+            await self._channel.send(self._reply.refusal(error, b""))
+            await self._linger()
+
+    def _body(self, head: RequestHead) -> WholeBody | ReceivedBody:
+        if head.length == 0:
+            return WholeBody(b"")
+        received = self._received
+        if 0 < head.length <= len(received):
+            self._received = received[head.length :]
+            return WholeBody(received[: head.length])
+        self._received = b""
+        self._request_body = ReceivedBody(self._channel, head, head.length, received, self._keep_surplus)
+        return self._request_body
+
+    def _keep_surplus(self, body: ReceivedBody, complete: bool) -> None:
+        if complete:
+            self._received = body.surplus
+            self._request_body = None
+
+    def _count(self, exchange: Exchange, route: Route | None, status: int, reason: str) -> None:
+        elapsed_s = self._reactor.clock() - exchange.started
+        stats: RouteStats = self.entrance.stats.unrouted if route is None else route.stats
+        stats.count(status, reason, exchange.caller.labels, elapsed_s)
+        if self.entrance.access_log is not None:
+            self.entrance.access_log(exchange, route, status, reason, elapsed_s)
+
+    async def _tell(self, exchange: Exchange, error: ProxyError) -> bool:
+        """Answer with the mesh's own words, if that is still possible; whether the connection can go on."""
+        if self._reply.began or isinstance(error, ClientGone):
+            self._channel.close()  # a broken-off response must not look like a whole one
+            return False
+        self._reactor.current.limit(self._reactor.now + LINGER_S)
+        persistent = self._request_body is None and not isinstance(error, BadRequest) and not self.entrance.draining()
+        try:
+            return await self._reply(exchange, self._reply.of_error(error), persistent)
+        except ProxyError:
+            return False
+
+    async def _refuse(self, error: BadRequest) -> None:
+        """The next head is no request: say so, forward nothing, and hear no more of it."""
+        self.entrance.stats.unrouted.count(error.status, error.reason, UNKNOWN.labels, 0.0)
+        self._reactor.current.limit(self._reactor.now + LINGER_S)
+        with suppress(ProxyError):
+            await self._channel.send(self._reply.refusal(error, self._received))
+            await self._linger()
+
+    async def _end(self) -> None:
+        """Nothing more is read as a request: let the client read its answer, then close."""
+        if self._channel.closed:
+            return
+        self._reactor.current.limit(self._reactor.now + LINGER_S)
+        with suppress(ProxyError):
+            await self._linger()
+
+    async def _linger(self) -> None:
+        """Discard what the client still sends, bounded: closing over unread bytes would destroy the answer."""
+        self._channel.half_close()
+        discarded = 0
+        while discarded < LINGER_BYTES and (data := await self._channel.recv()):
+            discarded += len(data)
+            await self._reactor.rest()

@@ -1,0 +1,90 @@
+"""A response on its way to an HTTP/1 client: its last field lines, its framing, its body."""
+
+from time import time
+
+from nodeproxy.errors import ProxyError
+from nodeproxy.exchange.body import SHARE_PIECES, ending, framed
+from nodeproxy.exchange.exchange import Exchange, Response
+from nodeproxy.io.channel import SocketChannel
+from nodeproxy.protocol.errors_as_responses import error_head_and_body
+
+_END = b"\r\n"
+_END_CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+_END_CLOSE = b"Connection: close\r\n\r\n"
+_END_CHUNKED_CLOSE = b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+_END_KEPT = b"Connection: keep-alive\r\n\r\n"  # HTTP/1.0 clients close unless they are told
+
+
+class Reply:
+    """Sends responses to one client."""
+
+    __slots__ = ("_channel", "began")
+
+    def __init__(self, channel: SocketChannel) -> None:
+        self._channel = channel
+        self.began = False
+        """Whether the final response's head is on its way: from here on nothing else can be said."""
+
+    async def __call__(self, exchange: Exchange, response: Response, persistent: bool) -> bool:
+        """Send `response`, whole; true when the client's connection may carry another request.
+
+        Raises:
+            ClientGone: nobody reads it.
+            EndpointError: its body broke off.
+        """
+        head = exchange.head
+        persistent = persistent and head.persistent
+        self.began = True
+        if response.rest is None:
+            end = _END if persistent and head.minor else _END_KEPT if persistent else _END_CLOSE
+            # RFC 9110, 9.3.2: the answer to HEAD says how long a body would be, and has none, whoever made it.
+            first = response.first if head.method != b"HEAD" else b""
+            await self._channel.send(response.head + end + first)
+            return persistent
+        chunked = response.length < 0 and head.minor == 1
+        if response.length < 0 and not chunked:
+            persistent = False  # HTTP/1.0: the body ends with the connection
+        await self._channel.send(response.head + _ending_of_head(chunked, persistent, head.minor))
+        await self._stream(exchange, response, chunked)
+        return persistent
+
+    async def interim(self, head: bytes) -> None:
+        """Send a 1xx head."""
+        await self._channel.send(head + b"\r\n")
+
+    def of_error(self, error: ProxyError) -> Response:
+        """The mesh's own response about `error`."""
+        head, body = error_head_and_body(error, time())
+        response = Response(error.status, head, len(body), body)
+        response.reason = error.reason
+        return response
+
+    def refusal(self, error: ProxyError, received: bytes) -> bytes:
+        """All bytes of the answer to `received`, which is no request but may have its method."""
+        head, body = error_head_and_body(error, time())
+        return head + b"Connection: close\r\n\r\n" + (b"" if received.startswith(b"HEAD ") else body)
+
+    async def _stream(self, exchange: Exchange, response: Response, chunked: bool) -> None:
+        body, reactor = response.rest, self._channel.reactor
+        assert body is not None  # the caller has looked
+        pieces = 0
+        while True:
+            exchange.moved(reactor.now)
+            piece = await body.read()
+            if not piece:
+                break
+            await self._channel.send(framed(piece, chunked))
+            pieces += 1
+            if pieces >= SHARE_PIECES:
+                pieces = 0
+                await reactor.rest()
+        if chunked:
+            await self._channel.send(ending(body.trailers, chunked))
+
+
+def _ending_of_head(chunked: bool, persistent: bool, minor: int) -> bytes:
+    if chunked:
+        return _END_CHUNKED if persistent else _END_CHUNKED_CLOSE
+    if not persistent:
+        return _END_CLOSE
+    return _END if minor else _END_KEPT

@@ -1,0 +1,233 @@
+"""Listeners: accept clients and guard the worker against whatever goes wrong on their connections."""
+
+import select
+import socket
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import islice
+from math import inf
+
+from nodeproxy.downstream.http1 import Connection, Entrance
+from nodeproxy.errors import ClientGone, ProxyError
+from nodeproxy.io.capacity import is_shortage
+from nodeproxy.io.channel import SocketChannel
+from nodeproxy.io.reactor import Reactor
+from nodeproxy.io.task import Task
+
+BACKLOG = 4096  # the kernel cuts it to net.core.somaxconn, 4096 on current systems
+ACCEPTS_PER_TURN = 16
+LEAVING_MOST = 2 * ACCEPTS_PER_TURN  # clients that make way in one turn: their descriptors are not free before its end
+LOOKED_AT = 16  # clients at once, when one has to make way; and so many at most
+LOOKED_AT_MOST = 128
+PAUSE_S = 0.1  # before accepting is tried again when there is no descriptor or too many clients
+
+
+def bound(address: tuple[str, int]) -> socket.socket:
+    """A socket that other workers may bind too. Clients come once a Listener has it, not before.
+
+    Raises:
+        OSError: the address is taken, not of this host, or a port that needs CAP_NET_BIND_SERVICE.
+    """
+    sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit it
+        sock.bind(address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def bound_datagrams(address: tuple[str, int]) -> socket.socket:
+    """A socket for datagrams that other workers may bind too.
+
+    Raises:
+        OSError: as `bound`.
+    """
+    sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.bind(address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+class Door:
+    """All client connections of a worker that share one bound, whichever listener they came through.
+
+    At the bound, clients that have been idle longest make way for new ones. `most` may be changed.
+    """
+
+    def __init__(self, reactor: Reactor, most: int, on_bug: Callable[[BaseException], None]) -> None:
+        self.connections: OrderedDict[Connection, Task] = OrderedDict()
+        self.most = most
+        self._reactor = reactor
+        self._on_bug = on_bug
+        self._leaving: set[Connection] = set()
+        self._crossed_s = -inf  # when a client that was to make way turned out to have sent its next request
+
+    @property
+    def full(self) -> bool:
+        """Whether no more clients are let in, unless one makes way."""
+        return len(self.connections) - len(self._leaving) >= self.most
+
+    @property
+    def settling(self) -> bool:
+        """Whether the next turn may show another picture: of those who make way, and those who did not have to."""
+        return len(self._leaving) >= LEAVING_MOST or self._crossed_s == self._reactor.now
+
+    def make_room(self) -> bool:
+        """Close the client that has been idle longest, for a new one; false when all are in use.
+
+        Looks at a bounded number of them: clients stand in the order in which they came, and those that have been
+        in use since the last look go to the end (the CLOCK algorithm; F. J. Corbato, 1968). A request costs nothing.
+        """
+        if self.settling:
+            return False
+        found = self._idle_longest()
+        if found is None:
+            return False
+        if not found.make_way():
+            self._crossed_s = self._reactor.now
+            return False
+        self._leaving.add(found)
+        self.connections.move_to_end(found)
+        found.entrance.stats.closed_for_room += 1
+        return True
+
+    def _idle_longest(self) -> Connection | None:
+        longest, since_longest = None, inf
+        for _ in range(0, LOOKED_AT_MOST, LOOKED_AT):
+            untouched = False
+            for connection in list(islice(self.connections, LOOKED_AT)):
+                if connection in self._leaving:
+                    continue
+                since = connection.idle_since(self.connections[connection].deadline)
+                if since < since_longest:
+                    longest, since_longest = connection, since
+                if since == connection.idle_since_seen < inf:
+                    untouched = True
+                else:
+                    connection.idle_since_seen = since
+                    self.connections.move_to_end(connection)
+            if untouched or len(self.connections) <= LOOKED_AT:
+                break
+        return longest
+
+    def admit(self, entrance: Entrance, sock: socket.socket, client: str) -> None:
+        """Serve a client until it or we have had enough.
+
+        Raises:
+            OSError: the socket cannot be watched; it is closed.
+        """
+        try:
+            sock.setblocking(False)
+            channel = SocketChannel(self._reactor, sock, ClientGone, entrance.half_close_is_gone)
+        except OSError:
+            sock.close()
+            raise
+        connection = Connection(entrance, channel, client)
+        task = Task(self._reactor, self._guarded(connection, channel))
+        self.connections[connection] = task
+        entrance.stats.accepted += 1
+        entrance.stats.connections += 1
+        task.resume()  # most clients have sent their request by now
+        connection.idle_since_seen = connection.idle_since(task.deadline)
+
+    async def _guarded(self, connection: Connection, channel: SocketChannel) -> None:
+        try:
+            await connection.serve()
+        except ProxyError:
+            pass  # counted and told where it happened; what is left is to close
+        except Exception as error:  # a bug in one exchange ends that connection, never the worker
+            connection.entrance.stats.bugs += 1
+            self._on_bug(error)
+        finally:
+            channel.close()
+            connection.entrance.stats.connections -= 1
+            self.connections.pop(connection, None)
+            self._leaving.discard(connection)
+
+
+class Listener:
+    """One listening socket, watched level-triggered: who is not accepted now is reported again."""
+
+    def __init__(self, door: Door, reactor: Reactor, sock: socket.socket, entrance: Entrance) -> None:
+        self.address: tuple[str, int] = sock.getsockname()[:2]
+        self._door = door
+        self._reactor = reactor
+        self._sock = sock
+        self._entrance = entrance
+        self._watched = False
+        self._closed = False
+        sock.listen(BACKLOG)
+        self._watch()
+
+    def ready(self, mask: int) -> None:
+        """See `reactor.Watcher`."""
+        for accepted in range(ACCEPTS_PER_TURN):
+            if self._door.full:
+                if accepted:
+                    return  # whether another one waits is not known, and nobody makes way for nothing
+                if not self._door.make_room():
+                    if not self._door.settling:
+                        self._pause()
+                    return
+            if not self._admit_next():
+                return
+
+    def _admit_next(self) -> bool:
+        """Let in who waits longest; False when nobody does, or cannot be let in now."""
+        try:
+            sock, peer = self._sock.accept()
+            self._door.admit(self._entrance, sock, peer[0])
+        except (BlockingIOError, ConnectionAbortedError):
+            return False
+        except OSError as error:  # no descriptor left: those who wait stay in the kernel's queue
+            self._entrance.stats.shortages["accept"] += is_shortage(error)
+            self._door.make_room()
+            self._pause()
+            return False
+        return True
+
+    def _is_waited_at(self) -> bool:
+        waiting = select.poll()
+        waiting.register(self._sock, select.POLLIN)
+        return bool(waiting.poll(0))
+
+    def close(self) -> None:
+        """Accept nobody any more. Those already in the kernel's queue are accepted first."""
+        if self._closed:
+            return
+        while self._watched and self._is_waited_at() and (not self._door.full or self._door.make_room()):
+            if not self._admit_next():
+                break
+        with suppress(OSError):  # the kernel sends clients elsewhere from now on, not when the number is given back
+            self._sock.shutdown(socket.SHUT_RD)
+        self._closed = True
+        if self._watched:
+            self._reactor.bury(self._sock, shared=True)  # the supervisor has a copy
+        else:
+            self._sock.close()
+
+    def _watch(self) -> None:
+        if self._closed:
+            return
+        try:
+            self._reactor.watch(self._sock, self, select.EPOLLIN)
+        except OSError:
+            self._reactor.call_at(self._reactor.now + PAUSE_S, self._watch)
+        else:
+            self._watched = True
+
+    def _pause(self) -> None:
+        self._watched = False
+        self._reactor.forget(self._sock)
+        self._reactor.call_at(self._reactor.now + PAUSE_S, self._watch)

@@ -1,0 +1,150 @@
+"""Which addresses a worker listens on: its own, and the virtual ones of the services in the table."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from nodeproxy.downstream.http1 import Entrance
+from nodeproxy.downstream.listener import Door, Listener, bound
+from nodeproxy.downstream.unserved import Address, Unserved
+from nodeproxy.io.capacity import Capacity, is_shortage
+from nodeproxy.io.handover import Kept
+from nodeproxy.mesh.model import port_key
+from nodeproxy.table.table import Route, Table
+
+PURPOSE = "door"  # of these sockets, among all that are kept
+RETRY_S = 5.0  # until an address that cannot be bound is tried again, if the table does not change
+log = logging.getLogger(__name__)
+
+
+class VirtualDoors:
+    """One listener per HTTP service port that has a virtual address, kept in step with the table.
+
+    Who comes in there means that service, whatever Host it sends. An address that cannot be bound is told once and
+    tried again at the next change of the table and every RETRY_S; one there is no descriptor for, when another
+    listener has closed. Descriptors of listeners are not there for clients: the door is told. An address that goes from
+    a service to another is the other's as soon as the table says so, whether or not it has said yet that it is the
+    first one's no more.
+    """
+
+    def __init__(
+        self, door: Door, entrance: Entrance, kept: Kept, table: Callable[[], Table], capacity: Capacity
+    ) -> None:
+        self._reactor = entrance.reactor
+        self._capacity = capacity
+        self._kept = kept
+        self._door = door
+        self._entrance = entrance
+        self._table = table
+        self._listeners: dict[Address, Listener] = {}
+        self._owner: dict[Address, str] = {}
+        self._of: dict[str, set[Address]] = {}
+        self._failed = Unserved()
+        self._without_room = Unserved()
+        self._retrying = False
+
+    @property
+    def unserved(self) -> int:
+        """How many addresses are not listened at, for whatever reason."""
+        return len(self._failed) + len(self._without_room)
+
+    def follow(self, *keys: str) -> None:
+        """Open and close listeners as the table in force says of the services with these keys; of all without any."""
+        routes, over = self._table().routes, set[Address]()
+        for key in {*(keys or (*routes, *self._of, *self._without_room.owners())), *self._failed.owners()}:
+            over |= self._follow(key, routes.get(key, {}))
+        for key in self._without_room.owners(self._room):
+            over |= self._follow(key, routes.get(key, {}))
+        self._door.most = self._capacity.clients_most(len(self._listeners))
+        self._retry_later()
+        over -= self._listeners.keys()  # opened anew: its new socket is kept, and takes the old one's place
+        self._kept.closed(*((PURPOSE, *address) for address in over), *self._kept.left(PURPOSE))
+        self._kept.flush()
+
+    def close(self) -> None:
+        """Close all of them."""
+        for listener in self._listeners.values():
+            listener.close()
+        for each in (self._listeners, self._owner, self._of, self._failed, self._without_room):
+            each.clear()
+
+    def _follow(self, key: str, routes: Mapping[str, Route]) -> set[Address]:
+        """Do so for one service; gives the addresses that it has no more."""
+        wanted = {
+            (route.service.virtual_address, route.port.number)
+            for route in routes.values()
+            if route.service.virtual_address and route.port.served
+        }
+        self._failed.keep(key, wanted)
+        self._without_room.keep(key, wanted)
+        over = self._of.get(key, set()) - wanted
+        for address in over:
+            self._listeners.pop(address).close()
+            self._disown(address)
+        for address in wanted - self._of.get(key, set()):
+            if address in self._listeners:
+                self._disown(address)  # its clients come in at the same socket
+            elif not self._open(address, key):
+                continue
+            self._owner[address] = key
+            self._of.setdefault(key, set()).add(address)
+        return over
+
+    def _disown(self, address: Address) -> None:
+        key = self._owner.pop(address)
+        self._of[key].discard(address)
+        if not self._of[key]:
+            del self._of[key]
+
+    @property
+    def _room(self) -> int:
+        """How many more listeners there may be."""
+        return max(0, self._capacity.listeners_most - len(self._listeners))
+
+    def _open(self, address: Address, key: str) -> bool:
+        if not self._room:
+            if address not in self._without_room:
+                files = self._capacity.files
+                _not_served(address, key, f"a limit of {files} open files leaves no room for more listeners")
+            self._without_room.put(address, key)
+            return False
+        try:
+            self._listeners[address] = self._listener(address, key)
+        except OSError as error:
+            self._entrance.stats.shortages["listener"] += is_shortage(error)
+            if address not in self._failed:
+                _not_served(address, key, str(error))
+            self._failed.put(address, key)
+            return False
+        self._failed.drop(address)
+        self._without_room.drop(address)
+        return True
+
+    def _listener(self, address: Address, key: str) -> Listener:
+        port = port_key(address[1])
+
+        def match(_head: object, _namespace: str) -> Route:
+            return self._table().at(self._owner.get(address, key), port)
+
+        entrance = replace(self._entrance, match=match, understands_connect=False)
+        sock = self._kept.opened((PURPOSE, *address), lambda: bound(address))
+        try:
+            return Listener(self._door, self._reactor, sock, entrance)
+        except BaseException:
+            self._kept.closed((PURPOSE, *address))
+            sock.close()
+            raise
+
+    def _retry_later(self) -> None:
+        if self._failed and not self._retrying:
+            self._retrying = True
+            self._reactor.call_at(self._reactor.now + RETRY_S, self._retry)
+
+    def _retry(self) -> None:
+        self._retrying = False
+        if self._failed:
+            self.follow(*self._failed.owners())
+
+
+def _not_served(address: Address, key: str, why: str) -> None:
+    log.warning("virtual address not served", extra={"address": address, "service": key, "error": why})

@@ -1,0 +1,132 @@
+"""Bodies as they come out of a channel, and as they go into one."""
+
+from collections.abc import Callable
+
+from nodeproxy.errors import BadRequest, BadResponse
+from nodeproxy.io.channel import Channel
+from nodeproxy.protocol.http1.framing import BrokenBody, chunk, decoder, last_chunk
+from nodeproxy.protocol.http1.head import RequestHead, ResponseHead, without
+
+# Read in one go before others get a turn. Work is what counts, not the bytes that come out: a piece takes one read of
+# 64 KiB at most and `framing.STEPS_MOST` of decoding; four large ones take about 100 us.
+SHARE_PIECES = 4
+
+
+class WholeBody:
+    """A body that is already here; also the empty one."""
+
+    __slots__ = ("_data", "_given", "length", "streamed", "trailers")
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._given = False
+        self.streamed = False
+        self.length = len(data)
+        self.trailers = b""
+
+    async def read(self) -> bytes:
+        """See `policies.exchange.Body`."""
+        return self.take()
+
+    def take(self) -> bytes:
+        """All of it, the first time."""
+        if self._given:
+            return b""
+        self._given = True
+        return self._data
+
+    def rewind(self) -> bool:
+        """See `policies.exchange.Body`."""
+        self._given = False
+        return True
+
+
+class ReceivedBody:
+    """A body that is pulled out of a channel as it arrives.
+
+    `when_over(complete)` is called once, at its end or when it is given up.
+    """
+
+    __slots__ = ("_channel", "_decoder", "_nominated", "_pending", "_when_over", "length", "streamed", "trailers")
+
+    def __init__(
+        self,
+        channel: Channel,
+        head: RequestHead | ResponseHead,
+        length: int,
+        received: bytes,
+        when_over: Callable[["ReceivedBody", bool], None],
+    ) -> None:
+        self.length = length
+        self.streamed = True
+        self.trailers = b""
+        self._channel = channel
+        self._nominated = head.nominated
+        self._decoder = decoder(length, lenient=channel.broken.fault == "endpoint")
+        self._pending = received
+        self._when_over: Callable[[ReceivedBody, bool], None] | None = when_over
+
+    @property
+    def surplus(self) -> bytes:
+        """What was received beyond its end."""
+        return self._decoder.surplus
+
+    @property
+    def complete(self) -> bool:
+        """Whether its end has been received and read."""
+        return self._decoder.done and self._when_over is None
+
+    async def read(self) -> bytes:
+        """See `policies.exchange.Body`."""
+        while not self._decoder.done:
+            data = self._pending
+            if self._decoder.waiting or data:
+                self._pending = b""
+                piece = self._feed(data)
+            else:
+                data = await self._channel.recv()
+                piece = self._feed(data) if data else self._end()
+            if piece:
+                return piece
+        trailers = self._decoder.trailers
+        self.trailers = without(trailers, self._nominated) if self._nominated else trailers
+        self._over(True)
+        return b""
+
+    def rewind(self) -> bool:
+        """See `policies.exchange.Body`; what has left the channel cannot be read again."""
+        return False
+
+    def abandon(self) -> None:
+        """See `policies.exchange.StreamedBody`."""
+        self._over(False)
+
+    def _feed(self, data: bytes) -> bytes:
+        try:
+            return self._decoder.feed(data)
+        except BrokenBody as error:
+            sender_is_client = self._channel.broken.fault == "client"
+            raise (BadRequest if sender_is_client else BadResponse)(f"body: {error}") from error
+
+    def _end(self) -> bytes:
+        """A body that ends too early is a lost connection, one that is malformed its sender's mistake."""
+        try:
+            self._decoder.end()
+        except BrokenBody as error:
+            raise self._channel.broken(f"body: {error}") from error
+        return b""
+
+    def _over(self, complete: bool) -> None:
+        when_over, self._when_over = self._when_over, None
+        if when_over is not None:
+            when_over(self, complete)
+
+
+def framed(piece: bytes, chunked: bool) -> bytes:
+    """A piece of a body as it goes onward."""
+    return chunk(piece) if chunked else piece
+
+
+def ending(trailers: bytes, chunked: bool) -> bytes:
+    """What comes behind the last piece."""
+    return last_chunk(trailers) if chunked else b""

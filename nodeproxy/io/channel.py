@@ -1,0 +1,220 @@
+"""Byte channels: what a connection is to everything above it.
+
+`Channel` is the interface; `SocketChannel` is a TCP connection in the clear. TLS will be another class of that
+interface around this one.
+"""
+
+import errno
+import select
+import socket
+from contextlib import suppress
+from typing import Protocol
+
+from nodeproxy.errors import ClientGone, ConnectFailed, OutOfDescriptors, ProxyError
+from nodeproxy.io.capacity import is_shortage
+from nodeproxy.io.reactor import Reactor
+from nodeproxy.io.task import Task, park
+
+RECEIVE_BYTES = 64 * 1024  # one read: the largest head, and large enough for bodies (the kernel copies 10 GB/s)
+_INPUT = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+_ENDING = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+_GONE = select.EPOLLHUP | select.EPOLLERR
+
+
+class Channel(Protocol):
+    """A stream of bytes in both directions, with one reading and one writing task at a time."""
+
+    broken: type[ProxyError]
+    """What its reads and writes raise."""
+
+    async def recv(self) -> bytes:
+        """Some bytes, as soon as there are any; b"" when the peer has ended its side.
+
+        Raises:
+            ProxyError: the connection is broken; the class tells whose.
+        """
+        ...
+
+    async def send(self, data: bytes) -> None:
+        """Send all of `data`; waits while the peer does not read.
+
+        Raises:
+            ProxyError: the connection is broken; the class tells whose.
+        """
+        ...
+
+    def half_close(self) -> None:
+        """End this side: the peer sees the end of the stream and may still send."""
+        ...
+
+    def close(self) -> None:
+        """Give the connection up, at once. Idempotent."""
+        ...
+
+
+class SocketChannel:
+    """A non-blocking stream socket, registered once, edge-triggered.
+
+    A read or write is tried before it is waited for, unless the last one has shown that it would fail: a short read
+    has emptied the socket, and the next byte is a new edge (epoll(7), question 9).
+
+    Who waits is who is woken: the last task that had to wait for input is the `reader`, for output the `writer`.
+    `guard` is the task to interrupt with ClientGone when the peer hangs up while nobody reads; `broken` is the error
+    that reads and writes raise. `when_orphaned` is told of input on an idle connection: it speaks, or ends.
+    """
+
+    __slots__ = (
+        "_half_close_is_gone", "_recv", "_send", "_sock", "broken", "closed", "ending", "guard", "idle_since",
+        "reactor", "readable", "reader", "when_orphaned", "writable", "writer",
+    )  # fmt: skip
+
+    def __init__(
+        self, reactor: Reactor, sock: socket.socket, broken: type[ProxyError], half_close_is_gone: bool = False
+    ) -> None:
+        self.reactor = reactor
+        self.broken = broken
+        self.reader: Task | None = None
+        self.writer: Task | None = None
+        self.guard: Task | None = None
+        self.when_orphaned: Orphaned | None = None
+        self.readable = self.writable = True
+        self.ending = False
+        self.closed = False
+        self.idle_since = 0.0
+        """When its pool got it back, monotonic seconds."""
+        self._half_close_is_gone = half_close_is_gone
+        self._sock = sock
+        self._recv = sock.recv
+        self._send = sock.send
+        reactor.watch(sock, self)
+
+    def ready(self, mask: int) -> None:
+        """See `reactor.Watcher`."""
+        if mask & _ENDING:
+            self.ending = True
+            if self.guard is not None and (mask & _GONE or self._half_close_is_gone):
+                self.guard.interrupt(ClientGone("the client hung up"))
+        if mask & _INPUT:
+            self.readable = True
+            if self.reader is not None:
+                self.reader.resume()
+            elif self.when_orphaned is not None:
+                self.when_orphaned(self)
+        if not self.writable and mask & select.EPOLLOUT:
+            self.writable = True
+            if self.writer is not None:
+                self.writer.resume()
+
+    async def recv(self) -> bytes:
+        """See Channel."""
+        while True:
+            if self.readable:
+                try:
+                    data = self._recv(RECEIVE_BYTES)
+                except BlockingIOError:
+                    self.readable = False
+                except OSError as error:
+                    raise self.broken(f"reading: {error}") from error
+                else:
+                    if len(data) < RECEIVE_BYTES and not self.ending:
+                        self.readable = False
+                    return data
+            else:
+                self.reader = self.reactor.current
+                await park()
+
+    async def send(self, data: bytes) -> None:
+        """See Channel."""
+        try:
+            sent = self._send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            raise self.broken(f"writing: {error}") from error
+        if sent != len(data):
+            await self._send_rest(memoryview(data)[sent:])
+
+    async def _send_rest(self, data: memoryview) -> None:
+        self.writable = False
+        while data:
+            if self.writable:
+                try:
+                    data = data[self._send(data) :]
+                except BlockingIOError:
+                    pass
+                except OSError as error:
+                    raise self.broken(f"writing: {error}") from error
+                self.writable = not data
+            else:
+                self.writer = self.reactor.current
+                await park()
+
+    @property
+    def number(self) -> int:
+        """Its descriptor: the lowest that was free when it was opened."""
+        return self._sock.fileno()
+
+    def has_input(self) -> bool:
+        """Whether there is something to read: bytes, an end or an error."""
+        try:
+            self._sock.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return True
+
+    def half_close(self) -> None:
+        """See Channel."""
+        with suppress(OSError):  # it is gone already: its end is seen by whoever reads
+            self._sock.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        """See Channel."""
+        if not self.closed:
+            self.closed = True
+            self.reader = self.writer = self.guard = None
+            self.reactor.bury(self._sock)
+
+
+class Orphaned(Protocol):
+    """Told of input on a channel that nobody reads."""
+
+    def __call__(self, channel: SocketChannel) -> None: ...
+
+
+async def connect(reactor: Reactor, address: tuple[str, int], broken: type[ProxyError]) -> SocketChannel:
+    """A connection to `address`; the current task waits for it.
+
+    Raises:
+        ConnectFailed: refused or unreachable.
+        OutOfDescriptors: this process may open no more sockets.
+        DeadlinePassed: the task's deadline came first.
+    """
+    try:
+        sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
+    except OSError as error:
+        if not is_shortage(error):  # IPv6 where the machine has none
+            raise ConnectFailed(f"no socket: {error}") from error
+        raise OutOfDescriptors(f"no socket: {error}; raise the limit of open files") from error
+    sock.setblocking(False)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    failure = sock.connect_ex(address)
+    try:
+        channel = SocketChannel(reactor, sock, broken)
+    except OSError as error:
+        sock.close()
+        raise OutOfDescriptors(f"socket not watched: {error}; see fs.epoll.max_user_watches") from error
+    channel.readable = channel.writable = False
+    channel.writer = reactor.current
+    try:
+        if failure in (0, errno.EINPROGRESS):  # else it has failed already, as without a free port
+            while not channel.writable:
+                await park()
+            failure = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if failure:
+            raise ConnectFailed(f"{address[0]}:{address[1]}: {errno.errorcode.get(failure, failure)}")
+    except BaseException:
+        channel.close()
+        raise
+    return channel

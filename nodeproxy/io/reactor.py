@@ -1,0 +1,208 @@
+"""The driver of the hot lane: waits for sockets, wakes tasks, keeps their time.
+
+It lives in one trio task. While there is traffic it waits in its own epoll, where a turn costs a few microseconds;
+when there has been none for a moment it waits in trio, so that trio's tasks (admin, updates, probes) get the core. It
+knows nothing of HTTP.
+"""
+
+import select
+import socket
+from collections import deque
+from collections.abc import Callable, Coroutine
+from heapq import heappop, heappush
+from itertools import count
+from math import inf
+from time import monotonic
+from typing import Any, Protocol
+
+import trio
+
+from nodeproxy.io.deadlines import TICK_S, Deadlines
+from nodeproxy.io.task import Cancelled, Task, park
+
+EVENTS_PER_TURN = 256  # a turn of this many plain requests takes about 3 ms
+SLICE_S = 0.005  # how long the hot lane may keep the core before trio's tasks get a turn
+LINGER_S = 0.001  # how long it waits in its own epoll for the next request: a wait in trio costs about 30 us more
+LAG_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+EDGES = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
+
+
+class Watcher(Protocol):
+    """What is told that a file descriptor is ready."""
+
+    def ready(self, mask: int) -> None:
+        """`mask` is epoll's. Spurious calls are normal."""
+        ...
+
+
+class Reactor:
+    """One epoll, the tasks that wait for it, and a clock.
+
+    `clock` gives monotonic seconds; `now` is its value at the beginning of the turn, good enough for deadlines.
+    `on_error` is told of a task that ended with an exception nobody was there to catch.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float] = monotonic, on_error: Callable[[BaseException], None] | None = None
+    ) -> None:
+        self.clock = clock
+        self.now = clock()
+        self.current: Task
+        self.lag = [0] * (len(LAG_BOUNDS_S) + 1)
+        """How many turns were as long as each bound of LAG_BOUNDS_S, the ones below the first not counted."""
+        self.longest_turn_s = 0.0
+        self._on_error = on_error
+        self._epoll = select.epoll()
+        self._watchers: dict[int, Watcher] = {}
+        self._ready: deque[Task] = deque()
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = count()
+        self._deadlines = Deadlines()
+        self.look_no_more = self._deadlines.drop
+        """Forget the deadline of a task."""
+        self._buried: list[socket.socket] = []
+        self._nap: trio.CancelScope | None = None
+
+    def watch(self, sock: socket.socket, watcher: Watcher, events: int = EDGES) -> None:
+        """Tell `watcher` of every event of `sock` from now on, once for good.
+
+        Raises:
+            OSError: the kernel has no memory for it, or the user no watches left (epoll_ctl(2)).
+        """
+        self._epoll.register(sock.fileno(), events)
+        self._watchers[sock.fileno()] = watcher
+
+    def forget(self, sock: socket.socket) -> None:
+        """Tell nobody of `sock` any more; it stays open."""
+        if self._watchers.pop(sock.fileno(), None) is not None:
+            self._epoll.unregister(sock.fileno())
+
+    def bury(self, sock: socket.socket, shared: bool = False) -> None:
+        """Close `sock`, which is watched, when the events at hand are dealt with.
+
+        Only then may the system give its number to another socket: an event of this turn that still carries the
+        number must not be taken for the other one's. A socket that is `shared` with another process is taken out of
+        the epoll first: closing one of several copies does not do that (epoll(7), questions and answers), and its
+        events would go on under a number that is another socket's by then.
+        """
+        if self._watchers.pop(sock.fileno(), None) is not None:
+            if shared:
+                self._epoll.unregister(sock.fileno())
+            self._buried.append(sock)
+            self._stir()
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> Task:
+        """A task without a parent; it begins in the next turn."""
+        task = Task(self, coroutine)
+        self.wake(task)
+        return task
+
+    def wake(self, task: Task) -> None:
+        """Let `task` look again in the next turn."""
+        if not task.queued:
+            task.queued = True
+            self._ready.append(task)
+            self._stir()
+
+    def call_at(self, when: float, call: Callable[[], None]) -> None:
+        """Call `call` at `when`, monotonic seconds; there is no taking back, it must look whether it still matters."""
+        heappush(self._timers, (when, next(self._order), call))
+        self._stir()
+
+    def look_at(self, task: Task, when: float) -> float:
+        """Look at the deadline of `task` at `when` or before, and not when it was to be so far; gives that time."""
+        if when - self.now < TICK_S:
+            self._deadlines.drop(task)
+            self.call_at(when, task.look)
+            return when
+        self._stir()
+        return self._deadlines.put(task, when, self.now)
+
+    async def sleep(self, seconds: float) -> None:
+        """Let the current task wait so long."""
+        task, until = self.current, self.now + seconds
+        self.call_at(until, lambda: self.wake(task))
+        while self.now < until:
+            await park()
+
+    async def rest(self) -> None:
+        """Let all others go first: for a task that has moved its share in this turn."""
+        task = self.current
+        self.wake(task)
+        while task.queued:  # an event of one of its sockets does not end its rest
+            await park()
+
+    def turn(self, wait_s: float = 0.0) -> bool:
+        """One turn: wait up to `wait_s` for events, resume what they and the clock have made ready.
+
+        False when nothing happened at all.
+        """
+        events = self._epoll.poll(0 if self._ready or self._buried else wait_s, EVENTS_PER_TURN)
+        began = self.now = self.clock()
+        watchers = self._watchers
+        for number, mask in events:
+            watcher = watchers.get(number)
+            if watcher is not None:
+                watcher.ready(mask)
+        due = self._deadlines.look(began)
+        if self._timers and self._timers[0][0] <= began:
+            due = True
+            self._call_timers()
+        ready = self._ready
+        resumed = len(ready)
+        for _ in range(resumed):  # those who queue up meanwhile wait for the next turn
+            task = ready.popleft()
+            task.queued = False
+            task.resume()
+        while self._buried:
+            self._buried.pop().close()
+        self._note_lag(self.clock() - began)
+        return bool(events or resumed or due)
+
+    async def run(self) -> None:
+        """Turn for ever, in one trio task."""
+        slice_end = self.clock() + SLICE_S
+        while True:
+            if not self.turn(self._patience(LINGER_S)):
+                await self._wait_in_trio()
+                slice_end = self.clock() + SLICE_S
+            elif self.now >= slice_end:
+                await trio.lowlevel.checkpoint()
+                slice_end = self.clock() + SLICE_S
+
+    def task_failed(self, error: BaseException) -> None:
+        """Report the error that has ended a task: no other task can have caught it."""
+        if not isinstance(error, Cancelled) and self._on_error is not None:
+            self._on_error(error)
+
+    def close(self) -> None:
+        """Close the epoll; sockets belong to those who watch them."""
+        self._epoll.close()
+
+    async def _wait_in_trio(self) -> None:
+        with trio.CancelScope(deadline=trio.current_time() + self._patience(inf)) as self._nap:
+            if not self._ready and not self._buried:
+                await trio.lowlevel.wait_readable(self._epoll.fileno())
+        self._nap = None
+
+    def _patience(self, most_s: float) -> float:
+        """How long to wait for events at most, before a timer is due."""
+        next_s = self._deadlines.next_s()
+        if self._timers:
+            next_s = min(next_s, self._timers[0][0])
+        return max(0.0, min(most_s, next_s - self.clock())) if next_s < inf else most_s
+
+    def _stir(self) -> None:
+        """End a wait in trio: somebody outside the hot lane has given it work."""
+        if self._nap is not None:
+            self._nap.cancel()
+
+    def _call_timers(self) -> None:
+        while self._timers and self._timers[0][0] <= self.now:
+            heappop(self._timers)[2]()
+
+    def _note_lag(self, lag_s: float) -> None:
+        if lag_s < LAG_BOUNDS_S[0]:
+            return
+        self.longest_turn_s = max(self.longest_turn_s, lag_s)
+        self.lag[sum(bound <= lag_s for bound in LAG_BOUNDS_S) - 1] += 1

@@ -1,0 +1,171 @@
+"""A task: one coroutine of the hot lane, its deadline and its children."""
+
+from collections.abc import Callable, Coroutine, Generator
+from math import inf
+from types import coroutine
+from typing import TYPE_CHECKING, Any
+
+from nodeproxy.errors import DeadlinePassed
+from nodeproxy.io.deadlines import NOWHERE
+
+if TYPE_CHECKING:
+    from nodeproxy.io.reactor import Reactor
+
+CLEANUP_S = 2.0  # what a cancelled task may still take, e.g. to say good-bye on a socket; then it is closed
+
+
+class Cancelled(BaseException):
+    """Raised where a task waits when it is not wanted any more. Not an Exception, so that nobody eats it."""
+
+
+@coroutine
+def park() -> Generator[None, None, None]:
+    """Wait for whatever comes next. Wake-ups may be spurious: the caller looks again, and parks again."""
+    yield
+
+
+def _nothing(_value: None) -> None:
+    """What is resumed when a coroutine has ended."""
+
+
+class Task:
+    """A coroutine that runs in turns of the reactor, until it ends or is cancelled.
+
+    Children started by `start` never outlive it: when it ends they are cancelled, and it has `ended` only when
+    they have.
+    """
+
+    __slots__ = (
+        "_children", "_coroutine", "_finished", "_parent", "_step", "_thrown", "_timer_s", "_waiting", "cancelled",
+        "deadline", "ended", "ended_by", "queued", "reactor", "tick",
+    )  # fmt: skip
+
+    def __init__(self, reactor: "Reactor", coroutine: Coroutine[Any, Any, None], parent: "Task | None" = None) -> None:
+        self.reactor = reactor
+        self.deadline = inf
+        """When a wait of this task ends with DeadlinePassed, monotonic seconds. Change it with `limit`."""
+        self.queued = False
+        self.cancelled = False
+        self.ended = False
+        self.ended_by: type[BaseException] | None = None
+        """The class of what ended it, None when it returned. An error itself holds all that its frames held."""
+        self._coroutine = coroutine
+        self._step: Callable[[None], Any] = coroutine.send
+        self._thrown: BaseException | None = None
+        self._timer_s = inf  # when the reactor looks at the deadline; not later than it
+        self.tick = NOWHERE
+        self._parent = parent
+        self._children: list[Task] | None = None
+        self._waiting: list[Task] | None = None
+        self._finished = False
+
+    def resume(self) -> None:
+        """Run until the next wait. Only the reactor calls this, never another task."""
+        self.reactor.current = self
+        try:
+            self._step(None)
+        except StopIteration:
+            self._finish(None)
+        except BaseException as error:
+            self._finish(error)
+
+    def limit(self, deadline: float) -> None:
+        """See `policies.exchange.Lane`. Costs nothing but a store unless no earlier timer stands."""
+        self.deadline = deadline
+        if deadline < self._timer_s:
+            self._timer_s = self.reactor.look_at(self, deadline)
+
+    def interrupt(self, error: BaseException) -> None:
+        """Raise `error` where this task waits, in its next turn; the newest of several counts."""
+        if not self._finished:
+            self._thrown = error
+            self._step = self._throw
+            self.reactor.wake(self)
+
+    def cancel(self) -> None:
+        """End this task: Cancelled is raised where it waits, and it is closed for good after CLEANUP_S."""
+        if not self.cancelled and not self._finished:
+            self.cancelled = True
+            self.reactor.call_at(self.reactor.now + CLEANUP_S, self._close)
+            self.interrupt(Cancelled())
+
+    def start(self, coroutine: Coroutine[Any, Any, None]) -> "Task":
+        """A child of this task that runs `coroutine`, from the reactor's next turn on."""
+        child = Task(self.reactor, coroutine, self)
+        self._children = [*(self._children or ()), child]
+        self.reactor.wake(child)
+        return child
+
+    @property
+    def has_children(self) -> bool:
+        """Whether a child of this task has not ended."""
+        return bool(self._children)
+
+    async def join(self) -> None:
+        """Wait until this task has ended. Raises nothing of its own: see `ended_by`."""
+        while not self.ended:
+            waiting = self._waiting = self._waiting or []
+            waiting.append(self.reactor.current)
+            await park()
+
+    async def cancel_children(self) -> None:
+        """End all children and wait until they have."""
+        while self._children:
+            child = self._children[-1]
+            child.cancel()
+            await child.join()
+
+    def _throw(self, _value: None) -> None:
+        error, self._thrown = self._thrown, None
+        self._step = self._coroutine.send
+        try:
+            if error is not None:
+                self._coroutine.throw(error)
+        finally:
+            del error  # its traceback holds this frame
+
+    def look(self) -> None:
+        """See `deadlines.Timed`."""
+        self._timer_s = inf
+        if self._finished:
+            return
+        if self.reactor.now >= self.deadline:
+            self.deadline = inf  # once; whoever catches it sets the next one
+            self.interrupt(DeadlinePassed("the time for this request is over"))
+        elif self.deadline < inf:
+            self.limit(self.deadline)
+
+    def _close(self) -> None:
+        if self._finished:
+            return
+        try:
+            self._coroutine.close()
+        except BaseException as error:  # it waited in spite of GeneratorExit, or broke while it cleaned up
+            self._finish(error)
+        else:
+            self._finish(Cancelled())
+
+    def _finish(self, error: BaseException | None) -> None:
+        self._finished, self._step, self._thrown = True, _nothing, None
+        if error is not None:
+            self.ended_by = type(error)
+            self.reactor.task_failed(error)
+        self.reactor.look_no_more(self)
+        for child in self._children or ():
+            child.cancel()
+        if not self._children:
+            self._end()
+
+    def _end(self) -> None:
+        self.ended = True
+        waiting, self._waiting = self._waiting, None
+        for task in waiting or ():
+            self.reactor.wake(task)
+        parent, self._parent = self._parent, None
+        if parent is not None:
+            parent._child_ended(self)
+
+    def _child_ended(self, child: "Task") -> None:
+        self._children = [other for other in self._children or () if other is not child]
+        if self._finished and not self._children:
+            self._end()

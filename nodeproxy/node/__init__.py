@@ -1,1 +1,0 @@
-"""The trio lane: what happens rarely and wants libraries."""

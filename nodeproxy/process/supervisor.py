@@ -1,0 +1,193 @@
+"""The parent of a node's processes: starts discovery and the workers, starts again what dies, ends all together.
+
+Synchronous and small on purpose. Workers are forked from it with everything imported: they share that memory, and a
+dead one is back within milliseconds. It holds the listening sockets: clients that come while a worker is dead wait in
+the kernel's queue for the next one.
+"""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from nodeproxy.io import handover as kept
+from nodeproxy.io.capacity import raise_open_files
+from nodeproxy.process.child import Child
+from nodeproxy.process.sockets import CannotListen, opened
+from nodeproxy.process.worker import Worker
+from nodeproxy.settings import Settings, ready_file
+
+GRACE_S = 3.0  # beyond the workers' own drain limit, before they are killed
+SIGNALS = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, kept.SIGNAL}
+log = logging.getLogger(__name__)
+
+
+class Supervisor:
+    """Runs one discovery and the workers until it is told to end.
+
+    Raises:
+        CannotListen: the address is taken, not of this host, or its port needs a privilege.
+    """
+
+    def __init__(self, settings: Settings, run_dir: Path) -> None:
+        self._settings = settings
+        self._lifeline = -1
+        self._socket_path = str(run_dir / "discovery.sock")
+        ready_file(run_dir).unlink(missing_ok=True)  # of an earlier life
+        self._sockets = {index: opened(settings, index) for index in range(settings.workers)}
+        self._children = [Child("discovery", self._start_discovery)]
+        self._children += [
+            Child(f"worker-{index}", partial(self._start_worker, index), partial(self._close_sockets, index))
+            for index in self._sockets
+        ]
+
+    def run(self) -> int:
+        """The exit status: 0 after an orderly end, 1 when a worker had to be killed."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        for child in self._children:
+            child.run()
+        log.info("started", extra={"listen": self._settings.listen, "admin": self._settings.admin})
+        while self._wait(self._patience_s()) not in (signal.SIGTERM, signal.SIGINT):
+            self._reap()
+            for child in self._children:
+                if not child.pid and time.monotonic() >= child.restart_at:
+                    child.run()
+        return self._end()
+
+    def _end(self) -> int:
+        """Let the workers drain while discovery still feeds them; then end discovery."""
+        for index in tuple(self._sockets):  # while one copy is open, the kernel sends clients to it
+            self._close_sockets(index)
+        workers = self._children[1:]
+        self._signal(workers, signal.SIGTERM)
+        clean = self._await_end(workers, self._settings.drain_timeout_s + GRACE_S)
+        self._signal(self._children, signal.SIGTERM)
+        clean = self._await_end(self._children, GRACE_S) and clean
+        self._signal(self._children, signal.SIGKILL)
+        return 0 if clean else 1
+
+    def _await_end(self, children: list[Child], limit_s: float) -> bool:
+        until = time.monotonic() + limit_s
+        while any(child.pid for child in children) and time.monotonic() < until:
+            self._wait(min(0.5, max(0.0, until - time.monotonic())))
+            self._reap(restart=False)
+        return not any(child.pid for child in children)
+
+    def _wait(self, limit_s: float) -> int:
+        received = signal.sigtimedwait(SIGNALS, limit_s)
+        for sockets in self._sockets.values():
+            sockets.kept.receive()
+        return received.si_signo if received is not None else 0
+
+    def _patience_s(self) -> float:
+        waiting = [child.restart_at - time.monotonic() for child in self._children if not child.pid]
+        return max(0.0, min(waiting, default=60.0))
+
+    def _reap(self, restart: bool = True) -> None:
+        for child in self._children:
+            pid, status = os.waitpid(child.pid, os.WNOHANG) if child.pid else (0, 0)
+            if pid and restart:
+                child.ended(status)
+            elif pid:
+                child.pid = 0
+
+    def _signal(self, children: list[Child], number: int) -> None:
+        for child in children:
+            if child.pid:
+                os.kill(child.pid, number)
+
+    def _start_discovery(self) -> int:
+        try:
+            return self._forked_discovery()
+        except OSError as error:  # no descriptor, no memory, too many processes: later there may be
+            log.error("discovery cannot run", extra={"error": str(error)})
+            return 0
+
+    def _forked_discovery(self) -> int:
+        settings = self._settings
+        command = [
+            sys.executable, "-m", "discovery", "serve", "--source", settings.discovery, "--socket", self._socket_path,
+            "--mesh-range", settings.mesh_range, "--headless-range", settings.headless_range,
+            "--log-format", settings.log_format, "--until-eof",
+            *(["--state", settings.state_file] if settings.state_file else []),
+            *(["--node", settings.node_name] if settings.node_name else []),
+            *(["--on-demand"] if settings.on_demand else []),
+            *(["--resolver", settings.resolver] if settings.resolver else []),
+            *(["--zone", settings.zone] if settings.zone else []),
+        ]  # fmt: skip
+        # Its stdin ends with us, and so does it, however we die.
+        if self._lifeline >= 0:
+            os.close(self._lifeline)
+            self._lifeline = -1
+        reading, self._lifeline = os.pipe()
+        try:
+            process = subprocess.Popen(command, stdin=reading, preexec_fn=_unblock_signals)  # no threads here
+        finally:
+            os.close(reading)
+        process.returncode = 0  # reaped by us, with the others
+        return process.pid
+
+    def _start_worker(self, index: int) -> int:
+        try:
+            sockets = self._sockets[index] = self._sockets.get(index) or opened(self._settings, index)
+            parent = os.getpid()
+            pid = os.fork()
+        except (CannotListen, OSError) as error:  # it could before
+            log.error("worker cannot run", extra={"worker": index, "error": str(error)})
+            return 0
+        if pid:
+            return pid
+        status = 1
+        try:
+            _unblock_signals()
+            _die_with(parent)
+            for other in self._sockets.keys() - {index}:
+                self._close_sockets(other)
+            sockets.kept.begin()
+            trio.run(Worker(self._settings, self._socket_path, sockets).run)
+            status = 0
+        except OSError as error:
+            log.error("worker cannot run", extra={"worker": index, "error": str(error)})
+        except BaseException:
+            log.exception("worker failed", extra={"worker": index})
+        finally:
+            os._exit(status)
+
+    def _close_sockets(self, index: int) -> None:
+        if index in self._sockets:
+            self._sockets.pop(index).close()
+
+
+def run(settings: Settings) -> int:
+    """Run a node's processes until SIGTERM; the exit status.
+
+    Raises:
+        CannotListen: see Supervisor.
+    """
+    raise_open_files()
+    if settings.run_dir:
+        Path(settings.run_dir).mkdir(parents=True, exist_ok=True)
+        return Supervisor(settings, Path(settings.run_dir)).run()
+    with tempfile.TemporaryDirectory(prefix="nodeproxy-") as folder:
+        return Supervisor(settings, Path(folder)).run()
+
+
+def _unblock_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+def _die_with(parent: int) -> None:
+    """Let the kernel send SIGTERM when the supervisor dies (prctl(2), PR_SET_PDEATHSIG)."""
+    import ctypes
+
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+    if os.getppid() != parent:
+        os._exit(1)

@@ -1,0 +1,329 @@
+"""The one place where a worker's objects are made and joined."""
+
+import gc
+import logging
+import random
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from ipaddress import ip_network
+from math import inf
+from pathlib import Path
+from typing import TypeVar
+
+import trio
+from prometheus_client import CollectorRegistry
+
+from nodeproxy.balance.choice import chooser
+from nodeproxy.control.admin import Admin
+from nodeproxy.control.debug import overview
+from nodeproxy.control.probes import Probing, Target, probe_all
+from nodeproxy.control.subscriber import subscribe
+from nodeproxy.dns.on_demand import Awakening
+from nodeproxy.dns.server import Knowledge, serve_dns
+from nodeproxy.downstream.http1 import Entrance
+from nodeproxy.downstream.listener import Door, Listener, bound, bound_datagrams
+from nodeproxy.downstream.virtual_listeners import VirtualDoors
+from nodeproxy.exchange.exchange import Exchange, Handler, Tools
+from nodeproxy.io.capacity import ADMIN_MOST, Capacity, open_files
+from nodeproxy.io.reactor import LAG_BOUNDS_S, Reactor
+from nodeproxy.mesh.callers import Callers
+from nodeproxy.mesh.model import Port, Service
+from nodeproxy.mesh.subscriptions import Usage
+from nodeproxy.mesh.trust import Trust
+from nodeproxy.mesh.wire import Update, keys_of
+from nodeproxy.policies.block import Block
+from nodeproxy.policies.health_check import HealthCheckSettings
+from nodeproxy.policies.load_balancer import LoadBalancerSettings
+from nodeproxy.policies.timeouts import TimeoutsSettings
+from nodeproxy.process.sockets import Sockets
+from nodeproxy.protocol.forwarded import NO_VIA, VIA, Adder
+from nodeproxy.protocol.http1.head import HeadLimits, RequestHead
+from nodeproxy.setting_text import split_address, split_sources
+from nodeproxy.settings import Settings, own_addresses, own_ranges, ready_file
+from nodeproxy.table.builder import Live, Makers
+from nodeproxy.table.table import Route
+from nodeproxy.telemetry.accesslog import AccessLines
+from nodeproxy.telemetry.metrics import Room, RouteNumbers, Sources, WorkerCollector
+from nodeproxy.telemetry.stats import RouteStats, WorkerStats
+from nodeproxy.upstream.clusters import Roster
+from nodeproxy.upstream.http1 import Upstream, none_ready
+from nodeproxy.upstream.idle import IdleConnections
+from nodeproxy.upstream.on_demand import Changes, Dormant, Waking
+
+FLUSH_EVERY_S = 0.1
+RETRY_S = 1.0  # until what could not be opened is tried again
+ADMIN_IDLE_S = 120.0  # twice the longest interval of usual scrapes
+IDLE_GRACE_S = 1.0  # of draining, for idle clients
+REVIEW_EVERY_S = 30.0  # how precisely long unused services are noticed
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+class Worker:
+    """One process that moves bytes: built from settings, run until SIGTERM."""
+
+    def __init__(self, settings: Settings, socket_path: str, sockets: Sockets) -> None:
+        self._settings = settings
+        self._socket_path = socket_path
+        self._sockets = sockets
+        self._ready_file = ready_file(Path(socket_path).parent)
+        self._main: Listener | None = None
+        self._has_table = trio.Event()
+        self._dns_scope = trio.CancelScope()
+        self._random = random.Random()
+        self._stats = WorkerStats()
+        self._reactor = Reactor(on_error=self._bug)
+        self._limits = HeadLimits(settings.head_limit_bytes, settings.head_limit_fields, settings.line_limit_bytes)
+        self._draining = False
+        self._capacity = Capacity(open_files(), settings.connections_most)
+        idle = IdleConnections(self._capacity.shared, self._stats.shortages)
+        self._roster = Roster(self._reactor, idle, own_addresses(settings))
+        self._changes = Changes(self._reactor)
+        self._live = Live(
+            Makers(self._upstream, self._dormant, self._tools),
+            self._reactor.clock,
+            settings.default_namespace,
+            Callers(tuple(map(ip_network, own_ranges(settings))), Trust(*split_sources(settings.trust_forwarded))),
+            settings.cluster_domain,
+        )
+        self._waking = Waking(self._reactor, self._changes, self._live.demand.want, self._awake)
+        self._awakening = Awakening(self._live)
+        self._door = Door(self._reactor, self._capacity.clients_most(0), self._bug)
+        self._admin_door = Door(self._reactor, ADMIN_MOST, self._bug)
+        self._lines = AccessLines(settings.access_log, self._stats, time.time)
+        self._entrance = self._clients_entrance()
+        self._virtual = VirtualDoors(self._door, self._entrance, sockets.kept, lambda: self._live.table, self._capacity)
+        self._admin = self._admin_entrance()
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT, then drain."""
+        if self._door.most < self._settings.connections_most:
+            few = {"open_files": self._capacity.files, "connections_most": self._door.most}
+            log.warning("fewer client connections than set, for want of open files", extra=few)
+        admin = Listener(self._admin_door, self._reactor, self._sockets.admin, self._admin)
+        gc.collect()
+        gc.freeze()  # what start-up made stays; the collector need not look at it again
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._reactor.run)
+            nursery.start_soon(subscribe, self._socket_path, self._install, self._refused, self._live.demand)
+            nursery.start_soon(probe_all, self._probe_targets, Probing(self._random.random, self._stats.shortages))
+            nursery.start_soon(self._flush_for_ever)
+            nursery.start_soon(self._review_demand)
+            nursery.start_soon(self._open)
+            with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+                async for _number in signals:
+                    break
+            await self._drain()
+            admin.close()
+            nursery.cancel_scope.cancel()
+        self._lines.flush()
+
+    async def _open(self) -> None:
+        """Serve as soon as there is a table: until then the proxy before this one does, or clients are refused."""
+        await self._has_table.wait()
+        if self._draining:
+            return
+        self._main = Listener(self._door, self._reactor, self._sockets.main, self._entrance)
+        dns = await self._retried(self._dns_sockets) if self._settings.dns else None
+        await self._retried(self._ready_file.touch)
+        if dns:
+            knowledge = Knowledge(lambda: self._live.table, self._awakening.want, self._awakening.until_awake)
+            with self._dns_scope:
+                await serve_dns(*dns, knowledge)
+
+    def _dns_sockets(self) -> tuple[socket.socket, socket.socket]:
+        address, kept = split_address(self._settings.dns), self._sockets.kept
+        datagrams = kept.opened(("dns-udp", *address), lambda: bound_datagrams(address))
+        stream = kept.opened(("dns-tcp", *address), lambda: bound(address))
+        kept.flush()
+        return datagrams, stream
+
+    async def _retried(self, opening: Callable[[], T]) -> T:
+        """What `opening` returns, once it can: for want of a descriptor no worker ends."""
+        told = False
+        while True:
+            try:
+                return opening()
+            except OSError as error:
+                if not told:
+                    log.warning("cannot be opened; trying again", extra={"error": str(error)})
+                told = True
+            await trio.sleep(RETRY_S)
+
+    async def _drain(self) -> None:
+        """Accept nobody, let requests under way end, tell idle clients to go.
+
+        A client that sends its next request soon is told in the answer; only who stays idle is hung up on.
+        """
+        self._draining = True
+        self._ready_file.unlink(missing_ok=True)
+        hang_up_at = self._reactor.clock() + IDLE_GRACE_S
+        self._dns_scope.cancel()
+        if self._main is not None:
+            self._main.close()
+        self._sockets.main.close()
+        self._virtual.close()
+        log.info("draining", extra={"connections": len(self._door.connections)})
+        with trio.move_on_after(self._settings.drain_timeout_s):
+            while self._door.connections:
+                if self._reactor.clock() >= hang_up_at:
+                    for connection in list(self._door.connections):
+                        connection.hang_up()
+                await trio.sleep(0.02)
+            return
+        log.warning("drain limit reached", extra={"connections": len(self._door.connections)})
+
+    def _clients_entrance(self) -> Entrance:
+        """The entrance of clients that name the service they mean."""
+        settings = self._settings
+        return Entrance(
+            reactor=self._reactor,
+            match=lambda head, namespace: self._live.table.match(head, namespace),
+            callers=self._live.callers,
+            adder=Adder(self._random, settings.trace_sample_ratio, VIA if settings.via == "both" else NO_VIA),
+            stats=self._stats,
+            limits=self._limits,
+            head_timeout_s=settings.head_timeout_s,
+            idle_timeout_s=settings.client_idle_timeout_s,
+            half_close_is_gone=settings.half_close_is_gone,
+            trusts_forwarded=bool(settings.trust_forwarded),
+            access_log=None if settings.access_log == "off" else self._log_exchange,
+            draining=lambda: self._draining,
+            understands_connect=True,
+        )
+
+    def _admin_entrance(self) -> Entrance:
+        """The entrance whose only service are the admin pages."""
+        registry = CollectorRegistry(auto_describe=False)
+        lag, policy_maps = self._reactor.lag, lambda: self._live.policy_maps
+        sources = Sources(
+            self._stats, self._route_numbers, self._table_age_s, LAG_BOUNDS_S, lag, policy_maps, self._room
+        )
+        registry.register(WorkerCollector(sources))
+        handler = Admin(registry, lambda: self._main is not None and not self._draining, self._debug)
+        service = Service(namespace="", name="admin", ports=(Port(number=0),))
+        route = Route(service, service.ports[0], {}, handler, RouteStats())
+
+        def match(_head: RequestHead, _namespace: str) -> Route:
+            return route
+
+        idle_s = min(self._settings.client_idle_timeout_s, ADMIN_IDLE_S)
+        return replace(self._entrance, match=match, access_log=None, understands_connect=False, idle_timeout_s=idle_s)
+
+    def _room(self) -> Room:
+        return Room(self._capacity.files, self._door.most, self._virtual.unserved)
+
+    def _debug(self) -> bytes:
+        return overview(self._live, self._reactor.clock())
+
+    def _install(self, update: Update) -> None:
+        before = self._live.table
+        self._live.install(update)
+        if self._live.ready:
+            self._has_table.set()
+        self._stats.updates += 1
+        if self._live.table is not before:
+            self._changes.told()
+            self._awakening.told()
+            self._roster.keep(self._live.table.has)
+            if self._settings.virtual_addresses:
+                self._virtual.follow(*keys_of(update))
+
+    def _refused(self) -> None:
+        self._stats.updates_refused += 1
+
+    def _upstream(self, service: Service, port: Port, settings: Mapping[str, Block], pod: str) -> Upstream:
+        timeouts, balancer = settings["timeouts"], settings["loadBalancer"]
+        assert isinstance(timeouts, TimeoutsSettings)
+        assert isinstance(balancer, LoadBalancerSettings)
+        name = f"{service.key}:{port.key}"
+        rotation = self._roster.rotation_for(service, port, pod, chooser(balancer.simple), self._random.random)
+        via = NO_VIA if self._settings.via == "none" else VIA
+        return Upstream(name, rotation, self._reactor, timeouts.connect_s, self._limits, none_ready(service), via)
+
+    def _dormant(self, service: Service, port: Port, settings: Mapping[str, Block], pod: str) -> Dormant:
+        timeouts = settings["timeouts"]
+        assert isinstance(timeouts, TimeoutsSettings)
+        return Dormant(service.key, port.key, pod, timeouts.response_head_s or inf, self._waking)
+
+    def _awake(self, key: str, port: str, pod: str) -> Handler | None:
+        route = self._live.table.at(key, port)
+        if route.service.dormant:
+            return None
+        return route.of_pod(pod).handler if pod else route.handler
+
+    def _usage_of(self, key: str) -> Usage | None:
+        routes = self._live.table.routes.get(key)
+        if routes is None:
+            return None
+        active = (endpoint.active for route in routes.values() for endpoint in self._roster.endpoints(route.name))
+        return Usage(sum(sum(route.stats.requests.values()) for route in routes.values()), sum(active))
+
+    async def _review_demand(self) -> None:
+        while True:
+            await trio.sleep(REVIEW_EVERY_S)
+            self._live.demand.review(self._usage_of)
+
+    def _tools(self, stats: RouteStats) -> Tools:
+        return Tools(self._reactor.clock, self._random.random, self._reactor.sleep, stats)
+
+    def _probe_targets(self) -> Iterator[Target]:
+        for route in self._live.table:
+            settings = route.settings.get("healthCheck")
+            if isinstance(settings, HealthCheckSettings) and route.port.served:
+                host = f"{route.service.name}.{route.service.namespace}.mesh".encode()
+                for endpoint in self._roster.endpoints(route.name):
+                    yield Target(
+                        endpoint.name, host, endpoint.health, settings, partial(self._roster.review, route.name)
+                    )
+
+    def _route_numbers(self) -> Iterator[RouteNumbers]:
+        now = self._reactor.clock()
+        for route in self._live.table:
+            if route.service.dormant and not route.stats.requests:
+                continue  # a mesh may have thousands that this node never calls
+            endpoints = self._roster.endpoints(route.name)
+            yield RouteNumbers(
+                (route.service.namespace, route.service.name, route.port.key),
+                route.stats,
+                self._roster.ejections(route.name),
+                sum(endpoint.active for endpoint in endpoints),
+                len(endpoints),
+                self._roster.usable_count(route.name, now),
+            )
+
+    def _table_age_s(self) -> float | None:
+        confirmed_at = self._live.confirmed_at
+        return None if confirmed_at is None else self._reactor.clock() - confirmed_at
+
+    def _log_exchange(
+        self, exchange: Exchange, route: Route | None, status: int, reason: str, elapsed_s: float
+    ) -> None:
+        head = exchange.head
+        self._lines.add(
+            {
+                "client": exchange.client,
+                "source": "/".join(exchange.caller.labels),
+                "method": head.method.decode("ascii"),
+                "host": head.host.decode("ascii"),
+                "target": head.target.decode("ascii"),
+                "service": route.name if route is not None else "",
+                "endpoint": exchange.endpoint_name,
+                "status": status,
+                "reason": reason,
+                "tries": exchange.tries,
+                "seconds": round(elapsed_s, 6),
+            }
+        )
+
+    async def _flush_for_ever(self) -> None:
+        while self._settings.access_log != "off":
+            await trio.sleep(FLUSH_EVERY_S)
+            await trio.to_thread.run_sync(self._lines.flush)
+
+    def _bug(self, error: BaseException) -> None:
+        log.error("unexpected error; its connection is closed", exc_info=error)

@@ -1,0 +1,226 @@
+"""Where a body ends: decoders that take received bytes and give the body's own.
+
+A decoder is fed until it is `done`; what it was fed beyond the end is its `surplus`. What it refuses, it refuses for
+good. Source: RFC 9112, 6 and 7.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Protocol
+
+from nodeproxy.protocol.http1 import grammar
+from nodeproxy.protocol.http1.head import CHUNKED, UNTIL_CLOSE
+from nodeproxy.protocol.http1.scan import plain_chunks
+
+CHUNK_LINE_BYTES = 256  # of size and extensions; extensions are dropped, nobody in this field reads them
+EXTENSION_BYTES = (
+    16 * 1024
+)  # of all extensions of a body: one-byte chunks must not carry a second body (CVE-2023-39326)
+TRAILER_BYTES = 16 * 1024
+STEPS_MOST = 512  # of one `feed`: 64 KiB of one-byte chunks are 10,900, and a step takes up to 2 us
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15}+)((?:[ \t]*+;[\t\x20-\x7e\x80-\xff]*+)?)")
+_CHUNK_LINE_OF_ENDPOINT = re.compile(rb"([0-9A-Fa-f]{1,15}+)([ \t]*+(?:;[\t\x20-\x7e\x80-\xff]*+)?)")
+_CHUNK_LINE_BEGUN = re.compile(rb"[0-9A-Fa-f]{1,15}+[ \t]*+(?:;[\t\x20-\x7e\x80-\xff]*+)?")
+# RFC 9110, 6.5.1: framing, routing and authentication have no business behind a body.
+_NO_TRAILER = re.compile(
+    rb"(?:\A|\n)(?:transfer-encoding|content-length|host|connection|te|trailer|upgrade|keep-alive|proxy-[a-z-]+"
+    rb"|authorization|cookie|set-cookie|content-encoding|content-type|content-range|x-mesh-[a-z-]+"
+    rb"|x[-_]forwarded[-_][a-z]+|forwarded|x[-_]real[-_]ip):",
+    re.IGNORECASE,
+)
+
+
+class BrokenBody(ValueError):
+    """The bytes are not the body that was announced."""
+
+
+class Decoder(Protocol):
+    """Takes what was received, gives the body's bytes in it."""
+
+    done: bool
+    waiting: bool
+    """Whether it holds bytes that it has not looked at: feed it b"" before anything else."""
+    surplus: bytes
+    trailers: bytes
+
+    def feed(self, data: bytes) -> bytes:
+        """The next of the body's bytes; may be empty before the end.
+
+        Raises:
+            BrokenBody: the framing is not what the grammar says.
+        """
+        ...
+
+    def end(self) -> None:
+        """The sender has closed.
+
+        Raises:
+            BrokenBody: the body is not complete.
+        """
+        ...
+
+
+class Sized:
+    """A body of a known number of bytes."""
+
+    __slots__ = ("_left", "done", "surplus", "trailers", "waiting")
+
+    def __init__(self, length: int) -> None:
+        self._left = length
+        self.done = length == 0
+        self.waiting = False
+        self.surplus = self.trailers = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """See Decoder."""
+        size = len(data)
+        if size < self._left:
+            self._left -= size
+            return data
+        self.done = True
+        if size > self._left:
+            data, self.surplus = data[: self._left], data[self._left :]
+        return data
+
+    def end(self) -> None:
+        """See Decoder."""
+        if not self.done:
+            raise BrokenBody(f"{self._left} bytes short of its Content-Length")
+
+
+class UntilClose:
+    """A response's body that ends with its connection."""
+
+    __slots__ = ("done", "surplus", "trailers", "waiting")
+
+    def __init__(self) -> None:
+        self.done = self.waiting = False
+        self.surplus = self.trailers = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """See Decoder."""
+        return data
+
+    def end(self) -> None:
+        """See Decoder."""
+        self.done = True
+
+
+class Chunked:
+    """The chunked transfer coding, without its extensions. Source: RFC 9112, 7.1.
+
+    `lenient` takes blanks behind a chunk's size: for responses only, whose next reader is sent
+    sizes of our own making.
+    """
+
+    __slots__ = ("_at", "_extensions", "_held", "_left", "_line", "_state", "done", "surplus", "trailers", "waiting")
+
+    def __init__(self, lenient: bool = False) -> None:
+        self._line = _CHUNK_LINE_OF_ENDPOINT if lenient else _CHUNK_LINE
+        self._state: State = Chunked._size_line  # of the class: a bound method would refer to its own decoder
+        self._held, self._at = b"", 0  # received, and how far it is understood: cut once per feed, not per chunk
+        self._left = 0
+        self._extensions = 0
+        self.done = self.waiting = False
+        self.surplus = self.trailers = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """See Decoder."""
+        self._held = self._held[self._at :] + data
+        self._at = steps = 0
+        pieces: list[bytes] = []
+        while steps < STEPS_MOST and not self.done:
+            taken = self._state(self, pieces)
+            if not taken:
+                break
+            steps += taken
+        self.waiting = steps >= STEPS_MOST and not self.done
+        if not self.waiting:
+            self._held, self._at = self._held[self._at :], 0
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def end(self) -> None:
+        """See Decoder."""
+        if not self.done:
+            raise BrokenBody("ended before its last chunk")
+
+    # A state takes what it can from `_held` and returns its number of steps; 0 when it needs more.
+
+    def _size_line(self, pieces: list[bytes]) -> int:
+        plain, at, count = plain_chunks(self._held, self._at, STEPS_MOST)
+        if count:
+            self._at = at
+            pieces.append(plain)
+            return count
+        end = self._held.find(b"\r\n", self._at, self._at + CHUNK_LINE_BYTES + 2)
+        if end < 0:
+            begun = self._held[self._at : self._at + CHUNK_LINE_BYTES + 2].removesuffix(b"\r")
+            if len(begun) > CHUNK_LINE_BYTES or (begun and _CHUNK_LINE_BEGUN.fullmatch(begun) is None):
+                raise BrokenBody(f"a chunk's first line is malformed or longer than {CHUNK_LINE_BYTES} bytes")
+            return 0
+        match = self._line.fullmatch(self._held, self._at, end)
+        if match is None:
+            raise BrokenBody("a chunk's size is not a hexadecimal number")
+        self._extensions += len(match[2])
+        if self._extensions > EXTENSION_BYTES:
+            raise BrokenBody(f"more than {EXTENSION_BYTES} bytes of chunk extensions")
+        self._left, self._at = int(match[1], 16), end + 2
+        self._state = Chunked._data if self._left else Chunked._trailer
+        return 1
+
+    def _data(self, pieces: list[bytes]) -> int:
+        piece = self._held[self._at : self._at + self._left]
+        if not piece:
+            return 0
+        pieces.append(piece)
+        self._left -= len(piece)
+        self._at += len(piece)
+        if self._left == 0:
+            self._state = Chunked._data_end
+        return 1
+
+    def _data_end(self, _pieces: list[bytes]) -> int:
+        line_end = self._held[self._at : self._at + 2]
+        if not b"\r\n".startswith(line_end):
+            raise BrokenBody("a chunk is longer than its size")
+        if len(line_end) < 2:
+            return 0
+        self._at += 2
+        self._state = Chunked._size_line
+        return 1
+
+    def _trailer(self, _pieces: list[bytes]) -> int:
+        section = self._held[self._at :]
+        end = 0 if section.startswith(b"\r\n") else section.find(b"\r\n\r\n") + 2
+        if end == 1:  # not found
+            # The CR of the empty line may be the last byte of a section that is as long as it may be.
+            if len(section) > TRAILER_BYTES + 1 or grammar.BEGINNING.fullmatch(section) is None:
+                raise BrokenBody("trailer fields that are too long or malformed")
+            return 0
+        trailers = section[:end]
+        if end > TRAILER_BYTES or grammar.FIELDS.fullmatch(trailers) is None or _NO_TRAILER.search(trailers):
+            raise BrokenBody("trailer fields that are too long, malformed or not allowed behind a body")
+        self.trailers, self.surplus = trailers, section[end + 2 :]
+        self._at = len(self._held)
+        self.done = True
+        return 0
+
+
+State = Callable[[Chunked, list[bytes]], int]
+
+
+def decoder(length: int, lenient: bool = False) -> Decoder:
+    """The decoder for a body of this length: bytes, CHUNKED or UNTIL_CLOSE; see `Chunked` for `lenient`."""
+    if length == CHUNKED:
+        return Chunked(lenient)
+    return UntilClose() if length == UNTIL_CLOSE else Sized(length)
+
+
+def chunk(data: bytes) -> bytes:
+    """`data` as one chunk; `data` is not empty, an empty chunk would end the body."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def last_chunk(trailers: bytes) -> bytes:
+    """What ends a chunked body."""
+    return b"0\r\n%b\r\n" % trailers

@@ -1,0 +1,468 @@
+/* The compiled twin of head.py and chunks.py: the same functions for the heads and chunks nearly all messages have.
+
+   It only ever says yes. A head it does not recognise as plain and well-formed -- incomplete, malformed, too large, or
+   with a field that asks for thought -- is handed to the Python function, whose word is the law. So there is one place
+   where requests are refused, and tests hold both against each other on the same corpus and on random bytes. */
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <string.h>
+
+enum { CHUNKED = -1, UNTIL_CLOSE = -2, MOST_CUTS = 16, MOST_DIGITS = 18, MOST_SIZE_DIGITS = 15 };
+
+/* What a byte may be part of. */
+enum { TOKEN = 1, VALUE = 2, TARGET = 4, NAME = 8, DIGIT = 16 };
+static unsigned char kind[256];
+static signed char hex[256]; /* what a byte is worth as a digit of a chunk's size, -1 if it is none */
+
+static PyTypeObject *request_type, *response_type; /* named tuples of head.py */
+static PyObject *pure_request, *pure_response;
+
+typedef struct {
+    const char *at;
+    Py_ssize_t size;
+} Text;
+
+typedef struct {
+    long head_bytes, fields, line_bytes;
+} Limits;
+
+/* The bytes that go on: everything from `from`, without the cuts. */
+typedef struct {
+    const char *from;
+    Text cut[MOST_CUTS];
+    int cuts;
+} Onward;
+
+typedef struct {
+    Text host;
+    long long length; /* UNTIL_CLOSE while no field has said */
+    int persistent, has_connection, traced, dated;
+    Onward onward;
+} Found;
+
+static int is_called(const Text *name, const char *lower)
+{
+    for (Py_ssize_t i = 0; i < name->size; i++) {
+        unsigned char byte = (unsigned char)name->at[i];
+        if (byte >= 'A' && byte <= 'Z')
+            byte |= 0x20;
+        if (byte != (unsigned char)lower[i])
+            return 0;
+    }
+    return lower[name->size] == '\0';
+}
+
+static Text trimmed(const char *from, const char *to)
+{
+    while (from < to && (*from == ' ' || *from == '\t'))
+        from++;
+    while (to > from && (to[-1] == ' ' || to[-1] == '\t'))
+        to--;
+    return (Text){from, to - from};
+}
+
+static int take_length(Found *found, const Text *value)
+{
+    long long number = 0;
+    if (found->length != UNTIL_CLOSE || value->size < 1 || value->size > MOST_DIGITS)
+        return 0;
+    for (Py_ssize_t i = 0; i < value->size; i++) {
+        if (!(kind[(unsigned char)value->at[i]] & DIGIT))
+            return 0;
+        number = number * 10 + (value->at[i] - '0');
+    }
+    found->length = number;
+    return 1;
+}
+
+static int take_host(Found *found, const Text *value)
+{
+    Py_ssize_t i = 0, digits;
+    if (found->host.size)
+        return 0;
+    while (i < value->size && kind[(unsigned char)value->at[i]] & NAME)
+        i++;
+    if (i == 0)
+        return 0;
+    if (i < value->size) {
+        if (value->at[i++] != ':')
+            return 0;
+        for (digits = 0; i < value->size && kind[(unsigned char)value->at[i]] & DIGIT; i++)
+            digits++;
+        if (i < value->size || digits < 1 || digits > 5)
+            return 0;
+    }
+    found->host = *value;
+    return 1;
+}
+
+static int take_connection(Found *found, const Text *value)
+{
+    if (found->has_connection++)
+        return 0;
+    if (is_called(value, "close"))
+        found->persistent = 0;
+    else if (!is_called(value, "keep-alive"))
+        return 0;
+    return 1;
+}
+
+/* What becomes of a field. */
+enum { LEAVE_TO_PYTHON, GOES_ON, ENDS_HERE };
+
+static int sort_request_field(Found *found, const Text *name, const Text *value)
+{
+    switch (name->size) {
+    case 2:
+        return is_called(name, "te") ? LEAVE_TO_PYTHON : GOES_ON;
+    case 4:
+        return !is_called(name, "host") || take_host(found, value);
+    case 6:
+        return is_called(name, "expect") ? LEAVE_TO_PYTHON : GOES_ON;
+    case 7:
+        return is_called(name, "upgrade") ? LEAVE_TO_PYTHON : GOES_ON;
+    case 9:
+        if (is_called(name, "x-real-ip"))
+            return ENDS_HERE;
+        return is_called(name, "forwarded") || memchr(name->at, '_', 9) ? LEAVE_TO_PYTHON : GOES_ON;
+    case 10:
+        if (is_called(name, "connection"))
+            return take_connection(found, value) ? ENDS_HERE : LEAVE_TO_PYTHON;
+        return is_called(name, "keep-alive") ? ENDS_HERE : GOES_ON;
+    case 11:
+        found->traced |= is_called(name, "traceparent");
+        return GOES_ON;
+    case 12:
+        return is_called(name, "max-forwards") ? LEAVE_TO_PYTHON : GOES_ON;
+    case 14:
+        if (is_called(name, "content-length"))
+            return take_length(found, value);
+        return is_called(name, "x-mesh-service") ? LEAVE_TO_PYTHON : GOES_ON;
+    case 15:
+    case 16:
+    case 17:
+        if (is_called(name, "x-forwarded-for") || is_called(name, "x-forwarded-host") ||
+            is_called(name, "x-forwarded-proto") || is_called(name, "proxy-connection"))
+            return ENDS_HERE;
+        return is_called(name, "transfer-encoding") || memchr(name->at, '_', (size_t)name->size) ? LEAVE_TO_PYTHON
+                                                                                                 : GOES_ON;
+    default:
+        return GOES_ON;
+    }
+}
+
+static int sort_response_field(Found *found, const Text *name, const Text *value)
+{
+    switch (name->size) {
+    case 2:
+        return is_called(name, "te") ? LEAVE_TO_PYTHON : GOES_ON;
+    case 4:
+        found->dated |= is_called(name, "date");
+        return GOES_ON;
+    case 7:
+        return is_called(name, "upgrade") ? LEAVE_TO_PYTHON : GOES_ON;
+    case 10:
+        if (is_called(name, "connection"))
+            return take_connection(found, value) ? ENDS_HERE : LEAVE_TO_PYTHON;
+        return is_called(name, "keep-alive") ? ENDS_HERE : GOES_ON;
+    case 12:
+        return is_called(name, "x-mesh-error") ? LEAVE_TO_PYTHON : GOES_ON;
+    case 14:
+        return !is_called(name, "content-length") || take_length(found, value);
+    case 16:
+        return is_called(name, "proxy-connection") ? LEAVE_TO_PYTHON : GOES_ON;
+    case 17:
+        if (!is_called(name, "transfer-encoding"))
+            return GOES_ON;
+        if (found->length != UNTIL_CLOSE || !is_called(value, "chunked"))
+            return LEAVE_TO_PYTHON;
+        found->length = CHUNKED;
+        return ENDS_HERE;
+    default:
+        return GOES_ON;
+    }
+}
+
+/* Reads all fields from `at`; gives the first byte behind the head, NULL where Python has to look. */
+static const char *read_fields(const char *at, const char *end, long most, Found *found,
+                               int (*sort)(Found *, const Text *, const Text *))
+{
+    for (long count = 0;; count++) {
+        const char *line = at, *colon;
+        if (end - at < 2)
+            return NULL;
+        if (at[0] == '\r')
+            return at[1] == '\n' ? at + 2 : NULL;
+        if (count == most)
+            return NULL;
+        while (at < end && kind[(unsigned char)*at] & TOKEN)
+            at++;
+        if (at == line || at == end || *at != ':')
+            return NULL;
+        colon = at++;
+        while (at < end && kind[(unsigned char)*at] & VALUE)
+            at++;
+        if (end - at < 2 || at[0] != '\r' || at[1] != '\n')
+            return NULL;
+        Text name = {line, colon - line}, value = trimmed(colon + 1, at);
+        at += 2;
+        switch (sort(found, &name, &value)) {
+        case LEAVE_TO_PYTHON:
+            return NULL;
+        case ENDS_HERE:
+            if (found->onward.cuts == MOST_CUTS)
+                return NULL;
+            found->onward.cut[found->onward.cuts++] = (Text){line, at - line};
+        }
+    }
+}
+
+static PyObject *bytes_of(const Onward *onward, const char *to)
+{
+    Py_ssize_t size = to - onward->from;
+    for (int i = 0; i < onward->cuts; i++)
+        size -= onward->cut[i].size;
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, size);
+    if (bytes == NULL)
+        return NULL;
+    char *into = PyBytes_AS_STRING(bytes);
+    const char *from = onward->from;
+    for (int i = 0; i < onward->cuts; i++) {
+        memcpy(into, from, (size_t)(onward->cut[i].at - from));
+        into += onward->cut[i].at - from;
+        from = onward->cut[i].at + onward->cut[i].size;
+    }
+    memcpy(into, from, (size_t)(to - from));
+    return bytes;
+}
+
+static PyObject *text(const Text *text)
+{
+    return PyBytes_FromStringAndSize(text->at, text->size);
+}
+
+/* A named tuple of these items, which it takes over; NULL if one of them could not be made. */
+static PyObject *tuple_of(PyTypeObject *type, PyObject *const *items, Py_ssize_t count)
+{
+    PyObject *tuple = type->tp_alloc(type, count);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (tuple != NULL)
+            PyTuple_SET_ITEM(tuple, i, items[i]);
+        else
+            Py_XDECREF(items[i]);
+    }
+    for (Py_ssize_t i = 0; tuple != NULL && i < count; i++)
+        if (items[i] == NULL)
+            Py_CLEAR(tuple);
+    return tuple;
+}
+
+static int read_limits(PyObject *const *args, Py_ssize_t count, Limits *limits)
+{
+    if (count != 2 || !PyBytes_CheckExact(args[0]) || !PyTuple_Check(args[1]) || PyTuple_GET_SIZE(args[1]) != 3)
+        return 0;
+    limits->head_bytes = PyLong_AsLong(PyTuple_GET_ITEM(args[1], 0));
+    limits->fields = PyLong_AsLong(PyTuple_GET_ITEM(args[1], 1));
+    limits->line_bytes = PyLong_AsLong(PyTuple_GET_ITEM(args[1], 2));
+    if (PyErr_Occurred())
+        PyErr_Clear();
+    return limits->head_bytes >= 0 && limits->fields >= 0 && limits->line_bytes >= 0;
+}
+
+static PyObject *plain_request(PyObject *data, const Limits *limits)
+{
+    const char *start = PyBytes_AS_STRING(data), *at = start, *end = start + PyBytes_GET_SIZE(data);
+    Found found = {.length = UNTIL_CLOSE, .persistent = 1, .onward = {.from = start}};
+    Text method, target;
+
+    while (at < end && kind[(unsigned char)*at] & TOKEN)
+        at++;
+    method = (Text){start, at - start};
+    if (method.size == 0 || end - at < 2 || at[0] != ' ' || at[1] != '/')
+        return NULL;
+    target.at = ++at;
+    while (at < end && kind[(unsigned char)*at] & TARGET)
+        at++;
+    target.size = at - target.at;
+    if (end - at < 11 || memcmp(at, " HTTP/1.1\r\n", 11) != 0 || at + 11 - start > limits->line_bytes)
+        return NULL;
+    at = read_fields(at + 11, end, limits->fields, &found, sort_request_field);
+    if (at == NULL || at - start > limits->head_bytes || found.host.size == 0)
+        return NULL;
+    if (is_called(&method, "connect"))
+        return NULL;
+
+    PyObject *items[] = {
+        text(&method),
+        text(&target),
+        PyLong_FromLong(1),
+        text(&found.host),
+        PyLong_FromLongLong(found.length == UNTIL_CLOSE ? 0 : found.length),
+        PyBool_FromLong(found.persistent),
+        PyBool_FromLong(0),
+        PyBytes_FromStringAndSize(NULL, 0),
+        PyBool_FromLong(found.traced),
+        PyTuple_New(0),
+        bytes_of(&found.onward, at - 2),
+        PyLong_FromSsize_t(at - start),
+    };
+    return tuple_of(request_type, items, sizeof items / sizeof *items);
+}
+
+static PyObject *plain_response(PyObject *data, const Limits *limits)
+{
+    const char *start = PyBytes_AS_STRING(data), *at = start, *end = start + PyBytes_GET_SIZE(data);
+    Found found = {.length = UNTIL_CLOSE, .persistent = 1, .onward = {.from = start}};
+    int status;
+
+    if (end - at < 14 || memcmp(at, "HTTP/1.1 ", 9) != 0 || at[9] < '1' || at[9] > '9' ||
+        !(kind[(unsigned char)at[10]] & DIGIT) || !(kind[(unsigned char)at[11]] & DIGIT))
+        return NULL;
+    status = (at[9] - '0') * 100 + (at[10] - '0') * 10 + (at[11] - '0');
+    at += 12;
+    if (*at != ' ')
+        return NULL; /* the space is missing, and will be sent */
+    while (at < end && kind[(unsigned char)*at] & VALUE)
+        at++;
+    if (end - at < 2 || at[0] != '\r' || at[1] != '\n')
+        return NULL;
+    at = read_fields(at + 2, end, limits->fields, &found, sort_response_field);
+    if (at == NULL || at - start > limits->head_bytes)
+        return NULL;
+    if (found.length != UNTIL_CLOSE && (status < 200 || status == 204)) /* the field does not go on */
+        return NULL;
+
+    PyObject *items[] = {
+        PyLong_FromLong(status),
+        PyLong_FromLongLong(found.length),
+        PyBool_FromLong(found.persistent),
+        PyLong_FromLong(1),
+        PyBool_FromLong(found.dated),
+        PyTuple_New(0),
+        bytes_of(&found.onward, at - 2),
+        PyLong_FromSsize_t(at - start),
+    };
+    return tuple_of(response_type, items, sizeof items / sizeof *items);
+}
+
+static PyObject *scan(PyObject *(*plain)(PyObject *, const Limits *), PyObject *pure, PyObject *const *args,
+                      Py_ssize_t count)
+{
+    Limits limits;
+    PyObject *head = read_limits(args, count, &limits) ? plain(args[0], &limits) : NULL;
+    if (head != NULL || PyErr_Occurred())
+        return head;
+    return PyObject_Vectorcall(pure, args, (size_t)count, NULL);
+}
+
+static PyObject *scan_request(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count)
+{
+    return scan(plain_request, pure_request, args, count);
+}
+
+static PyObject *scan_response(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count)
+{
+    return scan(plain_response, pure_response, args, count);
+}
+
+static PyObject *imported(PyObject *module, const char *name)
+{
+    return module == NULL ? NULL : PyObject_GetAttrString(module, name);
+}
+
+static int meet_twin(PyObject *Py_UNUSED(module))
+{
+    PyObject *head = PyImport_ImportModule("nodeproxy.protocol.http1.head");
+    request_type = (PyTypeObject *)imported(head, "RequestHead");
+    response_type = (PyTypeObject *)imported(head, "ResponseHead");
+    pure_request = imported(head, "scan_request");
+    pure_response = imported(head, "scan_response");
+    Py_XDECREF(head);
+    return request_type && response_type && pure_request && pure_response ? 0 : -1;
+}
+
+/* One chunk without extensions that is here as a whole, with its last line end: where that is; NULL for anything else. */
+static const char *plain_chunk(const char *at, const char *end, Text *data)
+{
+    const char *from = at;
+    long long size = 0;
+    while (at < end && at - from < MOST_SIZE_DIGITS && hex[(unsigned char)*at] >= 0)
+        size = size * 16 + hex[(unsigned char)*at++];
+    if (size == 0 || end - at < 4 || at[0] != '\r' || at[1] != '\n')
+        return NULL;
+    at += 2;
+    if (size > end - at - 2 || at[size] != '\r' || at[size + 1] != '\n')
+        return NULL;
+    *data = (Text){at, (Py_ssize_t)size};
+    return at + size + 2;
+}
+
+static PyObject *plain_chunks(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t count)
+{
+    if (count != 3 || !PyBytes_CheckExact(arguments[0])) {
+        PyErr_SetString(PyExc_TypeError, "plain_chunks(data: bytes, at: int, most: int)");
+        return NULL;
+    }
+    Py_ssize_t at = PyLong_AsSsize_t(arguments[1]), most = PyLong_AsSsize_t(arguments[2]), chunks = 0, size = 0;
+    if (PyErr_Occurred())
+        return NULL;
+    const char *begin = PyBytes_AS_STRING(arguments[0]), *end = begin + PyBytes_GET_SIZE(arguments[0]);
+    if (at < 0 || at > end - begin)
+        return Py_BuildValue("y#nn", "", (Py_ssize_t)0, at, (Py_ssize_t)0);
+    Text data;
+    const char *next = begin + at, *last = next;
+    while (chunks < most && (next = plain_chunk(last, end, &data))) {
+        last = next;
+        size += data.size;
+        chunks++;
+    }
+    PyObject *body = PyBytes_FromStringAndSize(NULL, size);
+    if (!body)
+        return NULL;
+    char *to = PyBytes_AS_STRING(body);
+    for (next = begin + at; next < last; to += data.size) {
+        next = plain_chunk(next, end, &data);
+        memcpy(to, data.at, (size_t)data.size);
+    }
+    return Py_BuildValue("Nnn", body, (Py_ssize_t)(last - begin), chunks);
+}
+
+static void learn_alphabets(void)
+{
+    for (int byte = 0; byte < 256; byte++) {
+        int lower = byte | 0x20;
+        hex[byte] = (signed char)(byte >= '0' && byte <= '9' ? byte - '0' : lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1);
+        int digit = byte >= '0' && byte <= '9', letter = (byte | 0x20) >= 'a' && (byte | 0x20) <= 'z';
+        if (digit)
+            kind[byte] |= DIGIT;
+        if (digit || letter || (byte && strchr("!#$%&'*+-.^_`|~", byte)))
+            kind[byte] |= TOKEN;
+        if (digit || letter || (byte && strchr("._-", byte)))
+            kind[byte] |= NAME;
+        if (byte == '\t' || (byte >= 0x20 && byte != 0x7f))
+            kind[byte] |= VALUE;
+        if (byte > 0x20 && byte < 0x7f && byte != '#' && byte != '\\')
+            kind[byte] |= TARGET;
+    }
+}
+
+static PyMethodDef functions[] = {
+    {"scan_request", (PyCFunction)(void (*)(void))scan_request, METH_FASTCALL, "See head.scan_request."},
+    {"scan_response", (PyCFunction)(void (*)(void))scan_response, METH_FASTCALL, "See head.scan_response."},
+    {"plain_chunks", (PyCFunction)(void (*)(void))plain_chunks, METH_FASTCALL, "See chunks.plain_chunks."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, meet_twin}, {0, NULL}};
+
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT, .m_name = "twin", .m_doc = "The compiled twin of head.py and chunks.py.", .m_methods = functions,
+    .m_slots = slots,
+};
+
+PyMODINIT_FUNC PyInit_twin(void)
+{
+    learn_alphabets();
+    return PyModuleDef_Init(&module);
+}

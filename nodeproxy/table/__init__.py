@@ -1,0 +1,1 @@
+"""The table of services in force, and how the next one is built."""

@@ -1,0 +1,144 @@
+"""The table in force: every service of the mesh, ready to be called. `install` swaps one reference.
+
+What stays the same stays the same object: a route whose service has not changed keeps its handler, its endpoints and
+their connections; a changed service keeps the memory and the numbers of what remains of it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from nodeproxy.exchange.exchange import Handler, Tools
+from nodeproxy.mesh import names
+from nodeproxy.mesh.callers import Callers
+from nodeproxy.mesh.model import Port, Service
+from nodeproxy.mesh.subscriptions import Demand
+from nodeproxy.mesh.wire import Callers as CallersFact
+from nodeproxy.mesh.wire import Drop, Fresh, PolicyMap, PolicyMaps, Put, Replace, Update, Watched, Watches
+from nodeproxy.policies import CHAIN
+from nodeproxy.policies.block import Block
+from nodeproxy.policies.table import SharedSettings
+from nodeproxy.table.table import NoTable, PodRoutes, Route, Table
+from nodeproxy.telemetry.stats import RouteStats
+
+MakeHandler = Callable[[Service, Port, Mapping[str, Block], str], Handler]
+"""For the whole of a service port, or for the pod of this host name alone."""
+MakeTools = Callable[[RouteStats], Tools]
+
+
+@dataclass(frozen=True, slots=True)
+class Makers:
+    """How the parts of a route are made: the handler of one with endpoints, of a dormant one, its policies' world."""
+
+    upstream: MakeHandler
+    dormant: MakeHandler
+    tools: MakeTools
+
+
+class Live:
+    """Holds the table, and makes the next one of each update; and what is known beside it."""
+
+    def __init__(
+        self,
+        makers: Makers,
+        now: Callable[[], float],
+        namespace: str,
+        callers: Callers,
+        cluster_domain: str = names.CLUSTER_DOMAIN,
+    ) -> None:
+        self.table: Table = NoTable()
+        self.callers = callers
+        self.demand = Demand(now)
+        self.watches: tuple[Watched, ...] = ()
+        """What discovery watches, for who wants to know."""
+        self.policy_maps: tuple[PolicyMap, ...] = ()
+        """Which ConfigMaps hold policies, and whether they are in force; for metrics."""
+        self.confirmed_at: float | None = None
+        """When discovery last said that the table is current, monotonic seconds; None before the first."""
+        self._makers = makers
+        self._now = now
+        self._namespace = namespace
+        self._cluster_domain = cluster_domain
+        self._on_demand = False
+        self._settings = SharedSettings()
+        self._pods = PodRoutes(self._route_of_pod)
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a table."""
+        return self.confirmed_at is not None
+
+    def install(self, update: Update) -> None:
+        """Put `update` in force, whole.
+
+        Raises:
+            PolicyRefused: a service's policies are not valid; nothing has changed.
+        """
+        if isinstance(update, CallersFact):
+            self.callers.install(update.callers)
+        elif isinstance(update, Watches):
+            self.watches = update.watches
+        elif isinstance(update, PolicyMaps):
+            self.policy_maps = update.maps
+        else:
+            self._install(update)
+
+    def _install(self, update: Replace | Put | Drop | Fresh) -> None:
+        if isinstance(update, Replace):
+            self._on_demand = update.on_demand
+            routes = {service.key: self._routes_of(service) for service in update.services}
+        elif isinstance(update, Put):
+            routes = {**self.table.routes, update.service.key: self._routes_of(update.service)}
+        elif isinstance(update, Drop):
+            routes = {key: ports for key, ports in self.table.routes.items() if key != update.key}
+        self.confirmed_at = self._now() - (update.age_s if isinstance(update, Replace) else 0.0)
+        if not isinstance(update, Fresh):
+            self.table = Table(routes, self._namespace, self._cluster_domain)
+            self._pods.keep(routes)
+
+    def _routes_of(self, service: Service) -> Mapping[str, Route]:
+        before = self.table.routes.get(service.key, {})
+        service = replace(service, policies=self._settings.of(service.policies)[0])
+        if service.dormant and service.key in self.demand:
+            service = _kept_awake(service, before)
+        elif self._on_demand and not service.dormant:
+            self.demand.want(service.key)  # whoever made it known may go; we say when we do not need it
+        return {port.key: self._route(service, port, before.get(port.key)) for port in service.ports}
+
+    def _route(self, service: Service, port: Port, before: Route | None) -> Route:
+        if before is not None and before.port == port and _alike(before.service, service):
+            return before
+        stats = before.stats if before is not None else RouteStats()
+        settings = self._settings.of(service.policies)[1]
+        handler = self._handler(service, port, settings, stats, "")
+        return Route(service, port, settings, handler, stats, self._pods)
+
+    def _handler(
+        self, service: Service, port: Port, settings: Mapping[str, Block], stats: RouteStats, pod: str
+    ) -> Handler:
+        if service.dormant:
+            return self._makers.dormant(service, port, settings, pod)
+        handler, tools = self._makers.upstream(service, port, settings, pod), self._makers.tools(stats)
+        for policy in reversed(CHAIN):
+            if policy.wrap is not None and policy.name in settings:
+                handler = policy.wrap(settings[policy.name], handler, tools)
+        return handler
+
+    def _route_of_pod(self, whole: Route, pod: str) -> Route:
+        handler = self._handler(whole.service, whole.port, whole.settings, whole.stats, pod)
+        return Route(whole.service, whole.port, whole.settings, handler, whole.stats)
+
+
+def _kept_awake(service: Service, before: Mapping[str, Route]) -> Service:
+    """`service`, which discovery does not know to be needed (yet), with the endpoints that it had."""
+    if not any(not route.service.dormant for route in before.values()):
+        return service
+    known = {key: route.port.endpoints for key, route in before.items()}
+    ports = tuple(replace(port, endpoints=known.get(port.key, ())) for port in service.ports)
+    return replace(service, ports=ports, dormant=False)
+
+
+def _alike(one: Service, other: Service) -> bool:
+    """Whether a route of one is a route of the other, its port aside."""
+    return replace(one, ports=other.ports) == other

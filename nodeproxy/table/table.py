@@ -1,0 +1,171 @@
+"""The table: every service port by name. A name comes in, a route goes out; nothing in it changes.
+
+What makes the next table of an update is `live`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from nodeproxy.errors import NotReady, UnknownCaller, UnknownService
+from nodeproxy.exchange.exchange import Handler
+from nodeproxy.mesh import names
+from nodeproxy.mesh.model import Port, Service
+from nodeproxy.mesh.unserved import unserved
+from nodeproxy.policies.block import Block
+from nodeproxy.protocol.http1.head import RequestHead
+from nodeproxy.telemetry.stats import RouteStats
+
+SPELLINGS_MOST = 4096  # ways to write a name that are remembered; a client cannot make the table grow beyond this
+PODS_TOLD = 5  # names of pods in a message: enough to see the pattern
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One service port in force."""
+
+    service: Service
+    port: Port
+    settings: Mapping[str, Block]
+    handler: Handler
+    stats: RouteStats
+    pods: "PodRoutes | None" = None
+    """Who makes the routes to its single pods; None where there are none."""
+
+    @property
+    def name(self) -> str:
+        """`<namespace>/<service>:<port>`, the port by its key."""
+        return f"{self.service.key}:{self.port.key}"
+
+    def of_pod(self, pod: str) -> "Route":
+        """The route to the one pod of this host name.
+
+        Raises:
+            UnknownService: it has no such pod that is ready.
+        """
+        if self.pods is None:
+            raise UnknownService(f"service {self.service.key} has no pods with names")
+        return self.pods.route(self, pod)
+
+
+class PodRoutes:
+    """Routes to single pods, made by `make` when they are first asked for, because most never are.
+
+    They live as long as the route of their whole service does.
+    """
+
+    def __init__(self, make: Callable[[Route, str], Route]) -> None:
+        self._make = make
+        self._made: dict[str, tuple[Route, dict[str, Route]]] = {}
+
+    def route(self, whole: Route, pod: str) -> Route:
+        """See `Route.of_pod`. Of a dormant service nobody knows the pods: it is woken, and then they are."""
+        if whole.service.dormant:
+            return self._make(whole, pod)
+        of, made = self._made.get(whole.name, (None, {}))
+        if of is not whole:
+            made = {}
+        if pod not in made:
+            pods = {endpoint.hostname for endpoint in whole.port.endpoints} - {""}
+            if pod not in pods:
+                have = ", ".join(sorted(pods)[:PODS_TOLD]) or "none that has a name"
+                raise UnknownService(f"service {whole.service.key} has no ready pod {pod}; it has {have}")
+            made[pod] = self._make(whole, pod)
+            self._made[whole.name] = whole, made
+        return made[pod]
+
+    def keep(self, routes: Mapping[str, Mapping[str, Route]]) -> None:
+        """Forget those of routes that are not in force any more."""
+        for name, (whole, _) in list(self._made.items()):
+            if routes.get(whole.service.key, {}).get(whole.port.key) is not whole:
+                del self._made[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """All routes. Nothing in it changes but the memory of spellings, which only saves work."""
+
+    routes: Mapping[str, Mapping[str, Route]] = field(default_factory=dict)
+    """By service key, then port key."""
+    own_namespace: str = ""
+    """What <service>.mesh means for a caller that is no pod; "" when it means nothing."""
+    cluster_domain: str = names.CLUSTER_DOMAIN
+    _spellings: dict[bytes, Route] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Route]:
+        for ports in self.routes.values():
+            yield from ports.values()
+
+    def has(self, name: str) -> bool:
+        """Whether there is a route of this name."""
+        key, _, port = name.rpartition(":")
+        return port in self.routes.get(key, ())
+
+    def at(self, key: str, port: str) -> Route:
+        """The route of the port with this key, of the service with this key.
+
+        Raises:
+            UnknownService: it is not in the mesh any more.
+        """
+        try:
+            return self.routes[key][port]
+        except KeyError:
+            raise UnknownService(f"there is no port {port} of a service {key} in the mesh any more") from None
+
+    def match(self, head: RequestHead, namespace: str) -> Route:
+        """The route a request means: by x-mesh-service, else by its authority. `namespace` is the caller's, or "".
+
+        Raises:
+            UnknownService: no service, or no HTTP port of it, goes by that name.
+            UnknownCaller: the name depends on who calls, and that is not known.
+        """
+        asked = head.service or head.host
+        return self._spellings.get(asked) or self._look_up(asked, namespace or self.own_namespace)
+
+    def _look_up(self, asked: bytes, namespace: str) -> Route:
+        shown = ascii(asked.decode("ascii", "replace"))
+        name = names.parse(asked, "", self.cluster_domain)
+        if name is None:
+            raise UnknownService(f"{shown} is no mesh name; call http://<service>.<namespace>.mesh/")
+        if name.namespace:
+            route = self._route_of(name, shown)
+            if len(self._spellings) < SPELLINGS_MOST:
+                self._spellings[asked] = route
+            return route
+        if not namespace:
+            raise UnknownCaller(f"{shown} is in the caller's namespace, and who calls is not known; say which it is")
+        return self._route_of(name._replace(namespace=namespace), shown)
+
+    def _route_of(self, name: names.MeshName, shown: str) -> Route:
+        ports = self.routes.get(name.key)
+        if ports is None:
+            raise UnknownService(f"{shown}: there is no service {name.key} in the mesh; check its name and namespace")
+        route = self._port(shown, name, ports)
+        return route.of_pod(name.pod) if name.pod else route
+
+    def _port(self, shown: str, name: names.MeshName, ports: Mapping[str, Route]) -> Route:
+        served = {route.port.number: route for route in ports.values() if route.port.served}
+        wanted = name.port or 80
+        if wanted in served:
+            return served[wanted]
+        if name.port is None and len(served) == 1:
+            return next(iter(served.values()))
+        none = f"{shown}: service {name.key} has no HTTP port" + (f" {name.port}" if name.port is not None else "")
+        meant = [route.port for route in ports.values() if name.port in (None, route.port.number)]
+        if meant and not any(port.served for port in meant):
+            raise UnknownService(f"{none}: {unserved(name.namespace, name.service, meant)}")
+        have = ", ".join(map(str, served)) or "none"
+        if name.port is not None or not served:
+            raise UnknownService(f"{none}; it has {have}")
+        raise UnknownService(f"{shown}: say which HTTP port of {name.key}; it has {have}")
+
+
+class NoTable(Table):
+    """Before discovery has said anything, no name can be known or unknown."""
+
+    def match(self, head: RequestHead, namespace: str) -> Route:
+        """See Table.
+
+        Raises:
+            NotReady: always.
+        """
+        raise NotReady("no table from discovery yet; check that discovery runs and reaches its source")

@@ -1,0 +1,66 @@
+"""A request body on its way to an endpoint, beside the response that may come at any time."""
+
+from nodeproxy.errors import EndpointError, ProxyError
+from nodeproxy.exchange.body import SHARE_PIECES, ending, framed
+from nodeproxy.exchange.exchange import Exchange
+from nodeproxy.io.channel import SocketChannel
+from nodeproxy.io.task import Task
+from nodeproxy.protocol.http1.head import CHUNKED
+
+
+class Upload:
+    """Sends an exchange's body; a child task of the exchange's own.
+
+    The endpoint's refusal to read is not an error here: its response, or the lack of one, decides. The client's
+    failure to send the body ends the exchange.
+    """
+
+    __slots__ = ("_channel", "_exchange", "_parent", "_task", "awaits_client", "complete")
+
+    def __init__(self, exchange: Exchange, channel: SocketChannel) -> None:
+        self.complete = False
+        """Whether the whole body has been sent."""
+        self.awaits_client = False
+        """Whether the next piece has yet to come."""
+        self._exchange = exchange
+        self._channel = channel
+        self._parent: Task = channel.reactor.current
+        self._task = self._parent.start(self._run())
+
+    def stop(self) -> None:
+        """Send no more of it."""
+        self._task.cancel()
+
+    async def _run(self) -> None:
+        try:
+            await self._send()
+        except EndpointError:
+            return
+        except ProxyError as error:
+            self._channel.close()  # the endpoint must not take what it has for the whole
+            self._parent.interrupt(error)
+            return
+        self.complete = True
+        now = self._channel.reactor.now
+        exchange = self._exchange
+        exchange.until = min(exchange.until, now + exchange.allowance_s)  # a second try of it gets no time of its own
+        exchange.moved(now)
+
+    async def _send(self) -> None:
+        exchange, body, reactor = self._exchange, self._exchange.body, self._channel.reactor
+        chunked = body.length == CHUNKED
+        pieces = 0
+        while True:
+            self.awaits_client = True
+            piece = await body.read()
+            self.awaits_client = False
+            if not piece:
+                break
+            exchange.moved(reactor.now)
+            await self._channel.send(framed(piece, chunked))
+            pieces += 1
+            if pieces >= SHARE_PIECES:
+                pieces = 0
+                await reactor.rest()
+        if chunked:
+            await self._channel.send(ending(body.trailers, chunked))

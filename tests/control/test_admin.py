@@ -1,0 +1,63 @@
+"""The admin pages."""
+
+import pytest
+from prometheus_client import CollectorRegistry, Gauge
+
+from nodeproxy.control.admin import Admin
+from nodeproxy.errors import UnknownService
+from nodeproxy.exchange.body import WholeBody
+from nodeproxy.exchange.exchange import Exchange
+from tests.fakes.exchanges import STARTED, Lane, head, run
+
+
+def page(target, method=b"GET", ready=True, registry=None):
+    """What the admin listener answers."""
+    admin = Admin(registry or CollectorRegistry(), lambda: ready, lambda: b"{}")
+    return run(admin(Exchange(head(method, target=target), WholeBody(b""), "127.0.0.1", Lane(), STARTED)))
+
+
+@pytest.mark.parametrize(
+    ("target", "ready", "status", "body"),
+    [
+        (b"/livez", True, 200, b"alive\n"),
+        (b"/livez", False, 200, b"alive\n"),
+        (b"/readyz", True, 200, b"ready\n"),
+        (b"/readyz", False, 503, b"not ready: no table, or draining\n"),
+        (b"/readyz?verbose", True, 200, b"ready\n"),
+    ],
+)
+def test_a_probe_is_told_in_status_and_words(target, ready, status, body):
+    response = page(target, ready=ready)
+
+    assert (response.status, response.first, response.length) == (status, body, len(body))
+    assert response.head.startswith(b"HTTP/1.1 %d " % status)
+    assert b"Content-Type: text/plain; charset=utf-8\r\n" in response.head
+
+
+def test_metrics_are_the_registrys_in_the_text_format():
+    registry = CollectorRegistry()
+    Gauge("nodeproxy_answer", "The answer.", registry=registry).set(42)
+
+    response = page(b"/metrics", registry=registry)
+
+    assert b"nodeproxy_answer 42.0\n" in response.first
+    assert b"Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n" in response.head
+    assert b"Content-Length: %d\r\n" % len(response.first) in response.head
+
+
+def test_a_head_is_answered_like_a_get():
+    assert page(b"/livez", b"HEAD").status == 200
+
+
+@pytest.mark.parametrize("method", [b"POST", b"PUT", b"DELETE", b"OPTIONS"])
+def test_nothing_can_be_changed(method):
+    response = page(b"/metrics", method)
+
+    assert response.status == 405
+    assert b"\r\nAllow: GET, HEAD\r\n" in response.head
+
+
+@pytest.mark.parametrize("target", [b"/", b"/metrics/", b"/Metrics", b"*", b"/livez/x"])
+def test_any_other_page_is_unknown(target):
+    with pytest.raises(UnknownService, match=r"/metrics, /livez, /readyz and /debug"):
+        page(target)

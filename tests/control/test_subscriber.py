@@ -1,0 +1,231 @@
+"""The worker's line to discovery, over a real Unix socket: updates arrive, broken lines cost nothing but the line."""
+
+import os
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from nodeproxy.control import subscriber
+from nodeproxy.control.subscriber import subscribe
+from nodeproxy.mesh.subscriptions import Demand
+from nodeproxy.mesh.wire import Drop, Fresh, Put, Replace, Want, line, parse_wish
+from tests.fakes.tables import Mesh, other, web
+
+pytestmark = pytest.mark.trio
+PATIENCE_S = 10  # real seconds, only ever used up by a test that fails
+WRONG = web(policies={"retries": {"attempts": "many"}})
+
+
+class Discovery:
+    """A peer that listens at `path` and says what the test tells it."""
+
+    def __init__(self, path):
+        self._path = path
+        self._listener = None
+        self._streams = []
+
+    async def listen(self):
+        sock = trio.socket.socket(trio.socket.AF_UNIX)
+        await sock.bind(self._path)
+        sock.listen()
+        self._listener = trio.SocketListener(sock)
+
+    async def meet(self):
+        """Wait for the worker to call."""
+        with trio.fail_after(PATIENCE_S):
+            self._streams.append(await self._listener.accept())
+
+    async def say(self, *parts):
+        for part in parts:
+            await self._streams[-1].send_all(part if isinstance(part, bytes) else line(part))
+
+    async def hear(self):
+        """What the worker wishes."""
+        with trio.fail_after(PATIENCE_S):
+            return [parse_wish(text) for text in (await self._streams[-1].receive_some(4096)).splitlines()]
+
+    async def is_left(self):
+        """Wait until the worker has hung up."""
+        with trio.fail_after(PATIENCE_S):
+            return await self._streams[-1].receive_some(1) == b""
+
+    async def hang_up(self):
+        await self._streams[-1].aclose()
+
+    async def close(self):
+        for end in (*self._streams, *([self._listener] if self._listener else [])):
+            await end.aclose()
+
+
+class Follower:
+    """A worker's table, and what was told to it in order."""
+
+    def __init__(self):
+        self.mesh = Mesh()
+        self._tell, self._told = trio.open_memory_channel(99)
+
+    def install(self, update):
+        self.mesh.live.install(update)
+        self._tell.send_nowait(update)
+
+    def refused(self):
+        self._tell.send_nowait("refused")
+
+    async def next(self):
+        with trio.fail_after(PATIENCE_S):
+            return await self._told.receive()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return os.fspath(tmp_path / "discovery.sock")
+
+
+@pytest.fixture
+async def discovery(path):
+    discovery = Discovery(path)
+    yield discovery
+    await discovery.close()
+
+
+@pytest.fixture
+def follower(path, nursery):
+    follower = Follower()
+    nursery.start_soon(subscribe, path, follower.install, follower.refused, follower.mesh.live.demand)
+    return follower
+
+
+async def test_updates_are_put_in_force_in_order(discovery, follower):
+    updates = [Replace((web(), other("old"))), Put(other("new")), Drop("shop/old"), Fresh()]
+    await discovery.listen()
+    await discovery.meet()
+
+    await discovery.say(*updates)
+
+    assert [await follower.next() for _ in updates] == updates
+    assert follower.mesh.names() == ["shop/new:80", "shop/web:80"]
+
+
+async def test_lines_may_come_in_any_pieces(discovery, follower):
+    written = line(Replace((web(),))) + line(Put(other("new"))) + line(Drop("shop/web"))
+    await discovery.listen()
+    await discovery.meet()
+
+    for start in range(0, len(written), 7):
+        await discovery.say(written[start : start + 7])
+        await wait_all_tasks_blocked()
+
+    assert [type(await follower.next()) for _ in range(3)] == [Replace, Put, Drop]
+
+
+async def test_a_discovery_that_is_late_is_waited_for_and_told_once(discovery, follower, monkeypatch, caplog):
+    caplog.set_level("INFO", "nodeproxy")
+    monkeypatch.setattr(subscriber, "RETRY_S", 0)
+    for _ in range(100):
+        await trio.lowlevel.checkpoint()
+
+    await discovery.listen()
+    await discovery.meet()
+    await discovery.say(Replace((web(),)))
+
+    assert await follower.next() == Replace((web(),))
+    assert [record.message for record in caplog.records] == ["discovery does not listen yet"]
+
+
+async def test_a_restarted_discovery_is_found_again_and_the_table_stays_meanwhile(discovery, follower):
+    await discovery.listen()
+    await discovery.meet()
+    await discovery.say(Replace((web(),)))
+    await follower.next()
+
+    await discovery.hang_up()
+    await discovery.meet()
+    assert follower.mesh.names() == ["shop/web:80"]
+    await discovery.say(Replace((other("new"),)))
+
+    await follower.next()
+    assert follower.mesh.names() == ["shop/new:80"]
+
+
+@pytest.mark.parametrize(
+    "bad", [b"junk\n", b"\n", b'{"type":"rename"}\n', b'{"type":"drop","key":"\xff"}\n', b'{"type":"drop"}\n']
+)
+async def test_a_line_that_is_no_update_ends_the_line_and_the_table_stays(discovery, follower, bad, caplog):
+    await discovery.listen()
+    await discovery.meet()
+    await discovery.say(Replace((web(),)))
+    await follower.next()
+
+    await discovery.say(bad)
+    assert await discovery.is_left()
+    await discovery.meet()
+    assert follower.mesh.names() == ["shop/web:80"]
+    await discovery.say(Fresh())
+
+    assert await follower.next() == Fresh()
+    assert [record.message for record in caplog.records] == ["discovery's line broke; the table stays in force"]
+
+
+async def test_a_line_that_never_ends_is_given_up(discovery, follower, monkeypatch, caplog):
+    monkeypatch.setattr(subscriber, "LINE_LIMIT_BYTES", 100)
+    await discovery.listen()
+    await discovery.meet()
+    await discovery.say(Replace(()), b"x" * 101)
+
+    assert await discovery.is_left()
+    await discovery.meet()
+
+    assert await follower.next() == Replace(())
+    assert "a line of more than 100 bytes" in caplog.records[0].error
+
+
+async def test_an_update_with_a_wrong_policy_is_counted_and_the_line_goes_on(discovery, follower, caplog):
+    await discovery.listen()
+    await discovery.meet()
+
+    await discovery.say(Replace((web(),)), Put(WRONG), Put(other("new")))
+
+    assert [await follower.next() for _ in range(3)] == [Replace((web(),)), "refused", Put(other("new"))]
+    assert follower.mesh.names() == ["shop/new:80", "shop/web:80"]
+    assert caplog.records[0].problems == ["retries.attempts: input should be a valid integer, got 'many'"]
+
+
+async def test_wishes_go_up_and_all_of_them_again_to_a_new_discovery(discovery, follower):
+    demand = follower.mesh.live.demand
+    demand.want("shop/web")
+    await discovery.listen()
+    await discovery.meet()
+
+    first = await discovery.hear()
+    demand.want("shop/new")
+    second = await discovery.hear()
+    await discovery.hang_up()
+    await discovery.meet()
+
+    assert (first, second) == ([Want("shop/web")], [Want("shop/new")])
+    assert await discovery.hear() == [Want("shop/web"), Want("shop/new")]
+
+
+async def test_between_two_of_many_updates_others_have_their_turn(tmp_path):
+    path, turns = str(tmp_path / "socket"), []
+    discovery = Discovery(path)
+    await discovery.listen()
+
+    async def others():
+        while True:
+            turns.append("turn")
+            await trio.lowlevel.checkpoint()
+
+    with trio.fail_after(PATIENCE_S):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(subscribe, path, lambda _update: turns.append("update"), lambda: None, Demand(float))
+            await discovery.meet()
+            await discovery.say(line(Fresh()) * 50)
+            nursery.start_soon(others)
+            while turns.count("update") < 50:
+                await trio.lowlevel.checkpoint()
+            nursery.cancel_scope.cancel()
+    await discovery.close()
+
+    assert "update update update" not in " ".join(turns)  # trio shuffles who is first in a turn

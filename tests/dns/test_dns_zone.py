@@ -1,0 +1,143 @@
+"""What the DNS says of the mesh's names."""
+
+import dns.edns
+import dns.flags
+import dns.message
+import dns.opcode
+import dns.rcode
+import dns.rdatatype
+import pytest
+
+from nodeproxy.dns.zone import PAYLOAD_BYTES, TTL_S, respond, service_of
+from nodeproxy.mesh.model import Endpoint, Port, Service
+from nodeproxy.mesh.wire import Replace
+from nodeproxy.table.table import NoTable
+from tests.fakes.tables import bare_live
+
+HTTP, METRICS, TIME = Port(80, "http"), Port(9090, "metrics"), Port(123, "ntp", "udp", transport="udp")
+GRPC, HTTP3 = Port(9000, "grpc", "http2"), Port(80, "http3", "udp", transport="udp")
+WEB = Service("shop", "web", "127.77.0.1", (HTTP, METRICS, TIME, GRPC))
+QUIC = [Service("shop", f"quic{step}", "127.77.0.7", (HTTP, HTTP3)[::step]) for step in (1, -1)]
+PODS = (Endpoint("10.0.0.1", 8080, hostname="db-0"), Endpoint("fd00::1", 8080, hostname="db-0"))
+DB = Service("shop", "db", "127.78.0.9", (Port(5432, "sql", "tcp", PODS),))
+V6 = Service("shop", "six", "fd77::1", (HTTP,))
+BARE = Service("shop", "bare", "", (HTTP,))
+OWN = Service("default", "own", "127.77.0.2", (HTTP,))
+
+
+@pytest.fixture(scope="module")
+def table():
+    live = bare_live()
+    live.install(Replace((WEB, DB, V6, BARE, OWN, *QUIC)))
+    return live.table
+
+
+def ask(table, name, kind="A", **fields):
+    return respond(dns.message.make_query(name, kind, **fields), table)
+
+
+def answers(response):
+    return sorted(str(record) for rrset in response.answer for record in rrset)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "expected"),
+    [
+        ("web.shop.mesh.", "A", ["127.77.0.1"]),
+        ("WEB.Shop.MESH.", "A", ["127.77.0.1"]),
+        ("web.shop.mesh.", "ANY", ["127.77.0.1"]),
+        ("own.mesh.", "A", ["127.77.0.2"]),
+        ("six.shop.mesh.", "AAAA", ["fd77::1"]),
+        ("quic1.shop.mesh.", "A", ["127.77.0.7"]),
+        ("quic-1.shop.mesh.", "A", ["127.77.0.7"]),
+        ("_http._tcp.quic1.shop.mesh.", "SRV", ["0 100 80 quic1.shop.mesh."]),
+        ("_http._tcp.quic-1.shop.mesh.", "SRV", ["0 100 80 quic-1.shop.mesh."]),
+        ("db-0.db.shop.mesh.", "A", ["10.0.0.1"]),
+        ("db-0.db.shop.mesh.", "AAAA", ["fd00::1"]),
+        ("_http._tcp.web.shop.mesh.", "SRV", ["0 100 80 web.shop.mesh."]),
+        ("_metrics._tcp.web.shop.mesh.", "SRV", ["0 100 9090 web.shop.mesh."]),
+        ("mesh.", "NS", ["ns.mesh."]),
+    ],
+)
+def test_what_there_is(table, name, kind, expected):
+    response = ask(table, name, kind)
+
+    assert (response.rcode(), answers(response)) == (dns.rcode.NOERROR, expected)
+    assert response.flags & dns.flags.AA and {rrset.ttl for rrset in response.answer} == {TTL_S}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "rcode"),
+    [
+        ("web.shop.mesh.", "AAAA", dns.rcode.NOERROR),
+        ("web.shop.mesh.", "TXT", dns.rcode.NOERROR),
+        ("shop.mesh.", "A", dns.rcode.NOERROR),  # stands above names: exists, has nothing
+        ("_tcp.web.shop.mesh.", "SRV", dns.rcode.NOERROR),
+        ("mesh.", "A", dns.rcode.NOERROR),
+        ("bare.shop.mesh.", "A", dns.rcode.NOERROR),  # another service has its address
+        ("bare.shop.mesh.", "ANY", dns.rcode.NOERROR),
+        ("db.shop.mesh.", "A", dns.rcode.NOERROR),  # none of its ports is served: nobody would listen there
+        ("db.shop.mesh.", "AAAA", dns.rcode.NOERROR),
+        ("_sql._tcp.db.shop.mesh.", "SRV", dns.rcode.NOERROR),
+        ("_grpc._tcp.web.shop.mesh.", "SRV", dns.rcode.NOERROR),
+        ("_ntp._udp.web.shop.mesh.", "SRV", dns.rcode.NOERROR),
+        ("_http3._udp.quic1.shop.mesh.", "SRV", dns.rcode.NOERROR),
+        ("_http._udp.quic1.shop.mesh.", "SRV", dns.rcode.NXDOMAIN),
+        ("nobody.shop.mesh.", "A", dns.rcode.NXDOMAIN),
+        ("nowhere.mesh.", "A", dns.rcode.NXDOMAIN),
+        ("db-9.db.shop.mesh.", "A", dns.rcode.NXDOMAIN),
+        ("a.b.c.d.mesh.", "A", dns.rcode.NXDOMAIN),
+        ("_x._tcp.web.shop.mesh.", "SRV", dns.rcode.NXDOMAIN),
+        ("_http._udp.web.shop.mesh.", "SRV", dns.rcode.NXDOMAIN),
+        ("_udp.db.shop.mesh.", "SRV", dns.rcode.NXDOMAIN),
+        ("_http._tcp.nobody.shop.mesh.", "SRV", dns.rcode.NXDOMAIN),
+        ("_http.web.shop.mesh.", "SRV", dns.rcode.NXDOMAIN),
+        (r"w\000b.shop.mesh.", "A", dns.rcode.NXDOMAIN),
+        (r"\195\164.shop.mesh.", "A", dns.rcode.NXDOMAIN),
+    ],
+)
+def test_what_there_is_not_is_said_with_the_soa_so_that_it_is_remembered_shortly(table, name, kind, rcode):
+    response = ask(table, name, kind)
+
+    assert (response.rcode(), response.answer) == (rcode, [])
+    (soa,) = response.authority
+    assert soa.ttl == TTL_S and soa[0].minimum == TTL_S and str(soa.name) == "mesh."
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "rcode"),
+    [
+        ("web.shop.example.", {}, dns.rcode.REFUSED),
+        ("notmesh.", {}, dns.rcode.REFUSED),
+        ("web.shop.mesh.", {"rdclass": "CH"}, dns.rcode.REFUSED),
+        ("web.shop.mesh.", {"use_edns": 1}, dns.rcode.BADVERS),
+    ],
+)
+def test_what_is_not_ours_to_answer(table, name, fields, rcode):
+    assert ask(table, name, **fields).rcode() == rcode
+
+
+@pytest.mark.parametrize(
+    ("name", "key"), [("web.shop.mesh.", "shop/web"), ("web.shop.svc.", ""), ("web.shop.svc.cluster.local.", "")]
+)
+def test_only_a_name_of_the_zone_asks_for_the_endpoints_of_its_service(name, key):
+    assert service_of(dns.message.make_query(name, "A")) == key
+
+
+def test_what_is_no_plain_query(table):
+    query = dns.message.make_query("web.shop.mesh.", "A")
+    query.set_opcode(dns.opcode.NOTIFY)
+    assert respond(query, table).rcode() == dns.rcode.NOTIMP
+
+    query = dns.message.make_query("web.shop.mesh.", "A")
+    query.question.clear()
+    assert respond(query, table).rcode() == dns.rcode.FORMERR
+
+
+def test_before_the_first_table_nothing_is_known_or_unknown():
+    assert ask(NoTable(), "web.shop.mesh.").rcode() == dns.rcode.SERVFAIL
+
+
+def test_edns_is_answered_with_edns(table):
+    assert ask(table, "web.shop.mesh.", use_edns=0, payload=4096).payload == PAYLOAD_BYTES
+    assert ask(table, "web.shop.mesh.", use_edns=False).edns == -1

@@ -1,0 +1,273 @@
+"""Room for clients: at the bound, and without descriptors, who is idle makes way and nothing ends that is in use."""
+
+import errno
+import socket
+from dataclasses import replace
+
+import pytest
+
+from nodeproxy.downstream.http1 import DRIPS_S, USED_S
+from nodeproxy.downstream.listener import ACCEPTS_PER_TURN, LEAVING_MOST, LOOKED_AT, PAUSE_S, Door, Listener, bound
+from nodeproxy.errors import ConnectionLost
+from nodeproxy.io.channel import SocketChannel
+from nodeproxy.io.reactor import Reactor
+from nodeproxy.upstream.endpoint import IDLE_S, Endpoint
+from nodeproxy.upstream.idle import IdleConnections
+from tests.fakes.descriptors import none_left
+from tests.fakes.pool import Pool
+from tests.fakes.world import Clock, Peer
+
+UNKNOWN = b"GET / HTTP/1.1\r\nHost: nobody.shop.mesh\r\n\r\n"
+GET = b"GET / HTTP/1.1\r\nHost: web.shop.mesh\r\n\r\n"
+
+
+async def clients(world, count, apart_s=1.0):
+    """Idle ones, let in one after the other."""
+    found = []
+    for _ in range(count):
+        world.advance(apart_s)
+        found.append(await world.client())
+        await world.settle(3)
+    return found
+
+
+async def ask(world, client):
+    """A request that the mesh answers itself."""
+    await client.send(UNKNOWN)
+    await client.until(b"\r\n\r\n")
+    await client.until(b"\n")
+
+
+def is_open(client):
+    return not client.channel.has_input()
+
+
+async def test_the_client_that_has_been_idle_longest_makes_way(world):
+    world.door.most = 3
+    first, second, third = await clients(world, 3)
+    for client in (second, third, first):
+        world.advance(1.0)
+        await ask(world, client)
+
+    (newcomer,) = await clients(world, 1)
+
+    assert [is_open(client) for client in (first, second, third, newcomer)] == [True, False, True, True]
+    assert world.stats.closed_for_room == 1 and len(world.door.connections) == 3
+
+
+async def test_clients_in_use_stay_and_those_who_come_wait_until_one_is_idle(world):
+    endpoint = world.endpoint()
+    world.serve(endpoint)
+    world.door.most = 2
+    busy = await clients(world, 2)
+    for client in busy:
+        await client.send(GET)
+    servers = [await endpoint.accept() for _ in busy]
+    late = await world.client()
+    await late.send(UNKNOWN)
+    await world.settle()
+    assert len(world.door.connections) == 2 and is_open(late)
+
+    await servers[0].send(b"HTTP/1.1 204 No Content\r\n\r\n")
+    await busy[0].head()
+    await world.settle()
+    assert is_open(late)  # accepting is tried again after a while, not in every turn
+    world.advance(PAUSE_S)
+
+    assert (await late.head()).startswith(b"HTTP/1.1 404 ")
+    assert [is_open(client) for client in busy] == [False, True]
+
+
+async def test_a_client_whose_next_request_is_here_does_not_make_way(world):
+    world.door.most = 1
+    (first,) = await clients(world, 1)
+    (connection,) = world.door.connections
+
+    first.channel._sock.send(UNKNOWN)
+
+    made = world.door.make_room()
+
+    assert not made and world.door.settling
+    assert (await first.head()).startswith(b"HTTP/1.1 ")
+    assert connection in world.door.connections
+
+
+async def test_a_head_that_drips_is_no_use_of_the_room(world):
+    world.door.most = 1
+    (dripping,) = await clients(world, 1)
+    await dripping.send(b"GET / HT")
+    await world.settle()
+    assert not world.door.make_room()
+
+    world.advance(DRIPS_S)
+    (newcomer,) = await clients(world, 1)
+
+    assert not is_open(dripping) and is_open(newcomer)
+
+
+async def test_clients_that_never_ask_make_way_before_those_in_use(world):
+    world.door.most = 2
+    asking, silent = await clients(world, 2, apart_s=0.1)
+    await ask(world, asking)
+
+    await clients(world, 1, apart_s=USED_S - 0.2)
+
+    assert is_open(asking) and not is_open(silent)
+
+
+async def test_clients_in_use_at_the_head_of_the_line_do_not_hide_idle_ones_behind_them(world):
+    asking = await clients(world, LOOKED_AT + 1, apart_s=0.0)
+    idle = await clients(world, 2)
+    for client in asking:
+        await ask(world, client)
+    world.advance(1.0)
+    world.door.most = len(world.door.connections)
+
+    await clients(world, 2, apart_s=0.0)
+
+    assert [is_open(client) for client in idle] == [False, False]
+    assert all(is_open(client) for client in asking)
+
+
+async def test_no_more_make_way_in_one_turn_than_their_descriptors_bear(world):
+    await clients(world, LEAVING_MOST + 1, apart_s=0.0)
+    world.door.most = 1
+
+    made = [world.door.make_room() for _ in range(LEAVING_MOST + 1)]
+    await world.settle(3)
+
+    assert made == [True] * LEAVING_MOST + [False]
+    assert len(world.door.connections) == 1 and not world.door.settling
+
+
+async def test_one_turn_accepts_its_share_and_no_more(world):
+    for _ in range(ACCEPTS_PER_TURN + 1):
+        world.keep(socket.create_connection(world.listener.address))
+
+    world.listener.ready(1)
+
+    assert len(world.door.connections) == ACCEPTS_PER_TURN
+
+
+async def test_without_a_descriptor_idle_clients_make_way_and_the_others_are_let_in_later(world):
+    (idle,) = await clients(world, 1)
+    world.serve()
+    late = world.keep(socket.create_connection(world.listener.address))
+    late.setblocking(False)
+    client = Peer(world, SocketChannel(world.reactor, late, ConnectionLost))
+
+    with none_left():
+        await client.send(UNKNOWN)
+        await world.settle()
+    assert world.stats.shortages["accept"] == 1 and not is_open(idle)
+    world.advance(PAUSE_S)
+
+    assert (await client.head()).startswith(b"HTTP/1.1 404 ")
+
+
+async def test_an_idle_connection_makes_way_for_one_that_finds_no_descriptor(world):
+    pool, other = Pool(world), Pool(world)
+    channel, server = await pool.open()
+    pool.endpoint.give_back(channel)
+
+    with none_left():
+        found = world.own(await other.endpoint.connect(1.0))
+
+    assert pool.endpoint.idle_count == 0 and await server.rest() == b""
+    assert not found.closed and world.stats.shortages["endpoint"] == 1
+
+
+async def test_endpoint_connections_keep_within_their_share(world):
+    pool, other = Pool(world), Pool(world)
+    pairs = await pool.open(3)
+    for channel, _server in pairs:
+        pool.endpoint.give_back(channel)
+    other.endpoint = Endpoint(world.reactor, other.endpoint.address, sharing(world, 0, pool.endpoint))
+
+    await other.open()
+
+    assert pool.endpoint.idle_count == 2
+    assert await pairs[0][1].rest() == b""  # the one that has been idle longest
+
+
+async def test_endpoints_without_idle_connections_leave_the_line(world):
+    pool = Pool(world)
+    channel, _server = await pool.open()
+    pool.endpoint.give_back(channel)
+    assert pool.endpoint.take() is channel
+    assert not world.all_idle.close_one()
+
+    world.advance(IDLE_S + 1)
+    await world.settle()
+
+    assert not world.all_idle.pools
+
+
+def sharing(world, shared, *pools):
+    idle = IdleConnections(shared, world.stats.shortages)
+    for pool in pools:
+        idle.add(pool)
+    return idle
+
+
+async def test_a_request_that_finds_no_descriptor_is_the_meshs_fault(world):
+    world.serve(world.endpoint())
+    client = await world.client()
+    await world.settle()
+
+    with none_left():
+        await client.send(GET)
+        head = await client.head()
+
+    assert head.startswith(b"HTTP/1.1 503 ") and b"x-mesh-error: out-of-descriptors\r\n" in head
+    (endpoint,) = world.roster.endpoints("shop/web:80")
+    assert endpoint.health.ejections == 0
+
+
+class Stingy(Reactor):
+    """A reactor whose user has no watches left (epoll(7), max_user_watches), `times` times."""
+
+    times = 0
+
+    def watch(self, sock, watcher, events=0):
+        if self.times:
+            self.times -= 1
+            raise OSError(errno.ENOSPC, "No space left on device")
+        super().watch(sock, watcher, events)
+
+
+def test_a_listener_that_cannot_be_watched_is_tried_again_after_a_while(world):
+    clock = Clock()
+    reactor = Stingy(clock)
+    reactor.times = 2
+    door = Door(reactor, 10, world.bugs.append)
+    entrance = replace(world.entrance, reactor=reactor)
+    listener = Listener(door, reactor, bound(("127.0.0.1", 0)), entrance)
+    world.keep(socket.create_connection(listener.address))
+
+    seen = []
+    for _ in range(4):
+        reactor.turn()
+        seen.append((reactor.times, len(door.connections)))
+        clock.now += PAUSE_S
+
+    assert seen == [(1, 0), (0, 0), (0, 0), (0, 1)]
+    listener.close()
+    for task in list(door.connections.values()):
+        task.cancel()
+    for _ in range(5):
+        reactor.turn()
+    reactor.close()
+
+
+async def test_a_client_that_cannot_be_watched_is_closed_and_ends_nothing(world):
+    reactor = Stingy(Clock())
+    door = Door(reactor, 10, world.bugs.append)
+    ours, theirs = socket.socketpair()
+    reactor.times = 1
+
+    with world.keep(theirs), pytest.raises(OSError, match="No space left"):
+        door.admit(replace(world.entrance, reactor=reactor), ours, "127.0.0.1")
+
+    assert not door.connections and ours.fileno() == -1
+    reactor.close()

@@ -1,0 +1,262 @@
+"""The rules that keep the reactor honest."""
+
+import socket
+from math import inf
+
+import pytest
+import trio
+
+from nodeproxy.errors import ConnectionLost, DeadlinePassed
+from nodeproxy.io.channel import SocketChannel
+from nodeproxy.io.event import Event
+from nodeproxy.io.reactor import Reactor
+from nodeproxy.io.task import CLEANUP_S, Cancelled, park
+
+
+def pair(world):
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    theirs.setblocking(False)
+    return world.own(SocketChannel(world.reactor, ours, ConnectionLost)), world.keep(theirs)
+
+
+async def test_a_spurious_wake_up_changes_nothing(world):
+    channel, other = pair(world)
+    reading = []
+
+    async def read():
+        reading.append(await channel.recv())
+
+    task = world.reactor.spawn(read())
+    await world.settle()
+    for _ in range(3):
+        world.reactor.wake(task)
+        await world.settle(2)
+    assert reading == []
+
+    other.send(b"x")
+    await task.join()
+
+    assert reading == [b"x"]
+    channel.close()
+
+
+async def test_a_closed_number_is_not_given_back_within_the_turn(world):
+    channel, _other = pair(world)
+    number = channel._sock.fileno()
+
+    channel.close()
+    taken = world.keep(socket.socket())
+    await world.settle(2)
+    free = world.keep(socket.socket())
+
+    assert taken.fileno() != number
+    assert free.fileno() == number
+
+
+async def test_a_deadline_raises_where_the_task_waits(world):
+    seen = []
+
+    async def wait():
+        world.reactor.current.limit(world.clock.now + 5)
+        try:
+            await Event(world.reactor).wait()
+        except DeadlinePassed:
+            seen.append(world.clock.now)
+
+    task = world.reactor.spawn(wait())
+    await world.settle()
+    world.advance(4.9)
+    await world.settle()
+    assert not task.ended
+
+    world.advance(0.2)
+    await task.join()
+
+    assert seen == [pytest.approx(1005.1)]
+
+
+async def test_a_deadline_that_moves_on_costs_one_timer(world):
+    standing = []
+
+    async def wait():
+        for _ in range(1000):
+            world.reactor.current.limit(world.clock.now + 15)
+            world.advance(0.001)
+            await world.reactor.rest()
+            standing.append(len(world.reactor._timers) + len(world.reactor._deadlines))
+
+    await world.reactor.spawn(wait()).join()
+
+    assert set(standing) == {1}
+
+
+async def test_a_task_that_has_ended_leaves_no_deadline_behind(world):
+    async def short():
+        world.reactor.current.limit(world.clock.now + 3600)
+
+    for _ in range(100):
+        await world.reactor.spawn(short()).join()
+
+    assert len(world.reactor._deadlines) == 0 and world.reactor._deadlines.next_s() == inf
+
+
+async def test_a_cancelled_task_cleans_up_and_cannot_stay(world):
+    steps = []
+
+    async def stubborn():
+        try:
+            await Event(world.reactor).wait()
+        except Cancelled:
+            steps.append("cancelled")
+            while True:
+                await park()
+        finally:
+            steps.append("closed")
+
+    task = world.reactor.spawn(stubborn())
+    await world.settle()
+    task.cancel()
+    await world.settle()
+    assert steps == ["cancelled"]
+
+    world.advance(CLEANUP_S)
+    await task.join()
+
+    assert steps == ["cancelled", "closed"]
+    assert task.ended_by is Cancelled
+
+
+async def test_children_never_outlive_their_parent(world):
+    ended = []
+
+    async def child():
+        try:
+            await Event(world.reactor).wait()
+        finally:
+            ended.append("child")
+
+    async def parent():
+        world.reactor.current.start(child())
+        await world.reactor.rest()
+
+    task = world.reactor.spawn(parent())
+    await task.join()
+
+    assert ended == ["child"]
+
+
+async def test_a_task_waits_for_another_ones_event(world):
+    event, order = Event(world.reactor), []
+
+    async def waits():
+        await event.wait()
+        order.append("after")
+
+    task = world.reactor.spawn(waits())
+    await world.settle()
+    order.append("before")
+    event.set()
+    await task.join()
+    await event.wait()
+
+    assert order == ["before", "after"]
+
+
+async def test_an_error_nobody_catches_is_reported_and_the_others_go_on(world):
+    world.expected_bugs = 1
+
+    async def breaks():
+        raise ZeroDivisionError
+
+    task = world.reactor.spawn(breaks())
+    await task.join()
+
+    assert isinstance(world.bugs[0], ZeroDivisionError)
+
+
+async def test_a_sleep_ends_when_the_clock_says(world):
+    task = world.reactor.spawn(world.reactor.sleep(3))
+    await world.settle()
+    assert not task.ended
+
+    world.advance(3)
+    await task.join()
+
+    assert task.ended_by is None
+
+
+async def test_input_is_read_and_output_waits_until_there_is_room(world):
+    channel, other = pair(world)
+    sender = world.reactor.spawn(channel.send(bytes(5_000_000)))
+    await world.settle()
+    assert not sender.ended
+
+    received = 0
+    while not sender.ended:
+        try:
+            received += len(other.recv(1 << 20))
+        except BlockingIOError:
+            await world.reactor.rest()
+    channel.close()
+    await world.settle()
+    while data := other.recv(1 << 20):
+        received += len(data)
+
+    assert received == 5_000_000
+
+
+async def test_a_bulk_transfer_leaves_turns_to_others(world):
+    endpoint = world.endpoint()
+    world.serve(endpoint)
+    bulk, small = await world.client(), await world.client()
+    await bulk.send(b"GET / HTTP/1.1\r\nHost: web.shop.mesh\r\n\r\n")
+    server = await endpoint.accept()
+    await server.head()
+    size = 50_000_000
+    world.reactor.spawn(server.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + bytes(size)))
+    got = []
+
+    async def read():
+        while sum(got) < size:
+            got.append(len(await bulk.channel.recv()))
+
+    reader = world.reactor.spawn(read())
+    await small.send(b"GET / HTTP/1.1\r\nHost: nobody.shop.mesh\r\n\r\n")
+    answer = await small.head()
+    assert not reader.ended
+    await reader.join()
+
+    assert answer.startswith(b"HTTP/1.1 404 ")
+
+
+async def test_the_lag_of_long_turns_is_counted(world):
+    async def slow():
+        world.advance(0.03)
+
+    await world.reactor.spawn(slow()).join()
+
+    assert world.reactor.longest_turn_s == pytest.approx(0.03)
+    assert world.reactor.lag[4] == 1
+
+
+@pytest.mark.trio
+async def test_work_given_from_trio_ends_the_reactors_nap():
+    reactor = Reactor()
+    done = trio.Event()
+
+    async def work():
+        done.set()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(reactor.run)
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        reactor.spawn(work())
+        with trio.fail_after(5):
+            await done.wait()
+        nursery.cancel_scope.cancel()
+    reactor.close()
+
+
+def test_a_task_without_a_deadline_has_none(world):
+    assert world.reactor.spawn(world.reactor.sleep(0)).deadline == inf
