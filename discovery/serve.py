@@ -119,16 +119,16 @@ class _Wanted:
 
     def __init__(self) -> None:
         self._keys: frozenset[str] = frozenset()
-        self._tell: Callable[[frozenset[str]], None] | None = None
+        self._report: Callable[[frozenset[str]], None] | None = None
 
     def __call__(self, keys: frozenset[str]) -> None:
         self._keys = keys
-        if self._tell is not None:
-            self._tell(keys)
+        if self._report is not None:
+            self._report(keys)
 
     def pass_on(self, tell: Callable[[frozenset[str]], None]) -> None:
-        """Tell the source, now and from now on."""
-        self._tell = tell
+        """Report the source, now and from now on."""
+        self._report = tell
         tell(self._keys)
 
 
@@ -148,9 +148,9 @@ class Intake:
     def take(self, batch: Batch) -> None:
         """Take one batch."""
         differences = self._catalogue.apply(batch)
-        self._tell_verdicts()
-        for fact in batch.facts:
-            self._publisher.tell(fact)
+        self._report_verdicts()
+        for snapshot in batch.snapshots:
+            self._publisher.tell(snapshot)
         self._publisher.publish(differences, in_sync=batch.in_sync)
         if self._last_good is not None:
             changed = differences or not self._taken
@@ -163,7 +163,7 @@ class Intake:
             put, endpoints = len(differences) - gone, size_of(in_force)
             tell("mesh", put=put, gone=gone, services=len(in_force), endpoints=endpoints)
 
-    def _tell_verdicts(self) -> None:
+    def _report_verdicts(self) -> None:
         verdicts = self._catalogue.policies.verdicts
         if verdicts is self._verdicts:
             return

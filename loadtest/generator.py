@@ -54,7 +54,7 @@ def closed_loop(toolbox: Toolbox, port: int, scenario: Scenario, duration_s: int
         *("-s", str(HERE / "wrk.lua"), "-H", f"Host: {HOST}", *fields),
         f"http://127.0.0.1:{port}{scenario.path}",
     )
-    return msgspec.json.decode(_told(command, b"", duration_s), type=ClosedLoop)
+    return msgspec.json.decode(_reported(command, b"", duration_s), type=ClosedLoop)
 
 
 def open_loop(toolbox: Toolbox, port: int, scenario: Scenario, rate: float, seconds: tuple[float, float]) -> OpenLoop:
@@ -65,10 +65,10 @@ def open_loop(toolbox: Toolbox, port: int, scenario: Scenario, rate: float, seco
     warmup_s, measure_s = seconds
     numbers = (port, f"{rate:.3f}", scenario.connections, warmup_s, measure_s)
     command = (toolbox.compiled("openloop"), *map(str, numbers), "fresh" if scenario.fresh else "keep")
-    return msgspec.json.decode(_told(command, scenario.head(), warmup_s + measure_s), type=OpenLoop)
+    return msgspec.json.decode(_reported(command, scenario.head(), warmup_s + measure_s), type=OpenLoop)
 
 
-def _told(command: tuple[str, ...], given: bytes, duration_s: float) -> bytes:
+def _reported(command: tuple[str, ...], given: bytes, duration_s: float) -> bytes:
     """The last line that the generator printed."""
     told = subprocess.run(
         pinned(GENERATOR_CORE, command), input=given, capture_output=True, check=False, timeout=duration_s + PATIENCE_S

@@ -6,8 +6,9 @@ Glossary, as the words are used in this package:
 - **mesh name**: `<service>.<namespace>.mesh`, by which pods call a service through their node's proxy.
 - **virtual address**: an address inside the mesh range that belongs to one service on every node.
 - **table**: all services in force; **route**: one service port in it, with its policies and its numbers.
-- **dormant**: of a service, that its endpoints are not known because nobody of this node has called it lately.
-- **wish**: what a worker asks of discovery, the endpoints of a service; **fact**: what discovery tells beside services.
+- **unsubscribed**: of a service, that its endpoints are not known because nobody of this node has called it lately.
+- **subscription**: what a worker asks of discovery, the endpoints of a service.
+- **snapshot**: what discovery publishes beside services, each kind whole.
 - **caller**: the pod of this node, or the node itself, that has a client's address.
 - **policy**: a handler around a handler; **handler**: takes an exchange, gives a response.
 - **exchange**: one request and its way through the mesh, the only mutable object on that way.

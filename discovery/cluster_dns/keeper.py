@@ -114,7 +114,7 @@ class Keeper:
             version = seen.object.metadata.resource_version if seen.object else ""
             try:
                 await write(self._api, change, version)
-                _tell(change, "removed" if self._leaving.is_set() else "written")
+                _report(change, "removed" if self._leaving.is_set() else "written")
             except (Conflict, NotFound):
                 pass  # the watch brings what is there by now
             except ApiError as error:
@@ -167,11 +167,11 @@ async def _remove_once(api: Api, upstream: Upstream, names: Iterable[str]) -> Pl
     for change in plan.changes:
         kept = found[change.name]
         await write(api, change, kept.metadata.resource_version if kept else "")
-        _tell(change, "removed")
+        _report(change, "removed")
     return plan
 
 
-def _tell(change: Change, event: str) -> None:
+def _report(change: Change, event: str) -> None:
     tell(event, map=f"{NAMESPACE}/{change.name}", keys=", ".join(change.data))
 
 

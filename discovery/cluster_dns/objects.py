@@ -17,22 +17,22 @@ from discovery.sources.cluster.watch import Resource
 CURE = "apply manifests/base/dns-rbac.yaml, which has the permissions and their reasons"
 
 
-class KeptMetadata(Metadata, frozen=True, rename="camel"):
+class ManagedMetadata(Metadata, frozen=True, rename="camel"):
     """`metadata` of an object that is written, or whose end is awaited."""
 
     resource_version: str = ""
     deletion_timestamp: str | None = None
 
 
-class Kept(Object, frozen=True, kw_only=True):
+class Managed(Object, frozen=True, kw_only=True):
     """A ConfigMap with its texts, or any other object without."""
 
-    metadata: KeptMetadata
+    metadata: ManagedMetadata
     data: dict[str, str] | None = None
 
 
 class _List(msgspec.Struct):
-    items: list[Kept] | None = None
+    items: list[Managed] | None = None
 
 
 class Api(ReadingApi, Protocol):
@@ -53,7 +53,7 @@ class Place(NamedTuple):
     @property
     def resource(self) -> Resource:
         """What to watch."""
-        return Resource(self.kind, self.collection, Kept, {"fieldSelector": f"metadata.name={self.name}"})
+        return Resource(self.kind, self.collection, Managed, {"fieldSelector": f"metadata.name={self.name}"})
 
     @property
     def subject(self) -> str:
@@ -76,12 +76,12 @@ def owners(namespace: str, deployment: str) -> tuple[Place, Place]:
     )
 
 
-def texts(kept: Kept | None) -> Data | None:
+def texts(kept: Managed | None) -> Data | None:
     """The texts of a ConfigMap, None when there is none."""
     return None if kept is None else kept.data or {}
 
 
-async def read(api: Api, place: Place) -> Kept | None:
+async def read(api: Api, place: Place) -> Managed | None:
     """The object as it is now, None when there is none. By a list, as the permissions are those of a watch.
 
     Raises:
@@ -117,7 +117,7 @@ class Seen:
         self.place = place
         self.known = False
         """Whether it has been in sync: only then None means that there is none."""
-        self.object: Kept | None = None
+        self.object: Managed | None = None
         self.ending = False
         """Whether it is being deleted, or was there and is gone."""
         self._wake = wake
@@ -127,10 +127,10 @@ class Seen:
         """See `watch.Heard`."""
         for change in changes:
             found = change.object if isinstance(change, PutObject) else None
-            self.take(found if isinstance(found, Kept) else None)
+            self.take(found if isinstance(found, Managed) else None)
         self._wake()
 
-    def take(self, found: Kept | None) -> None:
+    def take(self, found: Managed | None) -> None:
         """The object is this one now."""
         if found is None:
             self.ending = self.ending or self.object is not None
@@ -152,7 +152,7 @@ class Seen:
 
     def problem(self) -> Problem | None:
         """What an operator has to know; a missing permission at once, a short outage not at all."""
-        error = self._outage.worth_telling
+        error = self._outage.worth_reporting
         if isinstance(error, Forbidden):
             return forbidden(error, self.place)
         return None if error is None else Problem(f"not followed: {error}", subject=self.place.subject)

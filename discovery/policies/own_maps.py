@@ -11,7 +11,7 @@ from discovery.policies.table import PolicyTables
 from discovery.problem import Origin
 
 MAPS_PER_NAMESPACE = 16
-MAPS_TOLD = 32  # those that do not count included: each is an event, and a metric of every node
+MAPS_NAMED = 32  # those that do not count included: each is an event, and a metric of every node
 
 
 class OwnMaps:
@@ -37,7 +37,7 @@ class OwnMaps:
     @property
     def told(self) -> Sequence[Ref]:
         """Those that anybody is told of."""
-        return self._order[:MAPS_TOLD]
+        return self._order[:MAPS_NAMED]
 
     def put(self, ref: Ref, found: ConfigMap, origin: Origin) -> set[str]:
         """Take a map that is new or changed; gives the scopes whose tables may be others now."""

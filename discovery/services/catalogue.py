@@ -12,7 +12,7 @@ from discovery.policies.layers import PolicyLayers
 from discovery.problem import Problem
 from discovery.services.address_claims import NOTHING, AddressClaims, Claim
 from discovery.services.build import problems_of, service_of, wanted_address
-from discovery.services.own_addresses import without_way_back
+from discovery.services.own_addresses import without_own_addresses
 from discovery.services.places import ANYWHERE, Place, place_of
 from discovery.services.store import Store
 from discovery.sources.source import Batch, Followed, Unfollowed
@@ -108,9 +108,9 @@ class Catalogue:
         stored = self.store.services.get(key)
         if stored is None:
             return before is not None
-        dormant = self._scope.on_demand and key not in self._followed
+        unsubscribed = self._scope.on_demand and key not in self._followed
         ranges = self._scope.mesh_range, self._scope.headless_range
-        slices, way_back = without_way_back([] if dormant else self.store.slices_of(key), ranges)
+        slices, way_back = without_own_addresses([] if unsubscribed else self.store.slices_of(key), ranges)
         policies = self.policies.policies_of(key)
         address, owner = self._claims.owner(key)
         problems = (*problems_of(stored, slices, self._place), *way_back)
@@ -120,6 +120,6 @@ class Catalogue:
             address = ""
         if problems:
             self._service_problems[key] = problems
-        service = replace(service_of(stored, slices, address, policies, self._place), dormant=dormant)
+        service = replace(service_of(stored, slices, address, policies, self._place), unsubscribed=unsubscribed)
         self.services[key] = before if service == before and before is not None else service
         return service != before

@@ -18,7 +18,7 @@ from nodeproxy.mesh.address import Range
 Slices = list[Stored[EndpointSlice]]
 
 
-def without_way_back(slices: Slices, ranges: Sequence[Range]) -> tuple[Slices, tuple[Problem, ...]]:
+def without_own_addresses(slices: Slices, ranges: Sequence[Range]) -> tuple[Slices, tuple[Problem, ...]]:
     """The same slices without the endpoints in these ranges, and what is to be said of those."""
     kept, problems = [], []
     for stored in slices:

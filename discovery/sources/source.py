@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 from discovery.kubernetes.changes import ObjectChange
 from discovery.problem import Problem
-from nodeproxy.mesh.wire import Fact
+from nodeproxy.mesh.wire import Snapshot
 
 
 class Followed(NamedTuple):
@@ -38,7 +38,7 @@ class Batch:
     changes: tuple[Change, ...] = ()
     problems: tuple[Problem, ...] = ()
     in_sync: bool = True
-    facts: tuple[Fact, ...] = ()
+    snapshots: tuple[Snapshot, ...] = ()
     """What workers are told beside services."""
 
 

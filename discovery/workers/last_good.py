@@ -33,7 +33,7 @@ class LastGood:
         self._services: Sequence[Service] | None = None
         self._confirmed = False
         self._quiet = 0
-        self._told = ""
+        self._reported = ""
 
     def load(self) -> Replace | None:
         """What was in force, and how old that is; None when there is no file, or none that can be read."""
@@ -43,7 +43,7 @@ class LastGood:
         except FileNotFoundError:
             return None
         except (OSError, msgspec.DecodeError) as error:
-            self._tell("last good state not read", error)
+            self._report("last good state not read", error)
             return None
         if not isinstance(update, Replace):
             return None
@@ -66,9 +66,9 @@ class LastGood:
                     await to_thread.run_sync(self._write, services)
                 except OSError as error:
                     self._services = self._services or services  # for the next time
-                    self._tell("last good state not written", error)
+                    self._report("last good state not written", error)
                 else:
-                    self._told = ""
+                    self._reported = ""
 
     def _write(self, services: Sequence[Service] | None) -> None:
         if services is None:
@@ -86,10 +86,10 @@ class LastGood:
             os.fsync(file.fileno())
         beside.replace(self._path)
 
-    def _tell(self, event: str, error: Exception) -> None:
+    def _report(self, event: str, error: Exception) -> None:
         """Once for as long as it is the same."""
-        if self._told != str(error):
-            self._told = str(error)
+        if self._reported != str(error):
+            self._reported = str(error)
             tell(event, logging.WARNING, file=self._path, reason=error)
 
 

@@ -1,7 +1,7 @@
 """The socket that workers read: everything once, then one line per changed service, newest value per service.
 
 Keeps one pending value per service and worker, never a queue: a worker that does not read costs no more memory
-than the mesh itself, and holds up nobody else. What workers send up are wishes: see `nodeproxy.mesh.wire`.
+than the mesh itself, and holds up nobody else. What workers send up are subscriptions: see `nodeproxy.mesh.wire`.
 """
 
 import os
@@ -21,11 +21,11 @@ from discovery.services.catalogue import Differences
 from discovery.workers.pending import Backlog
 from discovery.workers.subscriptions import Wants
 from nodeproxy.mesh.model import Service
-from nodeproxy.mesh.wire import FRESH_EVERY_S, Fact, Replace, Wish, line, parse_wish
+from nodeproxy.mesh.wire import FRESH_EVERY_S, Replace, Snapshot, SubscriptionChange, line, parse_subscription
 
 SOCKET_MODE = 0o600  # the table names every service of the cluster; workers run as the same user
 READ_BYTES = 64 * 1024  # at once from a worker
-WISH_LIMIT_BYTES = 1024  # a wish names one service; a longer line is none
+SUBSCRIPTION_LIMIT_BYTES = 1024  # a subscription names one service; a longer line is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Publisher:
         self._clock = clock or Clock()
         self._on_demand = wanted is not None
         self._wants = Wants(wanted or _ignored, self._clock.now)
-        self._facts: dict[type[Fact], Fact] = {}
+        self._snapshots: dict[type[Snapshot], Snapshot] = {}
         self._restored: Replace | None = None
         self._restored_at = 0.0
         self._services: dict[str, Service] = {}
@@ -65,12 +65,12 @@ class Publisher:
         for worker in self._workers:
             worker.replace_all()
 
-    def tell(self, fact: Fact) -> None:
-        """Let workers know a fact, unless it is the one they know."""
-        if self._facts.get(type(fact)) != fact:
-            self._facts[type(fact)] = fact
+    def tell(self, snapshot: Snapshot) -> None:
+        """Let workers know a snapshot, unless it is the one they know."""
+        if self._snapshots.get(type(snapshot)) != snapshot:
+            self._snapshots[type(snapshot)] = snapshot
             for worker in self._workers:
-                worker.fact(fact)
+                worker.snapshot(snapshot)
 
     def publish(self, differences: Differences, *, in_sync: bool) -> None:
         """Let workers know of `differences`.
@@ -104,7 +104,7 @@ class Publisher:
             anyio.create_task_group() as group,
         ):
             own = os.stat(path).st_ino
-            group.start_soon(self._tell_freshness)
+            group.start_soon(self._report_freshness)
             task_status.started()
             try:
                 await listener.serve(self._attend)
@@ -113,7 +113,7 @@ class Publisher:
                     if os.stat(path).st_ino == own:
                         os.unlink(path)
 
-    async def _tell_freshness(self) -> None:
+    async def _report_freshness(self) -> None:
         while True:
             await self._clock.sleep(FRESH_EVERY_S)
             self._wants.expire()
@@ -124,15 +124,15 @@ class Publisher:
     async def _attend(self, stream: SocketStream) -> None:
         """Serve one worker until it goes."""
         worker = Backlog()
-        for fact in self._facts.values():
-            worker.fact(fact)
+        for snapshot in self._snapshots.values():
+            worker.snapshot(snapshot)
         if self._known or self._restored is not None:
             worker.replace_all()
         self._workers.add(worker)
         try:
             async with stream, anyio.create_task_group() as group:
                 own = stream.extra(SocketAttribute.raw_socket)
-                group.start_soon(_read_wishes, own, partial(self._wants.note, worker), group.cancel_scope)
+                group.start_soon(_read_subscriptions, own, partial(self._wants.note, worker), group.cancel_scope)
                 with suppress(OSError):
                     while True:
                         await _send(own, line(await worker.next_update(self._everything)))
@@ -167,11 +167,13 @@ async def _send(own: Socket, text: bytes) -> None:
             await anyio.wait_writable(own)
 
 
-async def _read_wishes(own: Socket, note: Callable[[Wish], None], scope: anyio.CancelScope) -> None:
-    """Note what a worker wishes; cancel `scope` when nothing can come any more, or what comes is no wish."""
+async def _read_subscriptions(
+    own: Socket, note: Callable[[SubscriptionChange], None], scope: anyio.CancelScope
+) -> None:
+    """Apply what a worker subscribes to; cancel `scope` at the end of its stream or at a line that cannot be parsed."""
     held = b""
     with suppress(OSError, msgspec.DecodeError):
-        while len(held) <= WISH_LIMIT_BYTES:
+        while len(held) <= SUBSCRIPTION_LIMIT_BYTES:
             await anyio.wait_readable(own)
             with suppress(BlockingIOError):
                 data = own.recv(READ_BYTES)
@@ -179,7 +181,7 @@ async def _read_wishes(own: Socket, note: Callable[[Wish], None], scope: anyio.C
                     break
                 *lines, held = (held + data).split(b"\n")
                 for text in lines:
-                    note(parse_wish(text))
+                    note(parse_subscription(text))
     scope.cancel()
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from nodeproxy.mesh.wire import Want, Wish
+from nodeproxy.mesh.wire import Subscribe, SubscriptionChange
 
 LINGER_S = 15.0  # what a worker wanted that died stays known for the next one, which takes it over
 
@@ -15,16 +15,16 @@ class Wants:
         self._now = now
         self._wanted: dict[object, set[str]] = {}
         self._until: dict[object, float] = {}
-        self._told: frozenset[str] = frozenset()
+        self._reported: frozenset[str] = frozenset()
 
-    def note(self, who: object, wish: Wish) -> None:
+    def note(self, who: object, subscription: SubscriptionChange) -> None:
         """`who` says what it needs, or does not need any more."""
         wanted = self._wanted.setdefault(who, set())
-        if isinstance(wish, Want):
-            wanted.add(wish.key)
+        if isinstance(subscription, Subscribe):
+            wanted.add(subscription.key)
         else:
-            wanted.discard(wish.key)
-        self._tell()
+            wanted.discard(subscription.key)
+        self._report()
 
     def gone(self, who: object) -> None:
         """`who` has gone; what it wanted lingers."""
@@ -35,10 +35,10 @@ class Wants:
         """Forget those who have been gone for long. To be called now and then."""
         for who in [who for who, until in self._until.items() if self._now() >= until]:
             del self._until[who], self._wanted[who]
-            self._tell()
+            self._report()
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         union = frozenset[str]().union(*self._wanted.values())
-        if union != self._told:
-            self._told = union
+        if union != self._reported:
+            self._reported = union
             self._changed(union)

@@ -34,7 +34,7 @@ Member = TypeVar("Member", bound=Candidate)
 Choose = Callable[[Sequence[Member], Callable[[], float]], Member]
 
 
-class Rotation(Generic[Member]):
+class Balancer(Generic[Member]):
     """The endpoints of one service port."""
 
     __slots__ = ("_choose", "_members", "_random", "_review_at", "_usable")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Generic, Protocol, TypeVar
 
-from nodeproxy.balance.balancer import Candidate, Request, Rotation
+from nodeproxy.balance.balancer import Balancer, Candidate, Request
 
 # Clients are the pods of one node: 110 by default, 256 in its usual address range. Sixteen times that is 0.5 MiB per
 # service port at the very most; beyond it the client that was silent longest is chosen for anew.
@@ -26,7 +26,7 @@ class Named(Candidate, Protocol):
 Member = TypeVar("Member", bound=Named)
 
 
-class Seats(Generic[Member]):
+class StickySessions(Generic[Member]):
     """Which endpoint each client had last. Outlives the endpoints' changes; who has left keeps nobody."""
 
     __slots__ = ("_most", "_of", "timeout_s")
@@ -36,7 +36,7 @@ class Seats(Generic[Member]):
         self._most = most
         self._of: OrderedDict[str, tuple[Member, float]] = OrderedDict()
 
-    def seat(self, client: str, candidates: Sequence[Member], now: float) -> Member:
+    def endpoint_for(self, client: str, candidates: Sequence[Member], now: float) -> Member:
         """The endpoint for a request of `client` at `now` (monotonic seconds); at least one candidate is needed."""
         member, until = self._of.get(client, (None, 0.0))
         if member is None or now >= until or member not in candidates:
@@ -58,23 +58,23 @@ def favourite(client: str, candidates: Sequence[Member]) -> Member:
     return max(candidates, key=lambda member: blake2b(f"{client} {member.name}".encode(), digest_size=8).digest())
 
 
-class Seated(Generic[Member]):
-    """A rotation whose clients keep their endpoints. Stands where the rotation would."""
+class StickyBalancer(Generic[Member]):
+    """A balancer whose clients keep their endpoints. Stands where the balancer would."""
 
-    __slots__ = ("_rotation", "_seats", "has_others", "review", "usable_count")
+    __slots__ = ("_balancer", "_sessions", "has_others", "review", "usable_count")
 
-    def __init__(self, rotation: Rotation[Member], seats: Seats[Member]) -> None:
-        self._rotation = rotation
-        self._seats = seats
-        self.has_others = rotation.has_others
-        self.review = rotation.review
-        self.usable_count = rotation.usable_count
+    def __init__(self, balancer: Balancer[Member], sessions: StickySessions[Member]) -> None:
+        self._balancer = balancer
+        self._sessions = sessions
+        self.has_others = balancer.has_others
+        self.review = balancer.review
+        self.usable_count = balancer.usable_count
 
     def next(self, now: float, request: Request) -> Member | None:
-        """See `Rotation.next`. A try beyond the first goes elsewhere, and its client does not move there for good."""
-        candidates = self._rotation.candidates(now, request.tried)
+        """See `Balancer.next`. A try beyond the first goes elsewhere, and its client does not move there for good."""
+        candidates = self._balancer.candidates(now, request.tried)
         if not candidates:
             return None
         if request.tried:
             return favourite(request.client, candidates)
-        return self._seats.seat(request.client, candidates, now)
+        return self._sessions.endpoint_for(request.client, candidates, now)

@@ -10,18 +10,18 @@ SERVICES_MOST = 500  # of the awake ones, by name; a page of them all would hold
 def overview(live: Live, now: float) -> bytes:
     """The state of `live` at `now`, monotonic seconds, as JSON for people."""
     awake = sorted(
-        key for key, ports in live.table.routes.items() if any(not r.service.dormant for r in ports.values())
+        key for key, ports in live.table.routes.items() if any(not r.service.unsubscribed for r in ports.values())
     )
     view = {
         "table": {
             "age_s": None if live.confirmed_at is None else round(now - live.confirmed_at, 3),
             "services": len(live.table.routes),
-            "dormant": len(live.table.routes) - len(awake),
+            "unsubscribed": len(live.table.routes) - len(awake),
         },
         "watches": live.watches,
         "wanted": {
             key: {"since_s": round(now - use.since), "last_seen_in_use_s": round(now - use.seen)}
-            for key, use in sorted(live.demand)
+            for key, use in sorted(live.subscriptions)
         },
         "endpoints": {
             key: {port: route.port.endpoints for port, route in live.table.routes[key].items()}

@@ -1,4 +1,4 @@
-"""The worker's line to discovery: reads updates from its Unix socket and puts them in force, one by one; sends wishes.
+"""The worker's line to discovery: reads updates from its Unix socket and puts them in force, one by one; sends changes.
 
 Discovery may come and go: the table stays, its age grows, and the line is tried again.
 """
@@ -9,7 +9,7 @@ from collections.abc import Callable
 import msgspec
 import trio
 
-from nodeproxy.mesh.subscriptions import Demand
+from nodeproxy.mesh.subscriptions import Subscriptions
 from nodeproxy.mesh.wire import LINE_LIMIT_BYTES, Update, line, parse
 from nodeproxy.policies.table import PolicyRefused
 
@@ -22,8 +22,10 @@ class LineTooLong(ValueError):
     """The peer sends something that is no line of ours."""
 
 
-async def subscribe(path: str, install: Callable[[Update], None], refused: Callable[[], None], demand: Demand) -> None:
-    """Follow the discovery that listens at `path`, for ever, and tell it the `demand`.
+async def subscribe(
+    path: str, install: Callable[[Update], None], refused: Callable[[], None], subscriptions: Subscriptions
+) -> None:
+    """Follow the discovery that listens at `path`, for ever, and tell it the `subscriptions`.
 
     `refused` counts updates that could not be installed.
     """
@@ -40,7 +42,7 @@ async def subscribe(path: str, install: Callable[[Update], None], refused: Calla
             async with stream:
                 try:
                     async with trio.open_nursery() as nursery:
-                        nursery.start_soon(_tell, stream, demand)
+                        nursery.start_soon(_report, stream, subscriptions)
                         await _follow(stream, install, refused)
                         nursery.cancel_scope.cancel()
                 except* (msgspec.DecodeError, LineTooLong, trio.BrokenResourceError) as errors:
@@ -50,20 +52,20 @@ async def subscribe(path: str, install: Callable[[Update], None], refused: Calla
         await trio.sleep(RETRY_S)
 
 
-async def _tell(stream: trio.SocketStream, demand: Demand) -> None:
-    """Send wishes as they come; everything first, because who listens may be new."""
+async def _report(stream: trio.SocketStream, subscriptions: Subscriptions) -> None:
+    """Send changes as they come; everything first, because who listens may be new."""
     something = trio.Event()
 
     def stir() -> None:
         something.set()
 
-    demand.stir = stir
-    demand.told_nobody()
+    subscriptions.stir = stir
+    subscriptions.resubscribe()
     while True:
         await something.wait()
         something = trio.Event()
-        if wishes := b"".join(map(line, demand.taken())):
-            await stream.send_all(wishes)
+        if changes := b"".join(map(line, subscriptions.taken())):
+            await stream.send_all(changes)
 
 
 async def _follow(stream: trio.SocketStream, install: Callable[[Update], None], refused: Callable[[], None]) -> None:

@@ -8,28 +8,28 @@ WAIT_S = 2.0  # resolvers ask again after five seconds
 WAITING_MOST = 128  # half of the queries that are answered at once: who asks for what takes long holds up nobody else
 
 
-class Awakening:
-    """Asks for endpoints, and waits for them; `told` it is when the table is another."""
+class EndpointsWaiter:
+    """Subscribes to endpoints and waits for them; `notify` is called when the table has changed."""
 
     def __init__(self, live: Live) -> None:
         self._live = live
         self._changed = trio.Event()
         self._waiting = 0
 
-    def told(self) -> None:
+    def notify(self) -> None:
         """The table is another."""
         self._changed.set()
         self._changed = trio.Event()
 
     def want(self, key: str) -> bool:
-        """Ask for the endpoints of this service if it is dormant; whether it is."""
-        if not self._is_dormant(key):
+        """Ask for the endpoints of this service if it is unsubscribed; whether it is."""
+        if not self._is_unsubscribed(key):
             return False
-        self._live.demand.want(key)
+        self._live.subscriptions.want(key)
         return True
 
-    async def until_awake(self, key: str) -> None:
-        """Wait until the service is not dormant, at most WAIT_S; not at all when too many wait already."""
+    async def until_subscribed(self, key: str) -> None:
+        """Wait until the service is not unsubscribed, at most WAIT_S; not at all when too many wait already."""
         if self._waiting >= WAITING_MOST:
             return
         self._waiting += 1
@@ -40,5 +40,5 @@ class Awakening:
         finally:
             self._waiting -= 1
 
-    def _is_dormant(self, key: str) -> bool:
-        return any(route.service.dormant for route in self._live.table.routes.get(key, {}).values())
+    def _is_unsubscribed(self, key: str) -> bool:
+        return any(route.service.unsubscribed for route in self._live.table.routes.get(key, {}).values())

@@ -34,7 +34,7 @@ class Knowledge:
     table: Callable[[], Table]
     want: Callable[[str], bool]
     """Asks for the endpoints of the service with this key; whether they are not known."""
-    until_awake: Callable[[str], Awaitable[None]]
+    until_subscribed: Callable[[str], Awaitable[None]]
     """Waits for them, not for long."""
 
 
@@ -67,7 +67,7 @@ async def response_to(received: bytes, knowledge: Knowledge, limit_bytes: int | 
         return None  # never answer an answer: two servers could talk for ever
     key = service_of(query)
     if key and knowledge.want(key) and needs_endpoints(query):
-        await knowledge.until_awake(key)
+        await knowledge.until_subscribed(key)
     response = respond(query, knowledge.table())
     if limit_bytes is None:
         return response.to_wire(max_size=TCP_BYTES, prefer_truncation=True)

@@ -103,7 +103,7 @@ def _records(name: dns.name.Name, table: Table) -> Records | None:
         is_namespace = len(labels) == 1 and any(key.startswith(f"{labels[0]}/") for key in table.routes)
         return [] if is_namespace else None
     if mesh_name.pod:
-        if any(route.service.dormant for route in routes.values()):
+        if any(route.service.unsubscribed for route in routes.values()):
             raise NotKnownYet
         return _of_pod(mesh_name.pod, routes.values())
     # No socket listens at the address of a service without a served port: no record ends a client's attempt at once.

@@ -46,7 +46,7 @@ class AccessLog(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Entrance:
+class ConnectionContext:
     """What all connections of one listener share: who is meant, what is added, when it is enough."""
 
     reactor: Reactor
@@ -70,9 +70,9 @@ class Entrance:
 class Connection:
     """One client on one channel, until either has had enough."""
 
-    def __init__(self, entrance: Entrance, channel: SocketChannel, client: str) -> None:
-        self.entrance = entrance
-        self._reactor = entrance.reactor
+    def __init__(self, context: ConnectionContext, channel: SocketChannel, client: str) -> None:
+        self.context = context
+        self._reactor = context.reactor
         self._channel = channel
         self._client = client
         self._received = b""  # and not used yet: the beginning of the next request
@@ -95,11 +95,11 @@ class Connection:
         has been answered is likely to ask again, and counts as idle for USED_S less than one that has never asked: a
         flood of connections that say nothing does not end those in use.
         """
-        entrance = self.entrance
+        context = self.context
         if self.idle:
-            return deadline - entrance.idle_timeout_s + (USED_S if self._reply.began else 0.0)
+            return deadline - context.idle_timeout_s + (USED_S if self._reply.began else 0.0)
         if self._stage == _IN_HEAD:
-            began = deadline - entrance.head_timeout_s
+            began = deadline - context.head_timeout_s
             return began if self._reactor.now - began >= DRIPS_S else inf
         return inf
 
@@ -147,10 +147,10 @@ class Connection:
 
     async def _read_head(self) -> RequestHead | None:
         """The next request's head, None when the client has no more."""
-        entrance, task = self.entrance, self._reactor.current
+        context, task = self.context, self._reactor.current
         data = more = self._received
         scanned = 0
-        task.limit(self._reactor.now + (entrance.head_timeout_s if data else entrance.idle_timeout_s))
+        task.limit(self._reactor.now + (context.head_timeout_s if data else context.idle_timeout_s))
         self._stage = _IN_HEAD if data else _IDLE
         try:
             while True:
@@ -159,14 +159,14 @@ class Connection:
                     scanned = len(data)
                     if data[0] == 13 and data[:2] in (b"\r", b"\r\n"):
                         data = data[2:] if len(data) > 1 else data  # RFC 9112, 2.2: an empty line before a request
-                    head = scan_request(data, entrance.limits)
+                    head = scan_request(data, context.limits)
                     if head is not None:
                         break
                 more = await self._channel.recv()
                 if not more:
                     return None
                 if not data:
-                    task.limit(self._reactor.now + entrance.head_timeout_s)
+                    task.limit(self._reactor.now + context.head_timeout_s)
                     self._stage = _IN_HEAD
                 data += more
         except ConnectAsked as asked:
@@ -179,40 +179,40 @@ class Connection:
         except DeadlinePassed:
             self._received = data
             if data:
-                raise HeadTimeout(f"no whole head within {entrance.head_timeout_s:g} s of its first byte") from None
+                raise HeadTimeout(f"no whole head within {context.head_timeout_s:g} s of its first byte") from None
             return None
         self._stage = _BUSY
-        if entrance.trusts_forwarded:
+        if context.trusts_forwarded:
             # Asked for each request: the address may have become another pod's since the last one.
-            caller = entrance.callers.known.get(self._client) or entrance.callers.stranger(self._client)
+            caller = context.callers.known.get(self._client) or context.callers.stranger(self._client)
             self._forwarded = forwarded(data[: head.end]) if caller.trusted else None
         self._received = data[head.end :] if len(data) != head.end else b""
         return head
 
     async def _exchange(self, head: RequestHead) -> bool:
         """One request and its response; whether the connection can go on."""
-        entrance, reply = self.entrance, self._reply
+        context, reply = self.context, self._reply
         task = self._reactor.current
         task.deadline = inf
         exchange = Exchange(head, self._body(head), self._client, task, self._reactor.clock())
-        callers = entrance.callers
+        callers = context.callers
         exchange.caller = callers.known.get(self._client) or callers.stranger(self._client)
-        exchange.onward = entrance.adder(head, self._client, self._forwarded)
+        exchange.onward = context.adder(head, self._client, self._forwarded)
         reply.began = False
         if head.minor:
             exchange.interim = reply.interim
         route, response = None, None
         self._channel.guard = task
         try:
-            route = entrance.match(head, exchange.caller.namespace)
+            route = context.match(head, exchange.caller.namespace)
             response = await route.handler(exchange)
             # An answer before the request's end: what is left of the request must not be taken for the next one.
-            persistent = self._request_body is None and not entrance.draining()
+            persistent = self._request_body is None and not context.draining()
             goes_on = await reply(exchange, response, persistent)
             status, reason = response.status, response.reason
         except ProxyError as error:
             status, reason = error.status, error.reason
-            goes_on = await self._tell(exchange, error)
+            goes_on = await self._report(exchange, error)
         finally:
             self._channel.guard = None
             if response is not None:
@@ -232,24 +232,24 @@ class Connection:
         After a no the connection ends, because bytes behind it were meant for somebody else.
         Source: RFC 9110, 9.3.6; RFC 9931 (a proxy that refuses CONNECT closes).
         """
-        entrance, reactor = self.entrance, self._reactor
+        context, reactor = self.context, self._reactor
         exchange = Exchange(head, WholeBody(b""), self._client, reactor.current, reactor.clock())
-        exchange.caller = entrance.callers.known.get(self._client) or entrance.callers.stranger(self._client)
+        exchange.caller = context.callers.known.get(self._client) or context.callers.stranger(self._client)
         reactor.current.limit(reactor.now + LINGER_S)
         try:
-            if not entrance.understands_connect:
+            if not context.understands_connect:
                 raise ConnectAsked(head)
-            route = entrance.match(head, exchange.caller.namespace)
+            route = context.match(head, exchange.caller.namespace)
         except ProxyError as error:
             await self._refuse_connect(exchange, error)
             return False
-        self.entrance = replace(
-            entrance, match=lambda _head, namespace: entrance.match(head, namespace), understands_connect=False
+        self.context = replace(
+            context, match=lambda _head, namespace: context.match(head, namespace), understands_connect=False
         )
-        entrance.stats.connects += 1
+        context.stats.connects += 1
         await self._channel.send(ESTABLISHED)
-        if entrance.access_log is not None:
-            entrance.access_log(exchange, route, 200, "", reactor.clock() - exchange.started)
+        if context.access_log is not None:
+            context.access_log(exchange, route, 200, "", reactor.clock() - exchange.started)
         return True
 
     async def _refuse_connect(self, exchange: Exchange, error: ProxyError) -> None:
@@ -278,18 +278,18 @@ class Connection:
 
     def _count(self, exchange: Exchange, route: Route | None, status: int, reason: str) -> None:
         elapsed_s = self._reactor.clock() - exchange.started
-        stats: RouteStats = self.entrance.stats.unrouted if route is None else route.stats
+        stats: RouteStats = self.context.stats.unrouted if route is None else route.stats
         stats.count(status, reason, exchange.caller.labels, elapsed_s)
-        if self.entrance.access_log is not None:
-            self.entrance.access_log(exchange, route, status, reason, elapsed_s)
+        if self.context.access_log is not None:
+            self.context.access_log(exchange, route, status, reason, elapsed_s)
 
-    async def _tell(self, exchange: Exchange, error: ProxyError) -> bool:
+    async def _report(self, exchange: Exchange, error: ProxyError) -> bool:
         """Answer with the mesh's own words, if that is still possible; whether the connection can go on."""
         if self._reply.began or isinstance(error, ClientGone):
             self._channel.close()  # a broken-off response must not look like a whole one
             return False
         self._reactor.current.limit(self._reactor.now + LINGER_S)
-        persistent = self._request_body is None and not isinstance(error, BadRequest) and not self.entrance.draining()
+        persistent = self._request_body is None and not isinstance(error, BadRequest) and not self.context.draining()
         try:
             return await self._reply(exchange, self._reply.of_error(error), persistent)
         except ProxyError:
@@ -297,7 +297,7 @@ class Connection:
 
     async def _refuse(self, error: BadRequest) -> None:
         """The next head is no request: say so, forward nothing, and hear no more of it."""
-        self.entrance.stats.unrouted.count(error.status, error.reason, UNKNOWN.labels, 0.0)
+        self.context.stats.unrouted.count(error.status, error.reason, UNKNOWN.labels, 0.0)
         self._reactor.current.limit(self._reactor.now + LINGER_S)
         with suppress(ProxyError):
             await self._channel.send(self._reply.refusal(error, self._received))

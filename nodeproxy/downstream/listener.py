@@ -8,7 +8,7 @@ from contextlib import suppress
 from itertools import islice
 from math import inf
 
-from nodeproxy.downstream.http1 import Connection, Entrance
+from nodeproxy.downstream.http1 import Connection, ConnectionContext
 from nodeproxy.errors import ClientGone, ProxyError
 from nodeproxy.io.capacity import is_shortage
 from nodeproxy.io.channel import SocketChannel
@@ -59,14 +59,14 @@ def bound_datagrams(address: tuple[str, int]) -> socket.socket:
     return sock
 
 
-class Door:
+class Connections:
     """All client connections of a worker that share one bound, whichever listener they came through.
 
     At the bound, clients that have been idle longest make way for new ones. `most` may be changed.
     """
 
     def __init__(self, reactor: Reactor, most: int, on_bug: Callable[[BaseException], None]) -> None:
-        self.connections: OrderedDict[Connection, Task] = OrderedDict()
+        self.open: OrderedDict[Connection, Task] = OrderedDict()
         self.most = most
         self._reactor = reactor
         self._on_bug = on_bug
@@ -76,7 +76,7 @@ class Door:
     @property
     def full(self) -> bool:
         """Whether no more clients are let in, unless one makes way."""
-        return len(self.connections) - len(self._leaving) >= self.most
+        return len(self.open) - len(self._leaving) >= self.most
 
     @property
     def settling(self) -> bool:
@@ -98,30 +98,30 @@ class Door:
             self._crossed_s = self._reactor.now
             return False
         self._leaving.add(found)
-        self.connections.move_to_end(found)
-        found.entrance.stats.closed_for_room += 1
+        self.open.move_to_end(found)
+        found.context.stats.closed_for_room += 1
         return True
 
     def _idle_longest(self) -> Connection | None:
         longest, since_longest = None, inf
         for _ in range(0, LOOKED_AT_MOST, LOOKED_AT):
             untouched = False
-            for connection in list(islice(self.connections, LOOKED_AT)):
+            for connection in list(islice(self.open, LOOKED_AT)):
                 if connection in self._leaving:
                     continue
-                since = connection.idle_since(self.connections[connection].deadline)
+                since = connection.idle_since(self.open[connection].deadline)
                 if since < since_longest:
                     longest, since_longest = connection, since
                 if since == connection.idle_since_seen < inf:
                     untouched = True
                 else:
                     connection.idle_since_seen = since
-                    self.connections.move_to_end(connection)
-            if untouched or len(self.connections) <= LOOKED_AT:
+                    self.open.move_to_end(connection)
+            if untouched or len(self.open) <= LOOKED_AT:
                 break
         return longest
 
-    def admit(self, entrance: Entrance, sock: socket.socket, client: str) -> None:
+    def admit(self, context: ConnectionContext, sock: socket.socket, client: str) -> None:
         """Serve a client until it or we have had enough.
 
         Raises:
@@ -129,15 +129,15 @@ class Door:
         """
         try:
             sock.setblocking(False)
-            channel = SocketChannel(self._reactor, sock, ClientGone, entrance.half_close_is_gone)
+            channel = SocketChannel(self._reactor, sock, ClientGone, context.half_close_is_gone)
         except OSError:
             sock.close()
             raise
-        connection = Connection(entrance, channel, client)
+        connection = Connection(context, channel, client)
         task = Task(self._reactor, self._guarded(connection, channel))
-        self.connections[connection] = task
-        entrance.stats.accepted += 1
-        entrance.stats.connections += 1
+        self.open[connection] = task
+        context.stats.accepted += 1
+        context.stats.connections += 1
         task.resume()  # most clients have sent their request by now
         connection.idle_since_seen = connection.idle_since(task.deadline)
 
@@ -147,24 +147,26 @@ class Door:
         except ProxyError:
             pass  # counted and told where it happened; what is left is to close
         except Exception as error:  # a bug in one exchange ends that connection, never the worker
-            connection.entrance.stats.bugs += 1
+            connection.context.stats.bugs += 1
             self._on_bug(error)
         finally:
             channel.close()
-            connection.entrance.stats.connections -= 1
-            self.connections.pop(connection, None)
+            connection.context.stats.connections -= 1
+            self.open.pop(connection, None)
             self._leaving.discard(connection)
 
 
 class Listener:
     """One listening socket, watched level-triggered: who is not accepted now is reported again."""
 
-    def __init__(self, door: Door, reactor: Reactor, sock: socket.socket, entrance: Entrance) -> None:
+    def __init__(
+        self, connections: Connections, reactor: Reactor, sock: socket.socket, context: ConnectionContext
+    ) -> None:
         self.address: tuple[str, int] = sock.getsockname()[:2]
-        self._door = door
+        self._connections = connections
         self._reactor = reactor
         self._sock = sock
-        self._entrance = entrance
+        self._context = context
         self._watched = False
         self._closed = False
         sock.listen(BACKLOG)
@@ -173,11 +175,11 @@ class Listener:
     def ready(self, mask: int) -> None:
         """See `reactor.Watcher`."""
         for accepted in range(ACCEPTS_PER_TURN):
-            if self._door.full:
+            if self._connections.full:
                 if accepted:
                     return  # whether another one waits is not known, and nobody makes way for nothing
-                if not self._door.make_room():
-                    if not self._door.settling:
+                if not self._connections.make_room():
+                    if not self._connections.settling:
                         self._pause()
                     return
             if not self._admit_next():
@@ -187,12 +189,12 @@ class Listener:
         """Let in who waits longest; False when nobody does, or cannot be let in now."""
         try:
             sock, peer = self._sock.accept()
-            self._door.admit(self._entrance, sock, peer[0])
+            self._connections.admit(self._context, sock, peer[0])
         except (BlockingIOError, ConnectionAbortedError):
             return False
         except OSError as error:  # no descriptor left: those who wait stay in the kernel's queue
-            self._entrance.stats.shortages["accept"] += is_shortage(error)
-            self._door.make_room()
+            self._context.stats.shortages["accept"] += is_shortage(error)
+            self._connections.make_room()
             self._pause()
             return False
         return True
@@ -206,14 +208,14 @@ class Listener:
         """Accept nobody any more. Those already in the kernel's queue are accepted first."""
         if self._closed:
             return
-        while self._watched and self._is_waited_at() and (not self._door.full or self._door.make_room()):
+        while self._watched and self._is_waited_at() and (not self._connections.full or self._connections.make_room()):
             if not self._admit_next():
                 break
         with suppress(OSError):  # the kernel sends clients elsewhere from now on, not when the number is given back
             self._sock.shutdown(socket.SHUT_RD)
         self._closed = True
         if self._watched:
-            self._reactor.bury(self._sock, shared=True)  # the supervisor has a copy
+            self._reactor.close_after_turn(self._sock, shared=True)  # the supervisor has a copy
         else:
             self._sock.close()
 

@@ -4,37 +4,42 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from nodeproxy.downstream.http1 import Entrance
-from nodeproxy.downstream.listener import Door, Listener, bound
+from nodeproxy.downstream.http1 import ConnectionContext
+from nodeproxy.downstream.listener import Connections, Listener, bound
 from nodeproxy.downstream.unserved import Address, Unserved
 from nodeproxy.io.capacity import Capacity, is_shortage
-from nodeproxy.io.handover import Kept
+from nodeproxy.io.handover import HeldSockets
 from nodeproxy.mesh.model import port_key
 from nodeproxy.table.table import Route, Table
 
-PURPOSE = "door"  # of these sockets, among all that are kept
+PURPOSE = "connections"  # of these sockets, among all that are held
 RETRY_S = 5.0  # until an address that cannot be bound is tried again, if the table does not change
 log = logging.getLogger(__name__)
 
 
-class VirtualDoors:
-    """One listener per HTTP service port that has a virtual address, kept in step with the table.
+class VirtualListeners:
+    """One listener per HTTP service port that has a virtual address, held in step with the table.
 
-    Who comes in there means that service, whatever Host it sends. An address that cannot be bound is told once and
-    tried again at the next change of the table and every RETRY_S; one there is no descriptor for, when another
-    listener has closed. Descriptors of listeners are not there for clients: the door is told. An address that goes from
-    a service to another is the other's as soon as the table says so, whether or not it has said yet that it is the
-    first one's no more.
+    A request that arrives there is for that service, whatever Host it names. An address that cannot be bound is logged
+    once and tried again at the next change of the table and every RETRY_S; an address without a free descriptor, when
+    another listener has closed. The descriptors of listeners count against the clients': `connections.most` is lowered
+    by their number. An address that moves from one service to another belongs to the new one as soon as the table has
+    it there, even before the table has removed it from the old one.
     """
 
     def __init__(
-        self, door: Door, entrance: Entrance, kept: Kept, table: Callable[[], Table], capacity: Capacity
+        self,
+        connections: Connections,
+        context: ConnectionContext,
+        held: HeldSockets,
+        table: Callable[[], Table],
+        capacity: Capacity,
     ) -> None:
-        self._reactor = entrance.reactor
+        self._reactor = context.reactor
         self._capacity = capacity
-        self._kept = kept
-        self._door = door
-        self._entrance = entrance
+        self._held = held
+        self._connections = connections
+        self._context = context
         self._table = table
         self._listeners: dict[Address, Listener] = {}
         self._owner: dict[Address, str] = {}
@@ -55,11 +60,11 @@ class VirtualDoors:
             over |= self._follow(key, routes.get(key, {}))
         for key in self._without_room.owners(self._room):
             over |= self._follow(key, routes.get(key, {}))
-        self._door.most = self._capacity.clients_most(len(self._listeners))
+        self._connections.most = self._capacity.clients_most(len(self._listeners))
         self._retry_later()
-        over -= self._listeners.keys()  # opened anew: its new socket is kept, and takes the old one's place
-        self._kept.closed(*((PURPOSE, *address) for address in over), *self._kept.left(PURPOSE))
-        self._kept.flush()
+        over -= self._listeners.keys()  # opened anew: its new socket is held, and takes the old one's place
+        self._held.closed(*((PURPOSE, *address) for address in over), *self._held.left(PURPOSE))
+        self._held.flush()
 
     def close(self) -> None:
         """Close all of them."""
@@ -111,7 +116,7 @@ class VirtualDoors:
         try:
             self._listeners[address] = self._listener(address, key)
         except OSError as error:
-            self._entrance.stats.shortages["listener"] += is_shortage(error)
+            self._context.stats.shortages["listener"] += is_shortage(error)
             if address not in self._failed:
                 _not_served(address, key, str(error))
             self._failed.put(address, key)
@@ -126,12 +131,12 @@ class VirtualDoors:
         def match(_head: object, _namespace: str) -> Route:
             return self._table().at(self._owner.get(address, key), port)
 
-        entrance = replace(self._entrance, match=match, understands_connect=False)
-        sock = self._kept.opened((PURPOSE, *address), lambda: bound(address))
+        context = replace(self._context, match=match, understands_connect=False)
+        sock = self._held.opened((PURPOSE, *address), lambda: bound(address))
         try:
-            return Listener(self._door, self._reactor, sock, entrance)
+            return Listener(self._connections, self._reactor, sock, context)
         except BaseException:
-            self._kept.closed((PURPOSE, *address))
+            self._held.closed((PURPOSE, *address))
             sock.close()
             raise
 

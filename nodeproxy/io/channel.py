@@ -174,7 +174,7 @@ class SocketChannel:
         if not self.closed:
             self.closed = True
             self.reader = self.writer = self.guard = None
-            self.reactor.bury(self._sock)
+            self.reactor.close_after_turn(self._sock)
 
 
 class Orphaned(Protocol):

@@ -23,7 +23,7 @@ _MESSAGE_BYTES = 64 * 1024
 _keys = msgspec.json.Decoder(list[Key])
 
 
-class Kept:
+class HeldSockets:
     """One worker's sockets. Made by the supervisor; the worker has its own copy from the fork on.
 
     The supervisor holds no sockets whose descriptor is not below `ceiling`: it needs some to start processes with.

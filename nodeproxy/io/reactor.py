@@ -60,11 +60,11 @@ class Reactor:
         self._deadlines = Deadlines()
         self.look_no_more = self._deadlines.drop
         """Forget the deadline of a task."""
-        self._buried: list[socket.socket] = []
+        self._closing: list[socket.socket] = []
         self._nap: trio.CancelScope | None = None
 
     def watch(self, sock: socket.socket, watcher: Watcher, events: int = EDGES) -> None:
-        """Tell `watcher` of every event of `sock` from now on, once for good.
+        """Report `watcher` of every event of `sock` from now on, once for good.
 
         Raises:
             OSError: the kernel has no memory for it, or the user no watches left (epoll_ctl(2)).
@@ -73,11 +73,11 @@ class Reactor:
         self._watchers[sock.fileno()] = watcher
 
     def forget(self, sock: socket.socket) -> None:
-        """Tell nobody of `sock` any more; it stays open."""
+        """Report nobody of `sock` any more; it stays open."""
         if self._watchers.pop(sock.fileno(), None) is not None:
             self._epoll.unregister(sock.fileno())
 
-    def bury(self, sock: socket.socket, shared: bool = False) -> None:
+    def close_after_turn(self, sock: socket.socket, shared: bool = False) -> None:
         """Close `sock`, which is watched, when the events at hand are dealt with.
 
         Only then may the system give its number to another socket: an event of this turn that still carries the
@@ -88,7 +88,7 @@ class Reactor:
         if self._watchers.pop(sock.fileno(), None) is not None:
             if shared:
                 self._epoll.unregister(sock.fileno())
-            self._buried.append(sock)
+            self._closing.append(sock)
             self._stir()
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> Task:
@@ -137,7 +137,7 @@ class Reactor:
 
         False when nothing happened at all.
         """
-        events = self._epoll.poll(0 if self._ready or self._buried else wait_s, EVENTS_PER_TURN)
+        events = self._epoll.poll(0 if self._ready or self._closing else wait_s, EVENTS_PER_TURN)
         began = self.now = self.clock()
         watchers = self._watchers
         for number, mask in events:
@@ -154,8 +154,8 @@ class Reactor:
             task = ready.popleft()
             task.queued = False
             task.resume()
-        while self._buried:
-            self._buried.pop().close()
+        while self._closing:
+            self._closing.pop().close()
         self._note_lag(self.clock() - began)
         return bool(events or resumed or due)
 
@@ -181,7 +181,7 @@ class Reactor:
 
     async def _wait_in_trio(self) -> None:
         with trio.CancelScope(deadline=trio.current_time() + self._patience(inf)) as self._nap:
-            if not self._ready and not self._buried:
+            if not self._ready and not self._closing:
                 await trio.lowlevel.wait_readable(self._epoll.fileno())
         self._nap = None
 

@@ -72,7 +72,7 @@ class Service(msgspec.Struct, frozen=True, omit_defaults=True):
     virtual_address: str = ""
     ports: tuple[Port, ...] = ()
     policies: dict[str, Any] = {}  # msgspec copies an empty default for each value
-    dormant: bool = False
+    unsubscribed: bool = False
     """Whether its endpoints are unknown because nobody of this node wants them; asking discovery makes them known."""
     affinity_s: float = 0.0
     """For how long after its last request a client keeps its endpoint, seconds; 0: every request is on its own."""

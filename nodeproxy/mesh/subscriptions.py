@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from nodeproxy.mesh.wire import Leave, Want, Wish
+from nodeproxy.mesh.wire import Subscribe, SubscriptionChange, Unsubscribe
 
 FORGET_S = 600.0  # a service called every few minutes keeps its endpoints; one called once a night does not
 
@@ -23,7 +23,7 @@ class Use(NamedTuple):
     requests: int
 
 
-class Demand:
+class Subscriptions:
     """Keys of services, `<namespace>/<name>`, that this worker needs; and what discovery has not been told of it."""
 
     def __init__(self, now: Callable[[], float]) -> None:
@@ -31,7 +31,7 @@ class Demand:
         """Called when there is something to tell."""
         self._now = now
         self._uses: dict[str, Use] = {}
-        self._wishes: dict[str, Wish] = {}
+        self._subscriptions: dict[str, SubscriptionChange] = {}
 
     def __contains__(self, key: str) -> bool:
         return key in self._uses
@@ -44,11 +44,11 @@ class Demand:
         if key not in self._uses:
             now = self._now()
             self._uses[key] = Use(now, now, 0)
-            self._wishes[key] = Want(key)
+            self._subscriptions[key] = Subscribe(key)
             self.stir()
 
     def review(self, usage_of: Callable[[str], Usage | None]) -> None:
-        """Leave what has not been used for FORGET_S, and what is no service any more (`usage_of` gives None)."""
+        """Unsubscribe what has not been used for FORGET_S, and what is no service any more (`usage_of` gives None)."""
         now = self._now()
         for key, use in list(self._uses.items()):
             usage = usage_of(key)
@@ -56,18 +56,18 @@ class Demand:
                 self._uses[key] = Use(use.since, now, usage.requests)
             elif usage is None or now - use.seen >= FORGET_S:
                 del self._uses[key]
-                self._wishes[key] = Leave(key)
+                self._subscriptions[key] = Unsubscribe(key)
                 self.stir()
 
-    def told_nobody(self) -> None:
+    def resubscribe(self) -> None:
         """Who listens now knows nothing: everything has to be told."""
-        self._wishes = {key: Want(key) for key in self._uses}
+        self._subscriptions = {key: Subscribe(key) for key in self._uses}
         self.stir()
 
-    def taken(self) -> list[Wish]:
+    def taken(self) -> list[SubscriptionChange]:
         """What is to be told; it is given once."""
-        wishes, self._wishes = self._wishes, {}
-        return list(wishes.values())
+        subscriptions, self._subscriptions = self._subscriptions, {}
+        return list(subscriptions.values())
 
 
 def _nothing() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from nodeproxy.mesh.model import Port, PortProtocol
 
-PORTS_TOLD = 5  # of one service in a message: enough to see which it is
+PORTS_NAMED = 5  # of one service in a message: enough to see which it is
 
 _WORDS: dict[PortProtocol, str] = {
     "http": "HTTP/1.1",
@@ -24,7 +24,7 @@ def unserved(namespace: str, service: str, ports: Sequence[Port]) -> str:
 
     The name to call resolves in every pod, whatever the cluster's domain is.
     """
-    speak = ", ".join(f"port {port.number} speaks {_WORDS[port.protocol]}" for port in ports[:PORTS_TOLD])
+    speak = ", ".join(f"port {port.number} speaks {_WORDS[port.protocol]}" for port in ports[:PORTS_NAMED])
     number = f":{ports[0].number}" if len(ports) == 1 else ""
     cure = f"call {service}.{namespace}.svc{number}, past the mesh"
     if any(port.transport == "tcp" for port in ports):

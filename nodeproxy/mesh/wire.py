@@ -1,8 +1,8 @@
-"""The lines between discovery and a worker: newline-delimited JSON, one update or wish each.
+"""The lines between discovery and a worker: newline-delimited JSON, one update or change of a subscription each.
 
-Down come first the facts and a `Replace`, after it `Put` and `Drop`, newest value per service, facts whenever they
-change, and `Fresh` while nothing does. A worker that sees an unknown type of line keeps the table it has and
-reconnects. Up go wishes: which services' endpoints the worker needs, all of them anew on each connection.
+Down go first the snapshots and a `Replace`, then `Put` and `Drop`, the newest value per service; a snapshot whenever it
+changes, and `Fresh` while nothing does. A worker that receives an unknown type of line keeps its table and reconnects.
+Up go subscriptions: the services whose endpoints the worker needs, all of them again on each connection.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ class Replace(msgspec.Struct, frozen=True, tag="replace", omit_defaults=True):
     age_s: float = 0.0
     """Since the source last confirmed it; more than 0 for what was kept on disk."""
     on_demand: bool = False
-    """Whether endpoints are followed only of services that some worker wants; the others are dormant."""
+    """Whether endpoints are followed only of services that some worker wants; the others are unsubscribed."""
 
 
 class Put(msgspec.Struct, frozen=True, tag="put"):
@@ -42,7 +42,7 @@ class Fresh(msgspec.Struct, frozen=True, tag="fresh"):
 
 
 class Callers(msgspec.Struct, frozen=True, tag="callers"):
-    """A fact: who calls from which address. All there are."""
+    """A snapshot: who calls from which address. All there are."""
 
     callers: tuple[Caller, ...]
 
@@ -58,7 +58,7 @@ class Watched(msgspec.Struct, frozen=True):
 
 
 class Watches(msgspec.Struct, frozen=True, tag="watches"):
-    """A fact: what discovery watches, for who wants to know. All there are."""
+    """A snapshot: what discovery watches, for who wants to know. All there are."""
 
     watches: tuple[Watched, ...]
 
@@ -72,46 +72,46 @@ class PolicyMap(msgspec.Struct, frozen=True):
 
 
 class PolicyMaps(msgspec.Struct, frozen=True, tag="policy-maps"):
-    """A fact: which policy maps there are. All there are."""
+    """A snapshot: which policy maps there are. All there are."""
 
     maps: tuple[PolicyMap, ...]
 
 
-class Want(msgspec.Struct, frozen=True, tag="want"):
-    """A wish: the endpoints of the service with this key."""
+class Subscribe(msgspec.Struct, frozen=True, tag="subscribe"):
+    """A subscription: the endpoints of the service with this key."""
 
     key: str
 
 
-class Leave(msgspec.Struct, frozen=True, tag="leave"):
-    """A wish: they are not needed any more."""
+class Unsubscribe(msgspec.Struct, frozen=True, tag="unsubscribe"):
+    """A subscription: they are not needed any more."""
 
     key: str
 
 
-Fact = Callers | Watches | PolicyMaps
+Snapshot = Callers | Watches | PolicyMaps
 """What is told beside the services: each type whole and anew whenever it changes."""
-Update = Replace | Put | Drop | Fresh | Fact
-Wish = Want | Leave
+Update = Replace | Put | Drop | Fresh | Snapshot
+SubscriptionChange = Subscribe | Unsubscribe
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Update] = msgspec.json.Decoder(Update)
-_wish: msgspec.json.Decoder[Wish] = msgspec.json.Decoder(Wish)
+_subscription: msgspec.json.Decoder[SubscriptionChange] = msgspec.json.Decoder(SubscriptionChange)
 
 
-def line(message: Update | Wish) -> bytes:
+def line(message: Update | SubscriptionChange) -> bytes:
     """`message` as one line, its newline included."""
     return _encoder.encode(message) + b"\n"
 
 
-def parse_wish(text: bytes | bytearray) -> Wish:
-    """The wish that one line holds.
+def parse_subscription(text: bytes | bytearray) -> SubscriptionChange:
+    """The subscription that one line holds.
 
     Raises:
-        msgspec.DecodeError: the line is not JSON or not a wish (`ValidationError` is one).
+        msgspec.DecodeError: the line is not JSON or not a subscription (`ValidationError` is one).
     """
     try:
-        return _wish.decode(text)
+        return _subscription.decode(text)
     except UnicodeDecodeError as error:
         raise msgspec.DecodeError(f"not UTF-8: {error}") from error
 

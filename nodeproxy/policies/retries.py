@@ -73,7 +73,7 @@ def backoff_s(attempt: int, backoff: Backoff, random: Callable[[], float]) -> fl
     return random() * min(backoff.max_s, backoff.base_s * 2.0 ** (attempt - 1))
 
 
-class KeptBody:
+class BufferedBody:
     """A streamed body that remembers its first KEPT_BYTES, so that it can be sent again."""
 
     __slots__ = ("_at", "_body", "_kept", "_size", "length", "streamed", "trailers")
@@ -123,7 +123,7 @@ class Retries:
     async def __call__(self, exchange: Exchange) -> Response:
         """The first response that is good enough, or the last one's."""
         if exchange.body.streamed:
-            exchange.body = KeptBody(exchange.body)
+            exchange.body = BufferedBody(exchange.body)
         idempotent = exchange.head.method in self._methods
         exchange.deliveries_most = 1 + self._settings.attempts
         attempt = 0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from nodeproxy.downstream.listener import bound, bound_datagrams
 from nodeproxy.io.capacity import SUPERVISOR_RESERVE, open_files
-from nodeproxy.io.handover import Kept
+from nodeproxy.io.handover import HeldSockets
 from nodeproxy.setting_text import split_address
 from nodeproxy.settings import Settings
 
@@ -30,14 +30,14 @@ class Sockets:
 
     main: socket.socket
     admin: socket.socket
-    kept: Kept
+    held: HeldSockets
     """What the worker opens by itself."""
 
     def close(self) -> None:
         """Close this process' copies. Clients go elsewhere when no process has one open."""
         self.main.close()
         self.admin.close()
-        self.kept.close()
+        self.held.close()
 
 
 def opened(settings: Settings, index: int) -> Sockets:
@@ -54,7 +54,7 @@ def opened(settings: Settings, index: int) -> Sockets:
         if settings.dns:
             _look_at_dns(split_address(settings.dns))
         stack.pop_all()  # all are open: they stay so
-        return Sockets(main, admin, Kept(open_files() - SUPERVISOR_RESERVE))
+        return Sockets(main, admin, HeldSockets(open_files() - SUPERVISOR_RESERVE))
 
 
 def _bound(address: tuple[str, int], setting: str) -> socket.socket:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import trio
 
-from nodeproxy.io import handover as kept
+from nodeproxy.io import handover as held
 from nodeproxy.io.capacity import raise_open_files
 from nodeproxy.process.child import Child
 from nodeproxy.process.sockets import CannotListen, opened
@@ -25,7 +25,7 @@ from nodeproxy.process.worker import Worker
 from nodeproxy.settings import Settings, ready_file
 
 GRACE_S = 3.0  # beyond the workers' own drain limit, before they are killed
-SIGNALS = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, kept.SIGNAL}
+SIGNALS = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, held.SIGNAL}
 log = logging.getLogger(__name__)
 
 
@@ -83,7 +83,7 @@ class Supervisor:
     def _wait(self, limit_s: float) -> int:
         received = signal.sigtimedwait(SIGNALS, limit_s)
         for sockets in self._sockets.values():
-            sockets.kept.receive()
+            sockets.held.receive()
         return received.si_signo if received is not None else 0
 
     def _patience_s(self) -> float:
@@ -150,7 +150,7 @@ class Supervisor:
             _die_with(parent)
             for other in self._sockets.keys() - {index}:
                 self._close_sockets(other)
-            sockets.kept.begin()
+            sockets.held.begin()
             trio.run(Worker(self._settings, self._socket_path, sockets).run)
             status = 0
         except OSError as error:

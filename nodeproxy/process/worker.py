@@ -22,11 +22,11 @@ from nodeproxy.control.admin import Admin
 from nodeproxy.control.debug import overview
 from nodeproxy.control.probes import Probing, Target, probe_all
 from nodeproxy.control.subscriber import subscribe
-from nodeproxy.dns.on_demand import Awakening
+from nodeproxy.dns.on_demand import EndpointsWaiter
 from nodeproxy.dns.server import Knowledge, serve_dns
-from nodeproxy.downstream.http1 import Entrance
-from nodeproxy.downstream.listener import Door, Listener, bound, bound_datagrams
-from nodeproxy.downstream.virtual_listeners import VirtualDoors
+from nodeproxy.downstream.http1 import ConnectionContext
+from nodeproxy.downstream.listener import Connections, Listener, bound, bound_datagrams
+from nodeproxy.downstream.virtual_listeners import VirtualListeners
 from nodeproxy.exchange.exchange import Exchange, Handler, Tools
 from nodeproxy.io.capacity import ADMIN_MOST, Capacity, open_files
 from nodeproxy.io.reactor import LAG_BOUNDS_S, Reactor
@@ -49,10 +49,10 @@ from nodeproxy.table.table import Route
 from nodeproxy.telemetry.accesslog import AccessLines
 from nodeproxy.telemetry.metrics import Room, RouteNumbers, Sources, WorkerCollector
 from nodeproxy.telemetry.stats import RouteStats, WorkerStats
-from nodeproxy.upstream.clusters import Roster
+from nodeproxy.upstream.clusters import Clusters
 from nodeproxy.upstream.http1 import Upstream, none_ready
 from nodeproxy.upstream.idle import IdleConnections
-from nodeproxy.upstream.on_demand import Changes, Dormant, Waking
+from nodeproxy.upstream.on_demand import Changes, OnDemand, OnDemandContext
 
 FLUSH_EVERY_S = 0.1
 RETRY_S = 1.0  # until what could not be opened is tried again
@@ -81,35 +81,39 @@ class Worker:
         self._draining = False
         self._capacity = Capacity(open_files(), settings.connections_most)
         idle = IdleConnections(self._capacity.shared, self._stats.shortages)
-        self._roster = Roster(self._reactor, idle, own_addresses(settings))
+        self._clusters = Clusters(self._reactor, idle, own_addresses(settings))
         self._changes = Changes(self._reactor)
         self._live = Live(
-            Makers(self._upstream, self._dormant, self._tools),
+            Makers(self._upstream, self._on_demand, self._tools),
             self._reactor.clock,
             settings.default_namespace,
             Callers(tuple(map(ip_network, own_ranges(settings))), Trust(*split_sources(settings.trust_forwarded))),
             settings.cluster_domain,
         )
-        self._waking = Waking(self._reactor, self._changes, self._live.demand.want, self._awake)
-        self._awakening = Awakening(self._live)
-        self._door = Door(self._reactor, self._capacity.clients_most(0), self._bug)
-        self._admin_door = Door(self._reactor, ADMIN_MOST, self._bug)
+        self._on_demand_context = OnDemandContext(
+            self._reactor, self._changes, self._live.subscriptions.want, self._handler_of
+        )
+        self._endpoints_waiter = EndpointsWaiter(self._live)
+        self._connections = Connections(self._reactor, self._capacity.clients_most(0), self._bug)
+        self._admin_connections = Connections(self._reactor, ADMIN_MOST, self._bug)
         self._lines = AccessLines(settings.access_log, self._stats, time.time)
-        self._entrance = self._clients_entrance()
-        self._virtual = VirtualDoors(self._door, self._entrance, sockets.kept, lambda: self._live.table, self._capacity)
-        self._admin = self._admin_entrance()
+        self._context = self._clients_context()
+        self._virtual = VirtualListeners(
+            self._connections, self._context, sockets.held, lambda: self._live.table, self._capacity
+        )
+        self._admin = self._admin_context()
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then drain."""
-        if self._door.most < self._settings.connections_most:
-            few = {"open_files": self._capacity.files, "connections_most": self._door.most}
+        if self._connections.most < self._settings.connections_most:
+            few = {"open_files": self._capacity.files, "connections_most": self._connections.most}
             log.warning("fewer client connections than set, for want of open files", extra=few)
-        admin = Listener(self._admin_door, self._reactor, self._sockets.admin, self._admin)
+        admin = Listener(self._admin_connections, self._reactor, self._sockets.admin, self._admin)
         gc.collect()
         gc.freeze()  # what start-up made stays; the collector need not look at it again
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._reactor.run)
-            nursery.start_soon(subscribe, self._socket_path, self._install, self._refused, self._live.demand)
+            nursery.start_soon(subscribe, self._socket_path, self._install, self._refused, self._live.subscriptions)
             nursery.start_soon(probe_all, self._probe_targets, Probing(self._random.random, self._stats.shortages))
             nursery.start_soon(self._flush_for_ever)
             nursery.start_soon(self._review_demand)
@@ -127,37 +131,39 @@ class Worker:
         await self._has_table.wait()
         if self._draining:
             return
-        self._main = Listener(self._door, self._reactor, self._sockets.main, self._entrance)
+        self._main = Listener(self._connections, self._reactor, self._sockets.main, self._context)
         dns = await self._retried(self._dns_sockets) if self._settings.dns else None
         await self._retried(self._ready_file.touch)
         if dns:
-            knowledge = Knowledge(lambda: self._live.table, self._awakening.want, self._awakening.until_awake)
+            knowledge = Knowledge(
+                lambda: self._live.table, self._endpoints_waiter.want, self._endpoints_waiter.until_subscribed
+            )
             with self._dns_scope:
                 await serve_dns(*dns, knowledge)
 
     def _dns_sockets(self) -> tuple[socket.socket, socket.socket]:
-        address, kept = split_address(self._settings.dns), self._sockets.kept
-        datagrams = kept.opened(("dns-udp", *address), lambda: bound_datagrams(address))
-        stream = kept.opened(("dns-tcp", *address), lambda: bound(address))
-        kept.flush()
+        address, held = split_address(self._settings.dns), self._sockets.held
+        datagrams = held.opened(("dns-udp", *address), lambda: bound_datagrams(address))
+        stream = held.opened(("dns-tcp", *address), lambda: bound(address))
+        held.flush()
         return datagrams, stream
 
     async def _retried(self, opening: Callable[[], T]) -> T:
         """What `opening` returns, once it can: for want of a descriptor no worker ends."""
-        told = False
+        logged = False
         while True:
             try:
                 return opening()
             except OSError as error:
-                if not told:
+                if not logged:
                     log.warning("cannot be opened; trying again", extra={"error": str(error)})
-                told = True
+                logged = True
             await trio.sleep(RETRY_S)
 
     async def _drain(self) -> None:
         """Accept nobody, let requests under way end, tell idle clients to go.
 
-        A client that sends its next request soon is told in the answer; only who stays idle is hung up on.
+        A client that sends its next request soon learns it from the response; only connections that stay idle are closed.
         """
         self._draining = True
         self._ready_file.unlink(missing_ok=True)
@@ -167,20 +173,20 @@ class Worker:
             self._main.close()
         self._sockets.main.close()
         self._virtual.close()
-        log.info("draining", extra={"connections": len(self._door.connections)})
+        log.info("draining", extra={"connections": len(self._connections.open)})
         with trio.move_on_after(self._settings.drain_timeout_s):
-            while self._door.connections:
+            while self._connections.open:
                 if self._reactor.clock() >= hang_up_at:
-                    for connection in list(self._door.connections):
+                    for connection in list(self._connections.open):
                         connection.hang_up()
                 await trio.sleep(0.02)
             return
-        log.warning("drain limit reached", extra={"connections": len(self._door.connections)})
+        log.warning("drain limit reached", extra={"connections": len(self._connections.open)})
 
-    def _clients_entrance(self) -> Entrance:
-        """The entrance of clients that name the service they mean."""
+    def _clients_context(self) -> ConnectionContext:
+        """The context of clients that name the service they mean."""
         settings = self._settings
-        return Entrance(
+        return ConnectionContext(
             reactor=self._reactor,
             match=lambda head, namespace: self._live.table.match(head, namespace),
             callers=self._live.callers,
@@ -196,8 +202,8 @@ class Worker:
             understands_connect=True,
         )
 
-    def _admin_entrance(self) -> Entrance:
-        """The entrance whose only service are the admin pages."""
+    def _admin_context(self) -> ConnectionContext:
+        """The context whose only service are the admin pages."""
         registry = CollectorRegistry(auto_describe=False)
         lag, policy_maps = self._reactor.lag, lambda: self._live.policy_maps
         sources = Sources(
@@ -212,10 +218,10 @@ class Worker:
             return route
 
         idle_s = min(self._settings.client_idle_timeout_s, ADMIN_IDLE_S)
-        return replace(self._entrance, match=match, access_log=None, understands_connect=False, idle_timeout_s=idle_s)
+        return replace(self._context, match=match, access_log=None, understands_connect=False, idle_timeout_s=idle_s)
 
     def _room(self) -> Room:
-        return Room(self._capacity.files, self._door.most, self._virtual.unserved)
+        return Room(self._capacity.files, self._connections.most, self._virtual.unserved)
 
     def _debug(self) -> bytes:
         return overview(self._live, self._reactor.clock())
@@ -227,9 +233,9 @@ class Worker:
             self._has_table.set()
         self._stats.updates += 1
         if self._live.table is not before:
-            self._changes.told()
-            self._awakening.told()
-            self._roster.keep(self._live.table.has)
+            self._changes.notify()
+            self._endpoints_waiter.notify()
+            self._clusters.keep(self._live.table.has)
             if self._settings.virtual_addresses:
                 self._virtual.follow(*keys_of(update))
 
@@ -241,18 +247,18 @@ class Worker:
         assert isinstance(timeouts, TimeoutsSettings)
         assert isinstance(balancer, LoadBalancerSettings)
         name = f"{service.key}:{port.key}"
-        rotation = self._roster.rotation_for(service, port, pod, chooser(balancer.simple), self._random.random)
+        choice = self._clusters.balancer_for(service, port, pod, chooser(balancer.simple), self._random.random)
         via = NO_VIA if self._settings.via == "none" else VIA
-        return Upstream(name, rotation, self._reactor, timeouts.connect_s, self._limits, none_ready(service), via)
+        return Upstream(name, choice, self._reactor, timeouts.connect_s, self._limits, none_ready(service), via)
 
-    def _dormant(self, service: Service, port: Port, settings: Mapping[str, Block], pod: str) -> Dormant:
+    def _on_demand(self, service: Service, port: Port, settings: Mapping[str, Block], pod: str) -> OnDemand:
         timeouts = settings["timeouts"]
         assert isinstance(timeouts, TimeoutsSettings)
-        return Dormant(service.key, port.key, pod, timeouts.response_head_s or inf, self._waking)
+        return OnDemand(service.key, port.key, pod, timeouts.response_head_s or inf, self._on_demand_context)
 
-    def _awake(self, key: str, port: str, pod: str) -> Handler | None:
+    def _handler_of(self, key: str, port: str, pod: str) -> Handler | None:
         route = self._live.table.at(key, port)
-        if route.service.dormant:
+        if route.service.unsubscribed:
             return None
         return route.of_pod(pod).handler if pod else route.handler
 
@@ -260,13 +266,13 @@ class Worker:
         routes = self._live.table.routes.get(key)
         if routes is None:
             return None
-        active = (endpoint.active for route in routes.values() for endpoint in self._roster.endpoints(route.name))
+        active = (endpoint.active for route in routes.values() for endpoint in self._clusters.endpoints(route.name))
         return Usage(sum(sum(route.stats.requests.values()) for route in routes.values()), sum(active))
 
     async def _review_demand(self) -> None:
         while True:
             await trio.sleep(REVIEW_EVERY_S)
-            self._live.demand.review(self._usage_of)
+            self._live.subscriptions.review(self._usage_of)
 
     def _tools(self, stats: RouteStats) -> Tools:
         return Tools(self._reactor.clock, self._random.random, self._reactor.sleep, stats)
@@ -276,24 +282,24 @@ class Worker:
             settings = route.settings.get("healthCheck")
             if isinstance(settings, HealthCheckSettings) and route.port.served:
                 host = f"{route.service.name}.{route.service.namespace}.mesh".encode()
-                for endpoint in self._roster.endpoints(route.name):
+                for endpoint in self._clusters.endpoints(route.name):
                     yield Target(
-                        endpoint.name, host, endpoint.health, settings, partial(self._roster.review, route.name)
+                        endpoint.name, host, endpoint.health, settings, partial(self._clusters.review, route.name)
                     )
 
     def _route_numbers(self) -> Iterator[RouteNumbers]:
         now = self._reactor.clock()
         for route in self._live.table:
-            if route.service.dormant and not route.stats.requests:
+            if route.service.unsubscribed and not route.stats.requests:
                 continue  # a mesh may have thousands that this node never calls
-            endpoints = self._roster.endpoints(route.name)
+            endpoints = self._clusters.endpoints(route.name)
             yield RouteNumbers(
                 (route.service.namespace, route.service.name, route.port.key),
                 route.stats,
-                self._roster.ejections(route.name),
+                self._clusters.ejections(route.name),
                 sum(endpoint.active for endpoint in endpoints),
                 len(endpoints),
-                self._roster.usable_count(route.name, now),
+                self._clusters.usable_count(route.name, now),
             )
 
     def _table_age_s(self) -> float | None:

@@ -100,10 +100,10 @@ class Adder:
             trace,
             CHUNKED_END if head.length == CHUNKED else b"\r\n",
         )
-        return lines if said is None else _kept(said, head.host, client) + lines
+        return lines if said is None else _trusted_fields(said, head.host, client) + lines
 
 
-def _kept(said: Forwarded, host: bytes, client: str) -> bytes:
+def _trusted_fields(said: Forwarded, host: bytes, client: str) -> bytes:
     """The fields of a trusted client that a request has only if the client sent them."""
     elements = b"Forwarded: %b, %b\r\n" % (said.elements, element(client, host)) if said.elements else b""
     return elements + b"X-Real-IP: %b\r\n" % said.real_ip if said.real_ip else elements

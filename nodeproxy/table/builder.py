@@ -13,8 +13,8 @@ from nodeproxy.exchange.exchange import Handler, Tools
 from nodeproxy.mesh import names
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.model import Port, Service
-from nodeproxy.mesh.subscriptions import Demand
-from nodeproxy.mesh.wire import Callers as CallersFact
+from nodeproxy.mesh.subscriptions import Subscriptions
+from nodeproxy.mesh.wire import Callers as CallersSnapshot
 from nodeproxy.mesh.wire import Drop, Fresh, PolicyMap, PolicyMaps, Put, Replace, Update, Watched, Watches
 from nodeproxy.policies import CHAIN
 from nodeproxy.policies.block import Block
@@ -29,10 +29,10 @@ MakeTools = Callable[[RouteStats], Tools]
 
 @dataclass(frozen=True, slots=True)
 class Makers:
-    """How the parts of a route are made: the handler of one with endpoints, of a dormant one, its policies' world."""
+    """Makes the parts of a route: its handler, with endpoints or before they are known, and its policies' context."""
 
     upstream: MakeHandler
-    dormant: MakeHandler
+    unsubscribed: MakeHandler
     tools: MakeTools
 
 
@@ -49,7 +49,7 @@ class Live:
     ) -> None:
         self.table: Table = NoTable()
         self.callers = callers
-        self.demand = Demand(now)
+        self.subscriptions = Subscriptions(now)
         self.watches: tuple[Watched, ...] = ()
         """What discovery watches, for who wants to know."""
         self.policy_maps: tuple[PolicyMap, ...] = ()
@@ -75,7 +75,7 @@ class Live:
         Raises:
             PolicyRefused: a service's policies are not valid; nothing has changed.
         """
-        if isinstance(update, CallersFact):
+        if isinstance(update, CallersSnapshot):
             self.callers.install(update.callers)
         elif isinstance(update, Watches):
             self.watches = update.watches
@@ -100,10 +100,10 @@ class Live:
     def _routes_of(self, service: Service) -> Mapping[str, Route]:
         before = self.table.routes.get(service.key, {})
         service = replace(service, policies=self._settings.of(service.policies)[0])
-        if service.dormant and service.key in self.demand:
-            service = _kept_awake(service, before)
-        elif self._on_demand and not service.dormant:
-            self.demand.want(service.key)  # whoever made it known may go; we say when we do not need it
+        if service.unsubscribed and service.key in self.subscriptions:
+            service = _still_subscribed(service, before)
+        elif self._on_demand and not service.unsubscribed:
+            self.subscriptions.want(service.key)  # whoever made it known may go; we say when we do not need it
         return {port.key: self._route(service, port, before.get(port.key)) for port in service.ports}
 
     def _route(self, service: Service, port: Port, before: Route | None) -> Route:
@@ -117,8 +117,8 @@ class Live:
     def _handler(
         self, service: Service, port: Port, settings: Mapping[str, Block], stats: RouteStats, pod: str
     ) -> Handler:
-        if service.dormant:
-            return self._makers.dormant(service, port, settings, pod)
+        if service.unsubscribed:
+            return self._makers.unsubscribed(service, port, settings, pod)
         handler, tools = self._makers.upstream(service, port, settings, pod), self._makers.tools(stats)
         for policy in reversed(CHAIN):
             if policy.wrap is not None and policy.name in settings:
@@ -130,13 +130,13 @@ class Live:
         return Route(whole.service, whole.port, whole.settings, handler, whole.stats)
 
 
-def _kept_awake(service: Service, before: Mapping[str, Route]) -> Service:
+def _still_subscribed(service: Service, before: Mapping[str, Route]) -> Service:
     """`service`, which discovery does not know to be needed (yet), with the endpoints that it had."""
-    if not any(not route.service.dormant for route in before.values()):
+    if not any(not route.service.unsubscribed for route in before.values()):
         return service
     known = {key: route.port.endpoints for key, route in before.items()}
     ports = tuple(replace(port, endpoints=known.get(port.key, ())) for port in service.ports)
-    return replace(service, ports=ports, dormant=False)
+    return replace(service, ports=ports, unsubscribed=False)
 
 
 def _alike(one: Service, other: Service) -> bool:

@@ -16,7 +16,7 @@ from nodeproxy.protocol.http1.head import RequestHead
 from nodeproxy.telemetry.stats import RouteStats
 
 SPELLINGS_MOST = 4096  # ways to write a name that are remembered; a client cannot make the table grow beyond this
-PODS_TOLD = 5  # names of pods in a message: enough to see the pattern
+PODS_NAMED = 5  # names of pods in a message: enough to see the pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,8 @@ class PodRoutes:
         self._made: dict[str, tuple[Route, dict[str, Route]]] = {}
 
     def route(self, whole: Route, pod: str) -> Route:
-        """See `Route.of_pod`. Of a dormant service nobody knows the pods: it is woken, and then they are."""
-        if whole.service.dormant:
+        """See `Route.of_pod`. Of an unsubscribed service nobody knows the pods: it is woken, and then they are."""
+        if whole.service.unsubscribed:
             return self._make(whole, pod)
         of, made = self._made.get(whole.name, (None, {}))
         if of is not whole:
@@ -67,7 +67,7 @@ class PodRoutes:
         if pod not in made:
             pods = {endpoint.hostname for endpoint in whole.port.endpoints} - {""}
             if pod not in pods:
-                have = ", ".join(sorted(pods)[:PODS_TOLD]) or "none that has a name"
+                have = ", ".join(sorted(pods)[:PODS_NAMED]) or "none that has a name"
                 raise UnknownService(f"service {whole.service.key} has no ready pod {pod}; it has {have}")
             made[pod] = self._make(whole, pod)
             self._made[whole.name] = whole, made

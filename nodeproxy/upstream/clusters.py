@@ -3,8 +3,8 @@
 import logging
 from collections.abc import Callable, Container, Iterable, Sequence
 
-from nodeproxy.balance.balancer import Choose, Rotation
-from nodeproxy.balance.sticky import Seated, Seats
+from nodeproxy.balance.balancer import Balancer, Choose
+from nodeproxy.balance.sticky import StickyBalancer, StickySessions
 from nodeproxy.io.reactor import Reactor
 from nodeproxy.mesh import model
 from nodeproxy.upstream.endpoint import Endpoint
@@ -14,7 +14,7 @@ Address = tuple[str, int]
 log = logging.getLogger(__name__)
 
 
-class Roster:
+class Clusters:
     """Gives each new version of a route the endpoints its last version had, with their connections and memory."""
 
     def __init__(self, reactor: Reactor, all_idle: IdleConnections, own: Container[Address] = ()) -> None:
@@ -22,14 +22,14 @@ class Roster:
         self._all_idle = all_idle
         self._own = own  # of this proxy: RFC 9110, 7.6: a request sent there would come back, and again
         self._endpoints: dict[str, dict[Address, Endpoint]] = {}
-        self._rotations: dict[str, Rotation[Endpoint]] = {}
-        self._seats: dict[str, Seats[Endpoint]] = {}
+        self._balancers: dict[str, Balancer[Endpoint]] = {}
+        self._sessions: dict[str, StickySessions[Endpoint]] = {}
         self._past_ejections: dict[str, int] = {}
 
-    def rotation(
+    def balancer(
         self, route: str, wanted: Sequence[model.Endpoint], choose: Choose[Endpoint], random: Callable[[], float]
-    ) -> Rotation[Endpoint]:
-        """The rotation of `route` over exactly the `wanted` endpoints."""
+    ) -> Balancer[Endpoint]:
+        """The balancer of `route` over exactly the `wanted` endpoints."""
         before = self._endpoints.get(route, {})
         now = {}
         for endpoint in wanted:
@@ -41,35 +41,35 @@ class Roster:
             now[address].distance = endpoint.distance
         self._endpoints[route] = now
         self._dismiss(route, (endpoint for address, endpoint in before.items() if address not in now))
-        rotation = self._rotations[route] = Rotation(tuple(now.values()), choose, random)
-        return rotation
+        balancer = self._balancers[route] = Balancer(tuple(now.values()), choose, random)
+        return balancer
 
-    def rotation_for(
+    def balancer_for(
         self, service: model.Service, port: model.Port, pod: str, choose: Choose[Endpoint], random: Callable[[], float]
-    ) -> Rotation[Endpoint] | Seated[Endpoint]:
+    ) -> Balancer[Endpoint] | StickyBalancer[Endpoint]:
         """What chooses the endpoints of a service port, or, where `pod` is its host name, of this pod of it.
 
-        A pod's endpoints are those of the port's own rotation, so that it has to be made after that one.
+        A pod's endpoints are those of the port's own balancer, so that it has to be made after that one.
         """
         route = f"{service.key}:{port.key}"
         if pod:
             own = self._endpoints.get(route, {})
             addresses = ((each.address, each.port) for each in port.endpoints if each.hostname == pod)
-            return Rotation([own[address] for address in addresses if address in own], choose, random)
-        rotation = self.rotation(route, port.endpoints, choose, random)
+            return Balancer([own[address] for address in addresses if address in own], choose, random)
+        balancer = self.balancer(route, port.endpoints, choose, random)
         if not service.affinity_s:
-            return rotation
-        seats = self._seats.get(route)
-        if seats is None or seats.timeout_s != service.affinity_s:
-            seats = self._seats[route] = Seats(service.affinity_s)
-        return Seated(rotation, seats)
+            return balancer
+        sessions = self._sessions.get(route)
+        if sessions is None or sessions.timeout_s != service.affinity_s:
+            sessions = self._sessions[route] = StickySessions(service.affinity_s)
+        return StickyBalancer(balancer, sessions)
 
     def keep(self, stands: Callable[[str], bool]) -> None:
         """Dismiss the endpoints of all routes but those that `stands` knows by their names."""
         for route in [route for route in self._endpoints if not stands(route)]:
             self._dismiss(route, self._endpoints.pop(route).values())
-            del self._rotations[route], self._past_ejections[route]
-            self._seats.pop(route, None)
+            del self._balancers[route], self._past_ejections[route]
+            self._sessions.pop(route, None)
 
     def endpoints(self, route: str) -> Sequence[Endpoint]:
         """Those of `route` now."""
@@ -81,12 +81,12 @@ class Roster:
 
     def usable_count(self, route: str, now: float) -> int:
         """How many endpoints of `route` are usable at `now`, monotonic seconds."""
-        return self._rotations[route].usable_count(now) if route in self._rotations else 0
+        return self._balancers[route].usable_count(now) if route in self._balancers else 0
 
     def review(self, route: str) -> None:
         """The health of an endpoint of `route` has changed."""
-        if route in self._rotations:
-            self._rotations[route].review(self._reactor.clock())
+        if route in self._balancers:
+            self._balancers[route].review(self._reactor.clock())
 
     def _dismiss(self, route: str, leaving: Iterable[Endpoint]) -> None:
         past = self._past_ejections.get(route, 0)

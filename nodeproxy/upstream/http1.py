@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from time import time
 
-from nodeproxy.balance.balancer import Rotation
-from nodeproxy.balance.sticky import Seated
+from nodeproxy.balance.balancer import Balancer
+from nodeproxy.balance.sticky import StickyBalancer
 from nodeproxy.errors import (
     BadResponse,
     BodyTimeout,
@@ -35,7 +35,7 @@ class Upstream:
     """Sends exchanges to the endpoints of one service port. `name` is for messages, `connect_s` bounds a connect."""
 
     name: str
-    rotation: Rotation[Endpoint] | Seated[Endpoint]
+    balancer: Balancer[Endpoint] | StickyBalancer[Endpoint]
     reactor: Reactor
     connect_s: float
     limits: HeadLimits
@@ -53,7 +53,7 @@ class Upstream:
         """
         connects = 1
         while True:
-            endpoint = self.rotation.next(self.reactor.now, exchange)
+            endpoint = self.balancer.next(self.reactor.now, exchange)
             if endpoint is None:
                 raise NoEndpoints(f"{self.name}: {self.none_ready}")
             exchange.tries += 1
@@ -66,8 +66,8 @@ class Upstream:
                 if isinstance(error, EndpointError):
                     exchange.tried = [*(exchange.tried or ()), endpoint]
                     if isinstance(error, ConnectFailed):
-                        self.rotation.review(self.reactor.now)
-                        if connects < CONNECTS_MOST and self.rotation.has_others(exchange.tried):
+                        self.balancer.review(self.reactor.now)
+                        if connects < CONNECTS_MOST and self.balancer.has_others(exchange.tried):
                             connects += 1
                             continue
                 raise

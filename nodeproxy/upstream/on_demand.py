@@ -9,7 +9,7 @@ from nodeproxy.exchange.exchange import Exchange, Handler, Response
 from nodeproxy.io.reactor import Reactor
 from nodeproxy.io.task import Task, park
 
-WAIT_S = 10.0  # an API server under load may take its time; a client is told before it gives up by itself
+WAIT_S = 10.0  # an API server under load may take its time; a client is notify before it gives up by itself
 
 
 class Changes:
@@ -23,7 +23,7 @@ class Changes:
         """How many wait."""
         return len(self._waiting)
 
-    def told(self) -> None:
+    def notify(self) -> None:
         """The table is another."""
         waiting, self._waiting = self._waiting, {}
         for task in waiting:
@@ -40,13 +40,13 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
-class Waking:
-    """How a dormant service is woken: what all of them share, kept apart because there may be thousands."""
+class OnDemandContext:
+    """How an unsubscribed service is woken: what all of them share, kept apart because there may be thousands."""
 
     reactor: Reactor
     changes: Changes
     want: Callable[[str], None]
-    awake: Callable[[str, str, str], Handler | None]
+    handler_of: Callable[[str, str, str], Handler | None]
     """The handler of a service's port, both by key, or of a pod of it; None while endpoints are not known.
 
     Raises UnknownService.
@@ -54,8 +54,8 @@ class Waking:
 
 
 @dataclass(frozen=True, slots=True)
-class Dormant:
-    """The handler of one port of a dormant service, or of the pod with this host name; "" for all of them."""
+class OnDemand:
+    """The handler of one port of an unsubscribed service, or of the pod with this host name; "" for all of them."""
 
     key: str
     port: str
@@ -63,7 +63,7 @@ class Dormant:
     pod: str
     limit_s: float
     """Of the whole request, in seconds."""
-    waking: Waking
+    context: OnDemandContext
 
     async def __call__(self, exchange: Exchange) -> Response:
         """The response of an endpoint, once there are any; see `policies.exchange.Handler`.
@@ -72,15 +72,15 @@ class Dormant:
             EndpointsUnknown: discovery has not said in time what stands behind the service.
             UnknownService: it is not in the mesh any more.
         """
-        waking = self.waking
-        waking.want(self.key)
-        exchange.lane.limit(min(exchange.started + self.limit_s, waking.reactor.now + WAIT_S))
-        while (handler := waking.awake(self.key, self.port, self.pod)) is None:
+        context = self.context
+        context.want(self.key)
+        exchange.lane.limit(min(exchange.started + self.limit_s, context.reactor.now + WAIT_S))
+        while (handler := context.handler_of(self.key, self.port, self.pod)) is None:
             try:
-                await waking.changes.wait()
+                await context.changes.wait()
             except DeadlinePassed:
                 text = (
-                    f"discovery has not told the endpoints of {self.key} in time; check that it reaches the API server"
+                    f"discovery has not sent the endpoints of {self.key} in time; check that it reaches the API server"
                 )
                 raise EndpointsUnknown(text) from None
         exchange.lane.limit(inf)  # that was for the wait; the handler knows what is allowed

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import booleans, floats, integers, lists, tuples
 
-from nodeproxy.balance.balancer import Rotation
+from nodeproxy.balance.balancer import Balancer
 from nodeproxy.balance.choice import InTurn, by_chance
 from nodeproxy.balance.health import Health, connect_failed
 from tests.fakes.member import Member
@@ -23,17 +23,17 @@ def members(names="abc"):
     return [Member(name) for name in names]
 
 
-def rotation(of):
-    return Rotation(of, InTurn(), lambda: 0.0)
+def balancer(of):
+    return Balancer(of, InTurn(), lambda: 0.0)
 
 
-def given_by(rotation, now=NOW, tried=None, times=6):
+def given_by(balancer, now=NOW, tried=None, times=6):
     """The names of all that `times` requests are given, in order of the alphabet."""
-    return "".join(sorted({rotation.next(now, Request(tried)).name for _ in range(times)}))
+    return "".join(sorted({balancer.next(now, Request(tried)).name for _ in range(times)}))
 
 
 def test_a_service_without_endpoints_gives_none():
-    empty = rotation([])
+    empty = balancer([])
 
     assert empty.next(NOW, Request()) is None
     assert empty.usable_count(NOW) == 0
@@ -44,7 +44,7 @@ def test_a_service_without_endpoints_gives_none():
 def test_tried_ones_are_given_only_when_no_other_is_left(tried, left):
     a_b_c = members()
 
-    given = given_by(rotation(a_b_c), tried=[member for member in a_b_c if member.name in tried])
+    given = given_by(balancer(a_b_c), tried=[member for member in a_b_c if member.name in tried])
 
     assert given == left
 
@@ -53,13 +53,13 @@ def test_one_that_is_ejected_is_better_than_one_that_was_tried():
     a, b = members("ab")
     connect_failed(b.health, NOW)
 
-    assert given_by(rotation([a, b]), tried=[a]) == "b"
+    assert given_by(balancer([a, b]), tried=[a]) == "b"
 
 
 def test_an_ejected_one_takes_no_part_until_its_ejection_ends():
     a, b = members("ab")
     connect_failed(b.health, NOW)
-    of_two = rotation([a, b])
+    of_two = balancer([a, b])
 
     assert given_by(of_two, NOW + 0.99) == "a"
     assert given_by(of_two, NOW + 1.0) == "ab"
@@ -68,14 +68,14 @@ def test_an_ejected_one_takes_no_part_until_its_ejection_ends():
 def test_the_earliest_of_several_ejections_is_waited_for():
     a, b, c = members()
     b.health.ejected_until, c.health.ejected_until = NOW + 9, NOW + 3
-    of_three = rotation([a, b, c])
+    of_three = balancer([a, b, c])
 
     assert [given_by(of_three, NOW + late_s) for late_s in (0, 2.9, 3, 8.9, 9)] == ["a", "a", "ac", "ac", "abc"]
 
 
 def test_a_change_of_health_counts_from_the_review_on():
     a, b = members("ab")
-    of_two = rotation([a, b])
+    of_two = balancer([a, b])
     assert given_by(of_two) == "ab"
 
     b.health.probes_down = True
@@ -92,7 +92,7 @@ def test_a_change_of_health_counts_from_the_review_on():
 def test_when_nobody_is_fit_everybody_is_asked_and_nobody_counted(unfit):
     a, b = members("ab")
     a.health = b.health = unfit
-    of_two = rotation([a, b])
+    of_two = balancer([a, b])
 
     assert given_by(of_two) == "ab"
     assert of_two.usable_count(NOW) == 0
@@ -102,14 +102,14 @@ def test_the_count_of_usable_ones_follows_the_clock():
     a, b, c = members()
     connect_failed(b.health, NOW)
     c.health.probes_down = True
-    of_three = rotation([a, b, c])
+    of_three = balancer([a, b, c])
 
     assert [of_three.usable_count(now) for now in (NOW, NOW + 1)] == [1, 2]
 
 
 def test_others_are_those_that_were_not_tried():
     a, b = members("ab")
-    of_two = rotation([a, b])
+    of_two = balancer([a, b])
 
     assert of_two.has_others([]) and of_two.has_others([a])
     assert not of_two.has_others([a, b])
@@ -123,16 +123,16 @@ def row(**distances):
 def test_farther_ones_take_no_part_while_a_nearer_one_is_usable():
     far = row(a=0, b=1, c=0, d=2)
 
-    assert given_by(rotation(far.values())) == "ac"
+    assert given_by(balancer(far.values())) == "ac"
 
 
 def test_where_nobody_is_nearest_the_next_ones_take_part():
-    assert given_by(rotation(row(a=2, b=1, c=1).values())) == "bc"
+    assert given_by(balancer(row(a=2, b=1, c=1).values())) == "bc"
 
 
 def test_a_tier_of_which_nobody_is_fit_is_replaced_by_the_next_until_it_is_fit_again():
     far = row(a=0, b=1, c=2)
-    of_three = rotation(far.values())
+    of_three = balancer(far.values())
     connect_failed(far["a"].health, NOW)
     far["b"].health.probes_down = True
 
@@ -145,22 +145,22 @@ def test_when_nobody_is_fit_at_any_distance_everybody_is_asked():
     for member in far.values():
         member.health.probes_down = True
 
-    assert given_by(rotation(far.values())) == "ab"
+    assert given_by(balancer(far.values())) == "ab"
 
 
 @pytest.mark.parametrize(("tried", "given"), [("a", "c"), ("ac", "b"), ("acb", "d"), ("acbd", "ac")])
 def test_a_request_that_has_tried_all_of_a_tier_goes_on_with_the_next(tried, given):
     far = row(a=0, c=0, b=1, d=2)
 
-    assert given_by(rotation(far.values()), tried=[far[name] for name in tried]) == given
+    assert given_by(balancer(far.values()), tried=[far[name] for name in tried]) == given
 
 
 def test_a_farther_one_that_is_fit_comes_before_a_nearer_one_that_is_not():
     far = row(a=0, b=0, c=1)
     connect_failed(far["b"].health, NOW)
 
-    assert given_by(rotation(far.values()), tried=[far["a"]]) == "c"
-    assert given_by(rotation(far.values()), tried=[far["a"], far["c"]]) == "b"
+    assert given_by(balancer(far.values()), tried=[far["a"]]) == "c"
+    assert given_by(balancer(far.values()), tried=[far["a"], far["c"]]) == "b"
 
 
 CONDITION = tuples(integers(0, 2), booleans(), booleans())  # distance, fit, tried
@@ -174,7 +174,7 @@ def test_whoever_is_given_nobody_better_was_left(drawn, chance):
     ]
     tried = [member for member, (_, _, was_tried) in zip(all_of_them, drawn, strict=True) if was_tried]
 
-    found = Rotation(all_of_them, by_chance, lambda: chance).next(NOW, Request(tried))
+    found = Balancer(all_of_them, by_chance, lambda: chance).next(NOW, Request(tried))
 
     def rank(member):
         return member in tried, member.health.probes_down, 0 if member.health.probes_down else member.distance

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import integers, sets
 
-from nodeproxy.balance.balancer import Rotation
+from nodeproxy.balance.balancer import Balancer
 from nodeproxy.balance.choice import by_chance
 from nodeproxy.balance.health import Health, connect_failed
-from nodeproxy.balance.sticky import Seated, Seats, favourite
+from nodeproxy.balance.sticky import StickyBalancer, StickySessions, favourite
 from tests.fakes.member import Member
 
 NOW, KEPT_S = 1000.0, 60.0
@@ -26,8 +26,8 @@ def members(number):
     return [Member(f"10.1.0.{index}:80") for index in range(1, number + 1)]
 
 
-def seated(of, seats=None):
-    return Seated(Rotation(of, by_chance, lambda: 0.0), seats or Seats(KEPT_S))
+def seated(of, sessions=None):
+    return StickyBalancer(Balancer(of, by_chance, lambda: 0.0), sessions or StickySessions(KEPT_S))
 
 
 def newcomer(client, among):
@@ -59,26 +59,26 @@ def test_two_workers_choose_the_same():
 
 
 def test_a_client_keeps_its_endpoint_when_one_comes_that_it_would_have_drawn():
-    seats, of_three = Seats(KEPT_S), members(3)
-    first = seated(of_three, seats).next(NOW, Request())
-    more = seated([*of_three, newcomer("10.0.0.9", of_three)], seats)
+    sessions, of_three = StickySessions(KEPT_S), members(3)
+    first = seated(of_three, sessions).next(NOW, Request())
+    more = seated([*of_three, newcomer("10.0.0.9", of_three)], sessions)
 
     assert more.next(NOW + KEPT_S - 1, Request()) is first
     assert more.next(NOW + 2 * KEPT_S - 2, Request()) is first
 
 
 def test_after_the_timeout_since_its_last_request_a_client_draws_again():
-    seats, of_three = Seats(KEPT_S), members(3)
+    sessions, of_three = StickySessions(KEPT_S), members(3)
     late = newcomer("10.0.0.9", of_three)
-    seated(of_three, seats).next(NOW, Request())
+    seated(of_three, sessions).next(NOW, Request())
 
-    assert seated([*of_three, late], seats).next(NOW + KEPT_S, Request()) is late
+    assert seated([*of_three, late], sessions).next(NOW + KEPT_S, Request()) is late
 
 
 @pytest.mark.parametrize("loss", ["ejected", "probed down", "gone"])
 def test_a_client_whose_endpoint_is_lost_gets_another_and_stays_there(loss):
-    seats, of_three = Seats(KEPT_S), members(3)
-    first = seated(of_three, seats).next(NOW, Request())
+    sessions, of_three = StickySessions(KEPT_S), members(3)
+    first = seated(of_three, sessions).next(NOW, Request())
     if loss == "gone":
         of_three.remove(first)
     elif loss == "ejected":
@@ -86,11 +86,11 @@ def test_a_client_whose_endpoint_is_lost_gets_another_and_stays_there(loss):
     else:
         first.health.probes_down = True
 
-    then = seated(of_three, seats).next(NOW, Request())
+    then = seated(of_three, sessions).next(NOW, Request())
     first.health = Health()
 
     assert then is not first
-    assert seated(of_three, seats).next(NOW + 30, Request()) is then
+    assert seated(of_three, sessions).next(NOW + 30, Request()) is then
 
 
 def test_a_retry_goes_elsewhere_and_the_client_does_not_move_there():
@@ -122,14 +122,14 @@ def test_a_service_without_endpoints_has_none_for_any_client():
 
 
 def test_beyond_the_bound_the_client_that_was_silent_longest_draws_again():
-    seats, of_three = Seats(KEPT_S, most=2), members(3)
+    sessions, of_three = StickySessions(KEPT_S, most=2), members(3)
     for client in ("a", "b", "a", "c"):
-        seats.seat(client, of_three, NOW)
+        sessions.endpoint_for(client, of_three, NOW)
 
     kept, late = newcomer("a", of_three), newcomer("b", of_three)
 
-    assert seats.seat("a", [*of_three, kept], NOW) is not kept
-    assert seats.seat("b", [*of_three, late], NOW) is late
+    assert sessions.endpoint_for("a", [*of_three, kept], NOW) is not kept
+    assert sessions.endpoint_for("b", [*of_three, late], NOW) is late
 
 
 @given(numbers=sets(integers(0, 200), min_size=2, max_size=8), client=integers(0, 1000))
@@ -143,11 +143,11 @@ def test_when_an_endpoint_goes_only_its_own_clients_draw_again(numbers, client):
 
 
 def test_a_client_that_was_silent_for_longer_than_the_timeout_draws_again():
-    seats, of_three = Seats(KEPT_S), members(3)
+    sessions, of_three = StickySessions(KEPT_S), members(3)
     late = newcomer("10.0.0.9", of_three)
-    seated(of_three, seats).next(NOW, Request())
+    seated(of_three, sessions).next(NOW, Request())
 
-    assert seated([*of_three, late], seats).next(NOW + 3 * KEPT_S, Request()) is late
+    assert seated([*of_three, late], sessions).next(NOW + 3 * KEPT_S, Request()) is late
 
 
 def test_what_a_client_draws_never_changes_between_releases():

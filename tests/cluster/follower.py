@@ -5,7 +5,19 @@ import subprocess
 import sys
 import time
 
-from nodeproxy.mesh.wire import Callers, Drop, Fresh, Leave, PolicyMaps, Put, Replace, Want, Watches, line, parse
+from nodeproxy.mesh.wire import (
+    Callers,
+    Drop,
+    Fresh,
+    PolicyMaps,
+    Put,
+    Replace,
+    Subscribe,
+    Unsubscribe,
+    Watches,
+    line,
+    parse,
+)
 
 LIMIT_S = 60.0
 
@@ -61,11 +73,11 @@ class Follower:
 
     def want(self, key):
         """Ask for the endpoints of a service."""
-        self._socket.sendall(line(Want(key)))
+        self._socket.sendall(line(Subscribe(key)))
 
     def leave(self, key):
         """Say that they are not needed any more."""
-        self._socket.sendall(line(Leave(key)))
+        self._socket.sendall(line(Unsubscribe(key)))
 
     def _take(self, left_s):
         self._socket.settimeout(left_s)

@@ -166,7 +166,7 @@ class Node:
             for each in CGROUPS.iterdir():  # also where only the runtime made some
                 for folder, _, _ in os.walk(each / self._cgroup, topdown=False):
                     Path(folder).rmdir()
-        except OSError:  # the kernel has not buried the last process yet
+        except OSError:  # the kernel has not closing the last process yet
             return False
         return True
 

@@ -32,17 +32,17 @@ def test_endpoints_are_known_while_they_are_wanted_and_only_they_are_watched(clu
     cluster.apply(*web(shop, "10.0.0.1"))
     key = f"{shop}/web"
     follower.until(lambda it: key in it.services, "the service")
-    assert follower.services[key].dormant and cluster.watches("endpointslices") == before
+    assert follower.services[key].unsubscribed and cluster.watches("endpointslices") == before
 
     follower.want(key)
     follower.until(lambda it: it.addresses(key) == ["10.0.0.1:8080"], "its endpoints")
-    assert not follower.services[key].dormant and cluster.watches("endpointslices") == before + 1
+    assert not follower.services[key].unsubscribed and cluster.watches("endpointslices") == before + 1
     cluster.apply(web(shop, "10.0.0.2")[1])
     follower.until(lambda it: it.addresses(key) == ["10.0.0.2:8080"], "the new endpoint")
     assert [watch.objects for watch in follower.watches if f"namespaces/{shop}/" in watch.what] == [1]
 
     follower.leave(key)
-    follower.until(lambda it: it.services[key].dormant, "its being forgotten")
+    follower.until(lambda it: it.services[key].unsubscribed, "its being forgotten")
     cluster.until(lambda: cluster.watches("endpointslices") == before, "the end of its watch")
     assert follower.addresses(key) == []
 

@@ -113,7 +113,7 @@ def test_an_external_name_has_the_addresses_of_its_name_and_none_of_the_node_s_o
         resolver = f"127.0.0.1:{zone.port}"
         with Follower(cluster.kubeconfig(ADMIN), tmp_path, "--resolver", resolver, *flags) as follower:
             follower.until(lambda it: f"{shop}/bank" in it.services, "the service")
-            assert follower.services[f"{shop}/bank"].dormant == bool(flags) and bool(flags) != bool(zone.asked)
+            assert follower.services[f"{shop}/bank"].unsubscribed == bool(flags) and bool(flags) != bool(zone.asked)
             follower.want(f"{shop}/bank")
             follower.until(lambda it: it.addresses(f"{shop}/bank") == ["192.0.2.1:80"], "the address")
             zone.records["bank.example"] = [("A", 1, "192.0.2.2")]

@@ -8,7 +8,7 @@ from nodeproxy.mesh.wire import Callers, Replace, Watched, Watches
 from tests.fakes.tables import bare_live
 
 WEB = Service("shop", "web", ports=(Port(80, endpoints=(Endpoint("10.0.0.1", 8080),)),))
-ASLEEP = Service("shop", "cart", ports=(Port(80),), dormant=True)
+ASLEEP = Service("shop", "cart", ports=(Port(80),), unsubscribed=True)
 
 
 def test_it_says_what_is_in_force():
@@ -19,7 +19,7 @@ def test_it_says_what_is_in_force():
     )
 
     assert json.loads(overview(live, 1002.5)) == {
-        "table": {"age_s": 2.5, "services": 2, "dormant": 1},
+        "table": {"age_s": 2.5, "services": 2, "unsubscribed": 1},
         "watches": [{"what": "/api/v1/services", "why": "names", "objects": 2, "error": ""}],
         "wanted": {"shop/web": {"since_s": 2, "last_seen_in_use_s": 2}},
         "endpoints": {"shop/web": {"80": [{"address": "10.0.0.1", "port": 8080}]}},
@@ -28,4 +28,4 @@ def test_it_says_what_is_in_force():
 
 
 def test_it_can_be_asked_before_there_is_a_table():
-    assert json.loads(overview(bare_live(), 1000.0))["table"] == {"age_s": None, "services": 0, "dormant": 0}
+    assert json.loads(overview(bare_live(), 1000.0))["table"] == {"age_s": None, "services": 0, "unsubscribed": 0}

@@ -8,8 +8,8 @@ from trio.testing import wait_all_tasks_blocked
 
 from nodeproxy.control import subscriber
 from nodeproxy.control.subscriber import subscribe
-from nodeproxy.mesh.subscriptions import Demand
-from nodeproxy.mesh.wire import Drop, Fresh, Put, Replace, Want, line, parse_wish
+from nodeproxy.mesh.subscriptions import Subscriptions
+from nodeproxy.mesh.wire import Drop, Fresh, Put, Replace, Subscribe, line, parse_subscription
 from tests.fakes.tables import Mesh, other, web
 
 pytestmark = pytest.mark.trio
@@ -41,9 +41,9 @@ class Discovery:
             await self._streams[-1].send_all(part if isinstance(part, bytes) else line(part))
 
     async def hear(self):
-        """What the worker wishes."""
+        """What the worker changes."""
         with trio.fail_after(PATIENCE_S):
-            return [parse_wish(text) for text in (await self._streams[-1].receive_some(4096)).splitlines()]
+            return [parse_subscription(text) for text in (await self._streams[-1].receive_some(4096)).splitlines()]
 
     async def is_left(self):
         """Wait until the worker has hung up."""
@@ -63,18 +63,18 @@ class Follower:
 
     def __init__(self):
         self.mesh = Mesh()
-        self._tell, self._told = trio.open_memory_channel(99)
+        self._report, self._reported = trio.open_memory_channel(99)
 
     def install(self, update):
         self.mesh.live.install(update)
-        self._tell.send_nowait(update)
+        self._report.send_nowait(update)
 
     def refused(self):
-        self._tell.send_nowait("refused")
+        self._report.send_nowait("refused")
 
     async def next(self):
         with trio.fail_after(PATIENCE_S):
-            return await self._told.receive()
+            return await self._reported.receive()
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ async def discovery(path):
 @pytest.fixture
 def follower(path, nursery):
     follower = Follower()
-    nursery.start_soon(subscribe, path, follower.install, follower.refused, follower.mesh.live.demand)
+    nursery.start_soon(subscribe, path, follower.install, follower.refused, follower.mesh.live.subscriptions)
     return follower
 
 
@@ -192,19 +192,19 @@ async def test_an_update_with_a_wrong_policy_is_counted_and_the_line_goes_on(dis
 
 
 async def test_wishes_go_up_and_all_of_them_again_to_a_new_discovery(discovery, follower):
-    demand = follower.mesh.live.demand
-    demand.want("shop/web")
+    subscriptions = follower.mesh.live.subscriptions
+    subscriptions.want("shop/web")
     await discovery.listen()
     await discovery.meet()
 
     first = await discovery.hear()
-    demand.want("shop/new")
+    subscriptions.want("shop/new")
     second = await discovery.hear()
     await discovery.hang_up()
     await discovery.meet()
 
-    assert (first, second) == ([Want("shop/web")], [Want("shop/new")])
-    assert await discovery.hear() == [Want("shop/web"), Want("shop/new")]
+    assert (first, second) == ([Subscribe("shop/web")], [Subscribe("shop/new")])
+    assert await discovery.hear() == [Subscribe("shop/web"), Subscribe("shop/new")]
 
 
 async def test_between_two_of_many_updates_others_have_their_turn(tmp_path):
@@ -219,7 +219,9 @@ async def test_between_two_of_many_updates_others_have_their_turn(tmp_path):
 
     with trio.fail_after(PATIENCE_S):
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(subscribe, path, lambda _update: turns.append("update"), lambda: None, Demand(float))
+            nursery.start_soon(
+                subscribe, path, lambda _update: turns.append("update"), lambda: None, Subscriptions(float)
+            )
             await discovery.meet()
             await discovery.say(line(Fresh()) * 50)
             nursery.start_soon(others)

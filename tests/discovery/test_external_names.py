@@ -286,18 +286,18 @@ async def test_a_namespace_full_of_names_that_nobody_answers_keeps_no_other_wait
 async def test_on_demand_a_name_is_asked_for_while_its_service_is_followed():
     async with desk(on_demand=True) as here:
         await here.feed(put(bank()))
-        asleep = here.catalogue.services["shop/bank"].dormant, list(here.asked)
+        asleep = here.catalogue.services["shop/bank"].unsubscribed, list(here.asked)
         await here.feed(Followed("shop/bank"))
-        asked = here.catalogue.services["shop/bank"].dormant, list(here.asked)
+        asked = here.catalogue.services["shop/bank"].unsubscribed, list(here.asked)
         here.answers["bank.example"] = (["192.0.2.1"], 30)
         await here.settle()
-        awake = here.catalogue.services["shop/bank"].dormant, here.addresses
+        awake = here.catalogue.services["shop/bank"].unsubscribed, here.addresses
         await here.feed(Unfollowed("shop/bank"))
         await here.wake(30)
 
         assert asleep == (True, []) and asked == (True, ["bank.example"])
         assert awake == (False, ["192.0.2.1:80"])
-        assert here.catalogue.services["shop/bank"].dormant and here.asked == ["bank.example"]
+        assert here.catalogue.services["shop/bank"].unsubscribed and here.asked == ["bank.example"]
 
 
 async def test_on_demand_a_service_that_is_an_alias_no_more_does_not_wait_for_its_name():
@@ -307,4 +307,4 @@ async def test_on_demand_a_service_that_is_an_alias_no_more_does_not_wait_for_it
 
         await here.feed(put(service("shop/bank")))
 
-        assert not here.catalogue.services["shop/bank"].dormant
+        assert not here.catalogue.services["shop/bank"].unsubscribed

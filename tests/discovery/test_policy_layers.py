@@ -8,7 +8,7 @@ from hypothesis.strategies import booleans, lists, sampled_from, tuples
 
 from discovery.kubernetes.objects import Ref
 from discovery.policies.layers import PolicyLayers
-from discovery.policies.own_maps import MAPS_PER_NAMESPACE, MAPS_TOLD
+from discovery.policies.own_maps import MAPS_NAMED, MAPS_PER_NAMESPACE
 from discovery.services.catalogue import POLICY_MAP
 from nodeproxy.policies.table import PolicyRefused, settings_of
 from tests.discovery.kube import delete, own_policy_map, policy_map, put
@@ -191,7 +191,7 @@ def test_of_maps_without_end_in_a_namespace_a_bounded_number_is_told():
 
     found = layers_of(*(own_policy_map(name, **{name[5:]: attempts(1)}) for name in names))
 
-    assert [verdict.ref.name for verdict in found.verdicts] == [name[5:] for name in names[:MAPS_TOLD]]
+    assert [verdict.ref.name for verdict in found.verdicts] == [name[5:] for name in names[:MAPS_NAMED]]
     assert sum(not verdict.problems for verdict in found.verdicts) == MAPS_PER_NAMESPACE
 
 

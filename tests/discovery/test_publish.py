@@ -11,7 +11,18 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 from discovery.workers.publish import Clock, Publisher
 from discovery.workers.subscriptions import LINGER_S
 from nodeproxy.mesh.model import Caller, Service
-from nodeproxy.mesh.wire import LINE_LIMIT_BYTES, Callers, Drop, Fresh, Leave, Put, Replace, Want, line, parse
+from nodeproxy.mesh.wire import (
+    LINE_LIMIT_BYTES,
+    Callers,
+    Drop,
+    Fresh,
+    Put,
+    Replace,
+    Subscribe,
+    Unsubscribe,
+    line,
+    parse,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -217,7 +228,9 @@ async def test_what_a_worker_wishes_is_noted_until_it_has_been_gone_for_a_while(
     async with serving(tmp_path / "mesh", publisher):
         async with connected(tmp_path / "mesh") as worker:
             assert await worker.update() == Replace((REVIEWS,), on_demand=True)
-            await worker.send(line(Want("shop/reviews")) + line(Want("shop/ratings")) + line(Leave("shop/reviews")))
+            await worker.send(
+                line(Subscribe("shop/reviews")) + line(Subscribe("shop/ratings")) + line(Unsubscribe("shop/reviews"))
+            )
             while len(wanted) < 3:
                 await anyio.lowlevel.checkpoint()
         while publisher.workers:
@@ -230,7 +243,7 @@ async def test_what_a_worker_wishes_is_noted_until_it_has_been_gone_for_a_while(
     assert wanted == [one, both, both - one, frozenset()]
 
 
-@pytest.mark.parametrize("sent", [b"no wish\n", b"x" * 2000, b'{"type":"put"}\n', b"\xff\xfe\n"])
+@pytest.mark.parametrize("sent", [b"no subscription\n", b"x" * 2000, b'{"type":"put"}\n', b"\xff\xfe\n"])
 async def test_a_worker_that_sends_what_is_no_wish_is_hung_up_on(tmp_path, sent):
     publisher = Publisher()
     publisher.publish(of(REVIEWS), in_sync=True)

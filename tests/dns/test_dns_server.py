@@ -12,11 +12,11 @@ import pytest
 import trio
 import trio.testing
 
-from nodeproxy.dns.on_demand import WAIT_S, Awakening
+from nodeproxy.dns.on_demand import WAIT_S, EndpointsWaiter
 from nodeproxy.dns.server import UDP_MOST, Knowledge, response_to, serve_dns
 from nodeproxy.downstream.listener import bound, bound_datagrams
 from nodeproxy.mesh.model import Endpoint, Port, Service
-from nodeproxy.mesh.wire import Put, Replace, Want
+from nodeproxy.mesh.wire import Put, Replace, Subscribe
 from tests.fakes.tables import bare_live
 
 LIMIT_S = 10
@@ -30,11 +30,11 @@ LARGE = dns.message.make_query("all.web.shop.mesh.", "A")
 async def server(*more):
     """A port that answers."""
     live = bare_live(Replace((WEB, *more)))
-    awakening = Awakening(live)
+    awakening = EndpointsWaiter(live)
     stream = bound(("127.0.0.1", 0))
     datagrams = bound_datagrams(stream.getsockname())
     async with trio.open_nursery() as nursery:
-        knowledge = Knowledge(lambda: live.table, awakening.want, awakening.until_awake)
+        knowledge = Knowledge(lambda: live.table, awakening.want, awakening.until_subscribed)
         nursery.start_soon(serve_dns, datagrams, stream, knowledge)
         await trio.testing.wait_all_tasks_blocked()
         with trio.fail_after(LIMIT_S):
@@ -123,14 +123,14 @@ class Asleep:
 
     def __init__(self):
         self.live = bare_live(
-            Replace((Service("shop", "web", "127.77.0.1", (Port(80),), dormant=True),), on_demand=True)
+            Replace((Service("shop", "web", "127.77.0.1", (Port(80),), unsubscribed=True),), on_demand=True)
         )
-        self.awakening = Awakening(self.live)
-        self.knowledge = Knowledge(lambda: self.live.table, self.awakening.want, self.awakening.until_awake)
+        self.awakening = EndpointsWaiter(self.live)
+        self.knowledge = Knowledge(lambda: self.live.table, self.awakening.want, self.awakening.until_subscribed)
 
     def wake(self):
         self.live.install(Put(WEB))
-        self.awakening.told()
+        self.awakening.notify()
 
 
 @pytest.mark.trio
@@ -140,7 +140,7 @@ async def test_who_asks_for_a_services_address_has_its_endpoints_asked_for_and_d
     response = dns.message.from_wire(await response_to(QUERY.to_wire(), mesh.knowledge, None))
 
     assert [record.to_text() for record in response.answer[0]] == ["127.77.0.1"]
-    assert mesh.live.demand.taken() == [Want("shop/web")]
+    assert mesh.live.subscriptions.taken() == [Subscribe("shop/web")]
 
 
 @pytest.mark.trio
@@ -183,7 +183,7 @@ async def test_who_has_asked_before_the_end_is_answered():
 @pytest.mark.trio
 async def test_however_many_wait_for_endpoints_that_nobody_tells_others_are_answered():
     query = dns.message.make_query("db-0.asleep.shop.mesh.", "A").to_wire()
-    async with server(Service("shop", "asleep", "127.77.0.2", (Port(80),), dormant=True)) as port:
+    async with server(Service("shop", "asleep", "127.77.0.2", (Port(80),), unsubscribed=True)) as port:
         with trio.socket.socket(trio.socket.AF_INET, trio.socket.SOCK_DGRAM) as pod:
             for _ in range(2 * UDP_MOST):
                 await pod.sendto(query, ("127.0.0.1", port))

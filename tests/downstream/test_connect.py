@@ -5,11 +5,11 @@ from ipaddress import ip_network
 
 import pytest
 
-from nodeproxy.downstream.virtual_listeners import VirtualDoors
+from nodeproxy.downstream.virtual_listeners import VirtualListeners
 from nodeproxy.errors import ConnectionLost, ProxyError
 from nodeproxy.io.capacity import Capacity
 from nodeproxy.io.channel import connect
-from nodeproxy.io.handover import Kept
+from nodeproxy.io.handover import HeldSockets
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.trust import Trust
@@ -217,15 +217,17 @@ async def test_a_second_one_is_refused(world):
 
 
 async def test_it_is_refused_at_a_services_own_address(world):
-    endpoint, kept = world.endpoint(), Kept()
-    doors = VirtualDoors(world.door, world.entrance, kept, lambda: world.live.table, Capacity(1 << 20, 1000))
+    endpoint, kept = world.endpoint(), HeldSockets()
+    virtual = VirtualListeners(
+        world.connections, world.context, kept, lambda: world.live.table, Capacity(1 << 20, 1000)
+    )
     world.install(Replace((service("web", endpoint, "127.77.9.3", endpoint.port),)))
-    doors.follow()
+    virtual.follow()
     client = Peer(world, await connect(world.reactor, ("127.77.9.3", endpoint.port), ConnectionLost))
 
     await client.send(CONNECT.replace(b":80", b":%d" % endpoint.port) + GET)
     answer = await client.rest()
-    doors.close()
+    virtual.close()
     kept.close()
 
     assert answer.startswith(b"HTTP/1.1 501 ") and b"at the proxy's own address" in answer
@@ -280,7 +282,7 @@ async def test_a_client_that_is_silent_behind_it_is_idle_and_its_time_is_that_of
     await client.send(CONNECT)
     await client.head()
     await world.settle()
-    (connection,) = world.door.connections
+    (connection,) = world.connections.open
 
     assert connection.idle
     world.advance(3601)
@@ -328,4 +330,4 @@ async def test_neither_a_yes_nor_a_no_leaves_errors_for_the_collector(world):
     finally:
         gc.enable()
 
-    assert left == [] and not world.door.connections
+    assert left == [] and not world.connections.open

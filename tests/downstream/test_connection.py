@@ -146,10 +146,10 @@ async def test_an_idle_client_that_is_hung_up_on_is_not_there_any_more(world):
     client = await world.client()
     await world.settle()
 
-    for connection in list(world.door.connections):
+    for connection in list(world.connections.open):
         connection.hang_up()
     await world.settle()
 
-    assert not world.door.connections
+    assert not world.connections.open
     assert await client.rest() == b""
     assert not world.bugs

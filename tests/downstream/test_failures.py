@@ -90,7 +90,7 @@ async def test_a_refused_connect_goes_to_the_next_endpoint_even_for_a_post(world
         assert (await client.head()).startswith(b"HTTP/1.1 200 ")
         await client.until(b"ok")
 
-    assert world.roster.ejections(world.route.name) == 1
+    assert world.clusters.ejections(world.route.name) == 1
 
 
 async def test_a_flaky_endpoint_costs_no_request_when_retries_allow_it(world):
@@ -167,13 +167,13 @@ async def test_ejections_of_endpoints_that_have_left_still_count(world):
     client = await world.client()
     await client.send(GET)
     await client.head()
-    before = world.roster.ejections(name)
+    before = world.clusters.ejections(name)
 
     world.serve(alive)
-    after = world.roster.ejections(name)
+    after = world.clusters.ejections(name)
     world.serve()
-    later = world.roster.ejections(name)
-    world.roster.keep(lambda _name: False)
+    later = world.clusters.ejections(name)
+    world.clusters.keep(lambda _name: False)
 
     assert (before, after, later) == (1, 1, 1)
-    assert world.roster.ejections(name) == 0
+    assert world.clusters.ejections(name) == 0

@@ -9,14 +9,14 @@ from nodeproxy.errors import ProxyError
 from nodeproxy.exchange.body import ReceivedBody
 from nodeproxy.exchange.exchange import Exchange, Response
 from nodeproxy.io.task import Cancelled
-from nodeproxy.policies.retries import KeptBody
+from nodeproxy.policies.retries import BufferedBody
 from nodeproxy.protocol.http1.framing import Chunked, Sized
 from nodeproxy.protocol.http1.head import RequestHead, ResponseHead
 from nodeproxy.upstream.upload import Upload
 
 HEAVY = (
-    Cancelled, Chunked, Connection, Exchange, KeptBody, ProxyError, ReceivedBody, RequestHead, Response, ResponseHead,
-    Sized, Upload,
+    BufferedBody, Cancelled, Chunked, Connection, Exchange, ProxyError, ReceivedBody, RequestHead, Response,
+    ResponseHead, Sized, Upload,
 )  # fmt: skip
 GET = b"GET / HTTP/1.1\r\nHost: web.shop.mesh\r\n\r\n"
 UPLOAD = b"PUT / HTTP/1.1\r\nHost: web.shop.mesh\r\nContent-Length: 1000\r\n\r\nabc"
@@ -238,7 +238,7 @@ async def an_unknown_service(world, _endpoint):
 async def a_drained_idle_connection(world, _endpoint):
     client = await world.client()
     await world.settle()
-    for connection in list(world.door.connections):
+    for connection in list(world.connections.open):
         connection.hang_up()
     await client.rest()
     client.close()
@@ -246,7 +246,7 @@ async def a_drained_idle_connection(world, _endpoint):
 
 async def a_cancelled_connection(world, endpoint):
     client, _server = await asked(world, endpoint, UPLOAD)
-    for task in list(world.door.connections.values()):
+    for task in list(world.connections.open.values()):
         task.cancel()
     await client.rest()
     client.close()

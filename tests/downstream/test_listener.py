@@ -1,4 +1,4 @@
-"""What an entrance may be told: whom to believe, and when a client counts as gone."""
+"""What an context may be told: whom to believe, and when a client counts as gone."""
 
 import socket
 from ipaddress import ip_network
@@ -35,7 +35,7 @@ async def test_what_a_client_says_of_others_is_replaced(world):
 
 
 def trusting(*ranges, namespaces=()):
-    """What changes in an entrance that trusts these sources."""
+    """What changes in an context that trusts these sources."""
     trust = Trust(tuple(map(ip_network, ranges)), frozenset(namespaces))
     return {"trusts_forwarded": True, "callers": Callers((), trust)}
 
@@ -151,7 +151,7 @@ async def test_everybody_who_waits_when_the_door_closes_is_let_in(world):
 
     world.listener.close()
 
-    assert len(world.door.connections) == waiting
+    assert len(world.connections.open) == waiting
 
 
 async def test_a_closed_door_lets_nobody_wait_behind_it(world):
@@ -168,7 +168,7 @@ async def test_a_listener_that_closes_cuts_no_request_on_the_connection_that_get
     world.serve(endpoint)
     other, world.listener = (
         world.listener,
-        Listener(world.door, world.reactor, bound(("127.0.0.1", 0)), world.make_entrance()),
+        Listener(world.connections, world.reactor, bound(("127.0.0.1", 0)), world.make_entrance()),
     )
     supervisors, number = world.keep(other._sock.dup()), other._sock.fileno()
     sock = world.keep(socket.socket())
@@ -181,7 +181,7 @@ async def test_a_listener_that_closes_cuts_no_request_on_the_connection_that_get
     await client.send(GET + b"\r\n")
     server = await endpoint.accept()
     await server.head()
-    (connection,) = world.door.connections
+    (connection,) = world.connections.open
     await world.settle()
     await server.send(b"HTTP/1.1 204 No Content\r\n\r\n")
 

@@ -7,7 +7,15 @@ from dataclasses import replace
 import pytest
 
 from nodeproxy.downstream.http1 import DRIPS_S, USED_S
-from nodeproxy.downstream.listener import ACCEPTS_PER_TURN, LEAVING_MOST, LOOKED_AT, PAUSE_S, Door, Listener, bound
+from nodeproxy.downstream.listener import (
+    ACCEPTS_PER_TURN,
+    LEAVING_MOST,
+    LOOKED_AT,
+    PAUSE_S,
+    Connections,
+    Listener,
+    bound,
+)
 from nodeproxy.errors import ConnectionLost
 from nodeproxy.io.channel import SocketChannel
 from nodeproxy.io.reactor import Reactor
@@ -43,7 +51,7 @@ def is_open(client):
 
 
 async def test_the_client_that_has_been_idle_longest_makes_way(world):
-    world.door.most = 3
+    world.connections.most = 3
     first, second, third = await clients(world, 3)
     for client in (second, third, first):
         world.advance(1.0)
@@ -52,13 +60,13 @@ async def test_the_client_that_has_been_idle_longest_makes_way(world):
     (newcomer,) = await clients(world, 1)
 
     assert [is_open(client) for client in (first, second, third, newcomer)] == [True, False, True, True]
-    assert world.stats.closed_for_room == 1 and len(world.door.connections) == 3
+    assert world.stats.closed_for_room == 1 and len(world.connections.open) == 3
 
 
 async def test_clients_in_use_stay_and_those_who_come_wait_until_one_is_idle(world):
     endpoint = world.endpoint()
     world.serve(endpoint)
-    world.door.most = 2
+    world.connections.most = 2
     busy = await clients(world, 2)
     for client in busy:
         await client.send(GET)
@@ -66,7 +74,7 @@ async def test_clients_in_use_stay_and_those_who_come_wait_until_one_is_idle(wor
     late = await world.client()
     await late.send(UNKNOWN)
     await world.settle()
-    assert len(world.door.connections) == 2 and is_open(late)
+    assert len(world.connections.open) == 2 and is_open(late)
 
     await servers[0].send(b"HTTP/1.1 204 No Content\r\n\r\n")
     await busy[0].head()
@@ -79,25 +87,25 @@ async def test_clients_in_use_stay_and_those_who_come_wait_until_one_is_idle(wor
 
 
 async def test_a_client_whose_next_request_is_here_does_not_make_way(world):
-    world.door.most = 1
+    world.connections.most = 1
     (first,) = await clients(world, 1)
-    (connection,) = world.door.connections
+    (connection,) = world.connections.open
 
     first.channel._sock.send(UNKNOWN)
 
-    made = world.door.make_room()
+    made = world.connections.make_room()
 
-    assert not made and world.door.settling
+    assert not made and world.connections.settling
     assert (await first.head()).startswith(b"HTTP/1.1 ")
-    assert connection in world.door.connections
+    assert connection in world.connections.open
 
 
 async def test_a_head_that_drips_is_no_use_of_the_room(world):
-    world.door.most = 1
+    world.connections.most = 1
     (dripping,) = await clients(world, 1)
     await dripping.send(b"GET / HT")
     await world.settle()
-    assert not world.door.make_room()
+    assert not world.connections.make_room()
 
     world.advance(DRIPS_S)
     (newcomer,) = await clients(world, 1)
@@ -106,7 +114,7 @@ async def test_a_head_that_drips_is_no_use_of_the_room(world):
 
 
 async def test_clients_that_never_ask_make_way_before_those_in_use(world):
-    world.door.most = 2
+    world.connections.most = 2
     asking, silent = await clients(world, 2, apart_s=0.1)
     await ask(world, asking)
 
@@ -121,7 +129,7 @@ async def test_clients_in_use_at_the_head_of_the_line_do_not_hide_idle_ones_behi
     for client in asking:
         await ask(world, client)
     world.advance(1.0)
-    world.door.most = len(world.door.connections)
+    world.connections.most = len(world.connections.open)
 
     await clients(world, 2, apart_s=0.0)
 
@@ -131,13 +139,13 @@ async def test_clients_in_use_at_the_head_of_the_line_do_not_hide_idle_ones_behi
 
 async def test_no_more_make_way_in_one_turn_than_their_descriptors_bear(world):
     await clients(world, LEAVING_MOST + 1, apart_s=0.0)
-    world.door.most = 1
+    world.connections.most = 1
 
-    made = [world.door.make_room() for _ in range(LEAVING_MOST + 1)]
+    made = [world.connections.make_room() for _ in range(LEAVING_MOST + 1)]
     await world.settle(3)
 
     assert made == [True] * LEAVING_MOST + [False]
-    assert len(world.door.connections) == 1 and not world.door.settling
+    assert len(world.connections.open) == 1 and not world.connections.settling
 
 
 async def test_one_turn_accepts_its_share_and_no_more(world):
@@ -146,7 +154,7 @@ async def test_one_turn_accepts_its_share_and_no_more(world):
 
     world.listener.ready(1)
 
-    assert len(world.door.connections) == ACCEPTS_PER_TURN
+    assert len(world.connections.open) == ACCEPTS_PER_TURN
 
 
 async def test_without_a_descriptor_idle_clients_make_way_and_the_others_are_let_in_later(world):
@@ -220,7 +228,7 @@ async def test_a_request_that_finds_no_descriptor_is_the_meshs_fault(world):
         head = await client.head()
 
     assert head.startswith(b"HTTP/1.1 503 ") and b"x-mesh-error: out-of-descriptors\r\n" in head
-    (endpoint,) = world.roster.endpoints("shop/web:80")
+    (endpoint,) = world.clusters.endpoints("shop/web:80")
     assert endpoint.health.ejections == 0
 
 
@@ -240,20 +248,20 @@ def test_a_listener_that_cannot_be_watched_is_tried_again_after_a_while(world):
     clock = Clock()
     reactor = Stingy(clock)
     reactor.times = 2
-    door = Door(reactor, 10, world.bugs.append)
-    entrance = replace(world.entrance, reactor=reactor)
-    listener = Listener(door, reactor, bound(("127.0.0.1", 0)), entrance)
+    connections = Connections(reactor, 10, world.bugs.append)
+    context = replace(world.context, reactor=reactor)
+    listener = Listener(connections, reactor, bound(("127.0.0.1", 0)), context)
     world.keep(socket.create_connection(listener.address))
 
     seen = []
     for _ in range(4):
         reactor.turn()
-        seen.append((reactor.times, len(door.connections)))
+        seen.append((reactor.times, len(connections.open)))
         clock.now += PAUSE_S
 
     assert seen == [(1, 0), (0, 0), (0, 0), (0, 1)]
     listener.close()
-    for task in list(door.connections.values()):
+    for task in list(connections.open.values()):
         task.cancel()
     for _ in range(5):
         reactor.turn()
@@ -262,12 +270,12 @@ def test_a_listener_that_cannot_be_watched_is_tried_again_after_a_while(world):
 
 async def test_a_client_that_cannot_be_watched_is_closed_and_ends_nothing(world):
     reactor = Stingy(Clock())
-    door = Door(reactor, 10, world.bugs.append)
+    connections = Connections(reactor, 10, world.bugs.append)
     ours, theirs = socket.socketpair()
     reactor.times = 1
 
     with world.keep(theirs), pytest.raises(OSError, match="No space left"):
-        door.admit(replace(world.entrance, reactor=reactor), ours, "127.0.0.1")
+        connections.admit(replace(world.context, reactor=reactor), ours, "127.0.0.1")
 
-    assert not door.connections and ours.fileno() == -1
+    assert not connections.open and ours.fileno() == -1
     reactor.close()

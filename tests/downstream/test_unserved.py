@@ -17,7 +17,7 @@ ADDRESSES = [f"127.77.8.{number}" for number in range(1, FEW.listeners_most + 3)
 def street(world):
     street = Street(world, FEW)
     yield street
-    street.doors.close()
+    street.virtual.close()
     street.kept.close()
 
 
@@ -33,7 +33,7 @@ async def test_listeners_take_no_more_than_their_share_and_each_that_is_missing_
     street.follow(*services(street, ADDRESSES))
 
     assert len(await served(street)) == FEW.listeners_most
-    assert street.doors.unserved == 2
+    assert street.virtual.unserved == 2
     assert [record.message for record in caplog.records] == ["virtual address not served"] * 2
     assert all("limit of 0 open files leaves no room" in record.error for record in caplog.records)
 
@@ -45,10 +45,10 @@ async def test_a_listener_that_closes_leaves_its_room_to_an_address_that_waited(
     (leaving,) = [service for service in every if service.virtual_address == gone]
 
     world.live.install(Drop(leaving.key))
-    street.doors.follow(leaving.key)
+    street.virtual.follow(leaving.key)
 
     assert len(await served(street)) == FEW.listeners_most
-    assert street.doors.unserved == 1 and gone not in await served(street)
+    assert street.virtual.unserved == 1 and gone not in await served(street)
     assert len(caplog.records) == 2
 
 
@@ -59,32 +59,32 @@ async def test_an_address_that_waited_and_is_not_wanted_any_more_is_forgotten(wo
 
     street.follow(*[service for service in every if service.virtual_address in there])
 
-    assert street.doors.unserved == 0
+    assert street.virtual.unserved == 0
 
 
 async def test_what_listeners_take_is_not_there_for_clients(world):
     street = Street(world, Capacity(files=1000, connections_most=1000))
 
     street.follow(street.service("web", WEB), street.service("shop", SHOP))
-    most = world.door.most
+    most = world.connections.most
     street.follow()
 
     assert most == Capacity(1000, 1000).clients_most(2) < Capacity(1000, 1000).clients_most(0)
-    street.doors.close()
+    street.virtual.close()
     street.kept.close()
 
 
 async def test_an_address_without_a_descriptor_is_told_and_tried_again_though_nothing_changes(world, street, caplog):
     with none_left():
         street.follow(street.service("web", WEB))
-    assert street.doors.unserved == 1 and len(caplog.records) == 1
+    assert street.virtual.unserved == 1 and len(caplog.records) == 1
     assert world.stats.shortages["listener"] == 1
 
     world.advance(RETRY_S)
     await world.settle(3)
 
     assert await street.is_served(WEB)
-    assert street.doors.unserved == 0
+    assert street.virtual.unserved == 0
 
 
 async def test_an_address_that_stays_taken_is_tried_again_and_told_once(world, street, caplog):
@@ -95,7 +95,7 @@ async def test_an_address_that_stays_taken_is_tried_again_and_told_once(world, s
         world.advance(RETRY_S)
         await world.settle(3)
 
-    assert street.doors.unserved == 1 and len(caplog.records) == 1
+    assert street.virtual.unserved == 1 and len(caplog.records) == 1
 
 
 def test_an_address_is_missed_by_one_service():

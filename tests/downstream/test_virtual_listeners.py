@@ -4,11 +4,11 @@ import socket
 
 import pytest
 
-from nodeproxy.downstream.virtual_listeners import VirtualDoors
+from nodeproxy.downstream.virtual_listeners import VirtualListeners
 from nodeproxy.errors import ConnectFailed, ConnectionLost
 from nodeproxy.io.capacity import Capacity
 from nodeproxy.io.channel import connect
-from nodeproxy.io.handover import Kept
+from nodeproxy.io.handover import HeldSockets
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Drop, Put, Replace, keys_of
 from tests.fakes.world import Peer
@@ -18,14 +18,14 @@ WEB, SHOP, NOWHERE = "127.77.9.1", "127.77.9.2", "192.0.2.1"  # RFC 5737: an add
 
 
 class Street:
-    """Virtual doors in a world, and one scripted endpoint behind all of them."""
+    """Virtual virtual in a world, and one scripted endpoint behind all of them."""
 
     def __init__(self, world, capacity=Capacity(1 << 20, 1000)):  # noqa: B008
         self.world = world
         self.endpoint = world.endpoint()
         self.port = self.endpoint.port  # free at every other address too
-        self.kept = Kept()
-        self.doors = VirtualDoors(world.door, world.entrance, self.kept, lambda: world.live.table, capacity)
+        self.kept = HeldSockets()
+        self.virtual = VirtualListeners(world.connections, world.context, self.kept, lambda: world.live.table, capacity)
 
     def service(self, name, address, protocol="http", port=None):
         endpoints = (Endpoint("127.0.0.1", self.endpoint.port),)
@@ -33,7 +33,7 @@ class Street:
 
     def follow(self, *services):
         self.world.live.install(Replace(services))
-        self.doors.follow()
+        self.virtual.follow()
         self.kept.receive()  # as the supervisor does
 
     def take(self, address):
@@ -59,7 +59,7 @@ class Street:
 def street(world):
     street = Street(world)
     yield street
-    street.doors.close()
+    street.virtual.close()
     street.kept.close()
 
 
@@ -153,7 +153,7 @@ async def test_an_address_that_another_service_gets_leads_there_in_whatever_orde
 
         for update in updates:
             world.live.install(update)
-            street.doors.follow(*keys_of(update))
+            street.virtual.follow(*keys_of(update))
         await world.settle()
         client = await street.call(WEB)
         await client.send(GET)
@@ -170,10 +170,10 @@ async def test_an_address_that_another_service_gets_leads_there_in_whatever_orde
 async def test_all_doors_close_together_and_may_open_again(world, street):
     street.follow(street.service("web", WEB), street.service("shop", SHOP))
 
-    street.doors.close()
-    street.doors.close()
+    street.virtual.close()
+    street.virtual.close()
     assert not await street.is_served(WEB) and not await street.is_served(SHOP)
-    street.doors.follow()
+    street.virtual.follow()
 
     assert await street.is_served(WEB)
 

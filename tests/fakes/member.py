@@ -1,4 +1,4 @@
-"""An endpoint as rotations see it."""
+"""An endpoint as balancers see it."""
 
 from dataclasses import dataclass, field
 

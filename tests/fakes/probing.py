@@ -80,18 +80,18 @@ class Probed:
 
     def __init__(self, name, **written):
         self.health = Health()
-        self._tell, self._told = trio.open_memory_channel(99)
+        self._report, self._reported = trio.open_memory_channel(99)
         self.target = self.asking(name, **written)
 
     def asking(self, name, **written):
         return Target(name, b"web.shop.mesh", self.health, settings(**written), self._changed)
 
     def _changed(self):
-        self._tell.send_nowait("down" if self.health.probes_down else "up")
+        self._report.send_nowait("down" if self.health.probes_down else "up")
 
     async def change(self):
         with trio.fail_after(PATIENCE_S):
-            return await self._told.receive()
+            return await self._reported.receive()
 
     def nothing_changed(self):
-        return self._told.statistics().current_buffer_used == 0
+        return self._reported.statistics().current_buffer_used == 0

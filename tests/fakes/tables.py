@@ -31,7 +31,7 @@ class Mesh:
     def __init__(self, *updates):
         self.world = PolicyWorld()
         self.made = []
-        makers = Makers(self._upstream, self._dormant, lambda _stats: self.world.tools)
+        makers = Makers(self._upstream, self._on_demand, lambda _stats: self.world.tools)
         self.live = Live(makers, lambda: self.world.now, "shop", Callers())
         for update in updates:
             self.live.install(update)
@@ -40,8 +40,8 @@ class Mesh:
         self.made.append(f"{service.key}:{port.key}" + (f" {pod}" if pod else ""))
         return Replies(200)
 
-    def _dormant(self, service, port, _settings, pod):
-        self.made.append(f"dormant {service.key}:{port.key}" + (f" {pod}" if pod else ""))
+    def _on_demand(self, service, port, _settings, pod):
+        self.made.append(f"unsubscribed {service.key}:{port.key}" + (f" {pod}" if pod else ""))
         return Replies(EndpointsUnknown("not yet"))
 
     def match(self, host, service=b"", namespace=""):

@@ -7,8 +7,8 @@ from collections.abc import Coroutine
 from ipaddress import ip_network
 
 from nodeproxy.balance.choice import chooser
-from nodeproxy.downstream.http1 import Entrance
-from nodeproxy.downstream.listener import Door, Listener, bound
+from nodeproxy.downstream.http1 import ConnectionContext
+from nodeproxy.downstream.listener import Connections, Listener, bound
 from nodeproxy.errors import ConnectionLost
 from nodeproxy.exchange.exchange import Tools
 from nodeproxy.io.channel import SocketChannel, connect
@@ -20,10 +20,10 @@ from nodeproxy.protocol.forwarded import VIA, Adder
 from nodeproxy.protocol.http1.head import HeadLimits
 from nodeproxy.table.builder import Live, Makers
 from nodeproxy.telemetry.stats import WorkerStats
-from nodeproxy.upstream.clusters import Roster
+from nodeproxy.upstream.clusters import Clusters
 from nodeproxy.upstream.http1 import Upstream, none_ready
 from nodeproxy.upstream.idle import IdleConnections
-from nodeproxy.upstream.on_demand import Changes, Dormant, Waking
+from nodeproxy.upstream.on_demand import Changes, OnDemand, OnDemandContext
 
 REAL_LIMIT_S = 20.0  # of one test: a scenario that hangs fails here, with the line where it waits
 
@@ -53,26 +53,26 @@ class World:
         self._sockets = []
         self._channels = []
         self.all_idle = IdleConnections(1 << 20, self.stats.shortages)
-        self.roster = Roster(self.reactor, self.all_idle)
+        self.clusters = Clusters(self.reactor, self.all_idle)
         self.changes = Changes(self.reactor)
         self.live = Live(
-            Makers(self._upstream, self._dormant, self._tools),
+            Makers(self._upstream, self._on_demand, self._tools),
             self.clock,
             "default",
             Callers((ip_network("127.77.0.0/16"),)),
         )
-        self.door = Door(self.reactor, 1000, self.bugs.append)
-        self.entrance = self.make_entrance()
-        self.listener = Listener(self.door, self.reactor, bound(("127.0.0.1", 0)), self.entrance)
+        self.connections = Connections(self.reactor, 1000, self.bugs.append)
+        self.context = self.make_entrance()
+        self.listener = Listener(self.connections, self.reactor, bound(("127.0.0.1", 0)), self.context)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         self.listener.close()
-        for task in list(self.door.connections.values()):
+        for task in list(self.connections.open.values()):
             task.cancel()
-        self.roster.keep(lambda _name: False)
+        self.clusters.keep(lambda _name: False)
         for _ in range(50):
             self.reactor.turn()
         for channel in self._channels:
@@ -84,7 +84,7 @@ class World:
         assert len(self.bugs) == self.expected_bugs, self.bugs
 
     def make_entrance(self, **changes):
-        """An entrance as a worker makes it, with some parts changed."""
+        """An context as a worker makes it, with some parts changed."""
         parts = {
             "reactor": self.reactor,
             "match": lambda head, namespace: self.live.table.match(head, namespace),
@@ -100,13 +100,13 @@ class World:
             "draining": lambda: self.draining,
             "understands_connect": True,
         }
-        return Entrance(**{**parts, **changes})
+        return ConnectionContext(**{**parts, **changes})
 
     def reopen(self, **changes):
-        """Listen at another address, with some parts of the entrance changed."""
+        """Listen at another address, with some parts of the context changed."""
         self.listener.close()
-        self.entrance = self.make_entrance(**changes)
-        self.listener = Listener(self.door, self.reactor, bound(("127.0.0.1", 0)), self.entrance)
+        self.context = self.make_entrance(**changes)
+        self.listener = Listener(self.connections, self.reactor, bound(("127.0.0.1", 0)), self.context)
 
     def run(self, scenario: Coroutine):
         """Turn until `scenario` has ended; its exception is the test's."""
@@ -123,7 +123,7 @@ class World:
         """Put updates in force as a worker does."""
         for update in updates:
             self.live.install(update)
-            self.changes.told()
+            self.changes.notify()
 
     async def settle(self, turns=20):
         """Let everything that can happen now happen."""
@@ -143,7 +143,7 @@ class World:
         addresses = tuple(Endpoint("127.0.0.1", endpoint.port) for endpoint in endpoints)
         service = Service(namespace, name, "", (Port(port, "http", "http", addresses),), policies or {})
         self.live.install(Replace((service,)))
-        self.roster.keep(self.live.table.has)
+        self.clusters.keep(self.live.table.has)
 
     async def client(self):
         """A connection to the mesh."""
@@ -167,19 +167,19 @@ class World:
     def _upstream(self, service, port, settings, pod):
         name = f"{service.key}:{port.key}"
         choose = chooser(settings["loadBalancer"].simple)
-        rotation = self.roster.rotation_for(service, port, pod, choose, random.Random(7).random)
+        balancer = self.clusters.balancer_for(service, port, pod, choose, random.Random(7).random)
         connect_s = settings["timeouts"].connect_s
-        return Upstream(name, rotation, self.reactor, connect_s, HeadLimits(), none_ready(service), self.via)
+        return Upstream(name, balancer, self.reactor, connect_s, HeadLimits(), none_ready(service), self.via)
 
-    def _dormant(self, service, port, _settings, pod):
+    def _on_demand(self, service, port, _settings, pod):
         def awake(key, port, pod):
             route = self.live.table.at(key, port)
-            if route.service.dormant:
+            if route.service.unsubscribed:
                 return None
             return route.of_pod(pod).handler if pod else route.handler
 
-        waking = Waking(self.reactor, self.changes, self.live.demand.want, awake)
-        return Dormant(service.key, port.key, pod, 15.0, waking)
+        waking = OnDemandContext(self.reactor, self.changes, self.live.subscriptions.want, awake)
+        return OnDemand(service.key, port.key, pod, 15.0, waking)
 
     def _tools(self, stats):
         return Tools(self.clock, random.Random(3).random, self._sleep, stats)

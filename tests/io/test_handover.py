@@ -5,15 +5,15 @@ from contextlib import ExitStack
 
 import pytest
 
-from nodeproxy.io.handover import BATCH, Kept
+from nodeproxy.io.handover import BATCH, HeldSockets
 from tests.fakes.descriptors import none_left
 
-WEB = ("door", "127.77.9.1", 8080)
+WEB = ("connections", "127.77.9.1", 8080)
 
 
 @pytest.fixture
 def kept():
-    kept = Kept()
+    kept = HeldSockets()
     yield kept
     kept.close()
 
@@ -41,7 +41,7 @@ def test_a_socket_outlives_who_opened_it(kept):
 
 
 def test_more_sockets_than_one_message_takes_are_kept(kept):
-    keys = [("door", "127.77.9.1", number) for number in range(2 * BATCH + 1)]
+    keys = [("connections", "127.77.9.1", number) for number in range(2 * BATCH + 1)]
     with ExitStack() as stack:
         for key in keys:
             stack.enter_context(kept.opened(key, socket.socket))
@@ -49,7 +49,7 @@ def test_more_sockets_than_one_message_takes_are_kept(kept):
 
     kept.receive()
 
-    assert kept.left("door") == keys and kept.left("dns-udp") == []
+    assert kept.left("connections") == keys and kept.left("dns-udp") == []
 
 
 def test_what_the_worker_has_closed_lets_nobody_wait(kept):
@@ -73,7 +73,7 @@ def test_what_the_next_worker_does_not_want_lets_nobody_wait(kept):
     sock.close()
     kept.receive()
 
-    kept.closed(*kept.left("door"))
+    kept.closed(*kept.left("connections"))
 
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(address)
@@ -89,14 +89,14 @@ def test_a_supervisor_that_is_gone_is_no_error(kept):
 
 def test_the_supervisor_holds_no_more_than_leaves_it_descriptors_to_start_processes_with(kept):
     with kept.opened(WEB, listening) as sock:
-        full = Kept(ceiling=sock.fileno())  # of a process whose lower numbers are all taken
+        full = HeldSockets(ceiling=sock.fileno())  # of a process whose lower numbers are all taken
         address = sock.getsockname()
         full._opened[WEB] = sock
         full.flush()
 
         full.receive()
 
-    assert full.left("door") == []
+    assert full.left("connections") == []
     full.close()
     kept.closed(WEB)
     with pytest.raises(ConnectionRefusedError):
@@ -104,7 +104,7 @@ def test_the_supervisor_holds_no_more_than_leaves_it_descriptors_to_start_proces
 
 
 def test_a_supervisor_without_descriptors_holds_what_it_can_and_goes_on(kept):
-    keys = [("door", "127.77.9.1", number) for number in range(3)]
+    keys = [("connections", "127.77.9.1", number) for number in range(3)]
     with ExitStack() as stack:
         for key in keys:
             stack.enter_context(kept.opened(key, socket.socket))
@@ -112,4 +112,4 @@ def test_a_supervisor_without_descriptors_holds_what_it_can_and_goes_on(kept):
         with none_left(but=1):
             kept.receive()
 
-    assert kept.left("door") == keys[:1]
+    assert kept.left("connections") == keys[:1]

@@ -3,7 +3,7 @@
 import pytest
 
 from nodeproxy.mesh.model import Caller, Endpoint, Port, Service, port_key
-from nodeproxy.mesh.unserved import PORTS_TOLD, unserved
+from nodeproxy.mesh.unserved import PORTS_NAMED, unserved
 
 
 @pytest.mark.parametrize(("transport", "key"), [("tcp", "80"), ("udp", "80/udp"), ("sctp", "80/sctp")])
@@ -19,7 +19,7 @@ def test_http_over_tcp_is_served_and_nothing_else(protocol, transport):
 
 def test_an_endpoint_is_nearest_and_a_service_everywhere_unless_they_say_otherwise():
     assert Endpoint("10.0.0.1", 80).distance == 0
-    assert not Service("shop", "web").only_local and not Service("shop", "web").dormant
+    assert not Service("shop", "web").only_local and not Service("shop", "web").unsubscribed
     assert Service("shop", "web").affinity_s == 0
 
 
@@ -31,8 +31,8 @@ def test_a_caller_cannot_be_changed():
 
 
 def test_of_many_unserved_ports_the_first_are_named():
-    ports = [Port(number, protocol="tls") for number in range(1, PORTS_TOLD + 3)]
+    ports = [Port(number, protocol="tls") for number in range(1, PORTS_NAMED + 3)]
 
     said = unserved("shop", "web", ports)
 
-    assert said.count(" speaks TLS") == PORTS_TOLD and f"port {PORTS_TOLD} speaks" in said
+    assert said.count(" speaks TLS") == PORTS_NAMED and f"port {PORTS_NAMED} speaks" in said

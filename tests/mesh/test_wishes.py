@@ -9,29 +9,29 @@ from nodeproxy.mesh.wire import (
     Callers,
     Drop,
     Fresh,
-    Leave,
     PolicyMap,
     PolicyMaps,
     Put,
     Replace,
-    Want,
+    Subscribe,
+    Unsubscribe,
     Watched,
     Watches,
     keys_of,
     line,
     parse,
-    parse_wish,
+    parse_subscription,
 )
 
 MESSAGES = (
     Replace(()), Put(Service("shop", "web")), Drop("shop/web"), Callers(()), Watches(()), PolicyMaps(()),
-    Want("shop/web"), Leave("shop/web"), Watched("pods", "callers", 3), PolicyMap("shop", "mesh", True),
+    Subscribe("shop/web"), Unsubscribe("shop/web"), Watched("pods", "callers", 3), PolicyMap("shop", "mesh", True),
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("wish", [Want("shop/web"), Leave("shop/web")])
-def test_every_wish_comes_out_as_it_went_in(wish):
-    assert parse_wish(line(wish)) == wish
+@pytest.mark.parametrize("subscription", [Subscribe("shop/web"), Unsubscribe("shop/web")])
+def test_every_wish_comes_out_as_it_went_in(subscription):
+    assert parse_subscription(line(subscription)) == subscription
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_every_wish_comes_out_as_it_went_in(wish):
 )
 def test_what_is_no_wish_is_refused(text):
     with pytest.raises(msgspec.DecodeError):
-        parse_wish(text)
+        parse_subscription(text)
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ async def test_what_a_refused_client_still_sends_is_discarded_up_to_a_limit_and_
     assert sent < 64 * LINGER_BYTES, "it reads for ever"
     assert sent >= LINGER_BYTES
     assert turns >= LINGER_BYTES // RECEIVE_BYTES
-    assert not world.door.connections
+    assert not world.connections.open
 
 
 @pytest.mark.parametrize("request_of", [b"GET / HTTP/1.1\nHost: a\n\n", PUT + b"Content-Length: 9\r\n\r\n"])
@@ -139,8 +139,8 @@ async def test_a_client_that_lingers_is_not_waited_for_long(world, request_of):
     await client.send(request_of)
     await client.rest()
 
-    before = len(world.door.connections)
+    before = len(world.connections.open)
     world.advance(2.1)
     await world.settle()
 
-    assert (before, len(world.door.connections)) == (1, 0)
+    assert (before, len(world.connections.open)) == (1, 0)

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from nodeproxy.errors import ConnectionLost
 from nodeproxy.policies import retries
-from nodeproxy.policies.retries import KEPT_BYTES, Backoff, KeptBody, RetriesSettings, backoff_s
+from nodeproxy.policies.retries import KEPT_BYTES, Backoff, BufferedBody, RetriesSettings, backoff_s
 from tests.fakes.exchanges import Pieces, PolicyWorld, Replies, exchange, run
 
 CHANCES = floats(0, 1, exclude_max=True)
@@ -71,7 +71,7 @@ def test_a_body_too_large_to_keep_is_sent_once(pieces):
 
 
 def test_a_body_of_which_nothing_was_read_is_kept_whole():
-    body = KeptBody(Pieces(b"one", b"two"))
+    body = BufferedBody(Pieces(b"one", b"two"))
 
     assert body.rewind()
     assert run(everything(body)) == [b"one", b"two"]
@@ -79,7 +79,7 @@ def test_a_body_of_which_nothing_was_read_is_kept_whole():
 
 @given(pieces=lists(binary(min_size=1, max_size=9), max_size=6), read=integers(0, 6), again=integers(0, 6))
 def test_wherever_tries_break_off_the_next_one_reads_everything(pieces, read, again):
-    body = KeptBody(Pieces(*pieces))
+    body = BufferedBody(Pieces(*pieces))
     for times in (read, again):
         for _ in range(times):
             run(body.read())
@@ -89,7 +89,7 @@ def test_wherever_tries_break_off_the_next_one_reads_everything(pieces, read, ag
 
 
 def test_a_body_that_grows_too_large_in_a_second_try_is_not_kept_any_more():
-    body = KeptBody(Pieces(b"one", bytes(KEPT_BYTES), b"three"))
+    body = BufferedBody(Pieces(b"one", bytes(KEPT_BYTES), b"three"))
     run(body.read())
     assert body.rewind()
 
@@ -100,7 +100,7 @@ def test_a_body_that_grows_too_large_in_a_second_try_is_not_kept_any_more():
 
 
 def test_trailers_come_with_the_end_of_every_try():
-    body = KeptBody(Pieces(b"one", trailers=b"Sum: 1\r\n"))
+    body = BufferedBody(Pieces(b"one", trailers=b"Sum: 1\r\n"))
     run(body.read())
     assert body.trailers == b""
     run(body.read())
@@ -113,7 +113,7 @@ def test_trailers_come_with_the_end_of_every_try():
 def test_the_length_is_the_senders():
     pieces = Pieces()
 
-    body = KeptBody(pieces)
+    body = BufferedBody(pieces)
 
     assert body.length == pieces.length and body.streamed
 

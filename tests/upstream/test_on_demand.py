@@ -3,11 +3,11 @@
 import msgspec
 
 from nodeproxy.mesh.model import Caller, Endpoint, Port, Service
-from nodeproxy.mesh.wire import Callers, Drop, Put, Replace, Want, Watched, Watches
+from nodeproxy.mesh.wire import Callers, Drop, Put, Replace, Subscribe, Watched, Watches
 from nodeproxy.upstream.on_demand import WAIT_S
 
 GET = b"GET / HTTP/1.1\r\nHost: web.shop.mesh\r\n\r\n"
-ASLEEP = Service("shop", "web", "127.77.0.9", (Port(80),), dormant=True)
+ASLEEP = Service("shop", "web", "127.77.0.9", (Port(80),), unsubscribed=True)
 
 
 def awake(endpoint=None):
@@ -16,7 +16,7 @@ def awake(endpoint=None):
 
 
 async def asked(world):
-    """A client that has asked a dormant service, and waits."""
+    """A client that has asked an unsubscribed service, and waits."""
     world.install(Replace((ASLEEP,), on_demand=True))
     client = await world.client()
     await client.send(GET)
@@ -28,13 +28,13 @@ async def test_it_asks_for_the_endpoints_waits_and_is_served(world):
     endpoint = world.endpoint()
     client = await asked(world)
 
-    wishes = world.live.demand.taken()
+    subscriptions = world.live.subscriptions.taken()
     world.install(Put(awake(endpoint)))
     server = await endpoint.accept()
     await server.head()
     await server.send(b"HTTP/1.1 204 No Content\r\n\r\n")
 
-    assert wishes == [Want("shop/web")]
+    assert subscriptions == [Subscribe("shop/web")]
     assert (await client.head()).startswith(b"HTTP/1.1 204 ")
     assert world.live.table.at("shop/web", "80").stats.requests == {(204, "", ("", "node")): 1}
 
@@ -73,7 +73,7 @@ async def test_a_client_that_goes_meanwhile_is_not_waited_for(world):
     client.reset()
     await world.settle()
 
-    assert not world.door.connections
+    assert not world.connections.open
     assert world.live.table.at("shop/web", "80").stats.requests == {(499, "client-gone", ("", "node")): 1}
 
 
@@ -84,23 +84,23 @@ async def test_a_service_in_use_does_not_fall_asleep_because_discovery_is_new_an
     world.install(Replace((ASLEEP,), on_demand=True))
     route = world.live.table.at("shop/web", "80")
 
-    assert "shop/web" in world.live.demand
-    assert not route.service.dormant and route.port.endpoints == (Endpoint("127.0.0.1", endpoint.port),)
+    assert "shop/web" in world.live.subscriptions
+    assert not route.service.unsubscribed and route.port.endpoints == (Endpoint("127.0.0.1", endpoint.port),)
 
 
 async def test_a_service_falls_asleep_once_it_is_not_needed_any_more(world):
     world.install(Replace((awake(),), on_demand=True))
-    world.live.demand.review(lambda _key: None)
+    world.live.subscriptions.review(lambda _key: None)
 
     world.install(Put(ASLEEP))
 
-    assert world.live.table.at("shop/web", "80").service.dormant
+    assert world.live.table.at("shop/web", "80").service.unsubscribed
 
 
 async def test_where_everything_is_followed_nothing_is_asked_for(world):
     world.install(Replace((awake(),)))
 
-    assert world.live.demand.taken() == []
+    assert world.live.subscriptions.taken() == []
 
 
 async def test_facts_do_not_count_as_a_table(world):

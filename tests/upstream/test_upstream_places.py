@@ -11,7 +11,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 def install(world, *endpoints, **fields):
     service = Service("shop", "web", "", (Port(80, "http", "http", endpoints),), **fields)
     world.live.install(Replace((service,)))
-    world.roster.keep(world.live.table.has)
+    world.clusters.keep(world.live.table.has)
 
 
 def at(server, **fields):
@@ -104,12 +104,12 @@ async def test_the_route_of_a_pod_ends_with_the_pod(world):
 
 async def test_a_request_for_a_pod_of_a_dormant_service_wakes_it_and_goes_to_that_pod(world):
     servers = [world.endpoint() for _ in range(2)]
-    world.install(Replace((Service("shop", "web", "", (Port(80, "http"),), dormant=True),), on_demand=True))
+    world.install(Replace((Service("shop", "web", "", (Port(80, "http"),), unsubscribed=True),), on_demand=True))
     client = await world.client()
     await client.send(b"GET / HTTP/1.1\r\nHost: web-1.web.shop.mesh\r\n\r\n")
     await world.settle()
 
-    assert "shop/web" in world.live.demand
+    assert "shop/web" in world.live.subscriptions
     pods = (at(server, hostname=f"web-{index}") for index, server in enumerate(servers))
     world.install(Put(Service("shop", "web", "", (Port(80, "http", endpoints=tuple(pods)),))))
     peer = await servers[1].accept()
@@ -120,7 +120,7 @@ async def test_a_request_for_a_pod_of_a_dormant_service_wakes_it_and_goes_to_tha
 
 
 async def test_a_pod_that_a_dormant_service_turns_out_not_to_have_is_told_so(world):
-    world.install(Replace((Service("shop", "web", "", (Port(80, "http"),), dormant=True),), on_demand=True))
+    world.install(Replace((Service("shop", "web", "", (Port(80, "http"),), unsubscribed=True),), on_demand=True))
     client = await world.client()
     await client.send(b"GET / HTTP/1.1\r\nHost: web-1.web.shop.mesh\r\nConnection: close\r\n\r\n")
     await world.settle()

@@ -5,7 +5,7 @@ class ApiError(Exception):
     """Asked again after a while. The text is for the operator."""
 
     retry_after_s: float = 0.0
-    """The server's own wish; 0 when it has none."""
+    """The server's own subscription; 0 when it has none."""
 
 
 class Unreachable(ApiError):

@@ -49,7 +49,7 @@ class Events:
         self._noted: dict[Ref, str] = {}
         self._pending: dict[Ref, Verdict] = {}
         self._something = anyio.Event()
-        self._told = ""
+        self._reported = ""
 
     def note(self, verdicts: Iterable[Verdict]) -> None:
         """Take the verdicts there are now; those that are new are written."""
@@ -84,25 +84,25 @@ class Events:
             except (Conflict, NotFound):  # another node was first; or the namespace is gone, and the map with it
                 return
             except Forbidden as error:
-                self._tell(f"{error}; give nodeproxy's service account create of events in every namespace")
+                self._report(f"{error}; give nodeproxy's service account create of events in every namespace")
                 return
             except ApiError as error:
                 reason = str(error)
                 if isinstance(error, Unauthorized):
                     await self._api.reload_token()
             else:
-                self._told = ""
+                self._reported = ""
                 return
             if verdict.ref in self._pending:
                 return
             await self._world.sleep(wait_s * (0.5 + self._world.random()))
             wait_s *= 2
-        self._tell(reason)
+        self._report(reason)
 
-    def _tell(self, reason: str) -> None:
+    def _report(self, reason: str) -> None:
         """Once for as long as no event can be written."""
-        if not self._told:
-            self._told = reason
+        if not self._reported:
+            self._reported = reason
             tell("events of policy maps are not written", logging.WARNING, reason=reason)
 
 

@@ -5,7 +5,7 @@ from math import inf
 
 from discovery.sources.cluster.errors import ApiError, Forbidden
 
-TOLD_AFTER_S = 5.0  # an outage shorter than this is no problem an operator has to know of
+REPORTED_AFTER_S = 5.0  # an outage shorter than this is no problem an operator has to know of
 
 
 class Outage:
@@ -27,8 +27,8 @@ class Outage:
         self.error, self._since = None, inf
 
     @property
-    def worth_telling(self) -> ApiError | None:
+    def worth_reporting(self) -> ApiError | None:
         """The error that an operator has to know of: a missing permission at once, others once they last."""
-        if isinstance(self.error, Forbidden) or self._now() - self._since >= TOLD_AFTER_S:
+        if isinstance(self.error, Forbidden) or self._now() - self._since >= REPORTED_AFTER_S:
             return self.error
         return None

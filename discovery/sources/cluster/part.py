@@ -62,7 +62,7 @@ class Part:
 
     def problem(self) -> Problem | None:
         """What an operator has to know; a missing permission at once, a short outage not at all."""
-        error = self._outage.worth_telling
+        error = self._outage.worth_reporting
         if isinstance(error, Forbidden):
             cure = f"give nodeproxy's service account get, list and watch of {self.resource.path}"
             until = "" if self.resource.required else f"; the mesh goes on without ({self.resource.why})"

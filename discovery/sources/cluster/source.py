@@ -15,7 +15,7 @@ from discovery.sources.cluster.part import Part
 from discovery.sources.cluster.pods import callers_of, pods_of
 from discovery.sources.cluster.watch import Api, Resource, World
 from discovery.sources.source import Batch, Change
-from nodeproxy.mesh.wire import Callers, Fact, Watches
+from nodeproxy.mesh.wire import Callers, Snapshot, Watches
 
 GATHER_S = 0.01  # changes that come together are taken together; far below what anybody notices
 
@@ -91,7 +91,7 @@ class Cluster:
                 await self._world.sleep(GATHER_S)
                 self._woken = anyio.Event()
                 if all(part.settled for part in self._lasting()):
-                    take(Batch(tuple(self._changes()), self._problems(), self._in_sync(), self._facts()))
+                    take(Batch(tuple(self._changes()), self._problems(), self._in_sync(), self._snapshots()))
                 elif problems := self._problems():
                     take(Batch((), problems, in_sync=False))
 
@@ -99,7 +99,7 @@ class Cluster:
         lasting: list[Change] = [change for part in self._parts for change in part.taken()]
         return lasting + self._on_demand.step()
 
-    def _facts(self) -> tuple[Fact, ...]:
+    def _snapshots(self) -> tuple[Snapshot, ...]:
         watches = Watches(tuple(part.watched() for part in self._all()))
         if self._pods is None:
             return (watches,)

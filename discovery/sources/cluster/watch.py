@@ -149,7 +149,7 @@ class Watch:
             self._backoff_s = min(self._backoff_s * 2, BACKOFF_MAX_S)
 
     async def _list(self) -> str:
-        """Tell everything there is now; gives the version to watch from.
+        """Report everything there is now; gives the version to watch from.
 
         Raises:
             ApiError: see `errors`; nothing has been told.
@@ -167,11 +167,11 @@ class Watch:
         gone = [DeleteObject(ref) for ref in self.known.keys() - found.keys()]
         new = [PutObject(ref, value) for ref, value in found.items() if self.known.get(ref) != value]
         self.known = found
-        self._tell((*gone, *new))
+        self._report((*gone, *new))
         return page.metadata.resource_version
 
     async def _watch(self) -> None:
-        """Tell what changes after the version in hand until the server ends the watch.
+        """Report what changes after the version in hand until the server ends the watch.
 
         Raises:
             Gone: the version in hand is too old to watch from.
@@ -204,12 +204,12 @@ class Watch:
         ref = self._ref(value)
         if event.type == "DELETED":
             if self.known.pop(ref, None) is not None:
-                self._tell((DeleteObject(ref),))
+                self._report((DeleteObject(ref),))
         elif self.known.get(ref) != value:
             self.known[ref] = value
-            self._tell((PutObject(ref, value),))
+            self._report((PutObject(ref, value),))
 
-    def _tell(self, changes: tuple[ObjectChange, ...]) -> None:
+    def _report(self, changes: tuple[ObjectChange, ...]) -> None:
         told = tuple(change for change in changes if change.ref != self._resource.without)
         if told:
             self._heard.changed(told)

@@ -18,7 +18,7 @@ from discovery.kubernetes.objects import Service, subject_of
 from discovery.problem import Origin, Problem
 from discovery.sources.external.slices import FAMILIES, Address, is_external, ref_of_slice, slices_for
 from discovery.sources.source import Batch, Change, Followed, Source, Unfollowed
-from nodeproxy.mesh.wire import Fact
+from nodeproxy.mesh.wire import Snapshot
 
 TTL_LEAST_S = 1.0  # 0 is common and means "do not cache"; a second is what asking at each request would not beat
 TTL_MOST_S = 300.0  # a TTL of days is a mistake more often than a promise
@@ -103,7 +103,7 @@ class ExternalNames:
         self._take: Callable[[Batch], None]
         self._last = Batch(in_sync=False)
         self._held: list[Change] = []
-        self._facts: tuple[Fact, ...] = ()
+        self._snapshots: tuple[Snapshot, ...] = ()
         self._waits = False
         self._begun = False
         """Whether a whole mesh has been handed on, or is not waited with any more."""
@@ -119,7 +119,7 @@ class ExternalNames:
 
     def _pass_on(self, batch: Batch) -> None:
         self._held += [change for each in batch.changes for change in self._seen(each)]
-        self._last, self._facts = batch, batch.facts
+        self._last, self._snapshots = batch, batch.snapshots
         self._feed()
 
     def _feed(self) -> None:
@@ -131,8 +131,8 @@ class ExternalNames:
                     self._group.start_soon(self._stop_waiting)
                 return
             self._begun = True
-        batch = Batch(tuple(self._held), self._problems(), self._last.in_sync, self._facts)
-        self._held, self._facts = [], ()
+        batch = Batch(tuple(self._held), self._problems(), self._last.in_sync, self._snapshots)
+        self._held, self._snapshots = [], ()
         self._take(batch)
 
     def _unanswered(self) -> bool:
@@ -203,7 +203,7 @@ class ExternalNames:
                     failures, wait_s = 0, min(max(found.ttl_s, TTL_LEAST_S), TTL_MOST_S)
                 if self._aliases.get(key) is not alias:
                     return  # ended while its answer was on the way
-                self._tell(key, alias)
+                self._report(key, alias)
                 await self._sleep(wait_s)
 
     def _judge(self, alias: Alias, addresses: Iterable[Address]) -> None:
@@ -214,7 +214,7 @@ class ExternalNames:
         alias.failed, alias.refused = "", "; ".join(bad)
         alias.addresses = good or alias.addresses
 
-    def _tell(self, key: str, alias: Alias) -> None:
+    def _report(self, key: str, alias: Alias) -> None:
         self._held += self._slices(alias)
         if self._on_demand and not alias.answered:
             self._held.append(Followed(key))

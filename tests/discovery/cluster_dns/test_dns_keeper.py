@@ -37,14 +37,14 @@ class ApiServer:
         self._version += 1
         metadata = {"name": key.partition("/")[2], "resourceVersion": str(self._version), **metadata}
         self.objects[key] = {"metadata": metadata, "data": data}
-        self._tell()
+        self._report()
 
     def drop(self, key):
         self._version += 1
         del self.objects[key]
-        self._tell()
+        self._report()
 
-    def _tell(self):
+    def _report(self):
         self._changed.set()
         self._changed = anyio.Event()
 
@@ -85,7 +85,7 @@ class ApiServer:
         await anyio.lowlevel.checkpoint()
         if self.refusals:
             refusal = self.refusals.pop(0)
-            self._tell()
+            self._report()
             raise refusal
         key = "/".join(path.split("/")[-2:])
         kept = self.objects[key]
