@@ -163,7 +163,7 @@ class Worker:
     async def _drain(self) -> None:
         """Accept nobody, let requests under way end, tell idle clients to go.
 
-        A client that sends its next request soon learns it from the response; only connections that stay idle are closed.
+        A client that sends its next request soon learns it from the response; idle connections are closed.
         """
         self._draining = True
         self._ready_file.unlink(missing_ok=True)
