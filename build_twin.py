@@ -6,7 +6,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from setuptools import Distribution, Extension
 from setuptools.command.build_ext import build_ext
-from setuptools.errors import BaseError
+from setuptools.errors import BaseError, CompileError, LinkError
 
 SOURCE = "nodeproxy/protocol/http1/twin.c"
 FLAGS = ["-O3", "-std=c11", "-Wall", "-Wextra", "-Werror", "-Wno-missing-field-initializers"]
@@ -23,7 +23,7 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]  its config
         try:
             command.ensure_finalized()
             command.run()
-        except (BaseError, OSError) as error:
+        except (BaseError, CompileError, LinkError, OSError) as error:
             self.app.display_warning(f"no compiled twin, heads will be read in Python: {error}")
             return
         build_data["artifacts"] += [Path(path).relative_to(self.root).as_posix() for path in command.get_outputs()]

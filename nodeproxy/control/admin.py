@@ -1,13 +1,13 @@
 """The admin pages: /metrics, /livez, /readyz, /debug. Read-only; served by the same strict reader as all else."""
 
 from collections.abc import Callable
-from time import time
 
 from prometheus_client import CollectorRegistry, generate_latest
 
 from nodeproxy.errors import UnknownService
-from nodeproxy.exchange.exchange import Exchange, Response
-from nodeproxy.protocol.errors_as_responses import own_head
+from nodeproxy.exchange.exchange import Exchange
+from nodeproxy.protocol.errors_as_responses import own_response
+from nodeproxy.protocol.message import Response
 
 TEXT = b"text/plain; charset=utf-8"
 JSON = b"application/json"
@@ -28,9 +28,9 @@ class Admin:
         Raises:
             UnknownService: there is no such page.
         """
-        path = exchange.head.target.partition(b"?")[0]
-        if exchange.head.method not in (b"GET", b"HEAD"):
-            return _page(405, b"GET only\n", fields=b"Allow: GET, HEAD\r\n")  # RFC 9110, 15.5.6
+        path = exchange.request.path.partition(b"?")[0]
+        if exchange.request.method not in (b"GET", b"HEAD"):
+            return _page(405, b"GET only\n", lines=b"Allow: GET, HEAD\r\n")  # RFC 9110, 15.5.6
         if path == b"/metrics":
             return _page(200, generate_latest(self._registry), METRICS)
         if path == b"/livez":
@@ -42,5 +42,5 @@ class Admin:
         raise UnknownService("admin pages are /metrics, /livez, /readyz and /debug")
 
 
-def _page(status: int, body: bytes, content_type: bytes = TEXT, fields: bytes = b"") -> Response:
-    return Response(status, own_head(status, len(body), content_type, fields, time()), len(body), body)
+def _page(status: int, body: bytes, content_type: bytes = TEXT, lines: bytes = b"") -> Response:
+    return own_response(status, body, content_type, lines)

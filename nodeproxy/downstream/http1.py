@@ -3,7 +3,7 @@
 Reads a head, makes an exchange of it, asks the table, awaits the route's handler, streams the response, counts.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import inf
@@ -24,9 +24,13 @@ from nodeproxy.exchange.exchange import Exchange
 from nodeproxy.io.channel import SocketChannel
 from nodeproxy.io.reactor import Reactor
 from nodeproxy.mesh.callers import UNKNOWN, Callers
+from nodeproxy.protocol.errors_as_responses import error_response
 from nodeproxy.protocol.forwarded import Adder, Forwarded, forwarded
-from nodeproxy.protocol.http1.head import ConnectAsked, HeadLimits, RequestHead
+from nodeproxy.protocol.http1.framing import decoder
+from nodeproxy.protocol.http1.head import HeadLimits
+from nodeproxy.protocol.http1.request_head import ConnectAsked, RequestHead
 from nodeproxy.protocol.http1.scan import scan_request
+from nodeproxy.protocol.message import Request
 from nodeproxy.table.table import Route
 from nodeproxy.telemetry.stats import RouteStats, WorkerStats
 
@@ -50,7 +54,7 @@ class ConnectionContext:
     """What all connections of one listener share: who is meant, what is added, when it is enough."""
 
     reactor: Reactor
-    match: Callable[[RequestHead, str], Route]
+    match: Callable[[Request, str], Route]
     """The route a request means, of a caller in this namespace. Raises UnknownService, UnknownCaller."""
     callers: Callers
     adder: Adder
@@ -63,6 +67,8 @@ class ConnectionContext:
     """Whether any client is believed when it says for whom it speaks; which ones are, `callers` says."""
     access_log: AccessLog | None
     draining: Callable[[], bool]
+    via: Mapping[bytes, bytes]
+    """The line that is added to a response; see `forwarded.VIA`."""
     understands_connect: bool = False
     """Whether a client may name the service of all its further requests by CONNECT."""
 
@@ -78,7 +84,7 @@ class Connection:
         self._received = b""  # and not used yet: the beginning of the next request
         self._request_body: ReceivedBody | None = None  # that has not been read to its end
         self._forwarded: Forwarded | None = None  # of this request, from a client that is trusted with it
-        self._reply = Reply(channel)
+        self._reply = Reply(channel, context.via)
         self._stage = _IDLE
         self.idle_since_seen = -inf
         """For `Clients`: its `idle_since` when it was last looked at."""
@@ -191,28 +197,28 @@ class Connection:
 
     async def _exchange(self, head: RequestHead) -> bool:
         """One request and its response; whether the connection can go on."""
-        context, reply = self.context, self._reply
+        context, reply, request = self.context, self._reply, head.request
         task = self._reactor.current
         task.deadline = inf
-        exchange = Exchange(head, self._body(head), self._client, task, self._reactor.clock())
+        exchange = Exchange(request, self._body(head), self._client, task, self._reactor.clock())
         callers = context.callers
         exchange.caller = callers.known.get(self._client) or callers.stranger(self._client)
-        exchange.onward = context.adder(head, self._client, self._forwarded)
+        exchange.added = context.adder(request, self._client, self._forwarded)
         reply.began = False
         if head.minor:
             exchange.interim = reply.interim
         route, response = None, None
         self._channel.guard = task
         try:
-            route = context.match(head, exchange.caller.namespace)
+            route = context.match(request, exchange.caller.namespace)
             response = await route.handler(exchange)
             # An answer before the request's end: what is left of the request must not be taken for the next one.
             persistent = self._request_body is None and not context.draining()
-            goes_on = await reply(exchange, response, persistent)
+            goes_on = await reply(exchange, response, head, persistent)
             status, reason = response.status, response.reason
         except ProxyError as error:
             status, reason = error.status, error.reason
-            goes_on = await self._report(exchange, error)
+            goes_on = await self._report(exchange, head, error)
         finally:
             self._channel.guard = None
             if response is not None:
@@ -233,18 +239,18 @@ class Connection:
         Source: RFC 9110, 9.3.6; RFC 9931 (a proxy that refuses CONNECT closes).
         """
         context, reactor = self.context, self._reactor
-        exchange = Exchange(head, WholeBody(b""), self._client, reactor.current, reactor.clock())
+        exchange = Exchange(head.request, WholeBody(b""), self._client, reactor.current, reactor.clock())
         exchange.caller = context.callers.known.get(self._client) or context.callers.stranger(self._client)
         reactor.current.limit(reactor.now + LINGER_S)
         try:
             if not context.understands_connect:
                 raise ConnectAsked(head)
-            route = context.match(head, exchange.caller.namespace)
+            route = context.match(head.request, exchange.caller.namespace)
         except ProxyError as error:
             await self._refuse_connect(exchange, error)
             return False
         self.context = replace(
-            context, match=lambda _head, namespace: context.match(head, namespace), understands_connect=False
+            context, match=lambda _request, namespace: context.match(head.request, namespace), understands_connect=False
         )
         context.stats.connects += 1
         await self._channel.send(ESTABLISHED)
@@ -261,15 +267,17 @@ class Connection:
             await self._linger()
 
     def _body(self, head: RequestHead) -> WholeBody | ReceivedBody:
-        if head.length == 0:
+        length = head.request.length
+        if length == 0:
             return WholeBody(b"")
         received = self._received
-        if 0 < head.length <= len(received):
-            self._received = received[head.length :]
-            return WholeBody(received[: head.length])
+        if 0 < length <= len(received):
+            self._received = received[length:]
+            return WholeBody(received[:length])
         self._received = b""
-        self._request_body = ReceivedBody(self._channel, head, head.length, received, self._keep_surplus)
-        return self._request_body
+        body = self._request_body = ReceivedBody(self._channel, length, decoder(length), received, self._keep_surplus)
+        body.nominated = head.nominated
+        return body
 
     def _keep_surplus(self, body: ReceivedBody, complete: bool) -> None:
         if complete:
@@ -283,7 +291,7 @@ class Connection:
         if self.context.access_log is not None:
             self.context.access_log(exchange, route, status, reason, elapsed_s)
 
-    async def _report(self, exchange: Exchange, error: ProxyError) -> bool:
+    async def _report(self, exchange: Exchange, head: RequestHead, error: ProxyError) -> bool:
         """Answer with the mesh's own words, if that is still possible; whether the connection can go on."""
         if self._reply.began or isinstance(error, ClientGone):
             self._channel.close()  # a broken-off response must not look like a whole one
@@ -291,7 +299,7 @@ class Connection:
         self._reactor.current.limit(self._reactor.now + LINGER_S)
         persistent = self._request_body is None and not isinstance(error, BadRequest) and not self.context.draining()
         try:
-            return await self._reply(exchange, self._reply.of_error(error), persistent)
+            return await self._reply(exchange, error_response(error), head, persistent)
         except ProxyError:
             return False
 

@@ -1,12 +1,16 @@
 """A response on its way to an HTTP/1 client: its last field lines, its framing, its body."""
 
+from collections.abc import Mapping
 from time import time
 
 from nodeproxy.errors import ProxyError
 from nodeproxy.exchange.body import SHARE_PIECES, ending, framed
-from nodeproxy.exchange.exchange import Exchange, Response
+from nodeproxy.exchange.exchange import Exchange
 from nodeproxy.io.channel import SocketChannel
-from nodeproxy.protocol.errors_as_responses import error_head_and_body
+from nodeproxy.protocol.errors_as_responses import date_line, error_response
+from nodeproxy.protocol.http1.request_head import RequestHead
+from nodeproxy.protocol.http1.sending import response_head
+from nodeproxy.protocol.message import Response
 
 _END = b"\r\n"
 _END_CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
@@ -18,54 +22,51 @@ _END_KEPT = b"Connection: keep-alive\r\n\r\n"  # HTTP/1.0 clients close unless t
 class Reply:
     """Sends responses to one client."""
 
-    __slots__ = ("_channel", "began")
+    __slots__ = ("_channel", "_via", "began")
 
-    def __init__(self, channel: SocketChannel) -> None:
+    def __init__(self, channel: SocketChannel, via: Mapping[bytes, bytes]) -> None:
         self._channel = channel
+        self._via = via
         self.began = False
         """Whether the final response's head is on its way: from here on nothing else can be said."""
 
-    async def __call__(self, exchange: Exchange, response: Response, persistent: bool) -> bool:
-        """Send `response`, whole; true when the client's connection may carry another request.
+    async def __call__(self, exchange: Exchange, response: Response, head: RequestHead, persistent: bool) -> bool:
+        """Send the whole `response` to the request of `head`; whether the connection may carry another request.
 
         Raises:
-            ClientGone: nobody reads it.
+            ClientGone: the client does not read it.
             EndpointError: its body broke off.
         """
-        head = exchange.head
         persistent = persistent and head.persistent
         self.began = True
-        if response.rest is None:
+        added = self._via[response.version]
+        if not response.dated:  # RFC 9110, 6.6.1
+            added += date_line(time())
+        if response.body is None:
             end = _END if persistent and head.minor else _END_KEPT if persistent else _END_CLOSE
-            # RFC 9110, 9.3.2: the answer to HEAD says how long a body would be, and has none, whoever made it.
-            first = response.first if head.method != b"HEAD" else b""
-            await self._channel.send(response.head + end + first)
+            # RFC 9110, 9.3.2: the answer to HEAD says how long a body would be, and has none, whatever made it.
+            first = response.first if head.request.method != b"HEAD" else b""
+            await self._channel.send(response_head(response, added + end) + first)
             return persistent
         chunked = response.length < 0 and head.minor == 1
         if response.length < 0 and not chunked:
             persistent = False  # HTTP/1.0: the body ends with the connection
-        await self._channel.send(response.head + _ending_of_head(chunked, persistent, head.minor))
+        await self._channel.send(response_head(response, added + _ending_of_head(chunked, persistent, head.minor)))
         await self._stream(exchange, response, chunked)
         return persistent
 
-    async def interim(self, head: bytes) -> None:
-        """Send a 1xx head."""
-        await self._channel.send(head + b"\r\n")
-
-    def of_error(self, error: ProxyError) -> Response:
-        """The mesh's own response about `error`."""
-        head, body = error_head_and_body(error, time())
-        response = Response(error.status, head, len(body), body)
-        response.reason = error.reason
-        return response
+    async def interim(self, response: Response) -> None:
+        """Send a 1xx response."""
+        await self._channel.send(response_head(response, _END))
 
     def refusal(self, error: ProxyError, received: bytes) -> bytes:
         """All bytes of the answer to `received`, which is no request but may have its method."""
-        head, body = error_head_and_body(error, time())
-        return head + b"Connection: close\r\n\r\n" + (b"" if received.startswith(b"HEAD ") else body)
+        response = error_response(error)
+        head = response_head(response, date_line(time()) + _END_CLOSE)
+        return head + (b"" if received.startswith(b"HEAD ") else response.first)
 
     async def _stream(self, exchange: Exchange, response: Response, chunked: bool) -> None:
-        body, reactor = response.rest, self._channel.reactor
+        body, reactor = response.body, self._channel.reactor
         assert body is not None  # the caller has looked
         pieces = 0
         while True:

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from nodeproxy.errors import BadRequest, BadResponse
 from nodeproxy.io.channel import Channel
-from nodeproxy.protocol.http1.framing import BrokenBody, chunk, decoder, last_chunk
-from nodeproxy.protocol.http1.head import RequestHead, ResponseHead, without
+from nodeproxy.protocol.fields import without
+from nodeproxy.protocol.http1.framing import BrokenBody, Decoder, chunk, last_chunk
 
 # Read in one go before others get a turn. Work is what counts, not the bytes that come out: a piece takes one read of
 # 64 KiB at most and `framing.STEPS_MOST` of decoding; four large ones take about 100 us.
@@ -25,7 +25,7 @@ class WholeBody:
         self.trailers = b""
 
     async def read(self) -> bytes:
-        """See `policies.exchange.Body`."""
+        """See `message.Body`."""
         return self.take()
 
     def take(self) -> bytes:
@@ -36,7 +36,7 @@ class WholeBody:
         return self._data
 
     def rewind(self) -> bool:
-        """See `policies.exchange.Body`."""
+        """See `message.Body`."""
         self._given = False
         return True
 
@@ -47,22 +47,23 @@ class ReceivedBody:
     `when_over(complete)` is called once, at its end or when it is given up.
     """
 
-    __slots__ = ("_channel", "_decoder", "_nominated", "_pending", "_when_over", "length", "streamed", "trailers")
+    __slots__ = ("_channel", "_decoder", "_pending", "_when_over", "length", "nominated", "streamed", "trailers")
 
     def __init__(
         self,
         channel: Channel,
-        head: RequestHead | ResponseHead,
         length: int,
+        decoder: Decoder,
         received: bytes,
         when_over: Callable[["ReceivedBody", bool], None],
     ) -> None:
         self.length = length
         self.streamed = True
         self.trailers = b""
+        self.nominated: tuple[bytes, ...] = ()
+        """Names of trailers that end at this hop, in lower case."""
         self._channel = channel
-        self._nominated = head.nominated
-        self._decoder = decoder(length, lenient=channel.broken.fault == "endpoint")
+        self._decoder = decoder
         self._pending = received
         self._when_over: Callable[[ReceivedBody, bool], None] | None = when_over
 
@@ -77,7 +78,7 @@ class ReceivedBody:
         return self._decoder.done and self._when_over is None
 
     async def read(self) -> bytes:
-        """See `policies.exchange.Body`."""
+        """See `message.Body`."""
         while not self._decoder.done:
             data = self._pending
             if self._decoder.waiting or data:
@@ -89,16 +90,16 @@ class ReceivedBody:
             if piece:
                 return piece
         trailers = self._decoder.trailers
-        self.trailers = without(trailers, self._nominated) if self._nominated else trailers
+        self.trailers = without(trailers, self.nominated) if self.nominated else trailers
         self._over(True)
         return b""
 
     def rewind(self) -> bool:
-        """See `policies.exchange.Body`; what has left the channel cannot be read again."""
+        """See `message.Body`; what has left the channel cannot be read again."""
         return False
 
     def abandon(self) -> None:
-        """See `policies.exchange.StreamedBody`."""
+        """See `message.StreamedBody`."""
         self._over(False)
 
     def _feed(self, data: bytes) -> bytes:

@@ -1,7 +1,6 @@
 """What passes through a service's handlers: an exchange goes in, a response comes out.
 
-Three types carry the data path: `Exchange`, `Response` and `Handler`. They do not know which protocol is on
-either side: heads are blocks of field lines, bodies are something one pulls.
+`Exchange` and `Handler` are the same whatever protocol is on either side.
 """
 
 from collections.abc import Awaitable, Callable
@@ -10,33 +9,8 @@ from math import inf
 from typing import Protocol
 
 from nodeproxy.mesh.callers import UNKNOWN
-from nodeproxy.protocol.http1.head import RequestHead
+from nodeproxy.protocol.message import Body, Carrier, Request, Response
 from nodeproxy.telemetry.stats import RouteStats
-
-
-class Body(Protocol):
-    """A message body that is pulled piece by piece. A reader that does not pull stops its sender."""
-
-    length: int
-    """Its size in bytes where the sender said it, CHUNKED or UNTIL_CLOSE (see `protocol.head`) where not."""
-
-    streamed: bool
-    """Whether some of it may still be on its way; false for a body that is all here, and for none."""
-
-    trailers: bytes
-    """Field lines that came after it; known once `read` has given b""."""
-
-    async def read(self) -> bytes:
-        """The next piece, b"" at the end.
-
-        Raises:
-            ProxyError: the sender broke off, or what it sent is not a body.
-        """
-        ...
-
-    def rewind(self) -> bool:
-        """Make the next `read` start from the first byte again; false when bytes have gone that nobody kept."""
-        ...
 
 
 class Lane(Protocol):
@@ -49,54 +23,11 @@ class Lane(Protocol):
         ...
 
 
-class Carrier(Protocol):
-    """An endpoint, as far as an exchange knows it."""
-
-    active: int
-    name: str
-
-
-class Response:
-    """An endpoint's answer, or the mesh's own, on its way to the client.
-
-    `head` is the status line and all field lines to send on, without the empty line that ends them. `first` are
-    the bytes of the body that came with the head; `rest` pulls the others and is None when there are none.
-    """
-
-    __slots__ = ("endpoint", "first", "head", "length", "reason", "rest", "status")
-
-    def __init__(
-        self, status: int, head: bytes, length: int, first: bytes = b"", rest: "StreamedBody | None" = None
-    ) -> None:
-        self.status = status
-        self.head = head
-        self.length = length
-        self.first = first
-        self.rest = rest
-        self.endpoint: Carrier | None = None
-        self.reason = ""
-
-    def close(self) -> None:
-        """The exchange is over, or this answer is not wanted: what it still holds is given back. Idempotent."""
-        if self.rest is not None:
-            self.rest.abandon()
-        if self.endpoint is not None:
-            self.endpoint.active -= 1
-            self.endpoint = None
-
-
-class StreamedBody(Body, Protocol):
-    """A body that holds a connection until its end has been read."""
-
-    def abandon(self) -> None:
-        """Give up what has not been read; closes the connection unless the end had been reached."""
-        ...
-
-
 class Exchange:
     """One request on its way: what was asked, by whom, until when, and what has been tried."""
 
     __slots__ = (
+        "added",
         "allowance_s",
         "answered",
         "body",
@@ -105,19 +36,18 @@ class Exchange:
         "deliveries",
         "deliveries_most",
         "endpoint_name",
-        "head",
         "idle_s",
         "interim",
         "lane",
-        "onward",
+        "request",
         "started",
         "tried",
         "tries",
         "until",
     )
 
-    def __init__(self, head: RequestHead, body: Body, client: str, lane: Lane, started: float) -> None:
-        self.head = head
+    def __init__(self, request: Request, body: Body, client: str, lane: Lane, started: float) -> None:
+        self.request = request
         self.body = body
         self.client = client
         """The client's address, taken from its socket and from nothing else."""
@@ -126,10 +56,10 @@ class Exchange:
         self.lane = lane
         self.started = started
         """When its head was complete, monotonic seconds."""
-        self.onward = b""
-        """The field lines the mesh adds to the request, and the empty line that ends its head."""
-        self.interim: Callable[[bytes], Awaitable[None]] | None = None
-        """Takes a 1xx head to the client; None when the client's protocol has none."""
+        self.added = b""
+        """The field lines that the mesh adds to the request."""
+        self.interim: Callable[[Response], Awaitable[None]] | None = None
+        """Sends a 1xx response to the client; None when the client's protocol has none."""
         self.until = inf
         """When it must be over, monotonic seconds."""
         self.idle_s = inf

@@ -10,8 +10,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from nodeproxy.errors import ConnectFailed, ConnectionLost, DeadlinePassed, EndpointError, ProxyError
-from nodeproxy.exchange.exchange import Body, Exchange, Handler, Response, Tools
+from nodeproxy.exchange.exchange import Exchange, Handler, Tools
 from nodeproxy.policies.block import Block, Duration, Policy
+from nodeproxy.protocol.message import Body, Response
 
 Condition = Literal["connect-failure", "reset", "timeout", "gateway-error", "5xx", "retriable-status-codes"]
 KEPT_BYTES = 64 * 1024  # of a request body, for the next try; as Linkerd
@@ -124,7 +125,7 @@ class Retries:
         """The first response that is good enough, or the last one's."""
         if exchange.body.streamed:
             exchange.body = BufferedBody(exchange.body)
-        idempotent = exchange.head.method in self._methods
+        idempotent = exchange.request.method in self._methods
         exchange.deliveries_most = 1 + self._settings.attempts
         attempt = 0
         while True:

@@ -2,8 +2,9 @@
 
 from math import inf
 
-from nodeproxy.exchange.exchange import Exchange, Handler, Response, Tools
+from nodeproxy.exchange.exchange import Exchange, Handler, Tools
 from nodeproxy.policies.block import Block, Duration, Policy
+from nodeproxy.protocol.message import Response
 
 
 class TimeoutsSettings(Block):

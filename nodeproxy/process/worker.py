@@ -41,7 +41,8 @@ from nodeproxy.policies.load_balancer import LoadBalancerSettings
 from nodeproxy.policies.timeouts import TimeoutsSettings
 from nodeproxy.process.sockets import Sockets
 from nodeproxy.protocol.forwarded import NO_VIA, VIA, Adder
-from nodeproxy.protocol.http1.head import HeadLimits, RequestHead
+from nodeproxy.protocol.http1.head import HeadLimits
+from nodeproxy.protocol.message import Request
 from nodeproxy.setting_text import split_address, split_sources
 from nodeproxy.settings import Settings, own_addresses, own_ranges, ready_file
 from nodeproxy.table.builder import Live, Makers
@@ -199,6 +200,7 @@ class Worker:
             trusts_forwarded=bool(settings.trust_forwarded),
             access_log=None if settings.access_log == "off" else self._log_exchange,
             draining=lambda: self._draining,
+            via=NO_VIA if settings.via == "none" else VIA,
             understands_connect=True,
         )
 
@@ -214,7 +216,7 @@ class Worker:
         service = Service(namespace="", name="admin", ports=(Port(number=0),))
         route = Route(service, service.ports[0], {}, handler, RouteStats())
 
-        def match(_head: RequestHead, _namespace: str) -> Route:
+        def match(_request: Request, _namespace: str) -> Route:
             return route
 
         idle_s = min(self._settings.client_idle_timeout_s, ADMIN_IDLE_S)
@@ -248,8 +250,7 @@ class Worker:
         assert isinstance(balancer, LoadBalancerSettings)
         name = f"{service.key}:{port.key}"
         choice = self._clusters.balancer_for(service, port, pod, chooser(balancer.simple), self._random.random)
-        via = NO_VIA if self._settings.via == "none" else VIA
-        return Upstream(name, choice, self._reactor, timeouts.connect_s, self._limits, none_ready(service), via)
+        return Upstream(name, choice, self._reactor, timeouts.connect_s, self._limits, none_ready(service))
 
     def _on_demand(self, service: Service, port: Port, settings: Mapping[str, Block], pod: str) -> OnDemand:
         timeouts = settings["timeouts"]
@@ -309,14 +310,14 @@ class Worker:
     def _log_exchange(
         self, exchange: Exchange, route: Route | None, status: int, reason: str, elapsed_s: float
     ) -> None:
-        head = exchange.head
+        request = exchange.request
         self._lines.add(
             {
                 "client": exchange.client,
                 "source": "/".join(exchange.caller.labels),
-                "method": head.method.decode("ascii"),
-                "host": head.host.decode("ascii"),
-                "target": head.target.decode("ascii"),
+                "method": request.method.decode("ascii"),
+                "host": request.authority.decode("ascii"),
+                "target": request.path.decode("ascii"),
                 "service": route.name if route is not None else "",
                 "endpoint": exchange.endpoint_name,
                 "status": status,

@@ -5,6 +5,8 @@ from functools import lru_cache
 from http import HTTPStatus
 
 from nodeproxy.errors import ProxyError
+from nodeproxy.protocol.fields import Fields
+from nodeproxy.protocol.message import Response
 
 
 def reason_phrase(status: int) -> bytes:
@@ -25,16 +27,19 @@ def _date_line(second: int) -> bytes:
     return b"Date: %b\r\n" % formatdate(second, usegmt=True).encode()
 
 
-def own_head(status: int, length: int, content_type: bytes, fields: bytes, unix_s: float) -> bytes:
-    """The head of a response that the mesh makes at `unix_s` (wall clock), its last empty line left out."""
-    line = b"HTTP/1.1 %d %b\r\n%b" % (status, reason_phrase(status), date_line(unix_s))
-    if status < 200 or status == 204:  # RFC 9110, 8.6: no Content-Length in these
-        return line + fields
-    return line + b"Content-Type: %b\r\nContent-Length: %d\r\n%b" % (content_type, length, fields)
+def own_response(status: int, body: bytes, content_type: bytes, lines: bytes = b"") -> Response:
+    """A response that the mesh makes, with these field lines beside those about its body."""
+    if status >= 200 and status != 204:  # RFC 9110, 8.6: no Content-Length in these
+        lines = b"Content-Type: %b\r\nContent-Length: %d\r\n%b" % (content_type, len(body), lines)
+    response = Response(status, Fields(lines), len(body), body)
+    response.phrase = reason_phrase(status)
+    return response
 
 
-def error_head_and_body(error: ProxyError, unix_s: float) -> tuple[bytes, bytes]:
-    """What tells a client about `error`: which part failed in `x-mesh-error`, one line of text to act on."""
+def error_response(error: ProxyError) -> Response:
+    """Reports `error` to a client: which part failed in `x-mesh-error`, one line of text to act on."""
     body = f"nodeproxy: {error.reason}: {error}\n".encode()
-    fields = b"x-mesh-error: %b\r\n" % error.reason.encode()
-    return own_head(error.status, len(body), b"text/plain; charset=utf-8", fields, unix_s), body
+    lines = b"x-mesh-error: %b\r\n" % error.reason.encode()
+    response = own_response(error.status, body, b"text/plain; charset=utf-8", lines)
+    response.reason = error.reason
+    return response

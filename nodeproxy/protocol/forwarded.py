@@ -4,17 +4,16 @@ Source: RFC 9110, 7.6.3 (Via); W3C Trace Context, 2.2 and 3.2 (traceparent); RFC
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import NamedTuple
 
 from nodeproxy.protocol.http1 import grammar
-from nodeproxy.protocol.http1.head import CHUNKED, RequestHead
+from nodeproxy.protocol.message import Request
 
-VIA = (b"Via: 1.0 nodeproxy\r\n", b"Via: 1.1 nodeproxy\r\n")
-"""By the minor version in which a message was received."""
-NO_VIA = (b"", b"")
-CHUNKED_END = b"Transfer-Encoding: chunked\r\n\r\n"
+VIA: Mapping[bytes, bytes] = {b"": b"", **{each: b"Via: %b nodeproxy\r\n" % each for each in (b"1.0", b"1.1")}}
+"""By the version in which a message was received; no line for the mesh's own messages, which have none."""
+NO_VIA: Mapping[bytes, bytes] = dict.fromkeys(VIA, b"")
 _SAID = re.compile(rb"\n(x-forwarded-(?:for|proto|host)|forwarded|x-real-ip):[ \t]*+([^\r]*+)", re.IGNORECASE)
 _NAMES = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded", b"x-real-ip")
 # An open quote would swallow the element that is appended: what has one is left out.
@@ -67,7 +66,7 @@ def element(client: str, host: bytes) -> bytes:
 
 
 class Adder:
-    """Makes the field lines that the mesh adds to a request, the empty line behind them included.
+    """Makes the field lines that the mesh adds to a request.
 
     What a client says in X-Forwarded-*, Forwarded and X-Real-IP has been cut out of its head: only its socket's address
     counts, unless it is trusted. Then its address is appended to X-Forwarded-For, and to Forwarded if there is one (a
@@ -77,30 +76,29 @@ class Adder:
     one that is marked as not sampled: an application behind the mesh would obey that, and record nothing any more.
     """
 
-    def __init__(self, random: Random, sample_ratio: float, via: tuple[bytes, bytes] = NO_VIA) -> None:
+    def __init__(self, random: Random, sample_ratio: float, via: Mapping[bytes, bytes] = NO_VIA) -> None:
         self._random = random
         self._sample_ratio = sample_ratio
         self._via = via
 
-    def __call__(self, head: RequestHead, client: str, said: Forwarded | None = None) -> bytes:
-        """The lines for a request with `head` from the address `client`; `said` is what it is trusted with."""
+    def __call__(self, request: Request, client: str, said: Forwarded | None = None) -> bytes:
+        """The lines for `request` from the address `client`; `said` is what it is trusted with."""
         trace = b""
-        if self._sample_ratio and not head.traced and self._random.random() < self._sample_ratio:
+        if self._sample_ratio and not request.traced and self._random.random() < self._sample_ratio:
             # A tracestate that stands alone is of another trace, and would be read as this one's.
-            trace = b"" if b"\ntracestate:" in head.head.lower() else new_trace(self._random.getrandbits)
-        for_, proto, host = client.encode(), b"http", head.host
+            trace = b"" if request.fields.get(b"tracestate") is not None else new_trace(self._random.getrandbits)
+        for_, proto, host = client.encode(), b"http", request.authority
         if said is not None:
             for_ = b"%b, %b" % (said.for_, for_) if said.for_ else for_
             proto, host = said.proto or proto, said.host or host
-        lines = b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: %b\r\n%b%b%b" % (
+        lines = b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: %b\r\n%b%b" % (
             for_,
             proto,
             host,
-            self._via[head.minor],
+            self._via[request.version],
             trace,
-            CHUNKED_END if head.length == CHUNKED else b"\r\n",
         )
-        return lines if said is None else _trusted_fields(said, head.host, client) + lines
+        return lines if said is None else _trusted_fields(said, request.authority, client) + lines
 
 
 def _trusted_fields(said: Forwarded, host: bytes, client: str) -> bytes:

@@ -12,7 +12,7 @@ from nodeproxy.mesh import names
 from nodeproxy.mesh.model import Port, Service
 from nodeproxy.mesh.unserved import unserved
 from nodeproxy.policies.block import Block
-from nodeproxy.protocol.http1.head import RequestHead
+from nodeproxy.protocol.message import Request
 from nodeproxy.telemetry.stats import RouteStats
 
 SPELLINGS_MOST = 4096  # ways to write a name that are remembered; a client cannot make the table grow beyond this
@@ -111,14 +111,14 @@ class Table:
         except KeyError:
             raise UnknownService(f"there is no port {port} of a service {key} in the mesh any more") from None
 
-    def match(self, head: RequestHead, namespace: str) -> Route:
+    def match(self, request: Request, namespace: str) -> Route:
         """The route a request means: by x-mesh-service, else by its authority. `namespace` is the caller's, or "".
 
         Raises:
             UnknownService: no service, or no HTTP port of it, goes by that name.
             UnknownCaller: the name depends on who calls, and that is not known.
         """
-        asked = head.service or head.host
+        asked = request.service or request.authority
         return self._spellings.get(asked) or self._look_up(asked, namespace or self.own_namespace)
 
     def _look_up(self, asked: bytes, namespace: str) -> Route:
@@ -162,7 +162,7 @@ class Table:
 class NoTable(Table):
     """Before discovery has said anything, no name can be known or unknown."""
 
-    def match(self, head: RequestHead, namespace: str) -> Route:
+    def match(self, request: Request, namespace: str) -> Route:
         """See Table.
 
         Raises:

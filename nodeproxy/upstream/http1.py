@@ -1,7 +1,6 @@
 """The innermost handler of a service: chooses an endpoint, sends the request, reads the response's head."""
 
 from dataclasses import dataclass
-from time import time
 
 from nodeproxy.balance.balancer import Balancer
 from nodeproxy.balance.sticky import StickyBalancer
@@ -15,13 +14,16 @@ from nodeproxy.errors import (
     NoEndpoints,
 )
 from nodeproxy.exchange.body import ReceivedBody, WholeBody
-from nodeproxy.exchange.exchange import Exchange, Response
+from nodeproxy.exchange.exchange import Exchange
 from nodeproxy.io.channel import SocketChannel
 from nodeproxy.io.reactor import Reactor
 from nodeproxy.mesh.model import Service
-from nodeproxy.protocol.errors_as_responses import date_line
-from nodeproxy.protocol.http1.head import UNTIL_CLOSE, HeadLimits, ResponseHead
+from nodeproxy.protocol.http1.framing import decoder
+from nodeproxy.protocol.http1.head import HeadLimits
+from nodeproxy.protocol.http1.response_head import ResponseHead
 from nodeproxy.protocol.http1.scan import scan_response
+from nodeproxy.protocol.http1.sending import request_head
+from nodeproxy.protocol.message import Response
 from nodeproxy.protocol.method import IDEMPOTENT
 from nodeproxy.upstream.endpoint import Endpoint
 from nodeproxy.upstream.upload import Upload
@@ -41,8 +43,6 @@ class Upstream:
     limits: HeadLimits
     none_ready: str
     """What the operator is told when there is no endpoint; see `none_ready`."""
-    via: tuple[bytes, bytes]
-    """The line that is added to a response, by its minor version; see `added.VIA`."""
 
     async def __call__(self, exchange: Exchange) -> Response:
         """The response of an endpoint; see `policies.exchange.Handler`.
@@ -81,7 +81,7 @@ class Upstream:
                 return await self._ask(exchange, endpoint, channel)
             except ConnectionLost:
                 # The endpoint closed the idle connection while the request was under way (RFC 9112, 9.3.1).
-                if exchange.head.method not in IDEMPOTENT or not exchange.may_be_delivered_again():
+                if exchange.request.method not in IDEMPOTENT or not exchange.may_be_delivered_again():
                     raise
         return await self._ask(exchange, endpoint, await endpoint.connect(self.connect_s))
 
@@ -90,9 +90,9 @@ class Upstream:
         exchange.deliveries += 1
         try:
             if type(body) is WholeBody:
-                await self._send_whole(channel, exchange.head.head + exchange.onward + body.take())
+                await self._send_whole(channel, request_head(exchange.request, exchange.added) + body.take())
             else:
-                await channel.send(exchange.head.head + exchange.onward)
+                await channel.send(request_head(exchange.request, exchange.added))
                 upload = Upload(exchange, channel)
             head, data = await self._read_head(exchange, channel)
         except BaseException as error:
@@ -127,38 +127,39 @@ class Upstream:
                     exchange.answered = bool(data or interims)
                     raise
                 data += more
-            elif head.status >= 200:
+            elif head.response.status >= 200:
                 return head, data
             else:
                 interims += 1
-                if head.status == 101 or interims > INTERIM_MOST:
-                    raise BadResponse(f"unexpected {head.status}, the {interims}. interim response")
+                status = head.response.status
+                if status == 101 or interims > INTERIM_MOST:
+                    raise BadResponse(f"unexpected {status}, the {interims}. interim response")
                 if exchange.interim is not None:
-                    await exchange.interim(head.head)
+                    await exchange.interim(head.response)
                 data = more = data[head.end :]
 
     def _response(self, exchange: Exchange, endpoint: Endpoint, answer: "Answer") -> Response:
         head, data = answer.head, answer.data
-        length = head.length
-        lines = head.head + self.via[head.minor]
-        if not head.dated:  # RFC 9110, 6.6.1
-            lines += date_line(time())
-        if exchange.head.method == b"HEAD" or head.status in (204, 304):
-            if head.status == 204 and length not in (0, UNTIL_CLOSE):
+        response = head.response
+        if exchange.request.method == b"HEAD" or response.status in (204, 304):
+            if response.status == 204 and head.framed and response.length:
                 # RFC 9112, 6.3: it ends with its head. What it announced may still come: nothing else does from there.
-                answer.over(endpoint, reusable=False)
-                return Response(204, lines, 0)
-            length = 0
+                data = b""
+            response.length = 0
+        length = response.length
         end = head.end + length
-        if length >= 0 and len(data) >= end:
+        if length >= 0 and (len(data) >= end or not data):
             answer.over(endpoint, reusable=len(data) == end)
-            return Response(head.status, lines, length, data[head.end : end])
+            response.first = data[head.end : end]
+            return response
 
         def over(body: ReceivedBody, complete: bool) -> None:
-            answer.over(endpoint, reusable=complete and not body.surplus and length != UNTIL_CLOSE)
+            answer.over(endpoint, reusable=complete and not body.surplus and head.framed)
 
-        body = ReceivedBody(answer.channel, head, length, data[head.end :], over)
-        return Response(head.status, lines, length, rest=body)
+        reader = decoder(length, until_close=not head.framed, lenient=True)
+        response.body = ReceivedBody(answer.channel, length, reader, data[head.end :], over)
+        response.body.nominated = head.nominated
+        return response
 
 
 def none_ready(service: Service) -> str:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from math import inf
 
 from nodeproxy.errors import DeadlinePassed, EndpointsUnknown
-from nodeproxy.exchange.exchange import Exchange, Handler, Response
+from nodeproxy.exchange.exchange import Exchange, Handler
 from nodeproxy.io.reactor import Reactor
 from nodeproxy.io.task import Task, park
+from nodeproxy.protocol.message import Response
 
 WAIT_S = 10.0  # an API server under load may take its time; a client is notify before it gives up by itself
 

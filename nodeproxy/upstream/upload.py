@@ -5,7 +5,7 @@ from nodeproxy.exchange.body import SHARE_PIECES, ending, framed
 from nodeproxy.exchange.exchange import Exchange
 from nodeproxy.io.channel import SocketChannel
 from nodeproxy.io.task import Task
-from nodeproxy.protocol.http1.head import CHUNKED
+from nodeproxy.protocol.message import UNKNOWN
 
 
 class Upload:
@@ -48,7 +48,7 @@ class Upload:
 
     async def _send(self) -> None:
         exchange, body, reactor = self._exchange, self._exchange.body, self._channel.reactor
-        chunked = body.length == CHUNKED
+        chunked = body.length == UNKNOWN
         pieces = 0
         while True:
             self.awaits_client = True

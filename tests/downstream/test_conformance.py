@@ -97,7 +97,7 @@ async def test_via_names_each_hop_with_the_version_it_received_where_it_is_asked
 
 
 async def test_via_is_left_out_where_it_is_not_asked_for(world):
-    world.via = NO_VIA
+    world.reopen(via=NO_VIA)
     client, server, seen = await asked(world, GET + b"\r\n")
 
     await server.send(OK)

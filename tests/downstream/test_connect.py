@@ -90,7 +90,11 @@ async def test_what_clients_send_is_understood(world, request_to_connect, reques
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n") and b"Connection: close" not in answer
     assert world.route.stats.requests == {(200, "", ("", "node")): 2}
     assert world.stats.connects == 1 and not world.stats.unrouted.requests
-    assert [(line[0].head.method, line[2]) for line in world.log] == [(b"CONNECT", 200), (b"GET", 200), (b"GET", 200)]
+    assert [(line[0].request.method, line[2]) for line in world.log] == [
+        (b"CONNECT", 200),
+        (b"GET", 200),
+        (b"GET", 200),
+    ]
 
 
 async def test_all_requests_behind_it_mean_that_port_whatever_they_name(world):

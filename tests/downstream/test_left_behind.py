@@ -7,16 +7,19 @@ import pytest
 from nodeproxy.downstream.http1 import Connection
 from nodeproxy.errors import ProxyError
 from nodeproxy.exchange.body import ReceivedBody
-from nodeproxy.exchange.exchange import Exchange, Response
+from nodeproxy.exchange.exchange import Exchange
 from nodeproxy.io.task import Cancelled
 from nodeproxy.policies.retries import BufferedBody
+from nodeproxy.protocol.fields import Fields
 from nodeproxy.protocol.http1.framing import Chunked, Sized
-from nodeproxy.protocol.http1.head import RequestHead, ResponseHead
+from nodeproxy.protocol.http1.request_head import RequestHead
+from nodeproxy.protocol.http1.response_head import ResponseHead
+from nodeproxy.protocol.message import Request, Response
 from nodeproxy.upstream.upload import Upload
 
 HEAVY = (
-    BufferedBody, Cancelled, Chunked, Connection, Exchange, ProxyError, ReceivedBody, RequestHead, Response,
-    ResponseHead, Sized, Upload,
+    BufferedBody, Cancelled, Chunked, Connection, Exchange, Fields, ProxyError, ReceivedBody, Request, RequestHead,
+    Response, ResponseHead, Sized, Upload,
 )  # fmt: skip
 GET = b"GET / HTTP/1.1\r\nHost: web.shop.mesh\r\n\r\n"
 UPLOAD = b"PUT / HTTP/1.1\r\nHost: web.shop.mesh\r\nContent-Length: 1000\r\n\r\nabc"

@@ -168,7 +168,7 @@ async def test_a_listener_that_closes_cuts_no_request_on_the_connection_that_get
     world.serve(endpoint)
     other, world.listener = (
         world.listener,
-        Listener(world.connections, world.reactor, bound(("127.0.0.1", 0)), world.make_entrance()),
+        Listener(world.connections, world.reactor, bound(("127.0.0.1", 0)), world.make_context()),
     )
     supervisors, number = world.keep(other._sock.dup()), other._sock.fileno()
     sock = world.keep(socket.socket())

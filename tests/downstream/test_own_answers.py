@@ -2,7 +2,7 @@
 
 import pytest
 
-from nodeproxy.protocol.errors_as_responses import own_head
+from nodeproxy.protocol.errors_as_responses import own_response
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -65,4 +65,4 @@ async def test_a_malformed_get_is_refused_with_a_text(world):
 
 @pytest.mark.parametrize("status", [103, 204])
 def test_a_status_without_a_body_has_no_length(status):
-    assert b"Content-Length" not in own_head(status, 0, b"text/plain", b"", 0.0)
+    assert own_response(status, b"", b"text/plain").fields.get(b"content-length") is None

@@ -4,8 +4,9 @@ from math import inf
 from random import Random
 
 from nodeproxy.exchange.body import WholeBody
-from nodeproxy.exchange.exchange import Exchange, Response, Tools
-from nodeproxy.protocol.http1.head import CHUNKED, RequestHead
+from nodeproxy.exchange.exchange import Exchange, Tools
+from nodeproxy.protocol.fields import Fields
+from nodeproxy.protocol.message import UNKNOWN, Request, Response
 from nodeproxy.telemetry.stats import RouteStats
 
 STARTED = 1000.0
@@ -36,7 +37,7 @@ class Pieces:
     """A body that is still arriving, piece by piece; what is read is gone."""
 
     def __init__(self, *pieces, trailers=b""):
-        self.length = CHUNKED
+        self.length = UNKNOWN
         self.streamed = True
         self.trailers = b""
         self._pieces = list(pieces)
@@ -99,7 +100,8 @@ class Replies:
         reply = self._script.pop(0) if len(self._script) > 1 else self._script[0]
         if isinstance(reply, Exception):
             raise reply
-        response = Response(reply, b"", 0, rest=Held())
+        response = Response(reply, Fields(), 0)
+        response.body = Held()
         response.endpoint = Carrier()
         self.responses.append(response)
         return response
@@ -119,15 +121,15 @@ class PolicyWorld:
         self.now += seconds
 
 
-def head(method=b"GET", **fields):
-    """A request's head with only what matters."""
-    usual = {
-        "method": method, "target": b"/", "minor": 1, "host": b"web.shop.mesh", "length": 0, "persistent": True,
-        "expects": False, "service": b"", "traced": False, "nominated": (), "head": b"", "end": 0,
-    }  # fmt: skip
-    return RequestHead(**{**usual, **fields})
+def request(method=b"GET", path=b"/", host=b"web.shop.mesh", service=b"", block=b"", **slots):
+    """A request with only what matters."""
+    made = Request(method, host, path, Fields(block))
+    made.service = service
+    for name, value in slots.items():
+        setattr(made, name, value)
+    return made
 
 
 def exchange(method=b"GET", body=None):
     """An exchange that has just begun."""
-    return Exchange(head(method), body or WholeBody(b""), "10.0.0.9", Lane(), STARTED)
+    return Exchange(request(method), body or WholeBody(b""), "10.0.0.9", Lane(), STARTED)

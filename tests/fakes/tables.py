@@ -6,7 +6,7 @@ from nodeproxy.errors import EndpointsUnknown, UnknownService
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.model import Port, Service
 from nodeproxy.table.builder import Live, Makers
-from tests.fakes.exchanges import PolicyWorld, Replies, head
+from tests.fakes.exchanges import PolicyWorld, Replies, request
 
 
 def web(*endpoints, ports=None, policies=None):
@@ -45,7 +45,7 @@ class Mesh:
         return Replies(EndpointsUnknown("not yet"))
 
     def match(self, host, service=b"", namespace=""):
-        return self.live.table.match(head(host=host, service=service), namespace)
+        return self.live.table.match(request(host=host, service=service), namespace)
 
     def refusal(self, host):
         with pytest.raises(UnknownService) as refused:

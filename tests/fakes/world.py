@@ -49,7 +49,6 @@ class World:
         self.draining = False
         self.log = []
         self.expected_bugs = 0
-        self.via = VIA
         self._sockets = []
         self._channels = []
         self.all_idle = IdleConnections(1 << 20, self.stats.shortages)
@@ -62,7 +61,7 @@ class World:
             Callers((ip_network("127.77.0.0/16"),)),
         )
         self.connections = Connections(self.reactor, 1000, self.bugs.append)
-        self.context = self.make_entrance()
+        self.context = self.make_context()
         self.listener = Listener(self.connections, self.reactor, bound(("127.0.0.1", 0)), self.context)
 
     def __enter__(self):
@@ -83,11 +82,11 @@ class World:
         self.reactor.close()
         assert len(self.bugs) == self.expected_bugs, self.bugs
 
-    def make_entrance(self, **changes):
-        """An context as a worker makes it, with some parts changed."""
+    def make_context(self, **changes):
+        """A context as a worker makes it, with some parts changed."""
         parts = {
             "reactor": self.reactor,
-            "match": lambda head, namespace: self.live.table.match(head, namespace),
+            "match": lambda request, namespace: self.live.table.match(request, namespace),
             "callers": self.live.callers,
             "adder": Adder(random.Random(1), 0.0),
             "stats": self.stats,
@@ -98,6 +97,7 @@ class World:
             "trusts_forwarded": False,
             "access_log": lambda *line: self.log.append(line),
             "draining": lambda: self.draining,
+            "via": VIA,
             "understands_connect": True,
         }
         return ConnectionContext(**{**parts, **changes})
@@ -105,7 +105,7 @@ class World:
     def reopen(self, **changes):
         """Listen at another address, with some parts of the context changed."""
         self.listener.close()
-        self.context = self.make_entrance(**changes)
+        self.context = self.make_context(**changes)
         self.listener = Listener(self.connections, self.reactor, bound(("127.0.0.1", 0)), self.context)
 
     def run(self, scenario: Coroutine):
@@ -169,7 +169,7 @@ class World:
         choose = chooser(settings["loadBalancer"].simple)
         balancer = self.clusters.balancer_for(service, port, pod, choose, random.Random(7).random)
         connect_s = settings["timeouts"].connect_s
-        return Upstream(name, balancer, self.reactor, connect_s, HeadLimits(), none_ready(service), self.via)
+        return Upstream(name, balancer, self.reactor, connect_s, HeadLimits(), none_ready(service))
 
     def _on_demand(self, service, port, _settings, pod):
         def awake(key, port, pod):

@@ -8,7 +8,7 @@ from nodeproxy.errors import BadRequest, BadResponse
 from nodeproxy.protocol.forwarded import Adder
 from nodeproxy.protocol.http1.framing import CHUNK_LINE_BYTES, BrokenBody, Chunked
 from nodeproxy.protocol.http1.head import HeadLimits
-from tests.fakes.exchanges import head
+from tests.fakes.exchanges import request
 
 LIMITS = HeadLimits()
 START = b"POST / HTTP/1.1\r\nHost: web.shop.mesh\r\n"
@@ -31,20 +31,20 @@ class Chance:
 
 @pytest.mark.parametrize("bits", [0, 1, 1 << 63, 1 << 64, 1 << 64 | 1, 1 << 191, None])
 def test_a_trace_that_begins_here_is_valid_whatever_the_bits(bits):
-    lines = Adder(Chance(bits), 1.0)(head(), "10.0.0.1")
+    lines = Adder(Chance(bits), 1.0)(request(), "10.0.0.1")
 
     (trace,) = re.findall(rb"traceparent: (.*)\r\n", lines)
     assert TRACE.fullmatch(trace) is not None
 
 
 def test_all_bits_of_a_trace_are_of_chance():
-    lines = Adder(Chance(None), 1.0)(head(), "10.0.0.1")
+    lines = Adder(Chance(None), 1.0)(request(), "10.0.0.1")
 
     assert b"traceparent: 00-" + b"f" * 32 + b"-" + b"f" * 16 + b"-01\r\n" in lines
 
 
 def test_where_none_is_to_be_sampled_not_even_the_least_number_is():
-    assert re.search(rb"traceparent: .*-01\r\n", Adder(Chance(0), 0.0)(head(), "10.0.0.1")) is None
+    assert re.search(rb"traceparent: .*-01\r\n", Adder(Chance(0), 0.0)(request(), "10.0.0.1")) is None
 
 
 @pytest.mark.parametrize("before", [b"", b"1\r\na\r\n"], ids=["first", "second"])

@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodeproxy.errors import BadRequest, BadResponse, ProxyError
-from nodeproxy.protocol.http1 import head as python
-from nodeproxy.protocol.http1 import scan
+from nodeproxy.protocol.http1 import request_head, response_head, scan
 from nodeproxy.protocol.http1.grammar import BEGINNING
 from nodeproxy.protocol.http1.head import HeadLimits
 
@@ -71,7 +70,7 @@ def test_a_wrong_byte_is_refused_where_it_stands(heads, wrong):
 
 @given(st.lists(st.sampled_from(PARTS), max_size=10).map(b"".join))
 def test_what_was_refused_or_understood_is_the_same_whatever_follows(data):
-    for scan_one in (python.scan_request, python.scan_response, scan.scan_request, scan.scan_response):
+    for scan_one in (request_head.scan_request, response_head.scan_response, scan.scan_request, scan.scan_response):
         seen = [outcome(scan_one, data[:size]) for size in range(len(data) + 1)]
 
         settled = [result for result in seen if result is not None]

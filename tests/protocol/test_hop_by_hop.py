@@ -2,7 +2,9 @@
 
 import pytest
 
-from nodeproxy.protocol.http1.head import CHUNKED, HeadLimits, without
+from nodeproxy.protocol.fields import without
+from nodeproxy.protocol.http1.head import HeadLimits
+from tests.fakes.heads import CHUNKED
 
 LIMITS = HeadLimits()
 GET = b"GET / HTTP/1.1\r\n"

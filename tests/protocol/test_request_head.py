@@ -2,7 +2,8 @@
 
 import pytest
 
-from nodeproxy.protocol.http1.head import CHUNKED, HeadLimits
+from nodeproxy.protocol.http1.head import HeadLimits
+from tests.fakes.heads import CHUNKED
 
 LIMITS = HeadLimits()
 

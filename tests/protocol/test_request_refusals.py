@@ -12,7 +12,8 @@ from nodeproxy.errors import (
     TargetTooLong,
     VersionNotSupported,
 )
-from nodeproxy.protocol.http1.head import ConnectAsked, HeadLimits
+from nodeproxy.protocol.http1.head import HeadLimits
+from nodeproxy.protocol.http1.request_head import ConnectAsked
 
 LIMITS = HeadLimits()
 HOST = b"Host: web.shop.mesh\r\n"

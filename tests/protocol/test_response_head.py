@@ -3,7 +3,8 @@
 import pytest
 
 from nodeproxy.errors import BadResponse
-from nodeproxy.protocol.http1.head import CHUNKED, UNTIL_CLOSE, HeadLimits
+from nodeproxy.protocol.http1.head import HeadLimits
+from tests.fakes.heads import CHUNKED, UNTIL_CLOSE
 
 LIMITS = HeadLimits()
 OK = b"HTTP/1.1 200 OK\r\n"

@@ -10,9 +10,9 @@ from nodeproxy.protocol.http1 import scan
 WITHOUT_TWIN = """
 import sys
 sys.modules["nodeproxy.protocol.http1.twin"] = None  # as if it had not been built
-from nodeproxy.protocol.http1 import head, scan
+from nodeproxy.protocol.http1 import request_head, response_head, scan
 assert not scan.COMPILED
-assert scan.scan_request is head.scan_request and scan.scan_response is head.scan_response
+assert scan.scan_request is request_head.scan_request and scan.scan_response is response_head.scan_response
 """
 
 

@@ -7,11 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nodeproxy.errors import ProxyError
-from nodeproxy.protocol.http1 import head as python
 from nodeproxy.protocol.http1.head import HeadLimits
+from nodeproxy.protocol.http1.request_head import scan_request
+from nodeproxy.protocol.http1.response_head import scan_response
+from tests.fakes.heads import flat
 from tests.protocol.test_request_refusals import MALFORMED
 
-twin = pytest.importorskip("nodeproxy.protocol.http1.twin", reason="the compiled twin was not built")
+compiled = pytest.importorskip("nodeproxy.protocol.http1.twin", reason="the compiled twin was not built")
+twin = flat(compiled.scan_request, compiled.scan_response)
+python = flat(scan_request, scan_response)
 
 LIMITS = (HeadLimits(), HeadLimits(head_bytes=120, fields=4, line_bytes=40))
 TOKENS = (

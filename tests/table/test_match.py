@@ -7,7 +7,7 @@ from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Drop, Replace
 from nodeproxy.table import table
 from nodeproxy.table.table import Table
-from tests.fakes.exchanges import head
+from tests.fakes.exchanges import request
 from tests.fakes.tables import Mesh, bare_live, other, web
 
 PODS = (
@@ -34,9 +34,9 @@ def test_a_route_goes_by_all_names_of_its_service(host):
 def test_the_clusters_own_name_of_a_service_has_the_domain_of_the_setting():
     live = bare_live(Replace((web(),)), cluster_domain="corp.example")
 
-    assert live.table.match(head(host=b"web.shop.svc.corp.example"), "").name == "shop/web:80"
+    assert live.table.match(request(host=b"web.shop.svc.corp.example"), "").name == "shop/web:80"
     with pytest.raises(UnknownService, match="no mesh name"):
-        live.table.match(head(host=b"web.shop.svc.cluster.local"), "")
+        live.table.match(request(host=b"web.shop.svc.cluster.local"), "")
 
 
 def test_x_mesh_service_counts_more_than_the_host():
@@ -184,4 +184,4 @@ def test_a_name_without_namespace_means_nothing_for_somebody_unknown():
     live = bare_live(Replace((web(),)), namespace="")
 
     with pytest.raises(UnknownCaller, match="say which it is"):
-        live.table.match(head(host=b"web.mesh"), "")
+        live.table.match(request(host=b"web.mesh"), "")

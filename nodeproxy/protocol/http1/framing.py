@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from nodeproxy.protocol.http1 import grammar
-from nodeproxy.protocol.http1.head import CHUNKED, UNTIL_CLOSE
 from nodeproxy.protocol.http1.scan import plain_chunks
+from nodeproxy.protocol.message import UNKNOWN
 
 CHUNK_LINE_BYTES = 256  # of size and extensions; extensions are dropped, nobody in this field reads them
 EXTENSION_BYTES = (
@@ -209,11 +209,14 @@ class Chunked:
 State = Callable[[Chunked, list[bytes]], int]
 
 
-def decoder(length: int, lenient: bool = False) -> Decoder:
-    """The decoder for a body of this length: bytes, CHUNKED or UNTIL_CLOSE; see `Chunked` for `lenient`."""
-    if length == CHUNKED:
-        return Chunked(lenient)
-    return UntilClose() if length == UNTIL_CLOSE else Sized(length)
+def decoder(length: int, until_close: bool = False, lenient: bool = False) -> Decoder:
+    """The decoder for a body of this length; one of UNKNOWN length is chunked, or ends with its connection.
+
+    See `Chunked` for `lenient`.
+    """
+    if length != UNKNOWN:
+        return Sized(length)
+    return UntilClose() if until_close else Chunked(lenient)
 
 
 def chunk(data: bytes) -> bytes:

@@ -6,7 +6,8 @@ try:
     COMPILED = True
 except ImportError:  # no compiler where this was installed: the same results, more slowly
     from nodeproxy.protocol.http1.chunks import plain_chunks
-    from nodeproxy.protocol.http1.head import scan_request, scan_response
+    from nodeproxy.protocol.http1.request_head import scan_request
+    from nodeproxy.protocol.http1.response_head import scan_response
 
     COMPILED = False
 

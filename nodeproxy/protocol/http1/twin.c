@@ -1,4 +1,4 @@
-/* The compiled twin of head.py and chunks.py: the same functions for the heads and chunks nearly all messages have.
+/* The compiled twin of request_head.py, response_head.py and chunks.py: the same functions for the heads and chunks nearly all messages have.
 
    It only ever says yes. A head it does not recognise as plain and well-formed -- incomplete, malformed, too large, or
    with a field that asks for thought -- is handed to the Python function, whose word is the law. So there is one place
@@ -6,17 +6,19 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <structmember.h>
 #include <string.h>
 
-enum { CHUNKED = -1, UNTIL_CLOSE = -2, MOST_CUTS = 16, MOST_DIGITS = 18, MOST_SIZE_DIGITS = 15 };
+enum { UNKNOWN = -1, NOT_SAID = -2, MOST_CUTS = 16, MOST_DIGITS = 18, MOST_SIZE_DIGITS = 15, MOST_SLOTS = 12 };
 
 /* What a byte may be part of. */
 enum { TOKEN = 1, VALUE = 2, TARGET = 4, NAME = 8, DIGIT = 16 };
 static unsigned char kind[256];
 static signed char hex[256]; /* what a byte is worth as a digit of a chunk's size, -1 if it is none */
 
-static PyTypeObject *request_type, *response_type; /* named tuples of head.py */
+static PyTypeObject *request_head_type, *response_head_type; /* named tuples */
 static PyObject *pure_request, *pure_response;
+static PyObject *scheme, *version, *nothing, *no_reason; /* values that many messages share */
 
 typedef struct {
     const char *at;
@@ -36,7 +38,7 @@ typedef struct {
 
 typedef struct {
     Text host;
-    long long length; /* UNTIL_CLOSE while no field has said */
+    long long length; /* NOT_SAID while no field has said */
     int persistent, has_connection, traced, dated;
     Onward onward;
 } Found;
@@ -65,7 +67,7 @@ static Text trimmed(const char *from, const char *to)
 static int take_length(Found *found, const Text *value)
 {
     long long number = 0;
-    if (found->length != UNTIL_CLOSE || value->size < 1 || value->size > MOST_DIGITS)
+    if (found->length != NOT_SAID || value->size < 1 || value->size > MOST_DIGITS)
         return 0;
     for (Py_ssize_t i = 0; i < value->size; i++) {
         if (!(kind[(unsigned char)value->at[i]] & DIGIT))
@@ -175,9 +177,9 @@ static int sort_response_field(Found *found, const Text *name, const Text *value
     case 17:
         if (!is_called(name, "transfer-encoding"))
             return GOES_ON;
-        if (found->length != UNTIL_CLOSE || !is_called(value, "chunked"))
+        if (found->length != NOT_SAID || !is_called(value, "chunked"))
             return LEAVE_TO_PYTHON;
-        found->length = CHUNKED;
+        found->length = UNKNOWN;
         return ENDS_HERE;
     default:
         return GOES_ON;
@@ -258,6 +260,41 @@ static PyObject *tuple_of(PyTypeObject *type, PyObject *const *items, Py_ssize_t
     return tuple;
 }
 
+/* A class with slots, whose instances are made here without its __init__. */
+typedef struct {
+    PyTypeObject *type;
+    Py_ssize_t offset[MOST_SLOTS]; /* of each slot, in the order in which `items` come */
+} Slotted;
+
+static Slotted fields_class, request_class, response_class;
+
+/* An instance with these items in its slots, which it takes over; NULL if one of them could not be made. */
+static PyObject *instance_of(const Slotted *class, PyObject *const *items, Py_ssize_t count)
+{
+    PyObject *instance = class->type->tp_alloc(class->type, 0);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (instance != NULL)
+            *(PyObject **)((char *)instance + class->offset[i]) = items[i];
+        else
+            Py_XDECREF(items[i]);
+    }
+    for (Py_ssize_t i = 0; instance != NULL && i < count; i++)
+        if (items[i] == NULL)
+            Py_CLEAR(instance);
+    return instance;
+}
+
+static PyObject *ref(PyObject *object)
+{
+    return Py_NewRef(object);
+}
+
+static PyObject *fields_of(const Onward *onward, const char *to)
+{
+    PyObject *items[] = {bytes_of(onward, to), ref(Py_None), ref(Py_None)};
+    return instance_of(&fields_class, items, sizeof items / sizeof *items);
+}
+
 static int read_limits(PyObject *const *args, Py_ssize_t count, Limits *limits)
 {
     if (count != 2 || !PyBytes_CheckExact(args[0]) || !PyTuple_Check(args[1]) || PyTuple_GET_SIZE(args[1]) != 3)
@@ -273,7 +310,7 @@ static int read_limits(PyObject *const *args, Py_ssize_t count, Limits *limits)
 static PyObject *plain_request(PyObject *data, const Limits *limits)
 {
     const char *start = PyBytes_AS_STRING(data), *at = start, *end = start + PyBytes_GET_SIZE(data);
-    Found found = {.length = UNTIL_CLOSE, .persistent = 1, .onward = {.from = start}};
+    Found found = {.length = NOT_SAID, .persistent = 1};
     Text method, target;
 
     while (at < end && kind[(unsigned char)*at] & TOKEN)
@@ -287,6 +324,7 @@ static PyObject *plain_request(PyObject *data, const Limits *limits)
     target.size = at - target.at;
     if (end - at < 11 || memcmp(at, " HTTP/1.1\r\n", 11) != 0 || at + 11 - start > limits->line_bytes)
         return NULL;
+    found.onward.from = at + 11;
     at = read_fields(at + 11, end, limits->fields, &found, sort_request_field);
     if (at == NULL || at - start > limits->head_bytes || found.host.size == 0)
         return NULL;
@@ -295,25 +333,32 @@ static PyObject *plain_request(PyObject *data, const Limits *limits)
 
     PyObject *items[] = {
         text(&method),
-        text(&target),
-        PyLong_FromLong(1),
+        ref(scheme),
         text(&found.host),
-        PyLong_FromLongLong(found.length == UNTIL_CLOSE ? 0 : found.length),
-        PyBool_FromLong(found.persistent),
-        PyBool_FromLong(0),
-        PyBytes_FromStringAndSize(NULL, 0),
+        text(&target),
+        fields_of(&found.onward, at - 2),
+        PyLong_FromLongLong(found.length == NOT_SAID ? 0 : found.length),
+        ref(version),
+        ref(Py_False),
+        ref(Py_False),
+        ref(nothing),
         PyBool_FromLong(found.traced),
+    };
+    PyObject *head[] = {
+        instance_of(&request_class, items, sizeof items / sizeof *items),
+        PyLong_FromLong(1),
+        PyBool_FromLong(found.persistent),
         PyTuple_New(0),
-        bytes_of(&found.onward, at - 2),
         PyLong_FromSsize_t(at - start),
     };
-    return tuple_of(request_type, items, sizeof items / sizeof *items);
+    return tuple_of(request_head_type, head, sizeof head / sizeof *head);
 }
 
 static PyObject *plain_response(PyObject *data, const Limits *limits)
 {
     const char *start = PyBytes_AS_STRING(data), *at = start, *end = start + PyBytes_GET_SIZE(data);
-    Found found = {.length = UNTIL_CLOSE, .persistent = 1, .onward = {.from = start}};
+    Found found = {.length = NOT_SAID, .persistent = 1};
+    Text phrase;
     int status;
 
     if (end - at < 14 || memcmp(at, "HTTP/1.1 ", 9) != 0 || at[9] < '1' || at[9] > '9' ||
@@ -323,27 +368,39 @@ static PyObject *plain_response(PyObject *data, const Limits *limits)
     at += 12;
     if (*at != ' ')
         return NULL; /* the space is missing, and will be sent */
+    phrase.at = ++at;
     while (at < end && kind[(unsigned char)*at] & VALUE)
         at++;
+    phrase.size = at - phrase.at;
     if (end - at < 2 || at[0] != '\r' || at[1] != '\n')
         return NULL;
+    found.onward.from = at + 2;
     at = read_fields(at + 2, end, limits->fields, &found, sort_response_field);
     if (at == NULL || at - start > limits->head_bytes)
         return NULL;
-    if (found.length != UNTIL_CLOSE && (status < 200 || status == 204)) /* the field does not go on */
+    if (found.length != NOT_SAID && (status < 200 || status == 204)) /* the field does not go on */
         return NULL;
 
     PyObject *items[] = {
         PyLong_FromLong(status),
-        PyLong_FromLongLong(found.length),
-        PyBool_FromLong(found.persistent),
-        PyLong_FromLong(1),
+        text(&phrase),
+        ref(version),
+        fields_of(&found.onward, at - 2),
         PyBool_FromLong(found.dated),
+        PyLong_FromLongLong(found.length == NOT_SAID ? UNKNOWN : found.length),
+        ref(nothing),
+        ref(Py_None),
+        ref(Py_None),
+        ref(no_reason),
+    };
+    PyObject *head[] = {
+        instance_of(&response_class, items, sizeof items / sizeof *items),
+        PyBool_FromLong(found.length != NOT_SAID),
+        PyBool_FromLong(found.persistent),
         PyTuple_New(0),
-        bytes_of(&found.onward, at - 2),
         PyLong_FromSsize_t(at - start),
     };
-    return tuple_of(response_type, items, sizeof items / sizeof *items);
+    return tuple_of(response_head_type, head, sizeof head / sizeof *head);
 }
 
 static PyObject *scan(PyObject *(*plain)(PyObject *, const Limits *), PyObject *pure, PyObject *const *args,
@@ -366,20 +423,59 @@ static PyObject *scan_response(PyObject *Py_UNUSED(module), PyObject *const *arg
     return scan(plain_response, pure_response, args, count);
 }
 
-static PyObject *imported(PyObject *module, const char *name)
+static PyObject *imported(const char *module, const char *name)
 {
-    return module == NULL ? NULL : PyObject_GetAttrString(module, name);
+    PyObject *found = NULL, *from = PyImport_ImportModule(module);
+    if (from != NULL)
+        found = PyObject_GetAttrString(from, name);
+    Py_XDECREF(from);
+    return found;
 }
+
+/* Finds where instances of a class have the slots of these names, NULL behind the last; false with an error set. */
+static int find_slots(Slotted *class, const char *module, const char *name, const char *const *slots)
+{
+    class->type = (PyTypeObject *)imported(module, name);
+    for (int i = 0; class->type != NULL && slots[i] != NULL; i++) {
+        PyObject *slot = PyObject_GetAttrString((PyObject *)class->type, slots[i]);
+        if (slot == NULL)
+            return 0;
+        if (!Py_IS_TYPE(slot, &PyMemberDescr_Type)) {
+            PyErr_Format(PyExc_TypeError, "%s.%s is not a slot", name, slots[i]);
+            Py_DECREF(slot);
+            return 0;
+        }
+        class->offset[i] = ((PyMemberDescrObject *)slot)->d_member->offset;
+        Py_DECREF(slot);
+    }
+    return class->type != NULL;
+}
+
+#define MODULE "nodeproxy.protocol."
 
 static int meet_twin(PyObject *Py_UNUSED(module))
 {
-    PyObject *head = PyImport_ImportModule("nodeproxy.protocol.http1.head");
-    request_type = (PyTypeObject *)imported(head, "RequestHead");
-    response_type = (PyTypeObject *)imported(head, "ResponseHead");
-    pure_request = imported(head, "scan_request");
-    pure_response = imported(head, "scan_response");
-    Py_XDECREF(head);
-    return request_type && response_type && pure_request && pure_response ? 0 : -1;
+    static const char *const fields[] = {"_block", "_added", "_dropped", NULL};
+    static const char *const request[] = {"method", "scheme", "authority", "path", "fields", "length", "version",
+                                          "expects", "takes_trailers", "service", "traced", NULL};
+    static const char *const response[] = {"status", "phrase", "version", "fields", "dated", "length",
+                                           "first", "body", "endpoint", "reason", NULL};
+    if (!find_slots(&fields_class, MODULE "fields", "Fields", fields) ||
+        !find_slots(&request_class, MODULE "message", "Request", request) ||
+        !find_slots(&response_class, MODULE "message", "Response", response))
+        return -1;
+    request_head_type = (PyTypeObject *)imported(MODULE "http1.request_head", "RequestHead");
+    response_head_type = (PyTypeObject *)imported(MODULE "http1.response_head", "ResponseHead");
+    pure_request = imported(MODULE "http1.request_head", "scan_request");
+    pure_response = imported(MODULE "http1.response_head", "scan_response");
+    scheme = PyBytes_FromString("http");
+    version = PyBytes_FromString("1.1");
+    nothing = PyBytes_FromStringAndSize(NULL, 0);
+    no_reason = PyUnicode_InternFromString("");
+    return request_head_type && response_head_type && pure_request && pure_response && scheme && version && nothing &&
+                   no_reason
+               ? 0
+               : -1;
 }
 
 /* One chunk without extensions that is here as a whole, with its last line end: where that is; NULL for anything else. */
@@ -448,8 +544,8 @@ static void learn_alphabets(void)
 }
 
 static PyMethodDef functions[] = {
-    {"scan_request", (PyCFunction)(void (*)(void))scan_request, METH_FASTCALL, "See head.scan_request."},
-    {"scan_response", (PyCFunction)(void (*)(void))scan_response, METH_FASTCALL, "See head.scan_response."},
+    {"scan_request", (PyCFunction)(void (*)(void))scan_request, METH_FASTCALL, "See request_head.scan_request."},
+    {"scan_response", (PyCFunction)(void (*)(void))scan_response, METH_FASTCALL, "See response_head.scan_response."},
     {"plain_chunks", (PyCFunction)(void (*)(void))plain_chunks, METH_FASTCALL, "See chunks.plain_chunks."},
     {NULL, NULL, 0, NULL},
 };
@@ -457,7 +553,7 @@ static PyMethodDef functions[] = {
 static PyModuleDef_Slot slots[] = {{Py_mod_exec, meet_twin}, {0, NULL}};
 
 static struct PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, .m_name = "twin", .m_doc = "The compiled twin of head.py and chunks.py.", .m_methods = functions,
+    PyModuleDef_HEAD_INIT, .m_name = "twin", .m_doc = "The compiled twin of heads and chunks.", .m_methods = functions,
     .m_slots = slots,
 };
 

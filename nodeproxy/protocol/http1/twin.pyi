@@ -1,4 +1,6 @@
-from nodeproxy.protocol.http1.head import HeadLimits, RequestHead, ResponseHead
+from nodeproxy.protocol.http1.head import HeadLimits
+from nodeproxy.protocol.http1.request_head import RequestHead
+from nodeproxy.protocol.http1.response_head import ResponseHead
 
 def scan_request(data: bytes, limits: HeadLimits) -> RequestHead | None: ...
 def scan_response(data: bytes, limits: HeadLimits) -> ResponseHead | None: ...

@@ -1,0 +1,168 @@
+"""Heads of HTTP/1 requests: is it well-formed, what does it ask for, and which of its fields go on.
+
+`scan.py` has `scan_request`'s compiled twin in its place where it was built.
+"""
+
+import re
+from typing import NamedTuple
+
+from nodeproxy.errors import (
+    BadRequest,
+    ExpectationFailed,
+    ForwardsUsedUp,
+    HeadTooLarge,
+    MethodNotSupported,
+    TargetTooLong,
+    VersionNotSupported,
+)
+from nodeproxy.protocol.fields import Fields, without
+from nodeproxy.protocol.http1 import grammar
+from nodeproxy.protocol.http1.head import (
+    LENGTH_DIGITS,
+    HeadLimits,
+    check_size,
+    check_unfinished,
+    fields_end,
+    is_persistent,
+    length,
+    members,
+    nominated,
+    sort,
+)
+from nodeproxy.protocol.message import Request
+
+_COUNTED = (b"TRACE", b"OPTIONS")  # methods whose forwards may be limited
+_VERSIONS = (b"1.0", b"1.1")
+
+
+class RequestHead(NamedTuple):
+    """A request, and what its head says about its connection."""
+
+    request: Request
+    minor: int
+    """Of HTTP/1.x as the client speaks it."""
+    persistent: bool
+    """Whether the client lets its connection be used again."""
+    nominated: tuple[bytes, ...]
+    """What its Connection field nominates, in lower case: fields that end at this hop, trailers too."""
+    end: int
+    """Where the body begins in the scanned bytes."""
+
+
+class ConnectAsked(MethodNotSupported):
+    """A well-formed CONNECT. It is refused wherever nobody makes more of it than a request that is not supported."""
+
+    def __init__(self, head: RequestHead) -> None:
+        super().__init__(
+            "CONNECT is understood once per connection, at the proxy's own address; send the request itself"
+        )
+        self.head = head
+        """Its target is the authority; there is nothing of it to send on."""
+
+
+def scan_request(data: bytes, limits: HeadLimits) -> RequestHead | None:
+    """The request head at the start of `data`, None while it is incomplete.
+
+    Raises:
+        BadRequest: it is not well-formed, ambiguous or beyond `limits`; the subclass names the status.
+        ConnectAsked: it is a CONNECT.
+
+    Source: RFC 9112, 3, 5 and 6.3.
+    """
+    size = data.find(b"\r\n\r\n") + 4
+    line = data.find(b"\r\n", 0, limits.line_bytes)
+    if line < 0 and len(data) > limits.line_bytes:
+        raise TargetTooLong(f"the request line is longer than {limits.line_bytes} bytes")
+    check_size(data, size, limits, HeadTooLarge)
+    if size < 4:
+        check_unfinished(data, BadRequest)
+        return None
+    start = grammar.REQUEST_LINE.match(data)
+    if start is None:
+        raise BadRequest("malformed request line")
+    if start[3] != b"1" or start[4] not in (b"0", b"1"):
+        raise VersionNotSupported("this port speaks HTTP/1.0 and HTTP/1.1")
+    if fields_end(data, start.end()) != size - 2:
+        raise BadRequest("malformed header field")
+    return _understood(start, data[:size], int(start[4]))
+
+
+def _understood(start: re.Match[bytes], data: bytes, minor: int) -> RequestHead:
+    found, block = sort(grammar.REQUEST_MATTERS.finditer(data, start.end() - 1), data, start.end())
+    method, hosts, services = start[1], found.get(b"host", []), found.get(b"x-mesh-service", [b""])
+    if len(hosts) > 1 or (minor and not hosts) or len(services) > 1:
+        raise BadRequest(f"{len(hosts)} Host and {len(services)} x-mesh-service fields; one says where to go")
+    host = hosts[0] if hosts else b""
+    if host and grammar.HOST.fullmatch(host) is None:
+        raise BadRequest("malformed Host")
+    if not hosts:  # RFC 9112, 3.2: as HTTP/1.1 it goes on with a Host, an empty one where the client named none
+        block = b"Host: \r\n" + block
+    target = start[2]
+    if method == b"CONNECT":
+        raise ConnectAsked(_connect(target, minor, found, len(data)))
+    if not target.startswith(b"/"):
+        target, authority = _other_form(method, target)
+        if authority:
+            # RFC 9112, 3.2.2: the target's authority wins, and Host is sent on as if generated from it
+            host, block = authority, _replace_host(block, authority)
+    expectations = members(found.get(b"expect", []))
+    if any(member != b"100-continue" for member in expectations):
+        raise ExpectationFailed("only Expect: 100-continue is understood")
+    named, block = nominated(found, block)
+    if method in _COUNTED:
+        block = _counted(block, method)
+    if not minor and b"expect" in found:  # RFC 9110, 10.1.1: an HTTP/1.0 client expects nothing
+        block = without(block, (b"expect",))
+    request = Request(method, host, target, Fields(block), length(found, minor, BadRequest) or 0)
+    request.version = _VERSIONS[minor]
+    request.expects = bool(expectations) and minor == 1
+    # RFC 9110, 10.1.4: a client's word that it takes trailers counts only if it is meant for a hop.
+    connection, codings = members(found.get(b"connection", [])), members(found.get(b"te", []))
+    request.takes_trailers = minor == 1 and b"te" in connection and b"trailers" in codings
+    request.service = services[0]
+    request.traced = b"traceparent" in found
+    # RFC 9112, 9.3: no persistent connection between a proxy and an HTTP/1.0 client; absolute-form is said to proxies.
+    persistent = is_persistent(found, minor) and (minor == 1 or start[2].startswith(b"/"))
+    return RequestHead(request, minor, persistent, named, len(data))
+
+
+def _counted(block: bytes, method: bytes) -> bytes:
+    """The fields with Max-Forwards, if there is one, counted down. Source: RFC 9110, 7.6.2."""
+    values = [line[0].partition(b":")[2].strip() for line in grammar.FIELD_LINE.finditer(block)
+              if line[1].lower() == b"max-forwards"]  # fmt: skip
+    if not values:
+        return block
+    if len(values) > 1 or not values[0].isdigit() or len(values[0]) > LENGTH_DIGITS:
+        raise BadRequest("Max-Forwards is not one number")
+    if int(values[0]) == 0:
+        if method == b"TRACE":
+            raise MethodNotSupported("Max-Forwards ends TRACE at the mesh, which reflects no request")
+        raise ForwardsUsedUp("Max-Forwards ends OPTIONS at the mesh, which sends all methods on")
+    return b"%bMax-Forwards: %d\r\n" % (without(block, (b"max-forwards",)), int(values[0]) - 1)
+
+
+def _other_form(method: bytes, target: bytes) -> tuple[bytes, bytes]:
+    """(origin-form, authority) of a target that is not in origin-form. Source: RFC 9112, 3.2."""
+    if target == b"*" and method == b"OPTIONS":
+        return target, b""
+    match = grammar.ABSOLUTE.fullmatch(target)
+    if match is None:
+        raise BadRequest("a target is a path, or http://<name>/<path>")
+    path = match[2] or (b"*" if method == b"OPTIONS" else b"/")
+    return (path if path[:1] in b"/*" else b"/" + path), match[1]
+
+
+def _connect(target: bytes, minor: int, found: dict[bytes, list[bytes]], end: int) -> RequestHead:
+    """The head of a CONNECT. Source: RFC 9110, 9.3.6; RFC 9112, 3.2.3 (authority-form)."""
+    match = grammar.CONNECT_TARGET.fullmatch(target)
+    if match is None or not 0 < int(match[1]) < 65536:
+        raise BadRequest("the target of CONNECT is <name>:<port>")
+    if length(found, minor, BadRequest):
+        raise BadRequest("CONNECT with a body: what follows its head are the next requests")
+    request = Request(b"CONNECT", target, target, Fields())
+    request.version = _VERSIONS[minor]
+    return RequestHead(request, minor, True, (), end)
+
+
+def _replace_host(block: bytes, authority: bytes) -> bytes:
+    return b"Host: %b\r\n%b" % (authority, without(block, (b"host",)))

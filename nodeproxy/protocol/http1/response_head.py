@@ -1,0 +1,76 @@
+"""Heads of HTTP/1 responses: is it well-formed, what is it, and which of its fields go on.
+
+`scan.py` has `scan_response`'s compiled twin in its place where it was built.
+"""
+
+from typing import NamedTuple
+
+from nodeproxy.errors import BadResponse
+from nodeproxy.protocol.fields import Fields, without
+from nodeproxy.protocol.http1 import grammar
+from nodeproxy.protocol.http1.head import (
+    HeadLimits,
+    check_size,
+    check_unfinished,
+    fields_end,
+    is_persistent,
+    length,
+    nominated,
+    sort,
+)
+from nodeproxy.protocol.message import UNKNOWN, Response
+
+_VERSION = b"HTTP/1."
+_VERSIONS = (b"1.0", b"1.1")
+
+
+class ResponseHead(NamedTuple):
+    """A response, and what its head says about its connection."""
+
+    response: Response
+    """Its `length` is what the head announces, whether or not this response has a body."""
+    framed: bool
+    """Whether the head says where the body ends; it ends with the connection where not."""
+    persistent: bool
+    nominated: tuple[bytes, ...]
+    """See RequestHead."""
+    end: int
+
+
+def scan_response(data: bytes, limits: HeadLimits) -> ResponseHead | None:
+    """The response head at the start of `data`, None while it is incomplete.
+
+    Raises:
+        BadResponse: it is not well-formed, ambiguous or beyond `limits`.
+
+    Source: RFC 9112, 4, 5 and 6.3.
+    """
+    size = data.find(b"\r\n\r\n") + 4
+    check_size(data, size, limits, BadResponse)
+    if not data.startswith(_VERSION) and not _VERSION.startswith(data):
+        raise BadResponse("what the endpoint sent is no HTTP/1 response; check which protocol its port speaks")
+    if size < 4:
+        check_unfinished(data, BadResponse)
+        return None
+    start = grammar.STATUS_LINE.match(data)
+    if start is None:
+        raise BadResponse("malformed status line")
+    if fields_end(data, start.end()) != size - 2:
+        mended = grammar.BLANK_BEFORE_COLON.sub(rb"\1:", data[:size])
+        if len(mended) == size:
+            raise BadResponse("malformed header field")
+        head = scan_response(mended, limits)  # RFC 9112, 5.1: such blanks of a response are removed
+        return None if head is None else head._replace(end=size)
+    found, block = sort(grammar.RESPONSE_MATTERS.finditer(data, start.end() - 1, size), data[:size], start.end())
+    minor, status = int(start[1]), int(start[2])
+    named, block = nominated(found, block)
+    if status == 426 and b"upgrade" in found:  # RFC 9110, 15.5.22: the answer is of no use without it
+        block += b"Upgrade: %b\r\nConnection: Upgrade\r\n" % b", ".join(found[b"upgrade"])
+    size_of_body = length(found, minor, BadResponse)
+    if size_of_body is not None and (status < 200 or status == 204):
+        block = without(block, {b"content-length"})  # RFC 9110, 8.6: not in these, whatever their sender thinks
+    response = Response(status, Fields(block), UNKNOWN if size_of_body is None else size_of_body)
+    response.phrase = data[13 : start.end() - 2]
+    response.version = _VERSIONS[minor]
+    response.dated = b"date" in found
+    return ResponseHead(response, size_of_body is not None, is_persistent(found, minor), named, size)

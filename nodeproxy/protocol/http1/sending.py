@@ -1,0 +1,21 @@
+"""Heads of HTTP/1.1 messages as they are sent: the first line, the fields, and what frames the body."""
+
+from nodeproxy.protocol.message import UNKNOWN, Request, Response
+
+_END = b"\r\n"
+_END_CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+_TRAILERS = b"TE: trailers\r\nConnection: TE\r\n"
+
+
+def request_head(request: Request, added: bytes) -> bytes:
+    """The head of `request` with the field lines `added` behind its own, its empty line included."""
+    end = _END_CHUNKED if request.length == UNKNOWN else _END
+    if request.takes_trailers:
+        end = _TRAILERS + end
+    return b"%b %b HTTP/1.1\r\n%b%b%b" % (request.method, request.path, request.fields.block(), added, end)
+
+
+def response_head(response: Response, added: bytes) -> bytes:
+    """The head of `response` with `added` behind its fields, which ends it."""
+    # RFC 9112, 4: the space is sent even where no reason phrase is
+    return b"HTTP/1.1 %d %b\r\n%b%b" % (response.status, response.phrase, response.fields.block(), added)

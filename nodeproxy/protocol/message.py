@@ -1,0 +1,119 @@
+"""Requests and responses as every part of the proxy sees them, whatever protocols are on either side.
+
+There is no status line, no connection and no framing here: the side that reads a message understands them, the side
+that sends it writes them, each in its own protocol.
+"""
+
+from typing import Protocol
+
+from nodeproxy.protocol.fields import Fields
+
+UNKNOWN = -1
+"""The length of a body whose sender has not said it: it is streamed, and ends when its protocol says so."""
+
+
+class Body(Protocol):
+    """A message body that is pulled piece by piece. A reader that does not pull stops its sender."""
+
+    length: int
+    """Its size in bytes, UNKNOWN where the sender has not said it."""
+
+    streamed: bool
+    """Whether some of it may still be on its way; false for a body that is all here, and for none."""
+
+    trailers: bytes
+    """Field lines that came after it; known once `read` has returned b""."""
+
+    async def read(self) -> bytes:
+        """The next piece, b"" at the end.
+
+        Raises:
+            ProxyError: the sender broke off, or what it sent is not a body.
+        """
+        ...
+
+    def rewind(self) -> bool:
+        """Make the next `read` start from the first byte again; false when bytes have gone that were not kept."""
+        ...
+
+
+class StreamedBody(Body, Protocol):
+    """A body that holds a connection until its end has been read."""
+
+    def abandon(self) -> None:
+        """Give up what has not been read; closes the connection unless the end had been reached."""
+        ...
+
+
+class Carrier(Protocol):
+    """An endpoint, as far as an exchange uses it."""
+
+    active: int
+    name: str
+
+
+class Request:
+    """What a client asks for; its body travels beside it."""
+
+    __slots__ = (
+        "authority", "expects", "fields", "length", "method", "path", "scheme", "service", "takes_trailers", "traced",
+        "version",
+    )  # fmt: skip
+
+    def __init__(self, method: bytes, authority: bytes, path: bytes, fields: Fields, length: int = 0) -> None:
+        self.method = method
+        self.scheme = b"http"
+        self.authority = authority
+        """Host and port that the client named, b"" where it named none (HTTP/1.0)."""
+        self.path = path
+        """Path and query, or `*`; the authority for CONNECT."""
+        self.fields = fields
+        """Without those of the connection it came on. Host is among them."""
+        self.length = length
+        """Of the body: bytes, or UNKNOWN."""
+        self.version = b"1.1"
+        """The protocol's version in which it was received, as Via names it (RFC 9110, 7.6.3)."""
+        self.expects = False
+        """Whether the client waits for 100 (Continue) before it sends the body."""
+        self.takes_trailers = False
+        """Whether the client reads trailers of the response (RFC 9110, 10.1.4)."""
+        self.service = b""
+        """The mesh name that the field x-mesh-service held, which is not among `fields`; b"" where there was none."""
+        self.traced = False
+        """Whether it has a traceparent field, valid or not."""
+
+
+class Response:
+    """An endpoint's answer, or the mesh's own, on its way to the client."""
+
+    __slots__ = (
+        "body", "dated", "endpoint", "fields", "first", "length", "phrase", "reason", "status", "version",
+    )  # fmt: skip
+
+    def __init__(self, status: int, fields: Fields, length: int, first: bytes = b"") -> None:
+        self.status = status
+        self.phrase = b""
+        """The reason phrase that was received; HTTP/2 has none."""
+        self.version = b""
+        """The protocol's version in which it was received, as Via names it; b"" for the mesh's own."""
+        self.fields = fields
+        """Without those of the connection it came on."""
+        self.dated = False
+        """Whether it has a Date field."""
+        self.length = length
+        """Of the body: bytes, or UNKNOWN."""
+        self.first = first
+        """The bytes of the body that came with the head."""
+        self.body: StreamedBody | None = None
+        """Pulls the bytes of the body behind `first`; None when there are none."""
+        self.endpoint: Carrier | None = None
+        self.reason = ""
+        """Which error of the mesh it reports (`x-mesh-error`), "" for an endpoint's answer."""
+
+    def close(self) -> None:
+        """Return what it still holds: the exchange is over, or this answer is not wanted. Idempotent."""
+        if self.body is not None:
+            self.body.abandon()
+        if self.endpoint is not None:
+            self.endpoint.active -= 1
+            self.endpoint = None
