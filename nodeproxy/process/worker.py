@@ -79,7 +79,7 @@ class Worker:
         self._reactor = Reactor(on_error=self._bug)
         self._limits = HeadLimits(settings.head_limit_bytes, settings.head_limit_fields, settings.line_limit_bytes)
         self._draining = False
-        self._capacity = Capacity(open_files(), settings.connections_most)
+        self._capacity = Capacity(open_files(), settings.downstream_connections_limit)
         idle = IdleConnections(self._capacity.shared, self._stats.shortages)
         self._clusters = Clusters(self._reactor, idle, own_addresses(settings))
         self._changes = Changes(self._reactor)
@@ -105,7 +105,7 @@ class Worker:
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then drain."""
-        if self._connections.most < self._settings.connections_most:
+        if self._connections.most < self._settings.downstream_connections_limit:
             few = {"open_files": self._capacity.files, "connections_most": self._connections.most}
             log.warning("fewer client connections than set, for want of open files", extra=few)
         admin = Listener(self._admin_connections, self._reactor, self._sockets.admin, self._admin)
@@ -163,7 +163,8 @@ class Worker:
     async def _drain(self) -> None:
         """Accept nobody, let requests under way end, tell idle clients to go.
 
-        A client that sends its next request soon learns it from the response; only connections that stay idle are closed.
+        A client that sends its next request in time is notified by the response; only connections that stay idle are
+        closed.
         """
         self._draining = True
         self._ready_file.unlink(missing_ok=True)
@@ -194,8 +195,8 @@ class Worker:
             stats=self._stats,
             limits=self._limits,
             head_timeout_s=settings.head_timeout_s,
-            idle_timeout_s=settings.client_idle_timeout_s,
-            half_close_is_gone=settings.half_close_is_gone,
+            idle_timeout_s=settings.downstream_idle_timeout_s,
+            half_close_is_gone=settings.abort_on_half_close,
             trusts_forwarded=bool(settings.trust_forwarded),
             access_log=None if settings.access_log == "off" else self._log_exchange,
             draining=lambda: self._draining,
@@ -217,7 +218,7 @@ class Worker:
         def match(_head: RequestHead, _namespace: str) -> Route:
             return route
 
-        idle_s = min(self._settings.client_idle_timeout_s, ADMIN_IDLE_S)
+        idle_s = min(self._settings.downstream_idle_timeout_s, ADMIN_IDLE_S)
         return replace(self._context, match=match, access_log=None, understands_connect=False, idle_timeout_s=idle_s)
 
     def _room(self) -> Room:
