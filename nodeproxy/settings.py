@@ -78,8 +78,8 @@ class Settings(BaseSettings):
     trust_forwarded: Sources = Field(
         (),
         description="clients whose X-Forwarded-*, Forwarded and X-Real-IP are trusted: addresses, CIDRs such as"
-        " 10.0.0.0/8, and namespaces of this node's pods such as namespace:ingress-nginx (a pod on the host network is identified"
-        " by its address only)",
+        " 10.0.0.0/8, and namespaces of this node's pods such as namespace:ingress-nginx (pods on the host network"
+        " by address only)",
     )
     # RFC 9110, 7.6.3 requires both; but nginx does not compress a response to a request with Via (gzip_proxied off).
     via: Literal["none", "responses", "both"] = Field("responses", description="messages that get a field Via")
