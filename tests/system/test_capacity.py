@@ -49,7 +49,7 @@ def test_services_beyond_a_low_hard_limit_are_told_and_the_worker_lives(folder):
     assert answer == (200, "one") and same
     assert clients == Capacity(files, 16384).clients_most(most)
     assert log.count("virtual address not served") == beyond
-    assert log.count("fewer client connections than set") == 1
+    assert log.count("fewer downstream connections than configured") == 1
 
 
 def test_a_worker_full_of_clients_still_answers_its_probes(folder):

@@ -35,8 +35,8 @@ from tests.fakes.node import command, free_port, service
             "cannot listen at 192.0.2.1:8077: Cannot assign requested address (`nodeproxy net up`"
             " adds the mesh's own to a node); change `listen`",
         ),
-        (["--discovery", "files:/nowhere"], "discovery: no folder of YAML at /nowhere: No such file or directory"),
-        (["--discovery", "kube:/nowhere"], "discovery: no kubeconfig at /nowhere: No such file or directory"),
+        (["--discovery", "files:/nowhere"], "discovery: cannot read the folder /nowhere: No such file or directory"),
+        (["--discovery", "kube:/nowhere"], "discovery: cannot read the kubeconfig /nowhere: No such file or directory"),
         (["--config", "/nowhere.yaml"], "--config /nowhere.yaml: no such file"),
     ],
 )
@@ -70,10 +70,10 @@ def test_a_settings_file_that_cannot_work_is_told_for_each_command(tmp_path):
     config = tmp_path / "settings.yaml"
     config.write_text(f"run_dir: {config}\n")
     for text, told in (
-        (f"run_dir: {config}", f"run_dir: no socket can be made in {config}: File exists\n"),
+        (f"run_dir: {config}", f"run_dir: cannot create a socket in {config}: File exists\n"),
         (
             "lissten: 127.0.0.1:1",
-            "setting lissten: there is no such setting; `nodeproxy settings` lists them, got '127.0.0.1:1'\n",
+            "setting lissten: unknown setting; `nodeproxy settings` lists all, got '127.0.0.1:1'\n",
         ),
         ("trust_forwarded: true", f"setting trust_forwarded: {OLD_TRUST}, got True\n"),
         (
