@@ -1,4 +1,4 @@
-"""The admin pages: /metrics, /livez, /readyz, /debug. Read-only, served by the same HTTP/1 connections as services."""
+"""The admin pages: /metrics, /livez, /readyz, /debug. Read-only, served by the same HTTP/1 code as services."""
 
 from collections.abc import Callable
 from time import time

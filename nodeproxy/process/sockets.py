@@ -88,7 +88,7 @@ def _is_alone(address: tuple[str, int], kind: socket.SocketKind) -> bool:
     """Whether no other socket listens at the address."""
     with socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, kind) as sock:
         if kind == socket.SOCK_STREAM:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections in TIME_WAIT do not count
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # closing connections do not count
         try:
             sock.bind(address)
         except OSError:
