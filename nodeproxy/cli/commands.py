@@ -106,11 +106,11 @@ def cluster_dns(
     style: Annotated[
         str | None, typer.Option(metavar="auto|coredns|coredns-custom|kube-dns", help="Kind of cluster DNS.")
     ] = None,
-    kubeconfig: Annotated[Path | None, typer.Option(help="File with the API server; default: that of the pod.")] = None,
+    kubeconfig: Annotated[Path | None, typer.Option(help="Kubeconfig; default: the pod's own cluster.")] = None,
     namespace: Annotated[
-        str | None, typer.Option(help="Of the mesh; `keep` removes the part when it is deleted.")
+        str | None, typer.Option(help="Namespace of the mesh; `keep` removes the part on its deletion.")
     ] = None,
-    deployment: Annotated[str | None, typer.Option(help="Of `keep` itself, likewise.")] = None,
+    deployment: Annotated[str | None, typer.Option(help="Deployment of `keep`, likewise.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with any of the settings.")] = None,
 ) -> None:
     """Configure the cluster DNS to forward the zone mesh to the node's proxy (the setting dns).
