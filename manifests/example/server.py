@@ -1,4 +1,4 @@
-"""A web server that says who answers, and what it sees of who asks; it ends in order when it is told to."""
+"""A web server that returns its pod's name and what it sees of the client; it shuts down gracefully on SIGTERM."""
 
 import http.server
 import json
@@ -11,7 +11,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     """Answers every GET with a JSON object."""
 
     protocol_version = "HTTP/1.1"
-    timeout = 5  # seconds that a kept connection may be idle
+    timeout = 5  # idle limit of a connection, seconds
     ending = False
 
     def do_GET(self) -> None:
@@ -35,7 +35,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """One thread per connection; the end waits for all of them."""
+    """One thread per connection; shutdown waits for all of them."""
 
     daemon_threads = False
     request_queue_size = 128
@@ -50,7 +50,7 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, end)
     server.serve_forever()
-    server.server_close()  # nobody new; those who are being served are served
+    server.server_close()  # waits for open connections
 
 
 main()

@@ -19,7 +19,7 @@ from nodeproxy.settings import Settings
 from nodeproxy.settings_file import UnusableFile, check_file
 from nodeproxy.telemetry import logs
 
-SHOWN_MOST = 100  # characters of a wrong value: enough to find it
+SHOWN_MOST = 100  # characters of an invalid value: enough to find it
 
 app = typer.Typer(
     help="A service mesh with one proxy per node: http://<service>.<namespace>.mesh/",
@@ -31,9 +31,7 @@ app = typer.Typer(
 
 @app.command()
 def run(
-    discovery: Annotated[
-        str | None, typer.Option(metavar="files:DIR|kube:[FILE]", help="Where services come from.")
-    ] = None,
+    discovery: Annotated[str | None, typer.Option(metavar="files:DIR|kube:[FILE]", help="Source of services.")] = None,
     listen: Annotated[str | None, typer.Option(metavar="ADDRESS:PORT", help="Serves HTTP by mesh name.")] = None,
     admin: Annotated[
         str | None, typer.Option(metavar="ADDRESS:PORT", help="Serves /metrics, /livez, /readyz, /debug.")
@@ -64,27 +62,27 @@ def run(
 
 @app.command()
 def check(folder: Annotated[Path, typer.Argument(help="Folder of Kubernetes YAML.")]) -> None:
-    """Say what is wrong in a folder of Kubernetes YAML; exit status 1 if anything is."""
+    """Report errors in a folder of Kubernetes YAML; exit status 1 if there are any."""
     raise typer.Exit(subprocess.run([sys.executable, "-m", "discovery", "check", str(folder)], check=False).returncode)
 
 
 @app.command()
 def settings() -> None:
-    """List all settings with their defaults and what they mean."""
+    """List all settings with their defaults and meaning."""
     for name, field in Settings.model_fields.items():
         typer.echo(f"{name} = {field.default!r}\n    {field.description}")
 
 
 @app.command("net")
 def network(
-    what: Annotated[Literal["up", "down", "status"], typer.Argument(help="Make local, take away, or look.")],
+    what: Annotated[Literal["up", "down", "status"], typer.Argument(help="Add, remove or show.")],
     config: Annotated[Path | None, typer.Option(help="YAML file with any of the settings.")] = None,
 ) -> None:
-    """Make the mesh's addresses local to this node, as an init container does; needs NET_ADMIN.
+    """Make the mesh's addresses local to this node, as the init container does; needs NET_ADMIN.
 
-    They are the settings listen, mesh_range and headless_range. `status` exits with 1 when one is missing.
+    These are the settings listen, mesh_range and headless_range. `status` exits with 1 if one is missing.
     """
-    from nodeproxy.process import local_addresses as anyip  # only here: pyroute2 takes a quarter of a second to import
+    from nodeproxy.process import local_addresses as anyip  # here, because importing pyroute2 takes 0.25 s
 
     settings = read_settings(config, {})
     wanted = anyip.addresses_of(
@@ -104,18 +102,20 @@ def network(
 
 @app.command("cluster-dns")
 def cluster_dns(
-    what: Annotated[Literal["keep", "remove", "show"], typer.Argument(help="Put in for good, take out, or look.")],
+    what: Annotated[Literal["keep", "remove", "show"], typer.Argument(help="Add and restore, remove, or show.")],
     style: Annotated[
-        str | None, typer.Option(metavar="auto|coredns|coredns-custom|kube-dns", help="Where it is configured.")
+        str | None, typer.Option(metavar="auto|coredns|coredns-custom|kube-dns", help="Kind of cluster DNS.")
     ] = None,
-    kubeconfig: Annotated[Path | None, typer.Option(help="How to reach the API server; else as a pod does.")] = None,
-    namespace: Annotated[str | None, typer.Option(help="Of the mesh: with its end, `keep` takes the part out.")] = None,
-    deployment: Annotated[str | None, typer.Option(help="Of the keeper itself, likewise.")] = None,
+    kubeconfig: Annotated[Path | None, typer.Option(help="Kubeconfig; default: the pod's own cluster.")] = None,
+    namespace: Annotated[
+        str | None, typer.Option(help="Namespace of the mesh; `keep` removes the part on its deletion.")
+    ] = None,
+    deployment: Annotated[str | None, typer.Option(help="Deployment of `keep`, likewise.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with any of the settings.")] = None,
 ) -> None:
-    """The mesh's part in the cluster's own DNS: forwards the zone mesh to the node's proxy (the setting dns).
+    """Configure the cluster DNS to forward the zone mesh to the node's proxy (the setting dns).
 
-    `show` exits with 1 when it is not there. A keeper that runs puts in again what `remove` takes out.
+    `show` exits with 1 if the configuration is missing. A running `keep` restores what `remove` removes.
     """
     settings = read_settings(config, {})
     flags: dict[str, object] = {"--kubeconfig": kubeconfig}
@@ -125,22 +125,22 @@ def cluster_dns(
     flags |= {"--log-format": settings.log_format} if what != "show" else {}
     flags |= {"--namespace": namespace, "--deployment": deployment} if what == "keep" else {}
     given = [str(word) for flag, value in flags.items() if value is not None for word in (flag, value)]
-    # in our place: a signal to us is a signal to it
+    # replaces this process, so that signals reach it
     os.execv(sys.executable, [sys.executable, "-m", "discovery", "cluster-dns", what, *given])
 
 
 @app.command()
 def demo(
-    once: Annotated[bool, typer.Option("--once", help="End after the table.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Exit after the table.")] = False,
     requests: Annotated[int, typer.Option(min=1, max=100_000, help="How many requests to send.")] = 400,
 ) -> None:
-    """Start three example services and the mesh in front of them, send requests, show what happened."""
+    """Start three example services and the mesh in front of them, send requests, show the results."""
     command = [sys.executable, "-m", "nodeproxy.demo", str(requests), *(["--once"] if once else [])]
-    os.execv(sys.executable, command)  # in our place: a signal to us is a signal to it
+    os.execv(sys.executable, command)  # replaces this process, so that signals reach it
 
 
 def read_settings(config: Path | None, flags: dict[str, Any]) -> Settings:
-    """The settings in force, or an exit with status 2 and a line for each that is wrong."""
+    """The settings in force; exits with status 2 and one line per invalid setting."""
 
     class FromFile(Settings):
         model_config = SettingsConfigDict(yaml_file=config)
@@ -161,8 +161,8 @@ def read_settings(config: Path | None, flags: dict[str, Any]) -> Settings:
 def _sentence(detail: ErrorDetails) -> str:
     text = detail["msg"].removeprefix("Value error, ")
     if detail["type"] == "extra_forbidden":
-        text = "there is no such setting; `nodeproxy settings` lists them"
-    if not detail["loc"]:  # of several together
+        text = "unknown setting; `nodeproxy settings` lists all"
+    if not detail["loc"]:  # a conflict between settings
         return f"settings: {text}"
     shown = repr(detail["input"])
     shown = shown if len(shown) <= SHOWN_MOST else shown[:SHOWN_MOST] + "…"

@@ -1,1 +1,1 @@
-"""The worker's end of the control process, and what it answers itself."""
+"""The worker's connection to discovery, its health probes, and the admin pages."""

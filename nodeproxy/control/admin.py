@@ -1,4 +1,4 @@
-"""The admin pages: /metrics, /livez, /readyz, /debug. Read-only; served by the same strict reader as all else."""
+"""The admin pages: /metrics, /livez, /readyz, /debug. Read-only, served by the same HTTP/1 code as services."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ METRICS = b"text/plain; version=0.0.4; charset=utf-8"
 
 
 class Admin:
-    """A handler like a service's own; `ready` tells whether requests may come, `debug` gives what is in force."""
+    """The handler of the admin pages. `ready` is the result of /readyz, `debug` renders /debug."""
 
     def __init__(self, registry: CollectorRegistry, ready: Callable[[], bool], debug: Callable[[], bytes]) -> None:
         self._registry = registry
@@ -23,10 +23,10 @@ class Admin:
         self._debug = debug
 
     async def __call__(self, exchange: Exchange) -> Response:
-        """The page that was asked for.
+        """The requested page.
 
         Raises:
-            UnknownService: there is no such page.
+            UnknownService: no page has this path.
         """
         path = exchange.request.path.partition(b"?")[0]
         if exchange.request.method not in (b"GET", b"HEAD"):

@@ -1,4 +1,4 @@
-"""Active health checks: one prober per endpoint and worker, while a service's table asks for them."""
+"""Active health checks: one prober per endpoint and worker, for services with the policy `healthCheck`."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -12,14 +12,14 @@ from nodeproxy.balance.health import Health, ProbeRecord, probed
 from nodeproxy.io.capacity import PROBES_MOST, comes_of_shortage
 from nodeproxy.policies.health_check import HealthCheckSettings
 
-LOOK_EVERY_S = 0.2  # for endpoints that came or went; a prober's first probe is jittered by more than that
-BODY_BYTES = 64 * 1024  # read of a probe's answer; one with more costs a connection
+LOOK_EVERY_S = 0.2  # interval of looking for added and removed endpoints; a prober's first probe is jittered by more
+BODY_BYTES = 64 * 1024  # read of a probe's response; after a larger one the connection is closed
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An endpoint to probe, and whom to tell when its health has changed."""
+    """An endpoint to probe; `changed` is called when its health has changed."""
 
     name: str
     host: bytes
@@ -31,8 +31,8 @@ class Target:
 class Probing:
     """What all probers of a worker share.
 
-    PROBES_MOST of them keep their connection for the next probe; the others open one for each probe, as many at once.
-    `shortages` counts probes that could not be made.
+    PROBES_MOST probers keep their connection between probes. The others open one per probe, at most PROBES_MOST at
+    a time. `shortages` counts probes that were not sent for lack of a descriptor.
     """
 
     def __init__(self, random: Callable[[], float], shortages: dict[str, int]) -> None:
@@ -43,9 +43,9 @@ class Probing:
 
 
 async def probe_all(targets: Callable[[], Iterable[Target]], probing: Probing) -> None:
-    """Keep one prober running for each of `targets()`, for ever; the identity of its health tells them apart.
+    """Run one prober for each of `targets()`, forever. Targets are identified by their health object.
 
-    What nobody probes any more is not down: nobody would find it up again.
+    An endpoint that is no longer probed is no longer down: no probe could find it up again.
     """
     running: dict[tuple[int, HealthCheckSettings], tuple[Target, trio.CancelScope]] = {}
     async with trio.open_nursery() as nursery:
@@ -81,13 +81,13 @@ async def _probe(target: Target, scope: trio.CancelScope, probing: Probing) -> N
 async def _probe_for_ever(target: Target, probing: Probing, turn: AbstractAsyncContextManager[None], kept: int) -> None:
     settings, record, random = target.settings, ProbeRecord(), probing.random
     async with httpcore.AsyncConnectionPool(max_connections=1, max_keepalive_connections=kept, retries=0) as pool:
-        await trio.sleep(random() * settings.interval_s)  # nodes and endpoints do not all probe at once
+        await trio.sleep(random() * settings.interval_s)  # spreads the probes of nodes and endpoints over the interval
         while True:
             async with turn:
                 ok = await _is_healthy(pool, target)
-            await trio.lowlevel.checkpoint_if_cancelled()  # a result that comes too late must not count
+            await trio.lowlevel.checkpoint_if_cancelled()  # a result after the cancellation must not count
             if ok is None:
-                probing.shortages["probe"] += 1  # it says nothing of the endpoint
+                probing.shortages["probe"] += 1  # no result for the endpoint
             elif probed(target.health, record, ok, settings.healthy_threshold, settings.unhealthy_threshold):
                 log.info("health changed", extra={"endpoint": target.name, "healthy": ok})
                 target.changed()
@@ -95,7 +95,7 @@ async def _probe_for_ever(target: Target, probing: Probing, turn: AbstractAsyncC
 
 
 async def _is_healthy(pool: httpcore.AsyncConnectionPool, target: Target) -> bool | None:
-    """Whether it is; None when the probe could not be made for want of a descriptor."""
+    """Whether a probe succeeds; None if it could not be sent for lack of a descriptor."""
     url = f"http://{target.name}{target.settings.path}"
     fields = [(b"Host", target.host), (b"User-Agent", b"nodeproxy")]
     healthy: bool | None = False
@@ -107,7 +107,9 @@ async def _is_healthy(pool: httpcore.AsyncConnectionPool, target: Target) -> boo
             async with pool.stream("GET", url, headers=fields) as answer:
                 healthy = 200 <= answer.status < 400
                 size = 0
-                async for piece in answer.aiter_stream():  # to its end, so that the next probe finds the connection
+                async for (
+                    piece
+                ) in answer.aiter_stream():  # read to the end, so that the next probe can reuse the connection
                     size += len(piece)
                     if size > BODY_BYTES:
                         break

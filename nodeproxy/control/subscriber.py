@@ -1,6 +1,6 @@
-"""The worker's line to discovery: reads updates from its Unix socket and puts them in force, one by one; sends changes.
+"""The worker's connection to discovery: installs updates read from its Unix socket, and sends subscription changes.
 
-Discovery may come and go: the table stays, its age grows, and the line is tried again.
+While discovery is unreachable the table stays in force, its age grows, and the connection is retried.
 """
 
 import logging
@@ -13,32 +13,32 @@ from nodeproxy.mesh.subscriptions import Subscriptions
 from nodeproxy.mesh.wire import LINE_LIMIT_BYTES, Update, line, parse
 from nodeproxy.policies.table import PolicyRefused
 
-RETRY_S = 0.1  # a restarted discovery listens within a second; asking costs one failed connect
+RETRY_S = 0.1  # a restarted discovery listens within a second; an attempt costs one failed connect
 READ_BYTES = 256 * 1024
 log = logging.getLogger(__name__)
 
 
 class LineTooLong(ValueError):
-    """The peer sends something that is no line of ours."""
+    """A line from the peer exceeds LINE_LIMIT_BYTES."""
 
 
 async def subscribe(
     path: str, install: Callable[[Update], None], refused: Callable[[], None], subscriptions: Subscriptions
 ) -> None:
-    """Follow the discovery that listens at `path`, for ever, and tell it the `subscriptions`.
+    """Install the updates of the discovery that listens at `path`, forever, and send it the `subscriptions`.
 
-    `refused` counts updates that could not be installed.
+    `refused` is called for each update that cannot be installed.
     """
-    told = False
+    logged = False
     while True:
         try:
             stream = await trio.open_unix_socket(path)
         except OSError as error:
-            if not told:
+            if not logged:
                 log.info("discovery does not listen yet", extra={"path": path, "error": str(error)})
-            told = True
+            logged = True
         else:
-            told = False
+            logged = False
             async with stream:
                 try:
                     async with trio.open_nursery() as nursery:
@@ -47,13 +47,14 @@ async def subscribe(
                         nursery.cancel_scope.cancel()
                 except* (msgspec.DecodeError, LineTooLong, trio.BrokenResourceError) as errors:
                     log.warning(
-                        "discovery's line broke; the table stays in force", extra={"error": str(errors.exceptions[0])}
+                        "connection to discovery broke; the table stays in force",
+                        extra={"error": str(errors.exceptions[0])},
                     )
         await trio.sleep(RETRY_S)
 
 
 async def _report(stream: trio.SocketStream, subscriptions: Subscriptions) -> None:
-    """Send changes as they come; everything first, because who listens may be new."""
+    """Send all subscriptions, because discovery may have restarted, and then changes as they occur."""
     something = trio.Event()
 
     def stir() -> None:
@@ -76,7 +77,7 @@ async def _follow(stream: trio.SocketStream, install: Callable[[Update], None], 
             *lines, held = held.split(b"\n")
             for line in lines:
                 _install(line, install, refused)
-                await trio.lowlevel.checkpoint()  # hundreds of services may wake at once, and requests go on
+                await trio.lowlevel.checkpoint()  # hundreds of lines may arrive at once, and requests must go on
         if len(held) > LINE_LIMIT_BYTES:
             raise LineTooLong(f"a line of more than {LINE_LIMIT_BYTES} bytes")
 
@@ -84,6 +85,6 @@ async def _follow(stream: trio.SocketStream, install: Callable[[Update], None], 
 def _install(line: bytes | bytearray, install: Callable[[Update], None], refused: Callable[[], None]) -> None:
     try:
         install(parse(line))
-    except PolicyRefused as error:  # discovery has checked it; versions may differ during an upgrade
+    except PolicyRefused as error:  # discovery has validated it; versions may differ during an update
         refused()
-        log.error("update refused", extra={"problems": list(error.problems)})
+        log.error("update rejected", extra={"problems": list(error.problems)})

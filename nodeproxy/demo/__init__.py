@@ -1,1 +1,1 @@
-"""`nodeproxy demo`: the main job on one machine, with services, a mesh and requests that are all real."""
+"""`nodeproxy demo`: real services, a real mesh and real requests on one machine."""

@@ -14,9 +14,9 @@ SERVICES = ("reviews", "ratings")
 
 
 def main(requests: int, once: bool) -> int:
-    """The exit status: 0, or 1 when the mesh did not start."""
+    """Run the demo; returns the exit status: 0, or 1 if the mesh did not start."""
     console = Console()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does: in order
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # shuts down as on Ctrl-C
     try:
         with tempfile.TemporaryDirectory(prefix="nodeproxy-demo-") as folder, services.running() as ports:
             console.print("starting three services and the mesh in front of them …")
@@ -36,11 +36,11 @@ def main(requests: int, once: bool) -> int:
 def _show(console: Console, running: mesh.Mesh, requests: int) -> None:
     answers = [*track(traffic.send(running.listen, SERVICES, requests), "sending requests", requests, console=console)]
     console.print(table.rendered(answers, table.retries(running.metrics())))
-    console.print("reviews-v2 refuses a tenth of its requests; the mesh's retries hide it from the callers.\n")
+    console.print("reviews-v2 fails a tenth of its requests; the mesh retries them, and callers see no failure.\n")
     console.print("Try it by hand:")
     console.print(f"    http_proxy=http://{running.listen} curl http://reviews.shop.mesh/", soft_wrap=True)
     console.print(f"    curl http://{running.admin}/metrics", soft_wrap=True)
-    console.print(f"Edit the YAML, it is in force at once: {running.folder}/shop.yaml", soft_wrap=True)
+    console.print(f"Changes of this YAML take effect at once: {running.folder}/shop.yaml", soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The demo's mesh: a real `nodeproxy run` over a folder of YAML."""
+"""The demo's mesh: a `nodeproxy run` process with a folder of YAML."""
 
 import socket
 import subprocess
@@ -15,16 +15,16 @@ from string import Template
 
 START_LIMIT_S = 20.0  # three Python processes on a busy laptop; usually one second
 END_LIMIT_S = 30.0  # the proxy drains for at most 25 s
-DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback pages, whatever http_proxy says
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # ignores http_proxy
 
 
 class NotStarted(Exception):
-    """The mesh did not become ready. The text holds the end of its log."""
+    """The mesh did not become ready; the text contains the end of its log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mesh:
-    """Where the running mesh is."""
+    """The addresses and the folder of the running mesh."""
 
     listen: str
     admin: str
@@ -38,10 +38,10 @@ class Mesh:
 
 @contextmanager
 def running(folder: Path, ports: Mapping[str, int]) -> Iterator[Mesh]:
-    """A mesh whose services have endpoints at these ports (by version name), until the block ends.
+    """Run a mesh whose services have endpoints at these ports (by version name) until the block ends.
 
     Raises:
-        NotStarted: it ended, or was not ready in time.
+        NotStarted: the mesh exited, or was not ready within START_LIMIT_S.
     """
     template = Template(files("nodeproxy.demo").joinpath("shop.yaml").read_text())
     yaml = folder / "yaml"
@@ -74,7 +74,7 @@ def _await_ready(mesh: Mesh, process: "subprocess.Popen[bytes]", log: Path) -> N
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Ends the mesh and waits for it: after a Ctrl-C, Popen's own exit would wait a quarter of a second only."""
+    """Terminate the mesh and wait for it: after Ctrl-C, Popen's own exit waits only a quarter of a second."""
     process.terminate()
     try:
         process.wait(END_LIMIT_S)
@@ -83,7 +83,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _port(wanted: int) -> int:
-    """`wanted` if nobody has it, else a free one."""
+    """`wanted` if it is free, else any free port."""
     for port in (wanted, 0):
         try:
             with socket.create_server(("127.0.0.1", port)) as sock:

@@ -1,4 +1,4 @@
-"""The demo's services: small HTTP/1.1 servers in threads of this process, one of them flaky."""
+"""The demo's services: small HTTP/1.1 servers in threads of this process, one of them unreliable."""
 
 import json
 import threading
@@ -13,14 +13,14 @@ SERVED_BY = "x-served-by"
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One endpoint of a service, and how much of its work goes wrong."""
+    """One endpoint of a service, and its failure ratios."""
 
     service: str
     name: str
     refuses_ratio: float = 0.0
-    """Of requests answered with 503."""
+    """Share of requests answered with 503."""
     hangs_up_ratio: float = 0.0
-    """Of requests not answered at all."""
+    """Share of requests whose connection is closed without a response."""
 
 
 VERSIONS = (
@@ -32,7 +32,7 @@ VERSIONS = (
 
 @contextmanager
 def running() -> Iterator[dict[str, int]]:
-    """All of them on free loopback ports: port by name."""
+    """Run all versions on free loopback ports; yields the port by name."""
     with ExitStack() as stack:
         yield {version.name: stack.enter_context(_serve(version)) for version in VERSIONS}
 
@@ -56,7 +56,7 @@ def _handler(version: Version) -> type[BaseHTTPRequestHandler]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        wbufsize = -1  # head and body leave together, instead of waiting for each other's acknowledgement
+        wbufsize = -1  # buffered, so that head and body are sent in one segment
 
         def do_GET(self) -> None:
             luck = chance.random()
@@ -72,6 +72,6 @@ def _handler(version: Version) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(body)
 
         def log_message(self, *_arguments: object) -> None:
-            """The table tells enough."""
+            """Nothing: the table has the results."""
 
     return Handler

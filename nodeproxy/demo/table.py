@@ -1,4 +1,4 @@
-"""What the demo shows: per service and endpoint, how its requests went."""
+"""The demo's result: statuses and latencies per service and endpoint."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ def quantile_ms(seconds: Sequence[float], ratio: float) -> float:
 
 
 def rendered(answers: Sequence[Answer], retried: dict[str, int]) -> Table:
-    """The table: a row per endpoint; retries are known per service, and stand in its first row."""
+    """The table: one row per endpoint; retries are counted per service and shown in its first row."""
     table = Table(title="what the mesh did", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)  # fits 80 columns
     for title in ("service", "endpoint", "requests", "status", "p50 ms", "p99 ms", "retries"):
         table.add_column(title, justify="left" if title in ("service", "endpoint", "status") else "right")

@@ -14,17 +14,17 @@ AT_ONCE = 4
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back for one request."""
+    """The response to one request."""
 
     service: str
     endpoint: str
-    """Who says it answered; "" for the mesh's own answer."""
+    """Name in the response's x-served-by; "" if the mesh generated the response."""
     status: int
     seconds: float
 
 
 def send(listen: str, services: tuple[str, ...], count: int) -> Iterator[Answer]:
-    """`count` requests, to the services in turn, each answer as it comes."""
+    """Send `count` requests to the services in turn; yields the responses in order."""
     with httpcore.ConnectionPool(max_connections=AT_ONCE) as pool, ThreadPoolExecutor(AT_ONCE) as threads:
         wanted = (services[index % len(services)] for index in range(count))
         yield from threads.map(lambda service: _ask(pool, listen, service), wanted)

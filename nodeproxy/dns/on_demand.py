@@ -1,15 +1,15 @@
-"""For the trio lane: services whose endpoints are not known yet, and waiting until they are."""
+"""Subscriptions of the trio lane: requests the endpoints of unsubscribed services and waits for them."""
 
 import trio
 
 from nodeproxy.table.builder import Live
 
-WAIT_S = 2.0  # resolvers ask again after five seconds
-WAITING_MOST = 128  # half of the queries that are answered at once: who asks for what takes long holds up nobody else
+WAIT_S = 2.0  # resolvers retry after five seconds
+WAITING_MOST = 128  # half of the concurrent queries: slow ones must not block the others
 
 
 class EndpointsWaiter:
-    """Subscribes to endpoints and waits for them; `notify` is called when the table has changed."""
+    """Subscribes to endpoints and waits for them. `notify` must be called when the table has changed."""
 
     def __init__(self, live: Live) -> None:
         self._live = live
@@ -17,19 +17,19 @@ class EndpointsWaiter:
         self._waiting = 0
 
     def notify(self) -> None:
-        """The table is another."""
+        """Wake all waiters: the table has changed."""
         self._changed.set()
         self._changed = trio.Event()
 
     def want(self, key: str) -> bool:
-        """Ask for the endpoints of this service if it is unsubscribed; whether it is."""
+        """Subscribe to this service if it is unsubscribed; returns whether it is."""
         if not self._is_unsubscribed(key):
             return False
         self._live.subscriptions.want(key)
         return True
 
     async def until_subscribed(self, key: str) -> None:
-        """Wait until the service is not unsubscribed, at most WAIT_S; not at all when too many wait already."""
+        """Wait until the service is subscribed, at most WAIT_S. Returns at once if WAITING_MOST others wait."""
         if self._waiting >= WAITING_MOST:
             return
         self._waiting += 1

@@ -17,29 +17,29 @@ from nodeproxy.dns.zone import PAYLOAD_BYTES, needs_endpoints, respond, service_
 from nodeproxy.io.capacity import DNS_TCP_MOST
 from nodeproxy.table.table import Table
 
-DATAGRAM_BYTES = 4096  # a query is far smaller; what is longer is cut and refused
+DATAGRAM_BYTES = 4096  # a query is far smaller; a longer one is truncated and refused
 TCP_BYTES = 65535
 TCP_IDLE_S = 10.0  # RFC 7766, 6.2.3: a few seconds
 BACKLOG = 128
-ANSWER_S = 3.0  # for an answer, also in an ending; endpoints are waited for by then
-UDP_MOST = 256  # queries that are being answered; only names of pods take longer than a moment
+ANSWER_S = 3.0  # limit of a response, also during shutdown; longer than the wait for endpoints
+UDP_MOST = 256  # concurrent queries; only those for names of pods wait
 _SIZE = struct.Struct("!H")
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """What the answers come from: the table in force, and the endpoints of services that nobody has called yet."""
+    """The source of responses: the table in force, and subscriptions to services without endpoints yet."""
 
     table: Callable[[], Table]
     want: Callable[[str], bool]
-    """Asks for the endpoints of the service with this key; whether they are not known."""
+    """Subscribes to the service with this key; returns whether its endpoints are unknown."""
     until_subscribed: Callable[[str], Awaitable[None]]
-    """Waits for them, not for long."""
+    """Waits until they are known, for a bounded time."""
 
 
 async def serve_dns(datagrams: socket.socket, stream: socket.socket, knowledge: Knowledge) -> None:
-    """Answer on both sockets, bound before, for ever."""
+    """Answer queries on both sockets, which are bound, forever."""
     stream.listen(BACKLOG)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_serve_datagrams, datagrams, knowledge)
@@ -54,17 +54,16 @@ async def serve_dns(datagrams: socket.socket, stream: socket.socket, knowledge: 
 
 
 async def response_to(received: bytes, knowledge: Knowledge, limit_bytes: int | None) -> bytes | None:
-    """The bytes that answer `received`, at most `limit_bytes` or what the client takes; None for what is no query.
+    """The response to `received`, within `limit_bytes` and the client's payload size; None if it is not a query.
 
-    Who asks for a service's address is about to call it, so its endpoints are asked for; the name of a pod has to
-    wait for them.
+    A query for a service precedes a request to it, so it subscribes to the endpoints. A query for a pod waits for them.
     """
     try:
         query = dns.message.from_wire(received, ignore_trailing=False)
     except dns.exception.DNSException:
         return _malformed(received)
     if query.flags & dns.flags.QR:
-        return None  # never answer an answer: two servers could talk for ever
+        return None  # a response to a response could loop between two servers
     key = service_of(query)
     if key and knowledge.want(key) and needs_endpoints(query):
         await knowledge.until_subscribed(key)
@@ -76,7 +75,7 @@ async def response_to(received: bytes, knowledge: Knowledge, limit_bytes: int | 
 
 
 def _malformed(received: bytes) -> bytes | None:
-    """FORMERR to what has at least a query's head (RFC 1035, 4.1.1)."""
+    """FORMERR, if `received` has at least the header of a query (RFC 1035, 4.1.1)."""
     if len(received) < 12 or received[2] & 0x80:
         return None
     return received[:2] + bytes([0x80 | (received[2] & 0x79), dns.rcode.FORMERR]) + bytes(8)
@@ -86,14 +85,14 @@ async def _serve_datagrams(datagrams: socket.socket, knowledge: Knowledge) -> No
     sock = trio.socket.from_stdlib_socket(datagrams)
 
     async def attend(received: bytes, client: tuple[str, int]) -> None:
-        # who has asked is answered, also while we end
+        # a received query is answered also during shutdown
         with trio.move_on_after(ANSWER_S, shield=True):
             try:
                 response = await response_to(received, knowledge, PAYLOAD_BYTES)
                 if response is not None:
                     await sock.sendto(response, client)
-            except OSError as error:  # there is no way to this client
-                log.debug("dns answer not sent", extra={"error": str(error)})
+            except OSError as error:  # the client is unreachable
+                log.debug("dns response not sent", extra={"error": str(error)})
 
     with sock:
         try:
@@ -101,13 +100,13 @@ async def _serve_datagrams(datagrams: socket.socket, knowledge: Knowledge) -> No
                 while True:
                     try:
                         received, client = await sock.recvfrom(DATAGRAM_BYTES)
-                    except OSError as error:  # an earlier answer's client is gone
+                    except OSError as error:  # ICMP error of an earlier response
                         log.debug("dns query not received", extra={"error": str(error)})
                     else:
-                        if len(nursery.child_tasks) < UDP_MOST:  # others ask again
+                        if len(nursery.child_tasks) < UDP_MOST:  # resolvers retry the others
                             nursery.start_soon(attend, received, client)
-        finally:  # what has come to this socket no other proxy can see: it would be lost, and asked again after seconds
-            with suppress(OSError):  # nobody is left
+        finally:  # no other proxy receives what this socket has queued, and resolvers retry only after seconds
+            with suppress(OSError):  # the queue is empty
                 while True:
                     await attend(*datagrams.recvfrom(DATAGRAM_BYTES))
 

@@ -1,7 +1,7 @@
-"""The DNS zone of the mesh: a query in, a response out. No sockets here.
+"""The DNS zone of the mesh: from a query to its response, without sockets.
 
-Every service with a served port has its virtual address under `<service>.<namespace>.mesh`, a named port that is
-served an SRV record, a pod that has a host name the pod's own address. Source: RFC 1035, 2308 (negative answers),
+A service with a served port has an address record with its virtual address, a served port with a name an SRV record,
+and a pod with a host name an address record with the pod's address. Source: RFC 1035, 2308 (negative answers),
 2782 (SRV), 6891 (EDNS), 8482 (ANY), 8020 (a name above an existing one exists).
 """
 
@@ -22,7 +22,7 @@ from dns.rdatatype import RdataType
 from nodeproxy.mesh import names
 from nodeproxy.table.table import NoTable, Route, Table
 
-TTL_S = 5  # as CoreDNS answers for services: an address of the mesh is the same for as long as its service lives
+TTL_S = 5  # as CoreDNS for services; a mesh address does not change while its service exists
 PAYLOAD_BYTES = 1232  # fits any path without fragments (DNS flag day 2020)
 ZONE = dns.name.from_text(names.ZONE)
 _SOA = f"ns.{ZONE} nodeproxy.{ZONE} 1 7200 1800 86400 {TTL_S}"
@@ -30,19 +30,19 @@ _ADDRESS_TYPE = {4: RdataType.A, 6: RdataType.AAAA}
 
 
 class NotKnownYet(Exception):
-    """The answer is with discovery."""
+    """The response depends on endpoints that discovery has not sent yet."""
 
 
 Records = list[tuple[RdataType, str]]
 
 
 def respond(query: dns.message.Message, table: Table) -> dns.message.Message:
-    """The response to `query` as the table in force has it."""
+    """The response to `query` according to `table`."""
     response = dns.message.make_response(query, our_payload=PAYLOAD_BYTES)
     if query.edns > 0:
         response.set_rcode(dns.rcode.BADVERS)
     elif isinstance(table, NoTable):
-        response.set_rcode(dns.rcode.SERVFAIL)  # a name cannot be known or unknown yet
+        response.set_rcode(dns.rcode.SERVFAIL)  # no table yet: neither a name nor its absence is certain
     elif query.opcode() != dns.opcode.QUERY:
         response.set_rcode(dns.rcode.NOTIMP)
     elif len(query.question) != 1:
@@ -57,13 +57,13 @@ def respond(query: dns.message.Message, table: Table) -> dns.message.Message:
 
 
 def service_of(query: dns.message.Message) -> str:
-    """The key of the service that is asked about, "" when it is none."""
+    """The key of the queried service, "" if the name is not that of a service."""
     name = _mesh_name(query)
     return name.key if name is not None and name.namespace else ""
 
 
 def needs_endpoints(query: dns.message.Message) -> bool:
-    """Whether the answer depends on the service's endpoints, as a pod's own address does."""
+    """Whether the response depends on the service's endpoints, as the address of a pod does."""
     name = _mesh_name(query)
     return name is not None and bool(name.pod)
 
@@ -79,7 +79,7 @@ def _answer(response: dns.message.Message, name: dns.name.Name, kind: RdataType,
     try:
         records = _records(name, table)
     except NotKnownYet:
-        response.set_rcode(dns.rcode.SERVFAIL)  # the resolver asks again
+        response.set_rcode(dns.rcode.SERVFAIL)  # the resolver retries
         return
     if records is None:
         response.set_rcode(dns.rcode.NXDOMAIN)
@@ -91,7 +91,7 @@ def _answer(response: dns.message.Message, name: dns.name.Name, kind: RdataType,
 
 
 def _records(name: dns.name.Name, table: Table) -> Records | None:
-    """All records of a name, none of them for one that only stands above others; None when there is no such name."""
+    """All records of a name, empty for a name that only has names below it; None if the name does not exist."""
     if name == ZONE:
         return [(RdataType.SOA, _SOA), (RdataType.NS, f"ns.{ZONE}")]
     labels = [label.decode("ascii", "replace").lower() for label in name.relativize(ZONE).labels]
@@ -106,16 +106,16 @@ def _records(name: dns.name.Name, table: Table) -> Records | None:
         if any(route.service.unsubscribed for route in routes.values()):
             raise NotKnownYet
         return _of_pod(mesh_name.pod, routes.values())
-    # No socket listens at the address of a service without a served port: no record ends a client's attempt at once.
-    # An address that another service has is none of this service's either.
+    # A service without a served port has no listener: without a record the client fails at once. The same holds for a
+    # service whose address belongs to another service.
     address = next((route.service.virtual_address for route in routes.values() if route.port.served), "")
     return [_address(address)] if address else []
 
 
 def _of_port(labels: list[str], table: Table) -> Records | None:
-    """SRV of `_port._transport.service.namespace`; `_transport.service.namespace` only stands above them.
+    """SRV records of `_port._transport.service.namespace`; `_transport.service.namespace` only has names below it.
 
-    A port that is not served exists and has no record: no socket listens there.
+    The name of a port that is not served exists without a record, because the port has no listener.
     """
     spread = labels[1:] if len(labels) == 4 and labels[1].startswith("_") else labels
     if len(spread) != 3 or not spread[0].startswith("_"):

@@ -1,1 +1,1 @@
-"""The processes of a node: supervisor, its children, workers."""
+"""The processes of a node: the supervisor and its children, among them the workers."""

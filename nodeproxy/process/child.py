@@ -1,4 +1,4 @@
-"""A process that is started again whenever it dies, ever more slowly while it keeps dying young."""
+"""A child process that is restarted when it exits, with exponential backoff while it exits early."""
 
 import logging
 import os
@@ -6,17 +6,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-BACKOFF_S = 0.1  # before a child that died is started again; doubled while it dies young
+BACKOFF_S = 0.1  # wait before a restart; doubled while the child exits before STEADY_S
 BACKOFF_MAX_S = 10.0
-STEADY_S = 10.0  # a child that lived so long has started well
+STEADY_S = 10.0  # a child that ran for this time resets the backoff
 log = logging.getLogger(__name__)
 
 
 @dataclass
 class Child:
-    """A process that is to be running.
+    """A process that should be running.
 
-    `start` gives its pid, 0 when it could not be started. `pause` is called when it will not be back at once.
+    `start` returns its pid, or 0 if it failed to start. `pause` is called when the restart is delayed.
     """
 
     name: str
@@ -29,16 +29,16 @@ class Child:
     backoff_s: float = BACKOFF_S
 
     def run(self) -> None:
-        """Start it, or try again later."""
+        """Start the process; if that fails, schedule another attempt."""
         self.pid, self.started_at = self.start(), self.clock()
         if not self.pid:
             self._come_back()
 
     def ended(self, status: int) -> None:
-        """It is gone: start it again after a wait that grows while it keeps dying young."""
+        """Schedule a restart: the process exited with this wait status."""
         wait_s = self._come_back()
         code = os.waitstatus_to_exitcode(status)
-        log.error("process ended; starting it again", extra={"child": self.name, "exit": code, "in_s": wait_s})
+        log.error("process exited; restarting", extra={"child": self.name, "exit": code, "in_s": wait_s})
 
     def _come_back(self) -> float:
         now = self.clock()

@@ -1,7 +1,7 @@
-"""The node's part of the mesh's addresses: one address of its own, and ranges of which every address is local.
+"""Makes the mesh's addresses local to the node: the listener address, and the ranges of virtual addresses.
 
-A range becomes local by one route (`ip route add local RANGE dev lo`, "AnyIP"): no iptables, no conntrack, and a
-connection keeps the address it asked for. Addresses inside 127/8 need nothing. Source: ip-route(8), type local.
+One route makes a range local (`ip route add local RANGE dev lo`, "AnyIP"), without iptables or conntrack, and a
+connection keeps its destination address. Addresses in 127/8 are local already. Source: ip-route(8), type local.
 """
 
 from collections.abc import Iterator
@@ -20,38 +20,38 @@ _FAMILY = {4: 2, 6: 10}  # AF_INET, AF_INET6
 
 
 class CannotSetUp(Exception):
-    """The node's network is not as the mesh needs it; the text says what to change."""
+    """The node's network cannot be configured; the text says what to change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """What has to be local on this node."""
+    """The addresses that must be local to this node."""
 
     own: Address
     ranges: tuple[Range, ...]
 
     @property
     def missing_by_nature(self) -> "Addresses":
-        """The part that Linux does not have as local anyway."""
+        """The part that is not loopback, which Linux has as local already."""
         return Addresses(self.own, tuple(each for each in self.ranges if not each.is_loopback))
 
 
 def addresses_of(listen_host: str, *ranges: str) -> Addresses:
-    """The addresses that these settings need."""
+    """The addresses that these settings require."""
     return Addresses(ip_address(listen_host), tuple(ip_network(each) for each in ranges))
 
 
 def up(wanted: Addresses) -> None:
-    """Make them local. What is there already stays.
+    """Make the addresses local. Existing ones are left unchanged.
 
     Raises:
-        CannotSetUp: a permission is missing, or the node has another use for a range.
+        CannotSetUp: a permission is missing, or a route of the node overlaps a range.
     """
     with _netlink() as (netlink, loopback):
         for each in wanted.missing_by_nature.ranges:
             other = _other_use(netlink, each)
             if other:
-                raise CannotSetUp(f"{each} overlaps with the node's route {other}; set another range")
+                raise CannotSetUp(f"{each} overlaps the node's route {other}; set another range")
         if not wanted.own.is_loopback:
             _unless_there(netlink.addr, "add", index=loopback, address=str(wanted.own), prefixlen=_bits(wanted.own))
         for each in wanted.missing_by_nature.ranges:
@@ -59,7 +59,7 @@ def up(wanted: Addresses) -> None:
 
 
 def down(wanted: Addresses) -> None:
-    """Take them away again. What is not there is no error.
+    """Remove the addresses. A missing one is not an error.
 
     Raises:
         CannotSetUp: a permission is missing.
@@ -74,7 +74,7 @@ def down(wanted: Addresses) -> None:
 
 
 def status(wanted: Addresses) -> dict[str, bool]:
-    """Whether each of them is local now."""
+    """Whether each of the addresses is local."""
     with _netlink() as (netlink, _loopback):
         own = {str(message.get("address")) for message in netlink.get_addr()}
         local = set(_routes(netlink, own_table=True))
@@ -84,14 +84,14 @@ def status(wanted: Addresses) -> dict[str, bool]:
 
 @contextmanager
 def _netlink() -> Iterator[tuple[Any, int]]:
-    """The kernel's network configuration, and the index of the loopback interface in it."""
+    """A netlink socket, and the index of the loopback interface."""
     try:
         with IPRoute() as netlink:
             yield netlink, netlink.link_lookup(ifname="lo")[0]
     except NetlinkError as error:
         if error.code in (EPERM, EACCES):
             raise CannotSetUp("the capability NET_ADMIN is missing; only the init container has it") from error
-        raise CannotSetUp(f"the kernel refuses it: {error}") from error
+        raise CannotSetUp(f"the kernel rejected the change: {error}") from error
 
 
 def _unless_there(call: Any, *words: str, **fields: Any) -> None:  # noqa: ANN401  pyroute2's own
@@ -110,7 +110,7 @@ def _route(each: Range, loopback: int) -> dict[str, Any]:
 
 
 def _routes(netlink: Any, *, own_table: bool) -> Iterator[Range]:  # noqa: ANN401  pyroute2's own
-    """Where routes lead that have a destination: those of the local table, or all others."""
+    """The destinations of routes: those in the local table, or all others."""
     for message in netlink.get_routes():
         dst = message.get("dst")
         if dst and (message.get("table") == LOCAL_TABLE) == own_table:
@@ -118,7 +118,7 @@ def _routes(netlink: Any, *, own_table: bool) -> Iterator[Range]:  # noqa: ANN40
 
 
 def _other_use(netlink: Any, wanted: Range) -> Range | None:  # noqa: ANN401  pyroute2's own
-    """A route of the node, not the default one, that a local range would take traffic from."""
+    """A route of the node, other than the default one, that overlaps the range and would lose traffic to it."""
     for found in _routes(netlink, own_table=False):
         if found.prefixlen and found.version == wanted.version and found.overlaps(wanted):
             return found

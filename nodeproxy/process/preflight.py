@@ -1,5 +1,7 @@
-"""Whether this machine has what the settings name, asked once before anything is started: what is missing now would
-else be found by a child that dies of it and is started again for ever. Sockets are not asked for here, they are opened.
+"""Checks that the files and folders named by the settings are usable, once before any process is started.
+
+Otherwise a child would fail on them and be restarted forever. Listening sockets are not checked here: opening them is
+the check.
 """
 
 import os
@@ -12,18 +14,18 @@ from nodeproxy.settings import Settings, ready_file
 
 SOCKET_PATH_BYTES = 107  # unix(7): sun_path has 108, the last is zero
 SOCKET_NAME = "discovery.sock"
-ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")  # of a pod, where Kubernetes mounts it
+ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")  # where Kubernetes mounts it in a pod
 
 
 class CannotStart(Exception):
-    """A setting names something that is not there, or cannot be used; the text says which and what to do."""
+    """A setting names something that is missing or not usable; the text says which and what to do."""
 
 
 def look_around(settings: Settings, environment: Mapping[str, str], account: Path = ACCOUNT) -> None:
-    """Look at everything that the settings name in the file system.
+    """Check everything that the settings name in the file system.
 
     Raises:
-        CannotStart: something of it cannot be used.
+        CannotStart: a file or folder is not usable.
     """
     kind, _, where = settings.discovery.partition(":")
     if kind == "files":
@@ -44,20 +46,20 @@ def _folder_of_yaml(folder: Path) -> None:
     try:
         os.listdir(folder)
     except OSError as error:
-        raise CannotStart(f"discovery: no folder of YAML at {folder}: {error.strerror}") from error
+        raise CannotStart(f"discovery: cannot read the folder {folder}: {error.strerror}") from error
 
 
 def _kubeconfig(path: Path) -> None:
-    import yaml  # only here: a pod has none, and need not pay for it
+    import yaml  # here, because a pod needs no kubeconfig and should not pay for the import
 
     try:
         found = yaml.safe_load(path.read_text())
     except OSError as error:
-        raise CannotStart(f"discovery: no kubeconfig at {path}: {error.strerror}") from error
+        raise CannotStart(f"discovery: cannot read the kubeconfig {path}: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise CannotStart(f"discovery: {path} is no kubeconfig: it is no YAML") from error
+        raise CannotStart(f"discovery: {path} is not a kubeconfig: not YAML") from error
     if not isinstance(found, dict) or not found.get("clusters") or not found.get("contexts"):
-        raise CannotStart(f"discovery: {path} is no kubeconfig: it names no clusters and contexts")
+        raise CannotStart(f"discovery: {path} is not a kubeconfig: it has no clusters or no contexts")
     if not found.get("current-context"):
         raise CannotStart(f"discovery: {path} has no current-context; kubectl config use-context sets it")
 
@@ -65,7 +67,7 @@ def _kubeconfig(path: Path) -> None:
 def _account(environment: Mapping[str, str], account: Path) -> None:
     if not environment.get("KUBERNETES_SERVICE_HOST") or not environment.get("KUBERNETES_SERVICE_PORT"):
         raise CannotStart(
-            "discovery: kube: is for pods, and this is none (no KUBERNETES_SERVICE_HOST); name a kubeconfig"
+            "discovery: kube: requires a pod, and KUBERNETES_SERVICE_HOST is not set; name a kubeconfig: kube:FILE"
         )
     for name in ("token", "ca.crt"):
         if not (account / name).is_file():
@@ -79,7 +81,7 @@ def _state_file(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=path.parent).close()
     except OSError as error:
-        raise CannotStart(f"state_file: nothing can be written in {path.parent}: {error.strerror}") from error
+        raise CannotStart(f"state_file: cannot write in {path.parent}: {error.strerror}") from error
 
 
 def _temporary_run_dir() -> None:
@@ -87,24 +89,24 @@ def _temporary_run_dir() -> None:
         with tempfile.TemporaryDirectory(prefix="nodeproxy-") as folder:
             _run_dir(Path(folder))
     except OSError as error:
-        raise CannotStart("run_dir: there is no folder for temporary files; name one in run_dir or TMPDIR") from error
+        raise CannotStart("run_dir: no directory for temporary files is usable; set run_dir or TMPDIR") from error
 
 
 def _run_dir(folder: Path) -> None:
     size = len(os.fsencode(folder / SOCKET_NAME))
     if size > SOCKET_PATH_BYTES:
         raise CannotStart(
-            f"run_dir: a socket in {folder} would have a path of {size} bytes, and {SOCKET_PATH_BYTES} are the most;"
-            " take a shorter one"
+            f"run_dir: a socket in {folder} has a path of {size} bytes, more than {SOCKET_PATH_BYTES};"
+            " use a shorter path"
         )
-    probe = folder / f"probe.{os.getpid()}"  # no longer than the name of the socket
+    probe = folder / f"probe.{os.getpid()}"  # not longer than SOCKET_NAME
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with socket.socket(socket.AF_UNIX) as sock:
             sock.bind(str(probe))
         probe.unlink()
     except OSError as error:
-        raise CannotStart(f"run_dir: no socket can be made in {folder}: {error.strerror or error}") from error
+        raise CannotStart(f"run_dir: cannot create a socket in {folder}: {error.strerror or error}") from error
     for taken in (folder / SOCKET_NAME, ready_file(folder)):
         if taken.is_dir():
-            raise CannotStart(f"run_dir: {taken} is a folder, and its place is needed; take another run_dir")
+            raise CannotStart(f"run_dir: {taken} is a folder, but nodeproxy needs this path; use another run_dir")

@@ -1,6 +1,6 @@
-"""The sockets of one worker. Its supervisor holds them: once a worker listens, they outlive it.
+"""The listening sockets of one worker. The supervisor holds them, so they outlive the worker.
 
-Until then clients of the address go to whoever listens there, as the proxy that this one is to take over from.
+Until the worker listens, connections go to the proxy that listens at the address already, during an update.
 """
 
 import errno
@@ -21,31 +21,31 @@ _CURES = {
 
 
 class CannotListen(Exception):
-    """An address that the node is called at cannot be had."""
+    """A listener address cannot be bound; the text says which, why, and which setting to change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sockets:
-    """Where a worker is called: by clients of the mesh, and by those who look after it."""
+    """The listening sockets of a worker: for clients of the mesh, and for admin pages."""
 
     main: socket.socket
     admin: socket.socket
     held: HeldSockets
-    """What the worker opens by itself."""
+    """The sockets that the worker opens later."""
 
     def close(self) -> None:
-        """Close this process' copies. Clients go elsewhere when no process has one open."""
+        """Close the copies of this process. An address is released when no process has a copy open."""
         self.main.close()
         self.admin.close()
         self.held.close()
 
 
 def opened(settings: Settings, index: int) -> Sockets:
-    """The sockets of worker `index`; workers share the main address, and each has an admin port of its own.
+    """The sockets of worker `index`. Workers share the main address; each has its own admin port.
 
     Raises:
-        CannotListen: an address is taken, not of this host, or its port needs a privilege.
-        OSError: there are no descriptors left.
+        CannotListen: an address is in use, not local, or its port requires a privilege.
+        OSError: no descriptor is available.
     """
     host, port = split_address(settings.admin)
     with ExitStack() as stack:
@@ -53,7 +53,7 @@ def opened(settings: Settings, index: int) -> Sockets:
         admin = stack.enter_context(_bound((host, port + index if port else 0), "admin"))
         if settings.dns:
             _look_at_dns(split_address(settings.dns))
-        stack.pop_all()  # all are open: they stay so
+        stack.pop_all()  # all are open; keep them open
         return Sockets(main, admin, HeldSockets(open_files() - SUPERVISOR_RESERVE))
 
 
@@ -71,10 +71,10 @@ def _cannot_listen(address: tuple[str, int], setting: str, error: OSError) -> Ca
 
 
 def _look_at_dns(address: tuple[str, int]) -> None:
-    """Whether DNS can be served there; a worker opens these sockets itself.
+    """Check that DNS can be served at the address; the worker opens its sockets later.
 
-    A datagram goes to whoever is bound, so we are not, not even for a moment, where the proxy that we take over from
-    may be: it has the stream beside it. Who has the datagrams alone is somebody else.
+    A bound UDP socket receives datagrams at once, so the address is not bound, even briefly, while the previous proxy
+    of an update may serve it. That proxy also has the TCP port; a process with only the UDP port is not a proxy.
     """
     _bound(address, "dns").close()
     if _is_alone(address, socket.SOCK_STREAM) and not _is_alone(address, socket.SOCK_DGRAM):
@@ -85,10 +85,10 @@ def _look_at_dns(address: tuple[str, int]) -> None:
 
 
 def _is_alone(address: tuple[str, int], kind: socket.SocketKind) -> bool:
-    """Whether nobody else listens there."""
+    """Whether no other socket listens at the address."""
     with socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, kind) as sock:
         if kind == socket.SOCK_STREAM:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that end are nobody
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # closing connections do not count
         try:
             sock.bind(address)
         except OSError:

@@ -1,8 +1,8 @@
-"""The parent of a node's processes: starts discovery and the workers, starts again what dies, ends all together.
+"""The parent of a node's processes: starts discovery and the workers, restarts those that exit, ends them together.
 
-Synchronous and small on purpose. Workers are forked from it with everything imported: they share that memory, and a
-dead one is back within milliseconds. It holds the listening sockets: clients that come while a worker is dead wait in
-the kernel's queue for the next one.
+Synchronous and small on purpose. Workers are forked with all modules imported: they share that memory, and are
+replaced within milliseconds. The supervisor holds the listening sockets: connections wait in the kernel's queue while a
+worker is replaced.
 """
 
 import logging
@@ -24,23 +24,23 @@ from nodeproxy.process.sockets import CannotListen, opened
 from nodeproxy.process.worker import Worker
 from nodeproxy.settings import Settings, ready_file
 
-GRACE_S = 3.0  # beyond the workers' own drain limit, before they are killed
+GRACE_S = 3.0  # added to the workers' drain limit before they are killed
 SIGNALS = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, held.SIGNAL}
 log = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """Runs one discovery and the workers until it is told to end.
+    """Runs one discovery and the workers until SIGTERM or SIGINT.
 
     Raises:
-        CannotListen: the address is taken, not of this host, or its port needs a privilege.
+        CannotListen: an address is in use, not local, or its port requires a privilege.
     """
 
     def __init__(self, settings: Settings, run_dir: Path) -> None:
         self._settings = settings
         self._lifeline = -1
         self._socket_path = str(run_dir / "discovery.sock")
-        ready_file(run_dir).unlink(missing_ok=True)  # of an earlier life
+        ready_file(run_dir).unlink(missing_ok=True)  # left by an earlier run
         self._sockets = {index: opened(settings, index) for index in range(settings.workers)}
         self._children = [Child("discovery", self._start_discovery)]
         self._children += [
@@ -49,7 +49,7 @@ class Supervisor:
         ]
 
     def run(self) -> int:
-        """The exit status: 0 after an orderly end, 1 when a worker had to be killed."""
+        """Run the processes; returns the exit status: 0 after a graceful shutdown, 1 if a process had to be killed."""
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         for child in self._children:
             child.run()
@@ -62,8 +62,8 @@ class Supervisor:
         return self._end()
 
     def _end(self) -> int:
-        """Let the workers drain while discovery still feeds them; then end discovery."""
-        for index in tuple(self._sockets):  # while one copy is open, the kernel sends clients to it
+        """Drain the workers while discovery still updates them, then end discovery."""
+        for index in tuple(self._sockets):  # while one copy is open, the kernel assigns connections to it
             self._close_sockets(index)
         workers = self._children[1:]
         self._signal(workers, signal.SIGTERM)
@@ -106,8 +106,8 @@ class Supervisor:
     def _start_discovery(self) -> int:
         try:
             return self._forked_discovery()
-        except OSError as error:  # no descriptor, no memory, too many processes: later there may be
-            log.error("discovery cannot run", extra={"error": str(error)})
+        except OSError as error:  # lack of descriptors, memory or processes: retried later
+            log.error("discovery failed to start", extra={"error": str(error)})
             return 0
 
     def _forked_discovery(self) -> int:
@@ -122,7 +122,7 @@ class Supervisor:
             *(["--resolver", settings.resolver] if settings.resolver else []),
             *(["--zone", settings.zone] if settings.zone else []),
         ]  # fmt: skip
-        # Its stdin ends with us, and so does it, however we die.
+        # Its stdin reaches EOF when this process dies, which ends discovery.
         if self._lifeline >= 0:
             os.close(self._lifeline)
             self._lifeline = -1
@@ -131,7 +131,7 @@ class Supervisor:
             process = subprocess.Popen(command, stdin=reading, preexec_fn=_unblock_signals)  # no threads here
         finally:
             os.close(reading)
-        process.returncode = 0  # reaped by us, with the others
+        process.returncode = 0  # reaped by `_reap`, not by Popen
         return process.pid
 
     def _start_worker(self, index: int) -> int:
@@ -139,8 +139,8 @@ class Supervisor:
             sockets = self._sockets[index] = self._sockets.get(index) or opened(self._settings, index)
             parent = os.getpid()
             pid = os.fork()
-        except (CannotListen, OSError) as error:  # it could before
-            log.error("worker cannot run", extra={"worker": index, "error": str(error)})
+        except (CannotListen, OSError) as error:  # worked before: retried later
+            log.error("worker failed to start", extra={"worker": index, "error": str(error)})
             return 0
         if pid:
             return pid
@@ -154,7 +154,7 @@ class Supervisor:
             trio.run(Worker(self._settings, self._socket_path, sockets).run)
             status = 0
         except OSError as error:
-            log.error("worker cannot run", extra={"worker": index, "error": str(error)})
+            log.error("worker failed to start", extra={"worker": index, "error": str(error)})
         except BaseException:
             log.exception("worker failed", extra={"worker": index})
         finally:
@@ -166,10 +166,10 @@ class Supervisor:
 
 
 def run(settings: Settings) -> int:
-    """Run a node's processes until SIGTERM; the exit status.
+    """Run a node's processes until SIGTERM; returns the exit status.
 
     Raises:
-        CannotListen: see Supervisor.
+        CannotListen: see `Supervisor`.
     """
     raise_open_files()
     if settings.run_dir:
@@ -184,7 +184,7 @@ def _unblock_signals() -> None:
 
 
 def _die_with(parent: int) -> None:
-    """Let the kernel send SIGTERM when the supervisor dies (prctl(2), PR_SET_PDEATHSIG)."""
+    """Make the kernel send SIGTERM when the supervisor dies (prctl(2), PR_SET_PDEATHSIG)."""
     import ctypes
 
     pr_set_pdeathsig = 1

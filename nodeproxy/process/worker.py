@@ -1,4 +1,4 @@
-"""The one place where a worker's objects are made and joined."""
+"""Builds and connects the objects of a worker. No other module does."""
 
 import gc
 import logging
@@ -56,10 +56,10 @@ from nodeproxy.upstream.idle import IdleConnections
 from nodeproxy.upstream.on_demand import Changes, OnDemand, OnDemandContext
 
 FLUSH_EVERY_S = 0.1
-RETRY_S = 1.0  # until what could not be opened is tried again
-ADMIN_IDLE_S = 120.0  # twice the longest interval of usual scrapes
-IDLE_GRACE_S = 1.0  # of draining, for idle clients
-REVIEW_EVERY_S = 30.0  # how precisely long unused services are noticed
+RETRY_S = 1.0  # before another attempt to open sockets
+ADMIN_IDLE_S = 120.0  # twice the longest usual scrape interval
+IDLE_GRACE_S = 1.0  # of draining, before idle connections are closed
+REVIEW_EVERY_S = 30.0  # interval of ending unused subscriptions
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class Worker:
         self._reactor = Reactor(on_error=self._bug)
         self._limits = HeadLimits(settings.head_limit_bytes, settings.head_limit_fields, settings.line_limit_bytes)
         self._draining = False
-        self._capacity = Capacity(open_files(), settings.connections_most)
+        self._capacity = Capacity(open_files(), settings.downstream_connections_limit)
         idle = IdleConnections(self._capacity.shared, self._stats.shortages)
         self._clusters = Clusters(self._reactor, idle, own_addresses(settings))
         self._changes = Changes(self._reactor)
@@ -106,12 +106,12 @@ class Worker:
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then drain."""
-        if self._connections.most < self._settings.connections_most:
-            few = {"open_files": self._capacity.files, "connections_most": self._connections.most}
-            log.warning("fewer client connections than set, for want of open files", extra=few)
+        if self._connections.most < self._settings.downstream_connections_limit:
+            few = {"open_files": self._capacity.files, "downstream_connections_limit": self._connections.most}
+            log.warning("fewer downstream connections than configured: the limit of open files is low", extra=few)
         admin = Listener(self._admin_connections, self._reactor, self._sockets.admin, self._admin)
         gc.collect()
-        gc.freeze()  # what start-up made stays; the collector need not look at it again
+        gc.freeze()  # objects of start-up are permanent; exclude them from collection
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._reactor.run)
             nursery.start_soon(subscribe, self._socket_path, self._install, self._refused, self._live.subscriptions)
@@ -128,7 +128,7 @@ class Worker:
         self._lines.flush()
 
     async def _open(self) -> None:
-        """Serve as soon as there is a table: until then the proxy before this one does, or clients are refused."""
+        """Serve once there is a table. Until then the previous proxy serves, or connections are refused."""
         await self._has_table.wait()
         if self._draining:
             return
@@ -150,21 +150,22 @@ class Worker:
         return datagrams, stream
 
     async def _retried(self, opening: Callable[[], T]) -> T:
-        """What `opening` returns, once it can: for want of a descriptor no worker ends."""
+        """The result of `opening`, retried until it succeeds: a worker does not end for lack of a descriptor."""
         logged = False
         while True:
             try:
                 return opening()
             except OSError as error:
                 if not logged:
-                    log.warning("cannot be opened; trying again", extra={"error": str(error)})
+                    log.warning("cannot open sockets or files; retrying", extra={"error": str(error)})
                 logged = True
             await trio.sleep(RETRY_S)
 
     async def _drain(self) -> None:
-        """Accept nobody, let requests under way end, tell idle clients to go.
+        """Stop accepting, finish requests in flight, close idle connections.
 
-        A client that sends its next request soon learns it from the response; idle connections are closed.
+        A client that sends another request within IDLE_GRACE_S gets `Connection: close` with the response; only
+        connections that stay idle are closed without a response.
         """
         self._draining = True
         self._ready_file.unlink(missing_ok=True)
@@ -185,7 +186,7 @@ class Worker:
         log.warning("drain limit reached", extra={"connections": len(self._connections.open)})
 
     def _clients_context(self) -> ConnectionContext:
-        """The context of clients that name the service they mean."""
+        """The context of the main listener, whose clients address services by name."""
         settings = self._settings
         return ConnectionContext(
             reactor=self._reactor,
@@ -195,8 +196,8 @@ class Worker:
             stats=self._stats,
             limits=self._limits,
             head_timeout_s=settings.head_timeout_s,
-            idle_timeout_s=settings.client_idle_timeout_s,
-            half_close_is_gone=settings.half_close_is_gone,
+            idle_timeout_s=settings.downstream_idle_timeout_s,
+            half_close_is_gone=settings.abort_on_half_close,
             trusts_forwarded=bool(settings.trust_forwarded),
             access_log=None if settings.access_log == "off" else self._log_exchange,
             draining=lambda: self._draining,
@@ -205,7 +206,7 @@ class Worker:
         )
 
     def _admin_context(self) -> ConnectionContext:
-        """The context whose only service are the admin pages."""
+        """The context of the admin listener, whose only service is the admin pages."""
         registry = CollectorRegistry(auto_describe=False)
         lag, policy_maps = self._reactor.lag, lambda: self._live.policy_maps
         sources = Sources(
@@ -219,7 +220,7 @@ class Worker:
         def match(_request: Request, _namespace: str) -> Route:
             return route
 
-        idle_s = min(self._settings.client_idle_timeout_s, ADMIN_IDLE_S)
+        idle_s = min(self._settings.downstream_idle_timeout_s, ADMIN_IDLE_S)
         return replace(self._context, match=match, access_log=None, understands_connect=False, idle_timeout_s=idle_s)
 
     def _room(self) -> Room:
@@ -292,7 +293,7 @@ class Worker:
         now = self._reactor.clock()
         for route in self._live.table:
             if route.service.unsubscribed and not route.stats.requests:
-                continue  # a mesh may have thousands that this node never calls
+                continue  # a cluster may have thousands of services that this node never calls
             endpoints = self._clusters.endpoints(route.name)
             yield RouteNumbers(
                 (route.service.namespace, route.service.name, route.port.key),

@@ -1,4 +1,7 @@
-"""The counters as Prometheus families, made when somebody asks. Labels are bounded: services, statuses, policy maps."""
+"""The counters as Prometheus metric families, built at each scrape.
+
+Labels are bounded: services, statuses, policy maps.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -59,53 +62,77 @@ class WorkerCollector(Collector):
         unrouted = RouteNumbers(("", "", ""), self._sources.worker.unrouted, 0, 0, 0, 0)
         yield _requests([*routes, unrouted])
         yield _durations(routes)
-        yield _counter("retries", "Tries beyond the first.", routes, lambda route: route.stats.retries)
-        yield _counter("ejections", "Times an endpoint was ejected.", routes, lambda route: route.ejections)
-        yield _gauge("active_requests", "Requests under way.", routes, lambda route: route.active)
-        yield _gauge("endpoints", "Endpoints in the table.", routes, lambda route: route.endpoints)
-        yield _gauge("usable_endpoints", "Endpoints neither ejected nor unhealthy.", routes, lambda route: route.usable)
+        yield _counter("retries", "Attempts after the first of a request.", routes, lambda route: route.stats.retries)
+        yield _counter(
+            "outlier_ejections", "Ejections of endpoints by outlier detection.", routes, lambda route: route.ejections
+        )
+        yield _gauge("requests_active", "Requests in flight.", routes, lambda route: route.active)
+        yield _gauge("endpoints", "Endpoints of the service port in the table.", routes, lambda route: route.endpoints)
+        yield _gauge("endpoints_usable", "Endpoints neither ejected nor unhealthy.", routes, lambda route: route.usable)
         yield _policy_accepted(self._sources.policy_maps())
         yield from self._process()
 
     def _process(self) -> Iterator[Metric]:
         worker = self._sources.worker
-        yield GaugeMetricFamily("nodeproxy_client_connections", "Open client connections.", worker.connections)
-        yield CounterMetricFamily("nodeproxy_client_connections_accepted", "Clients let in.", worker.accepted)
+        yield GaugeMetricFamily("nodeproxy_downstream_connections", "Open downstream connections.", worker.connections)
         yield CounterMetricFamily(
-            "nodeproxy_client_connections_closed_for_room", "Idle clients that made way.", worker.closed_for_room
+            "nodeproxy_downstream_connections_accepted", "Downstream connections accepted.", worker.accepted
+        )
+        yield CounterMetricFamily(
+            "nodeproxy_downstream_connections_evicted",
+            "Idle downstream connections closed at the limit.",
+            worker.closed_for_room,
         )
         yield from self._of_room()
         yield CounterMetricFamily(
-            "nodeproxy_connects", "CONNECTs accepted; refused ones are requests.", worker.connects
+            "nodeproxy_connect_requests",
+            "CONNECT requests accepted; refused ones count in nodeproxy_requests.",
+            worker.connects,
         )
-        yield CounterMetricFamily("nodeproxy_unexpected_errors", "Bugs: see the log.", worker.bugs)
-        yield CounterMetricFamily("nodeproxy_updates", "Updates put in force.", worker.updates)
-        yield CounterMetricFamily("nodeproxy_updates_refused", "Updates not put in force.", worker.updates_refused)
-        yield CounterMetricFamily("nodeproxy_log_lines_lost", "Access log lines dropped.", worker.log_lines_lost)
+        yield CounterMetricFamily(
+            "nodeproxy_unexpected_errors", "Exceptions that indicate a bug; the log has the traceback.", worker.bugs
+        )
+        yield CounterMetricFamily(
+            "nodeproxy_table_updates", "Updates from discovery installed in the table.", worker.updates
+        )
+        yield CounterMetricFamily(
+            "nodeproxy_table_updates_rejected", "Updates from discovery rejected as invalid.", worker.updates_refused
+        )
+        yield CounterMetricFamily(
+            "nodeproxy_access_log_lines_dropped",
+            "Access log lines dropped because their buffer was full.",
+            worker.log_lines_lost,
+        )
         age_s = self._sources.table_age_s()
         yield GaugeMetricFamily(
             "nodeproxy_table_age_seconds",
-            "Since discovery last confirmed the table; infinite before the first.",
+            "Time since discovery last confirmed the table; +Inf before the first table.",
             inf if age_s is None else age_s,
         )
-        slow = CounterMetricFamily("nodeproxy_slow_turns", "Reactor turns that took so long.", labels=["at_least"])
+        slow = CounterMetricFamily(
+            "nodeproxy_reactor_slow_turns",
+            "Reactor turns by the highest bound they reached.",
+            labels=["at_least_seconds"],
+        )
         for bound, turns in zip(self._sources.lag_bounds_s, self._sources.lag, strict=False):
             slow.add_metric([f"{bound:g}"], turns)
         yield slow
 
     def _of_room(self) -> Iterator[Metric]:
         room = self._sources.room()
-        yield GaugeMetricFamily("nodeproxy_open_files_most", "The worker's limit of open files.", room.open_files)
         yield GaugeMetricFamily(
-            "nodeproxy_client_connections_most", "Client connections at once, at most.", room.clients_most
+            "nodeproxy_open_files_limit", "Limit of open files of the worker (RLIMIT_NOFILE).", room.open_files
         )
         yield GaugeMetricFamily(
-            "nodeproxy_virtual_addresses_unserved",
-            "Virtual addresses not listened at; the log says why.",
+            "nodeproxy_downstream_connections_limit", "Limit of concurrent downstream connections.", room.clients_most
+        )
+        yield GaugeMetricFamily(
+            "nodeproxy_virtual_listeners_missing",
+            "Virtual addresses without a listener; the log has the reason.",
             room.unserved,
         )
         short = CounterMetricFamily(
-            "nodeproxy_descriptor_shortages", "Sockets not opened for want of a descriptor or memory.", labels=["what"]
+            "nodeproxy_socket_shortages", "Sockets not opened for lack of a descriptor or memory.", labels=["purpose"]
         )
         for what, times in self._sources.worker.shortages.items():
             short.add_metric([what], times)
@@ -115,7 +142,7 @@ class WorkerCollector(Collector):
 def _requests(routes: list[RouteNumbers]) -> Metric:
     family = CounterMetricFamily(
         "nodeproxy_requests",
-        "Requests that are over. reason is empty for an endpoint's own answer.",
+        "Completed requests. reason is empty if the response came from an endpoint.",
         labels=[*SERVICE, "status", "reason", "source_namespace", "source_workload"],
     )
     for route in routes:
@@ -126,7 +153,9 @@ def _requests(routes: list[RouteNumbers]) -> Metric:
 
 def _durations(routes: list[RouteNumbers]) -> Metric:
     family = HistogramMetricFamily(
-        "nodeproxy_request_duration_seconds", "From the request's head to its response's last byte.", labels=SERVICE
+        "nodeproxy_request_duration_seconds",
+        "Time from the request's head to the response's last byte.",
+        labels=SERVICE,
     )
     for route in routes:
         total, buckets = 0, []
@@ -140,7 +169,7 @@ def _durations(routes: list[RouteNumbers]) -> Metric:
 def _policy_accepted(maps: Sequence[PolicyMap]) -> Metric:
     family = GaugeMetricFamily(
         "nodeproxy_policy_accepted",
-        "Whether all of a policy map is in force; 0: its events say what is refused.",
+        "1 if the whole policy map is in force, 0 if a part was rejected; its events have the reason.",
         labels=["namespace", "configmap"],
     )
     for each in maps:

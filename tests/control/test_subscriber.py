@@ -164,7 +164,7 @@ async def test_a_line_that_is_no_update_ends_the_line_and_the_table_stays(discov
     await discovery.say(Fresh())
 
     assert await follower.next() == Fresh()
-    assert [record.message for record in caplog.records] == ["discovery's line broke; the table stays in force"]
+    assert [record.message for record in caplog.records] == ["connection to discovery broke; the table stays in force"]
 
 
 async def test_a_line_that_never_ends_is_given_up(discovery, follower, monkeypatch, caplog):

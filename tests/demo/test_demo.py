@@ -30,7 +30,7 @@ def test_the_demo_shows_every_endpoint_and_ends():
 def test_the_curl_line_it_shows_works_and_nothing_is_left_when_it_is_told_to_end(number):
     with started(["20"]) as (demo, shown):
         curl = next(line.strip() for line in shown if "curl http://reviews" in line)
-        folder = Path(re.search(r"force at once: (\S+)/yaml/shop.yaml", "".join(shown))[1])
+        folder = Path(re.search(r"take effect at once: (\S+)/yaml/shop.yaml", "".join(shown))[1])
         started_by_it = descendants(demo.pid)
 
         status = curled(curl)

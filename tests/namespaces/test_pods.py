@@ -63,7 +63,7 @@ def test_a_range_that_the_node_uses_is_left_alone(node):
     done = net(node, "up")
 
     assert done.returncode == 1
-    assert "240.77.0.0/16 overlaps with the node's route 240.77.128.0/24" in done.stderr
+    assert "240.77.0.0/16 overlaps the node's route 240.77.128.0/24" in done.stderr
     assert net(node, "status").stdout.count("not local") == 3
 
 

@@ -38,17 +38,17 @@ def refusal(place, environment=POD, **changes):
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("discovery", "files:/none", "discovery: no folder of YAML at /none: No such file or directory"),
-        ("discovery", "files:/file", "discovery: no folder of YAML at /file: Not a directory"),
-        ("discovery", "kube:/none", "discovery: no kubeconfig at /none: No such file or directory"),
-        ("discovery", "kube:/mesh", "discovery: no kubeconfig at /mesh: Is a directory"),
-        ("discovery", "kube:/file", "discovery: /file is no kubeconfig: it names no clusters and contexts"),
-        ("run_dir", "/file", "run_dir: no socket can be made in /file: File exists"),
-        ("run_dir", "/file/below", "run_dir: no socket can be made in /file/below: Not a directory"),
-        ("run_dir", "/" + "a" * 200, "107 are the most; take a shorter one"),
+        ("discovery", "files:/none", "discovery: cannot read the folder /none: No such file or directory"),
+        ("discovery", "files:/file", "discovery: cannot read the folder /file: Not a directory"),
+        ("discovery", "kube:/none", "discovery: cannot read the kubeconfig /none: No such file or directory"),
+        ("discovery", "kube:/mesh", "discovery: cannot read the kubeconfig /mesh: Is a directory"),
+        ("discovery", "kube:/file", "discovery: /file is not a kubeconfig: it has no clusters or no contexts"),
+        ("run_dir", "/file", "run_dir: cannot create a socket in /file: File exists"),
+        ("run_dir", "/file/below", "run_dir: cannot create a socket in /file/below: Not a directory"),
+        ("run_dir", "/" + "a" * 200, "more than 107; use a shorter path"),
         ("state_file", "/mesh", "state_file: /mesh is a folder; name a file"),
-        ("state_file", "/file/state", "state_file: nothing can be written in /file: File exists"),
-        ("state_file", "/file/below/state", "state_file: nothing can be written in /file/below: Not a directory"),
+        ("state_file", "/file/state", "state_file: cannot write in /file: File exists"),
+        ("state_file", "/file/below/state", "state_file: cannot write in /file/below: Not a directory"),
     ],
 )
 def test_what_is_not_as_a_setting_says_is_told(place, name, value, words):
@@ -72,15 +72,15 @@ def test_what_is_in_the_way_is_told(place, name):
 def test_without_any_temporary_folder_one_has_to_be_named(place, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", NOWHERE)
 
-    assert "name one in run_dir or TMPDIR" in refusal(place)
+    assert "set run_dir or TMPDIR" in refusal(place)
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("a: [", "it is no YAML"),
-        ("- a", "it names no clusters and contexts"),
-        (json.dumps({**KUBECONFIG, "clusters": []}), "it names no clusters and contexts"),
+        ("a: [", "not YAML"),
+        ("- a", "it has no clusters or no contexts"),
+        (json.dumps({**KUBECONFIG, "clusters": []}), "it has no clusters or no contexts"),
         (json.dumps({**KUBECONFIG, "current-context": ""}), "has no current-context"),
     ],
 )
@@ -95,7 +95,7 @@ def test_the_pods_own_cluster_is_for_pods_that_have_an_account(place):
     (place / "account" / "token").unlink()
     without = refusal(place, discovery="kube:")
 
-    assert "kube: is for pods" in outside and "name a kubeconfig" in outside
+    assert "kube: requires a pod" in outside and "name a kubeconfig" in outside
     assert "no /account/token; the pod needs automountServiceAccountToken" in without
 
 

@@ -27,7 +27,7 @@ def test_a_low_soft_limit_of_open_files_is_raised(folder):
     (folder / "web.yaml").write_text(service("web"))
 
     with Node(folder, ulimit="-Sn 128") as node:
-        assert number(node, "nodeproxy_open_files_most") == hard
+        assert number(node, "nodeproxy_open_files_limit") == hard
 
 
 def test_services_beyond_a_low_hard_limit_are_told_and_the_worker_lives(folder):
@@ -40,21 +40,21 @@ def test_services_beyond_a_low_hard_limit_are_told_and_the_worker_lives(folder):
             (folder / f"s{index}.yaml").write_text(text)
         with Node(folder, ulimit=f"-n {files}") as node:
             (worker,) = node.children()["worker"]
-            until(lambda: number(node, "nodeproxy_virtual_addresses_unserved") == beyond, "the last of them")
+            until(lambda: number(node, "nodeproxy_virtual_listeners_missing") == beyond, "the last of them")
             answer = node.get("web.shop.mesh")
             same = node.children()["worker"] == [worker]
-            clients = number(node, "nodeproxy_client_connections_most")
+            clients = number(node, "nodeproxy_downstream_connections_limit")
             log = node.log.read_text()
 
     assert answer == (200, "one") and same
     assert clients == Capacity(files, 16384).clients_most(most)
     assert log.count("virtual address not served") == beyond
-    assert log.count("fewer client connections than set") == 1
+    assert log.count("fewer downstream connections than configured") == 1
 
 
 def test_a_worker_full_of_clients_still_answers_its_probes(folder):
     gate = Gate()
-    (folder.parent / "few.yaml").write_text("connections_most: 2\n")
+    (folder.parent / "few.yaml").write_text("downstream_connections_limit: 2\n")
     with server("one", gate) as port, ExitStack() as stack:
         (folder / "web.yaml").write_text(service("web", port))
         node = stack.enter_context(Node(folder, "--config", str(folder.parent / "few.yaml")))
@@ -62,7 +62,7 @@ def test_a_worker_full_of_clients_still_answers_its_probes(folder):
         stack.callback(lambda: [gate.go.set(), *(each.join() for each in busy)])
         for each in busy:
             each.start()
-        until(lambda: 'active_requests{namespace="shop",port="80",service="web"} 2.0' in metrics(node), "both requests")
+        until(lambda: 'requests_active{namespace="shop",port="80",service="web"} 2.0' in metrics(node), "both requests")
         where = ("127.0.0.1", node.admin)
         idle = [stack.enter_context(socket.create_connection(where)) for _ in range(ADMIN_MOST + 5)]
 

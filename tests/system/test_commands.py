@@ -22,21 +22,21 @@ from tests.fakes.node import command, free_port, service
         ),
         (
             ["--listen", "localhost:8077"],
-            "setting listen: write an address as 127.0.0.1:8077 or [::1]:8077; a name may mean"
+            "setting listen: write an address as 127.0.0.1:8077 or [::1]:8077; a name may resolve to"
             " several, got 'localhost:8077'",
         ),
         (["--workers", "0"], "setting workers: Input should be greater than or equal to 1, got 0"),
         (
             ["--admin", "127.0.0.1:8077"],
-            "settings: admin and listen are both at 127.0.0.1:8077; give each a port of its own",
+            "settings: admin and listen are both at 127.0.0.1:8077; use different ports",
         ),
         (
             ["--listen", "192.0.2.1:8077"],
             "cannot listen at 192.0.2.1:8077: Cannot assign requested address (`nodeproxy net up`"
             " adds the mesh's own to a node); change `listen`",
         ),
-        (["--discovery", "files:/nowhere"], "discovery: no folder of YAML at /nowhere: No such file or directory"),
-        (["--discovery", "kube:/nowhere"], "discovery: no kubeconfig at /nowhere: No such file or directory"),
+        (["--discovery", "files:/nowhere"], "discovery: cannot read the folder /nowhere: No such file or directory"),
+        (["--discovery", "kube:/nowhere"], "discovery: cannot read the kubeconfig /nowhere: No such file or directory"),
         (["--config", "/nowhere.yaml"], "--config /nowhere.yaml: no such file"),
     ],
 )
@@ -49,11 +49,11 @@ def test_a_setting_that_cannot_work_is_one_sentence_and_status_2(flags, told):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        (b"listen: [", "{config}: it is no YAML in line 1: expected the node content, but found '<stream end>'"),
-        (b"- listen", "{config}: it holds no settings; write each as `name: value`"),
-        (b"just words", "{config}: it holds no settings; write each as `name: value`"),
-        (b"1: 2", "{config}: it holds no settings; write each as `name: value`"),
-        (b"listen: \xff", "{config}: it is no YAML in UTF-8"),
+        (b"listen: [", "{config}: not YAML in line 1: expected the node content, but found '<stream end>'"),
+        (b"- listen", "{config}: contains no settings; write each as `name: value`"),
+        (b"just words", "{config}: contains no settings; write each as `name: value`"),
+        (b"1: 2", "{config}: contains no settings; write each as `name: value`"),
+        (b"listen: \xff", "{config}: not YAML in UTF-8"),
     ],
 )
 def test_a_file_that_holds_no_settings_is_told(tmp_path, text, told):
@@ -70,10 +70,10 @@ def test_a_settings_file_that_cannot_work_is_told_for_each_command(tmp_path):
     config = tmp_path / "settings.yaml"
     config.write_text(f"run_dir: {config}\n")
     for text, told in (
-        (f"run_dir: {config}", f"run_dir: no socket can be made in {config}: File exists\n"),
+        (f"run_dir: {config}", f"run_dir: cannot create a socket in {config}: File exists\n"),
         (
             "lissten: 127.0.0.1:1",
-            "setting lissten: there is no such setting; `nodeproxy settings` lists them, got '127.0.0.1:1'\n",
+            "setting lissten: unknown setting; `nodeproxy settings` lists all, got '127.0.0.1:1'\n",
         ),
         ("trust_forwarded: true", f"setting trust_forwarded: {OLD_TRUST}, got True\n"),
         (
@@ -88,8 +88,7 @@ def test_a_settings_file_that_cannot_work_is_told_for_each_command(tmp_path):
     config.write_text("a: [")
     assert command("net", "status", "--config", str(config)).returncode == 2
     assert (
-        command("cluster-dns", "show", "--config", str(tmp_path)).stderr
-        == f"--config {tmp_path}: it is no regular file\n"
+        command("cluster-dns", "show", "--config", str(tmp_path)).stderr == f"--config {tmp_path}: not a regular file\n"
     )
 
 
@@ -121,7 +120,11 @@ def test_all_settings_are_listed_with_what_they_mean():
 
 @pytest.mark.parametrize(
     ("domain", "words"),
-    [("cluster local", "write a domain as cluster.local"), ("corp.mesh", "the mesh's own"), ("mesh", "the mesh's own")],
+    [
+        ("cluster local", "write a domain as cluster.local"),
+        ("corp.mesh", "belongs to the mesh"),
+        ("mesh", "belongs to the mesh"),
+    ],
 )
 def test_a_cluster_domain_that_cannot_be_is_named(domain, words):
     with pytest.raises(ValidationError, match=words):

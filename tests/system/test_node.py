@@ -84,7 +84,7 @@ def test_a_sick_endpoint_gets_no_requests_while_its_probes_fail(folder):
             policy(web__shop="healthCheck: {path: /healthz, interval: 100ms, unhealthyThreshold: 1}")
         )
         with Node(folder) as node:
-            usable = 'nodeproxy_usable_endpoints{namespace="shop",port="80",service="web"} %s.0'
+            usable = 'nodeproxy_endpoints_usable{namespace="shop",port="80",service="web"} %s.0'
             until(lambda: usable % 1 in node.admin_page("/metrics")[1], "the sick endpoint to be found")
             answers = {node.get("web.shop.mesh") for _ in range(20)}
             gate.sick = False
@@ -103,7 +103,7 @@ def test_a_port_that_is_not_http_is_not_probed_by_http(folder):
         check = "healthCheck: {path: /healthz, interval: 100ms, unhealthyThreshold: 10}"
         (folder / "policy.yaml").write_text(policy(web__shop=check, db__shop=check))
         with Node(folder) as node:
-            unusable = 'nodeproxy_usable_endpoints{namespace="shop",port="80",service="web"} 0.0'
+            unusable = 'nodeproxy_endpoints_usable{namespace="shop",port="80",service="web"} 0.0'
             until(lambda: unusable in node.admin_page("/metrics")[1], "ten probes")
 
         with pytest.raises(BlockingIOError):
@@ -158,7 +158,7 @@ def test_a_client_that_tunnels_reaches_the_service_and_nothing_else(folder):
     assert refused == ["Tunnel connection failed: 403 Forbidden"] * 2 + [
         "Tunnel connection failed: 501 Not Implemented"
     ]
-    assert "nodeproxy_connects_total 1.0" in metrics
+    assert "nodeproxy_connect_requests_total 1.0" in metrics
 
 
 def tunnel_refusal(proxy, host, port):

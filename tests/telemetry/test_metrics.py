@@ -13,7 +13,7 @@ from nodeproxy.telemetry.stats import LATENCY_BOUNDS_S, RouteStats, WorkerStats
 WEB = ("shop", "web", "80")
 ROOM = Room(open_files=1024, clients_most=180, unserved=3)
 CALLER = ("shop", "cart")
-ORDER = ("namespace", "service", "port", "status", "reason", "source_workload", "le", "at_least")
+ORDER = ("namespace", "service", "port", "status", "reason", "source_workload", "le", "at_least_seconds")
 LABELS = dict(zip(("namespace", "service", "port"), WEB, strict=True))
 
 
@@ -87,10 +87,10 @@ def test_buckets_are_cumulative_and_end_with_all():
     ("name", "value"),
     [
         ("nodeproxy_retries_total", 9),
-        ("nodeproxy_ejections_total", 1),
-        ("nodeproxy_active_requests", 2),
+        ("nodeproxy_outlier_ejections_total", 1),
+        ("nodeproxy_requests_active", 2),
         ("nodeproxy_endpoints", 5),
-        ("nodeproxy_usable_endpoints", 4),
+        ("nodeproxy_endpoints_usable", 4),
     ],
 )
 def test_a_route_tells_each_of_its_numbers(name, value):
@@ -103,13 +103,13 @@ def test_a_route_tells_each_of_its_numbers(name, value):
 @pytest.mark.parametrize(
     ("name", "attribute"),
     [
-        ("nodeproxy_client_connections", "connections"),
-        ("nodeproxy_client_connections_accepted_total", "accepted"),
-        ("nodeproxy_connects_total", "connects"),
+        ("nodeproxy_downstream_connections", "connections"),
+        ("nodeproxy_downstream_connections_accepted_total", "accepted"),
+        ("nodeproxy_connect_requests_total", "connects"),
         ("nodeproxy_unexpected_errors_total", "bugs"),
-        ("nodeproxy_updates_total", "updates"),
-        ("nodeproxy_updates_refused_total", "updates_refused"),
-        ("nodeproxy_log_lines_lost_total", "log_lines_lost"),
+        ("nodeproxy_table_updates_total", "updates"),
+        ("nodeproxy_table_updates_rejected_total", "updates_refused"),
+        ("nodeproxy_access_log_lines_dropped_total", "log_lines_lost"),
     ],
 )
 def test_a_worker_tells_each_of_its_numbers(name, attribute):
@@ -125,7 +125,7 @@ def test_the_tables_age_is_infinite_before_the_first(age_s, told):
 
 
 def test_slow_turns_are_told_by_the_bounds_they_reached():
-    turns = Scrape().values("nodeproxy_slow_turns_total")
+    turns = Scrape().values("nodeproxy_reactor_slow_turns_total")
 
     assert turns == {("0.001",): 5, ("0.25",): 3, ("1",): 1}
 
@@ -157,9 +157,9 @@ def test_room_for_clients_and_what_could_not_be_opened_are_told():
 
     scrape = Scrape(worker=worker)
 
-    assert scrape.value("nodeproxy_open_files_most") == 1024
-    assert scrape.value("nodeproxy_client_connections_most") == 180
-    assert scrape.value("nodeproxy_virtual_addresses_unserved") == 3
-    assert scrape.value("nodeproxy_client_connections_closed_for_room_total") == 2
-    assert scrape.value("nodeproxy_descriptor_shortages_total", what="endpoint") == 5
-    assert scrape.value("nodeproxy_descriptor_shortages_total", what="accept") == 0
+    assert scrape.value("nodeproxy_open_files_limit") == 1024
+    assert scrape.value("nodeproxy_downstream_connections_limit") == 180
+    assert scrape.value("nodeproxy_virtual_listeners_missing") == 3
+    assert scrape.value("nodeproxy_downstream_connections_evicted_total") == 2
+    assert scrape.value("nodeproxy_socket_shortages_total", purpose="endpoint") == 5
+    assert scrape.value("nodeproxy_socket_shortages_total", purpose="accept") == 0
