@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import inf
-from typing import Protocol
 
 from nodeproxy.downstream.http1_reply import Reply
 from nodeproxy.errors import (
@@ -20,9 +19,10 @@ from nodeproxy.errors import (
     UnknownService,
 )
 from nodeproxy.exchange.body import ReceivedBody, WholeBody
-from nodeproxy.exchange.exchange import Exchange
+from nodeproxy.exchange.exchange import Exchange, Observer
 from nodeproxy.io.channel import SocketChannel
 from nodeproxy.io.reactor import Reactor
+from nodeproxy.io.scope import Scope
 from nodeproxy.mesh.callers import UNKNOWN, Callers
 from nodeproxy.protocol.errors_as_responses import error_response
 from nodeproxy.protocol.forwarded import Adder, Forwarded, forwarded
@@ -43,12 +43,6 @@ ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"  # RFC 9110, 9.3.6:
 _IDLE, _IN_HEAD, _BUSY = range(3)  # what a connection waits for: a request, the rest of its head, anything else
 
 
-class AccessLog(Protocol):
-    """Told of every exchange that is over."""
-
-    def __call__(self, exchange: Exchange, route: Route | None, status: int, reason: str, elapsed_s: float) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class ConnectionContext:
     """What all connections of one listener share: who is meant, what is added, when it is enough."""
@@ -65,7 +59,7 @@ class ConnectionContext:
     half_close_is_gone: bool
     trusts_forwarded: bool
     """Whether any client is believed when it says for whom it speaks; which ones are, `callers` says."""
-    access_log: AccessLog | None
+    observer: Observer | None
     draining: Callable[[], bool]
     via: Mapping[bytes, bytes]
     """The line that is added to a response; see `forwarded.VIA`."""
@@ -86,6 +80,7 @@ class Connection:
         self._forwarded: Forwarded | None = None  # of this request, from a client that is trusted with it
         self._reply = Reply(channel, context.via)
         self._stage = _IDLE
+        self._scope: Scope
         self.idle_since_seen = -inf
         """For `Clients`: its `idle_since` when it was last looked at."""
 
@@ -129,6 +124,7 @@ class Connection:
 
     async def serve(self) -> None:
         """Answer requests until the connection is over."""
+        self._scope = Scope(self._reactor.current)
         in_a_row = 0
         while True:
             try:
@@ -198,9 +194,10 @@ class Connection:
     async def _exchange(self, head: RequestHead) -> bool:
         """One request and its response; whether the connection can go on."""
         context, reply, request = self.context, self._reply, head.request
-        task = self._reactor.current
-        task.deadline = inf
-        exchange = Exchange(request, self._body(head), self._client, task, self._reactor.clock())
+        task, scope = self._reactor.current, self._scope
+        scope.reset()
+        exchange = Exchange(request, self._body(head), self._client, scope, self._reactor.clock())
+        exchange.observer = context.observer
         callers = context.callers
         exchange.caller = callers.known.get(self._client) or callers.stranger(self._client)
         exchange.added = context.adder(request, self._client, self._forwarded)
@@ -239,7 +236,7 @@ class Connection:
         Source: RFC 9110, 9.3.6; RFC 9931 (a proxy that refuses CONNECT closes).
         """
         context, reactor = self.context, self._reactor
-        exchange = Exchange(head.request, WholeBody(b""), self._client, reactor.current, reactor.clock())
+        exchange = Exchange(head.request, WholeBody(b""), self._client, self._scope, reactor.clock())
         exchange.caller = context.callers.known.get(self._client) or context.callers.stranger(self._client)
         reactor.current.limit(reactor.now + LINGER_S)
         try:
@@ -254,8 +251,8 @@ class Connection:
         )
         context.stats.connects += 1
         await self._channel.send(ESTABLISHED)
-        if context.access_log is not None:
-            context.access_log(exchange, route, 200, "", reactor.clock() - exchange.started)
+        if context.observer is not None:
+            context.observer.exchange_ended(exchange, route.name, 200, "", reactor.clock() - exchange.started)
         return True
 
     async def _refuse_connect(self, exchange: Exchange, error: ProxyError) -> None:
@@ -288,8 +285,9 @@ class Connection:
         elapsed_s = self._reactor.clock() - exchange.started
         stats: RouteStats = self.context.stats.unrouted if route is None else route.stats
         stats.count(status, reason, exchange.caller.labels, elapsed_s)
-        if self.context.access_log is not None:
-            self.context.access_log(exchange, route, status, reason, elapsed_s)
+        observer = self.context.observer
+        if observer is not None:
+            observer.exchange_ended(exchange, "" if route is None else route.name, status, reason, elapsed_s)
 
     async def _report(self, exchange: Exchange, head: RequestHead, error: ProxyError) -> bool:
         """Answer with the mesh's own words, if that is still possible; whether the connection can go on."""

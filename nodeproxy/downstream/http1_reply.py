@@ -70,7 +70,7 @@ class Reply:
         assert body is not None  # the caller has looked
         pieces = 0
         while True:
-            exchange.moved(reactor.now)
+            exchange.scope.moved(reactor.now)
             piece = await body.read()
             if not piece:
                 break

@@ -6,20 +6,28 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from math import inf
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from nodeproxy.io.scope import Scope
 from nodeproxy.mesh.callers import UNKNOWN
-from nodeproxy.protocol.message import Body, Carrier, Request, Response
+from nodeproxy.protocol.message import Body, Request, Response
 from nodeproxy.telemetry.stats import RouteStats
 
+if TYPE_CHECKING:
+    from nodeproxy.exchange.attempt import Attempt
 
-class Lane(Protocol):
-    """What an exchange may ask of the task that carries it."""
 
-    deadline: float
+class Observer(Protocol):
+    """Is told what became of exchanges and attempts: the access log, traces, tap. Must not wait."""
 
-    def limit(self, deadline: float) -> None:
-        """Let waits end with `DeadlinePassed` at `deadline`, monotonic seconds; replaces the one before."""
+    def exchange_ended(
+        self, exchange: "Exchange", service_port: str, status: int, reason: str, elapsed_s: float
+    ) -> None:
+        """The last byte of its response was sent, or could not be. `service_port` is "" where none was found."""
+        ...
+
+    def attempt_ended(self, attempt: "Attempt") -> None:
+        """See `Attempt.end`."""
         ...
 
 
@@ -36,36 +44,32 @@ class Exchange:
         "deliveries",
         "deliveries_most",
         "endpoint_name",
-        "idle_s",
         "interim",
-        "lane",
+        "observer",
         "request",
+        "scope",
         "started",
         "tried",
         "tries",
-        "until",
     )
 
-    def __init__(self, request: Request, body: Body, client: str, lane: Lane, started: float) -> None:
+    def __init__(self, request: Request, body: Body, client: str, scope: Scope, started: float) -> None:
         self.request = request
         self.body = body
         self.client = client
         """The client's address, taken from its socket and from nothing else."""
         self.caller = UNKNOWN
         """The pod of this node that has this address."""
-        self.lane = lane
+        self.scope = scope
+        """The innermost one that it is in."""
         self.started = started
         """When its head was complete, monotonic seconds."""
         self.added = b""
         """The field lines that the mesh adds to the request."""
         self.interim: Callable[[Response], Awaitable[None]] | None = None
         """Sends a 1xx response to the client; None when the client's protocol has none."""
-        self.until = inf
-        """When it must be over, monotonic seconds."""
-        self.idle_s = inf
-        """How long no byte of it may move."""
         self.allowance_s = inf
-        """How long it may take once a streamed request body has been sent: from then on there is an `until`."""
+        """How long it may take once a streamed request body has been sent: from then on its scope has an `until`."""
         self.tries = 0
         """How often it was sent, or tried to be sent, to an endpoint."""
         self.deliveries = 0
@@ -76,16 +80,13 @@ class Exchange:
         """Whether it failed after the first byte of a response: then it is not sent again."""
         self.endpoint_name = ""
         """The endpoint it was last sent to, for logs."""
-        self.tried: list[Carrier] | None = None
+        self.observer: Observer | None = None
+        self.tried: list[object] | None = None
         """Endpoints that failed it, not to be chosen again while others are left."""
 
     def may_be_delivered_again(self) -> bool:
         """Whether the request may be sent once more. To be asked last: its body starts over."""
         return not self.answered and self.deliveries < self.deliveries_most and self.body.rewind()
-
-    def moved(self, now: float) -> None:
-        """A byte of it has moved, in either direction: silence is counted from here."""
-        self.lane.limit(min(self.until, now + self.idle_s))
 
 
 Handler = Callable[[Exchange], Awaitable[Response]]

@@ -139,21 +139,27 @@ class Retries:
                     raise
             attempt += 1
             self._tools.stats.retries += 1
-            exchange.moved(self._tools.now())
+            exchange.scope.moved(self._tools.now())
             await self._tools.sleep(backoff_s(attempt, self._settings.backoff, self._tools.random))
 
     async def _try(self, exchange: Exchange) -> Response:
         if not self._per_try_s:
             return await self._inner(exchange)
+        outer = exchange.scope
         if not exchange.body.streamed:  # how long sending one takes is its client's affair
-            exchange.lane.limit(min(exchange.lane.deadline, self._tools.now() + self._per_try_s))
-        response = await self._inner(exchange)
-        exchange.moved(self._tools.now())
+            now = self._tools.now()
+            exchange.scope = outer.child(now + self._per_try_s)
+            exchange.scope.moved(now)
+        try:
+            response = await self._inner(exchange)
+        finally:
+            exchange.scope = outer
+        outer.moved(self._tools.now())
         return response
 
     def _again(self, exchange: Exchange, attempt: int) -> bool:
         """Whether there is a next try. To be asked last: the body, maybe still being sent, starts over."""
-        in_time = self._tools.now() < exchange.until
+        in_time = self._tools.now() < exchange.scope.ends()
         return attempt < self._settings.attempts and in_time and exchange.may_be_delivered_again()
 
 

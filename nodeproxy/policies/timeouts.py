@@ -33,17 +33,16 @@ class Timeouts:
 
     async def __call__(self, exchange: Exchange) -> Response:
         """Pass `exchange` on with its limits set."""
-        exchange.idle_s = self._idle_s
+        scope = exchange.scope
+        scope.idle_s = self._idle_s
         if exchange.body.streamed:
             exchange.allowance_s = self._head_s
         else:
-            exchange.until = exchange.started + self._head_s
-        exchange.moved(exchange.started)
+            scope.until = exchange.started + self._head_s
+        scope.moved(exchange.started)
         response = await self._inner(exchange)
-        exchange.until += self._body_s
         exchange.allowance_s = self._request_s  # a request whose body is still being sent
-        # A later deadline than the one that stands: a store is enough, see `Lane.limit`.
-        exchange.lane.deadline = max(exchange.lane.deadline, min(exchange.until, exchange.started + self._idle_s))
+        scope.extend(scope.until + self._body_s, exchange.started)
         return response
 
 

@@ -27,7 +27,8 @@ from nodeproxy.dns.server import Knowledge, serve_dns
 from nodeproxy.downstream.http1 import ConnectionContext
 from nodeproxy.downstream.listener import Connections, Listener, bound, bound_datagrams
 from nodeproxy.downstream.virtual_listeners import VirtualListeners
-from nodeproxy.exchange.exchange import Exchange, Handler, Tools
+from nodeproxy.exchange.access_log import AccessLog
+from nodeproxy.exchange.exchange import Handler, Tools
 from nodeproxy.io.capacity import ADMIN_MOST, Capacity, open_files
 from nodeproxy.io.reactor import LAG_BOUNDS_S, Reactor
 from nodeproxy.mesh.callers import Callers
@@ -199,7 +200,7 @@ class Worker:
             idle_timeout_s=settings.downstream_idle_timeout_s,
             half_close_is_gone=settings.abort_on_half_close,
             trusts_forwarded=bool(settings.trust_forwarded),
-            access_log=None if settings.access_log == "off" else self._log_exchange,
+            observer=None if settings.access_log == "off" else AccessLog(self._lines.add),
             draining=lambda: self._draining,
             via=NO_VIA if settings.via == "none" else VIA,
             understands_connect=True,
@@ -221,7 +222,7 @@ class Worker:
             return route
 
         idle_s = min(self._settings.downstream_idle_timeout_s, ADMIN_IDLE_S)
-        return replace(self._context, match=match, access_log=None, understands_connect=False, idle_timeout_s=idle_s)
+        return replace(self._context, match=match, observer=None, understands_connect=False, idle_timeout_s=idle_s)
 
     def _room(self) -> Room:
         return Room(self._capacity.files, self._connections.most, self._virtual.unserved)
@@ -307,26 +308,6 @@ class Worker:
     def _table_age_s(self) -> float | None:
         confirmed_at = self._live.confirmed_at
         return None if confirmed_at is None else self._reactor.clock() - confirmed_at
-
-    def _log_exchange(
-        self, exchange: Exchange, route: Route | None, status: int, reason: str, elapsed_s: float
-    ) -> None:
-        request = exchange.request
-        self._lines.add(
-            {
-                "client": exchange.client,
-                "source": "/".join(exchange.caller.labels),
-                "method": request.method.decode("ascii"),
-                "host": request.authority.decode("ascii"),
-                "target": request.path.decode("ascii"),
-                "service": route.name if route is not None else "",
-                "endpoint": exchange.endpoint_name,
-                "status": status,
-                "reason": reason,
-                "tries": exchange.tries,
-                "seconds": round(elapsed_s, 6),
-            }
-        )
 
     async def _flush_for_ever(self) -> None:
         while self._settings.access_log != "off":

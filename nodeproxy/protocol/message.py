@@ -45,11 +45,12 @@ class StreamedBody(Body, Protocol):
         ...
 
 
-class Carrier(Protocol):
-    """An endpoint, as far as an exchange uses it."""
+class Ending(Protocol):
+    """What a response ends: an attempt."""
 
-    active: int
-    name: str
+    def end(self, outcome: int) -> None:
+        """The response with the status `outcome` has been sent or given up."""
+        ...
 
 
 class Request:
@@ -87,7 +88,7 @@ class Response:
     """An endpoint's answer, or the mesh's own, on its way to the client."""
 
     __slots__ = (
-        "body", "dated", "endpoint", "fields", "first", "length", "phrase", "reason", "status", "version",
+        "attempt", "body", "dated", "fields", "first", "length", "phrase", "reason", "status", "version",
     )  # fmt: skip
 
     def __init__(self, status: int, fields: Fields, length: int, first: bytes = b"") -> None:
@@ -106,7 +107,7 @@ class Response:
         """The bytes of the body that came with the head."""
         self.body: StreamedBody | None = None
         """Pulls the bytes of the body behind `first`; None when there are none."""
-        self.endpoint: Carrier | None = None
+        self.attempt: Ending | None = None
         self.reason = ""
         """Which error of the mesh it reports (`x-mesh-error`), "" for an endpoint's answer."""
 
@@ -114,6 +115,6 @@ class Response:
         """Return what it still holds: the exchange is over, or this answer is not wanted. Idempotent."""
         if self.body is not None:
             self.body.abandon()
-        if self.endpoint is not None:
-            self.endpoint.active -= 1
-            self.endpoint = None
+        if self.attempt is not None:
+            self.attempt.end(self.status)
+            self.attempt = None

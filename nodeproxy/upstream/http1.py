@@ -12,7 +12,9 @@ from nodeproxy.errors import (
     DeadlinePassed,
     EndpointError,
     NoEndpoints,
+    ProxyError,
 )
+from nodeproxy.exchange.attempt import Attempt
 from nodeproxy.exchange.body import ReceivedBody, WholeBody
 from nodeproxy.exchange.exchange import Exchange
 from nodeproxy.io.channel import SocketChannel
@@ -53,16 +55,15 @@ class Upstream:
         """
         connects = 1
         while True:
-            endpoint = self.balancer.next(self.reactor.now, exchange)
+            now = self.reactor.now
+            endpoint = self.balancer.next(now, exchange)
             if endpoint is None:
                 raise NoEndpoints(f"{self.name}: {self.none_ready}")
-            exchange.tries += 1
-            exchange.endpoint_name = endpoint.name
-            endpoint.active += 1
+            attempt = Attempt(exchange, endpoint, now)
             try:
-                response = await self._send(exchange, endpoint)
+                response = await self._send(attempt, endpoint)
             except BaseException as error:
-                endpoint.active -= 1
+                attempt.end(error.reason if isinstance(error, ProxyError) else "cancelled")
                 if isinstance(error, EndpointError):
                     exchange.tried = [*(exchange.tried or ()), endpoint]
                     if isinstance(error, ConnectFailed):
@@ -71,21 +72,23 @@ class Upstream:
                             connects += 1
                             continue
                 raise
-            response.endpoint = endpoint
+            response.attempt = attempt
             return response
 
-    async def _send(self, exchange: Exchange, endpoint: Endpoint) -> Response:
+    async def _send(self, attempt: Attempt, endpoint: Endpoint) -> Response:
+        exchange = attempt.exchange
         channel = endpoint.take()
         if channel is not None:
             try:
-                return await self._ask(exchange, endpoint, channel)
+                return await self._ask(attempt, endpoint, channel)
             except ConnectionLost:
                 # The endpoint closed the idle connection while the request was under way (RFC 9112, 9.3.1).
                 if exchange.request.method not in IDEMPOTENT or not exchange.may_be_delivered_again():
                     raise
-        return await self._ask(exchange, endpoint, await endpoint.connect(self.connect_s))
+        return await self._ask(attempt, endpoint, await endpoint.connect(self.connect_s))
 
-    async def _ask(self, exchange: Exchange, endpoint: Endpoint, channel: SocketChannel) -> Response:
+    async def _ask(self, attempt: Attempt, endpoint: Endpoint, channel: SocketChannel) -> Response:
+        exchange = attempt.exchange
         upload, body = None, exchange.body
         exchange.deliveries += 1
         try:
@@ -94,7 +97,7 @@ class Upstream:
             else:
                 await channel.send(request_head(exchange.request, exchange.added))
                 upload = Upload(exchange, channel)
-            head, data = await self._read_head(exchange, channel)
+            head, data = await self._read_head(attempt, channel)
         except BaseException as error:
             channel.close()
             if upload is not None:
@@ -102,7 +105,7 @@ class Upstream:
                 if isinstance(error, DeadlinePassed) and upload.awaits_client:
                     raise BodyTimeout("nothing more comes of the request's body") from error
             raise
-        return self._response(exchange, endpoint, Answer(channel, upload, head, data))
+        return _response(exchange.request.method, head, data, Transfer(endpoint, channel, upload, head.persistent))
 
     async def _send_whole(self, channel: SocketChannel, message: bytes) -> None:
         try:
@@ -111,7 +114,7 @@ class Upstream:
             # What it sent before it closed may still be there: a refusal is a better answer than none.
             return
 
-    async def _read_head(self, exchange: Exchange, channel: SocketChannel) -> tuple[ResponseHead, bytes]:
+    async def _read_head(self, attempt: Attempt, channel: SocketChannel) -> tuple[ResponseHead, bytes]:
         """The final response's head and everything received with it."""
         data, more, scanned, interims = b"", b"", 0, 0
         while True:
@@ -124,8 +127,10 @@ class Upstream:
                     if not more:
                         raise ConnectionLost("closed before its response")
                 except EndpointError:
-                    exchange.answered = bool(data or interims)
+                    attempt.exchange.answered = attempt.first_byte is not None
                     raise
+                if attempt.first_byte is None:
+                    attempt.first_byte = self.reactor.now
                 data += more
             elif head.response.status >= 200:
                 return head, data
@@ -134,32 +139,55 @@ class Upstream:
                 status = head.response.status
                 if status == 101 or interims > INTERIM_MOST:
                     raise BadResponse(f"unexpected {status}, the {interims}. interim response")
-                if exchange.interim is not None:
-                    await exchange.interim(head.response)
+                if attempt.exchange.interim is not None:
+                    await attempt.exchange.interim(head.response)
                 data = more = data[head.end :]
 
-    def _response(self, exchange: Exchange, endpoint: Endpoint, answer: "Answer") -> Response:
-        head, data = answer.head, answer.data
-        response = head.response
-        if exchange.request.method == b"HEAD" or response.status in (204, 304):
-            if response.status == 204 and head.framed and response.length:
-                # RFC 9112, 6.3: it ends with its head. What it announced may still come: nothing else does from there.
-                data = b""
-            response.length = 0
-        length = response.length
-        end = head.end + length
-        if length >= 0 and (len(data) >= end or not data):
-            answer.over(endpoint, reusable=len(data) == end)
-            response.first = data[head.end : end]
-            return response
 
-        def over(body: ReceivedBody, complete: bool) -> None:
-            answer.over(endpoint, reusable=complete and not body.surplus and head.framed)
+class Transfer:
+    """One request and its response on a connection, which is given back when both have ended."""
 
-        reader = decoder(length, until_close=not head.framed, lenient=True)
-        response.body = ReceivedBody(answer.channel, length, reader, data[head.end :], over)
-        response.body.nominated = head.nominated
+    __slots__ = ("_endpoint", "_persistent", "_upload", "channel")
+
+    def __init__(self, endpoint: Endpoint, channel: SocketChannel, upload: Upload | None, persistent: bool) -> None:
+        self.channel = channel
+        self._endpoint = endpoint
+        self._upload = upload
+        self._persistent = persistent
+
+    def over(self, reusable: bool) -> None:
+        """The response has been read or given up; `reusable` says whether it left the connection in step."""
+        if self._upload is not None and not self._upload.complete:
+            self._upload.stop()
+            reusable = False
+        if reusable and self._persistent:
+            self._endpoint.give_back(self.channel)
+        else:
+            self.channel.close()
+
+
+def _response(method: bytes, head: ResponseHead, data: bytes, transfer: Transfer) -> Response:
+    """The response to a request with this method; `data` begins with its head."""
+    response = head.response
+    if method == b"HEAD" or response.status in (204, 304):
+        if response.status == 204 and head.framed and response.length:
+            # RFC 9112, 6.3: it ends with its head. What it announced may still come: nothing else does from there.
+            data = b""
+        response.length = 0
+    length = response.length
+    end = head.end + length
+    if length >= 0 and (len(data) >= end or not data):
+        transfer.over(reusable=len(data) == end)
+        response.first = data[head.end : end]
         return response
+
+    def over(body: ReceivedBody, complete: bool) -> None:
+        transfer.over(reusable=complete and not body.surplus and head.framed)
+
+    reader = decoder(length, until_close=not head.framed, lenient=True)
+    response.body = ReceivedBody(transfer.channel, length, reader, data[head.end :], over)
+    response.body.nominated = head.nominated
+    return response
 
 
 def none_ready(service: Service) -> str:
@@ -170,23 +198,3 @@ def none_ready(service: Service) -> str:
             "PreferSameNode prefers instead of insisting"
         )
     return "no endpoint is ready; check its pods and EndpointSlices"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A response's head and what came with it, on the connection it came from."""
-
-    channel: SocketChannel
-    upload: Upload | None
-    head: ResponseHead
-    data: bytes
-
-    def over(self, endpoint: Endpoint, reusable: bool) -> None:
-        """The response has been read or given up; its connection may serve again if both sides said all they had to."""
-        if self.upload is not None and not self.upload.complete:
-            self.upload.stop()
-            reusable = False
-        if reusable and self.head.persistent:
-            endpoint.give_back(self.channel)
-        else:
-            self.channel.close()

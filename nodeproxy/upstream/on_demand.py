@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import inf
 
 from nodeproxy.errors import DeadlinePassed, EndpointsUnknown
 from nodeproxy.exchange.exchange import Exchange, Handler
@@ -75,7 +74,8 @@ class OnDemand:
         """
         context = self.context
         context.want(self.key)
-        exchange.lane.limit(min(exchange.started + self.limit_s, context.reactor.now + WAIT_S))
+        scope = exchange.scope.child(min(exchange.started + self.limit_s, context.reactor.now + WAIT_S))
+        scope.moved(context.reactor.now)
         while (handler := context.handler_of(self.key, self.port, self.pod)) is None:
             try:
                 await context.changes.wait()
@@ -84,5 +84,5 @@ class OnDemand:
                     f"discovery has not sent the endpoints of {self.key} in time; check that it reaches the API server"
                 )
                 raise EndpointsUnknown(text) from None
-        exchange.lane.limit(inf)  # that was for the wait; the handler knows what is allowed
+        exchange.scope.moved(context.reactor.now)  # that was for the wait; the handler knows what is allowed
         return await handler(exchange)

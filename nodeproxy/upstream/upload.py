@@ -43,8 +43,9 @@ class Upload:
         self.complete = True
         now = self._channel.reactor.now
         exchange = self._exchange
-        exchange.until = min(exchange.until, now + exchange.allowance_s)  # a second try of it gets no time of its own
-        exchange.moved(now)
+        scope = exchange.scope
+        scope.until = min(scope.until, now + exchange.allowance_s)  # a second try of it gets no time of its own
+        scope.moved(now)
 
     async def _send(self) -> None:
         exchange, body, reactor = self._exchange, self._exchange.body, self._channel.reactor
@@ -56,7 +57,7 @@ class Upload:
             self.awaits_client = False
             if not piece:
                 break
-            exchange.moved(reactor.now)
+            exchange.scope.moved(reactor.now)
             await self._channel.send(framed(piece, chunked))
             pieces += 1
             if pieces >= SHARE_PIECES:

@@ -7,13 +7,14 @@ from nodeproxy.control.admin import Admin
 from nodeproxy.errors import UnknownService
 from nodeproxy.exchange.body import WholeBody
 from nodeproxy.exchange.exchange import Exchange
+from nodeproxy.io.scope import Scope
 from tests.fakes.exchanges import STARTED, Lane, request, run
 
 
 def page(target, method=b"GET", ready=True, registry=None):
     """What the admin listener answers."""
     admin = Admin(registry or CollectorRegistry(), lambda: ready, lambda: b"{}")
-    return run(admin(Exchange(request(method, path=target), WholeBody(b""), "127.0.0.1", Lane(), STARTED)))
+    return run(admin(Exchange(request(method, path=target), WholeBody(b""), "127.0.0.1", Scope(Lane()), STARTED)))
 
 
 @pytest.mark.parametrize(

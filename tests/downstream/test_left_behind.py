@@ -302,7 +302,7 @@ def heavy():
 @pytest.mark.usefixtures("collector_off")
 @pytest.mark.parametrize("ending", ENDINGS, ids=lambda ending: ending.__name__)
 async def test_nothing_of_an_exchange_is_left_when_it_has_ended(world, ending):
-    world.reopen(access_log=None)
+    world.reopen(observer=None)
     endpoint = world.endpoint()
     world.serve(endpoint, policies=POLICIES.get(ending))
     connections_still_there = 1 if ending is an_early_answer_and_a_client_that_lingers else 0

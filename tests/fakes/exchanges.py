@@ -5,6 +5,7 @@ from random import Random
 
 from nodeproxy.exchange.body import WholeBody
 from nodeproxy.exchange.exchange import Exchange, Tools
+from nodeproxy.io.scope import Scope
 from nodeproxy.protocol.fields import Fields
 from nodeproxy.protocol.message import UNKNOWN, Request, Response
 from nodeproxy.telemetry.stats import RouteStats
@@ -31,6 +32,11 @@ class Lane:
     def limit(self, deadline):
         self.deadline = deadline
         self.limits.append(deadline)
+
+
+def lane_of(exchange):
+    """The task that carries an exchange."""
+    return exchange.scope._task
 
 
 class Pieces:
@@ -62,13 +68,13 @@ class Held:
         self.abandoned = True
 
 
-class Carrier:
-    """An endpoint that carries one exchange."""
+class Ending:
+    """An attempt that remembers how it ended."""
 
-    name = "10.0.0.1:80"
+    outcome = None
 
-    def __init__(self):
-        self.active = 1
+    def end(self, outcome):
+        self.outcome = outcome
 
 
 class Replies:
@@ -90,7 +96,7 @@ class Replies:
         return len(self.bodies)
 
     async def __call__(self, exchange):
-        self.deadlines.append(exchange.lane.deadline)
+        self.deadlines.append(lane_of(exchange).deadline)
         body = b""
         while piece := await exchange.body.read():
             body += piece
@@ -102,7 +108,7 @@ class Replies:
             raise reply
         response = Response(reply, Fields(), 0)
         response.body = Held()
-        response.endpoint = Carrier()
+        response.attempt = Ending()
         self.responses.append(response)
         return response
 
@@ -132,4 +138,4 @@ def request(method=b"GET", path=b"/", host=b"web.shop.mesh", service=b"", block=
 
 def exchange(method=b"GET", body=None):
     """An exchange that has just begun."""
-    return Exchange(request(method), body or WholeBody(b""), "10.0.0.9", Lane(), STARTED)
+    return Exchange(request(method), body or WholeBody(b""), "10.0.0.9", Scope(Lane()), STARTED)

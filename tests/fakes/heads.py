@@ -59,7 +59,7 @@ def seen_response(head):
     return SeenResponse(
         response.status, response.length if framed else UNTIL_CLOSE, persistent, int(response.version[2:]),
         response.dated, nominated, response_head(response, b""), end,
-        (response.first, response.body, response.endpoint, response.reason),
+        (response.first, response.body, response.attempt, response.reason),
     )  # fmt: skip
 
 

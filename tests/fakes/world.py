@@ -38,6 +38,19 @@ class Clock:
         return self.now
 
 
+class Log:
+    """Remembers what has ended."""
+
+    def __init__(self, exchanges, attempts):
+        self._exchanges, self._attempts = exchanges, attempts
+
+    def exchange_ended(self, *line):
+        self._exchanges.append(line)
+
+    def attempt_ended(self, attempt):
+        self._attempts.append((attempt.endpoint.name, attempt.outcome))
+
+
 class World:
     """Reactor, listener, table; `endpoint()` scripts servers and `client()` opens connections."""
 
@@ -48,6 +61,7 @@ class World:
         self.stats = WorkerStats()
         self.draining = False
         self.log = []
+        self.attempts = []
         self.expected_bugs = 0
         self._sockets = []
         self._channels = []
@@ -95,7 +109,7 @@ class World:
             "idle_timeout_s": 3600.0,
             "half_close_is_gone": False,
             "trusts_forwarded": False,
-            "access_log": lambda *line: self.log.append(line),
+            "observer": Log(self.log, self.attempts),
             "draining": lambda: self.draining,
             "via": VIA,
             "understands_connect": True,

@@ -107,7 +107,7 @@ def test_it_stands_inside_the_policies_before_it():
     one = exchange()
 
     assert run(route.handler(one)).status == 200
-    assert one.until == one.started + 2
+    assert one.scope.until == one.started + 2
 
 
 @pytest.mark.usefixtures("_in_chain")

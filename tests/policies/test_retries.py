@@ -113,8 +113,8 @@ def test_the_last_response_is_the_answer_and_the_ones_before_are_closed():
 
     *closed, last = endpoint.responses
     assert answer is last and last.status == 504
-    assert all(response.endpoint is None and response.body.abandoned for response in closed)
-    assert last.endpoint.active == 1 and not last.body.abandoned
+    assert all(response.attempt is None and response.body.abandoned for response in closed)
+    assert last.attempt.outcome is None and not last.body.abandoned
 
 
 @pytest.mark.parametrize("method", [b"POST", b"PATCH", b"BREW", b"get"])

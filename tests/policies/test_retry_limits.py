@@ -8,7 +8,7 @@ import pytest
 from nodeproxy.errors import ConnectionLost, DeadlinePassed, EndpointError
 from nodeproxy.policies import retries
 from nodeproxy.policies.retries import RetriesSettings
-from tests.fakes.exchanges import STARTED, Pieces, PolicyWorld, Replies, exchange, run
+from tests.fakes.exchanges import STARTED, Pieces, PolicyWorld, Replies, exchange, lane_of, run
 
 
 def send(endpoint, one, world=None, **written):
@@ -23,7 +23,7 @@ def send(endpoint, one, world=None, **written):
 def test_each_try_has_its_own_limit_within_the_requests():
     world = PolicyWorld()
     endpoint, one = Replies(DeadlinePassed(), taking_s=2, world=world), exchange()
-    one.until = one.lane.deadline = STARTED + 5
+    one.scope.until = lane_of(one).deadline = STARTED + 5
 
     send(endpoint, one, world, retryOn=("timeout",), perTryTimeout="2s", attempts=10)
 
@@ -33,11 +33,11 @@ def test_each_try_has_its_own_limit_within_the_requests():
 
 def test_the_limit_of_a_try_ends_with_its_head():
     one = exchange()
-    one.until, one.idle_s = STARTED + 50, 10
+    one.scope.until, one.scope.idle_s = STARTED + 50, 10
 
     send(Replies(200), one, perTryTimeout="2s")
 
-    assert one.lane.deadline == STARTED + 10
+    assert lane_of(one).deadline == STARTED + 10
 
 
 def test_how_long_a_streamed_body_takes_is_no_limit_of_a_try():
@@ -52,7 +52,7 @@ def test_how_long_a_streamed_body_takes_is_no_limit_of_a_try():
 def test_no_try_begins_when_the_time_is_over():
     world = PolicyWorld()
     endpoint, one = Replies(503, 200, taking_s=15, world=world), exchange()
-    one.until = STARTED + 15
+    one.scope.until = STARTED + 15
 
     assert send(endpoint, one, world, retryOn=("5xx",)).status == 503
     assert endpoint.calls == 1
@@ -61,9 +61,9 @@ def test_no_try_begins_when_the_time_is_over():
 def test_silence_is_counted_anew_for_each_try():
     world = PolicyWorld()
     one = exchange()
-    one.idle_s = 10
+    one.scope.idle_s = 10
     endpoint = Replies(ConnectionLost(), 200, taking_s=9, world=world)
 
     send(endpoint, one, world)
 
-    assert one.lane.limits[0] == STARTED + 9 + 10
+    assert lane_of(one).limits[0] == STARTED + 9 + 10

@@ -6,7 +6,7 @@ import pytest
 
 from nodeproxy.policies import timeouts
 from nodeproxy.policies.timeouts import TimeoutsSettings
-from tests.fakes.exchanges import STARTED, Pieces, PolicyWorld, Replies, exchange, run
+from tests.fakes.exchanges import STARTED, Pieces, PolicyWorld, Replies, exchange, lane_of, run
 
 
 def sent(written, body=None):
@@ -19,30 +19,30 @@ def sent(written, body=None):
 def test_a_request_has_a_limit_from_its_beginning():
     one, deadline = sent({"request": "2s", "idle": "10s"})
 
-    assert one.until == deadline == STARTED + 2
+    assert one.scope.until == deadline == STARTED + 2
 
 
 def test_silence_has_a_limit_when_it_is_the_shorter_one():
     one, deadline = sent({"request": "20s", "idle": "10s"})
 
-    assert (deadline, one.until, one.idle_s) == (STARTED + 10, STARTED + 20, 10)
+    assert (deadline, one.scope.until, one.scope.idle_s) == (STARTED + 10, STARTED + 20, 10)
 
 
 def test_every_byte_moves_the_limit_on_silence_and_none_the_limit_of_the_request():
     one, _ = sent({"request": "20s", "idle": "10s"})
 
-    one.moved(STARTED + 7)
-    assert one.lane.deadline == STARTED + 17
-    one.moved(STARTED + 15)
+    one.scope.moved(STARTED + 7)
+    assert lane_of(one).deadline == STARTED + 17
+    one.scope.moved(STARTED + 15)
 
-    assert one.lane.deadline == STARTED + 20
+    assert lane_of(one).deadline == STARTED + 20
 
 
 def test_the_time_a_body_takes_to_arrive_is_not_the_requests():
     one, deadline = sent({"request": "2s", "idle": "10s"}, Pieces(b"slow"))
 
     assert one.allowance_s == 2
-    assert one.until == inf
+    assert one.scope.until == inf
     assert deadline == STARTED + 10
 
 
@@ -57,7 +57,7 @@ def test_the_time_a_body_takes_to_arrive_is_not_the_requests():
 def test_zero_switches_one_limit_off(written, until, deadline):
     one, seen = sent(written)
 
-    assert (one.until, seen) == (until, deadline)
+    assert (one.scope.until, seen) == (until, deadline)
 
 
 def test_a_streamed_body_without_a_limit_on_requests_has_no_allowance():
@@ -86,16 +86,16 @@ def test_what_comes_behind_the_head_is_bounded_by_silence_alone():
     one, deadline = sent({})
 
     assert deadline == STARTED + 15
-    assert (one.until, one.lane.deadline) == (inf, STARTED + 300)
-    one.moved(STARTED + 1000)
-    assert one.lane.deadline == STARTED + 1300
+    assert (one.scope.until, lane_of(one).deadline) == (inf, STARTED + 300)
+    one.scope.moved(STARTED + 1000)
+    assert lane_of(one).deadline == STARTED + 1300
 
 
 def test_a_limit_on_all_of_a_response_holds_behind_its_head_too():
     one, deadline = sent({"responseHead": "2s", "request": "20s"})
 
     assert deadline == STARTED + 2
-    assert one.until == one.lane.deadline == STARTED + 20
+    assert one.scope.until == lane_of(one).deadline == STARTED + 20
 
 
 def test_an_upload_that_ends_behind_an_early_head_does_not_bound_the_response():
@@ -108,9 +108,9 @@ def test_a_limit_on_silence_that_has_been_put_off_is_not_moved_back():
     one, endpoint = exchange(), Replies(200, taking_s=12, world=(world := PolicyWorld()))
 
     async def moves_and_answers(exchange):
-        exchange.moved(STARTED + 12)
+        exchange.scope.moved(STARTED + 12)
         return await endpoint(exchange)
 
     run(timeouts.wrap(TimeoutsSettings.model_validate({"idle": "10s"}), moves_and_answers, world.tools)(one))
 
-    assert one.lane.deadline == STARTED + 15  # the head's own limit, which has not passed
+    assert lane_of(one).deadline == STARTED + 15  # the head's own limit, which has not passed

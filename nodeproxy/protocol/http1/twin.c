@@ -459,7 +459,7 @@ static int meet_twin(PyObject *Py_UNUSED(module))
     static const char *const request[] = {"method", "scheme", "authority", "path", "fields", "length", "version",
                                           "expects", "takes_trailers", "service", "traced", NULL};
     static const char *const response[] = {"status", "phrase", "version", "fields", "dated", "length",
-                                           "first", "body", "endpoint", "reason", NULL};
+                                           "first", "body", "attempt", "reason", NULL};
     if (!find_slots(&fields_class, MODULE "fields", "Fields", fields) ||
         !find_slots(&request_class, MODULE "message", "Request", request) ||
         !find_slots(&response_class, MODULE "message", "Response", response))

@@ -1,0 +1,35 @@
+"""The access log as an observer of exchanges: one line when each has ended."""
+
+from collections.abc import Callable
+
+from nodeproxy.exchange.attempt import Attempt
+from nodeproxy.exchange.exchange import Exchange
+
+
+class AccessLog:
+    """Makes the fields of each line; `add` takes them."""
+
+    def __init__(self, add: Callable[[dict[str, str | int | float]], None]) -> None:
+        self._add = add
+
+    def exchange_ended(self, exchange: Exchange, service_port: str, status: int, reason: str, elapsed_s: float) -> None:
+        """See Observer."""
+        request = exchange.request
+        self._add(
+            {
+                "client": exchange.client,
+                "source": "/".join(exchange.caller.labels),
+                "method": request.method.decode("ascii"),
+                "host": request.authority.decode("ascii"),
+                "target": request.path.decode("ascii"),
+                "service": service_port,
+                "endpoint": exchange.endpoint_name,
+                "status": status,
+                "reason": reason,
+                "tries": exchange.tries,
+                "seconds": round(elapsed_s, 6),
+            }
+        )
+
+    def attempt_ended(self, attempt: Attempt) -> None:
+        """Attempts have no lines of their own."""
