@@ -1,4 +1,4 @@
-"""`timeouts`: how long a request, a connect and a silence may last."""
+"""`timeouts`: limits on the duration of a request, of a connect and of idleness."""
 
 from math import inf
 
@@ -10,8 +10,8 @@ class TimeoutsSettings(Block):
     """Seconds; 0 switches one off.
 
     `responseHead` runs from the last byte of the request to the head of the response, retries included: a download or a
-    stream of events may go on after it. `request` runs from the same moment until the response's last byte. `idle` ends
-    an exchange in which no byte has moved for so long. `connect` bounds one attempt to reach an endpoint.
+    stream of events may last longer. `request` runs from the same moment to the response's last byte. `idle` ends an
+    exchange in which no byte has moved for that long. `connect` bounds one attempt to connect to an endpoint.
     """
 
     response_head_s: Duration = 15.0  # Envoy's route timeout, which counts the body too
@@ -21,7 +21,7 @@ class TimeoutsSettings(Block):
 
 
 class Timeouts:
-    """Sets the exchange's limits; the reactor ends whatever waits when one passes."""
+    """Sets the exchange's deadlines; the reactor interrupts the task when one passes."""
 
     def __init__(self, settings: TimeoutsSettings, inner: Handler) -> None:
         self._request_s = settings.request_s or inf
@@ -31,7 +31,7 @@ class Timeouts:
         self._inner = inner
 
     async def __call__(self, exchange: Exchange) -> Response:
-        """Pass `exchange` on with its limits set."""
+        """Set the deadlines of `exchange` and call the inner handler."""
         exchange.idle_s = self._idle_s
         if exchange.body.streamed:
             exchange.allowance_s = self._head_s
@@ -41,13 +41,13 @@ class Timeouts:
         response = await self._inner(exchange)
         exchange.until += self._body_s
         exchange.allowance_s = self._request_s  # a request whose body is still being sent
-        # A later deadline than the one that stands: a store is enough, see `Lane.limit`.
+        # Later than the current deadline: a store is enough, see `Lane.limit`.
         exchange.lane.deadline = max(exchange.lane.deadline, min(exchange.until, exchange.started + self._idle_s))
         return response
 
 
 def wrap(settings: TimeoutsSettings, inner: Handler, _tools: Tools) -> Handler:
-    """`inner` within the limits on head, request and silence; `connect` is the upstream's to keep."""
+    """`inner` with deadlines for head, request and idleness; the upstream applies `connect`."""
     return Timeouts(settings, inner) if settings.response_head_s or settings.request_s or settings.idle_s else inner
 
 
