@@ -1,4 +1,4 @@
-"""The counters as Prometheus families, made when somebody asks. Labels are bounded: services, statuses, policy maps."""
+"""The counters as Prometheus families, made on each scrape. Labels are bounded: services, statuses, policy maps."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class RouteNumbers:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What a worker may open, and what it could not."""
+    """The limits of a worker's descriptors, and the virtual addresses that it could not serve."""
 
     open_files: int
     clients_most: int
@@ -36,7 +36,7 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where the numbers of a worker are asked for. Ages and bounds are seconds."""
+    """The sources of a worker's numbers. Ages and bounds are seconds."""
 
     worker: WorkerStats
     routes: Callable[[], Iterator[RouteNumbers]]
@@ -70,13 +70,17 @@ class WorkerCollector(Collector):
     def _process(self) -> Iterator[Metric]:
         worker = self._sources.worker
         yield GaugeMetricFamily("nodeproxy_client_connections", "Open client connections.", worker.connections)
-        yield CounterMetricFamily("nodeproxy_client_connections_accepted", "Clients let in.", worker.accepted)
         yield CounterMetricFamily(
-            "nodeproxy_client_connections_closed_for_room", "Idle clients that made way.", worker.closed_for_room
+            "nodeproxy_client_connections_accepted", "Client connections accepted.", worker.accepted
+        )
+        yield CounterMetricFamily(
+            "nodeproxy_client_connections_closed_for_room",
+            "Idle client connections closed to admit new ones.",
+            worker.closed_for_room,
         )
         yield from self._of_room()
         yield CounterMetricFamily(
-            "nodeproxy_connects", "CONNECTs accepted; refused ones are requests.", worker.connects
+            "nodeproxy_connects", "CONNECTs accepted; refused ones count as requests.", worker.connects
         )
         yield CounterMetricFamily("nodeproxy_unexpected_errors", "Bugs: see the log.", worker.bugs)
         yield CounterMetricFamily("nodeproxy_updates", "Updates put in force.", worker.updates)
@@ -101,7 +105,7 @@ class WorkerCollector(Collector):
         )
         yield GaugeMetricFamily(
             "nodeproxy_virtual_addresses_unserved",
-            "Virtual addresses not listened at; the log says why.",
+            "Virtual addresses without a listener; the log has the reason.",
             room.unserved,
         )
         short = CounterMetricFamily(
@@ -115,7 +119,7 @@ class WorkerCollector(Collector):
 def _requests(routes: list[RouteNumbers]) -> Metric:
     family = CounterMetricFamily(
         "nodeproxy_requests",
-        "Requests that are over. reason is empty for an endpoint's own answer.",
+        "Completed requests. reason is empty for an endpoint's own response.",
         labels=[*SERVICE, "status", "reason", "source_namespace", "source_workload"],
     )
     for route in routes:
@@ -140,7 +144,7 @@ def _durations(routes: list[RouteNumbers]) -> Metric:
 def _policy_accepted(maps: Sequence[PolicyMap]) -> Metric:
     family = GaugeMetricFamily(
         "nodeproxy_policy_accepted",
-        "Whether all of a policy map is in force; 0: its events say what is refused.",
+        "Whether all of a policy map is in force; 0: its events list what is refused.",
         labels=["namespace", "configmap"],
     )
     for each in maps:
