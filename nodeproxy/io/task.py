@@ -131,7 +131,7 @@ class Task:
             return
         if self.reactor.now >= self.deadline:
             self.deadline = inf  # raised once; the code that catches it sets the next one
-            self.interrupt(DeadlinePassed("the time for this request is over"))
+            self.interrupt(DeadlinePassed("the deadline of this request has passed"))
         elif self.deadline < inf:
             self.limit(self.deadline)
 

@@ -64,7 +64,7 @@ class PodRoutes:
         if pod not in made:
             pods = {endpoint.hostname for endpoint in whole.port.endpoints} - {""}
             if pod not in pods:
-                have = ", ".join(sorted(pods)[:PODS_NAMED]) or "none that has a name"
+                have = ", ".join(sorted(pods)[:PODS_NAMED]) or "none with a name"
                 raise UnknownService(f"service {whole.service.key} has no ready pod {pod}; it has {have}")
             made[pod] = self._make(whole, pod)
             self._made[whole.name] = whole, made
@@ -122,14 +122,16 @@ class Table:
         shown = ascii(asked.decode("ascii", "replace"))
         name = names.parse(asked, "", self.cluster_domain)
         if name is None:
-            raise UnknownService(f"{shown} is no mesh name; call http://<service>.<namespace>.mesh/")
+            raise UnknownService(f"{shown} is not a mesh name; call http://<service>.<namespace>.mesh/")
         if name.namespace:
             route = self._route_of(name, shown)
             if len(self._spellings) < SPELLINGS_MOST:
                 self._spellings[asked] = route
             return route
         if not namespace:
-            raise UnknownCaller(f"{shown} is in the caller's namespace, and who calls is not known; say which it is")
+            raise UnknownCaller(
+                f"{shown} is relative to the caller's namespace, and the caller is unknown; add the namespace"
+            )
         return self._route_of(name._replace(namespace=namespace), shown)
 
     def _route_of(self, name: names.MeshName, shown: str) -> Route:
@@ -153,7 +155,7 @@ class Table:
         have = ", ".join(map(str, served)) or "none"
         if name.port is not None or not served:
             raise UnknownService(f"{none}; it has {have}")
-        raise UnknownService(f"{shown}: say which HTTP port of {name.key}; it has {have}")
+        raise UnknownService(f"{shown}: name an HTTP port of {name.key}; it has {have}")
 
 
 class NoTable(Table):
