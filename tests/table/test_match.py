@@ -35,7 +35,7 @@ def test_the_clusters_own_name_of_a_service_has_the_domain_of_the_setting():
     live = bare_live(Replace((web(),)), cluster_domain="corp.example")
 
     assert live.table.match(head(host=b"web.shop.svc.corp.example"), "").name == "shop/web:80"
-    with pytest.raises(UnknownService, match="no mesh name"):
+    with pytest.raises(UnknownService, match="not a mesh name"):
         live.table.match(head(host=b"web.shop.svc.cluster.local"), "")
 
 
