@@ -1,6 +1,4 @@
-"""Everything that can go wrong with an exchange. A class answers two questions: which status tells the client, and
-whose fault it is.
-"""
+"""The errors of an exchange. A class states the status sent to the client, and which side is at fault."""
 
 from typing import ClassVar, Literal
 
@@ -8,16 +6,16 @@ Fault = Literal["client", "mesh", "endpoint"]
 
 
 class ProxyError(Exception):
-    """An exchange that has no response of an endpoint. The text is for the operator: what, where, what to check."""
+    """An exchange without an endpoint's response. The text is for the operator: what, where, what to check."""
 
     status: ClassVar[int] = 500
     reason: ClassVar[str] = "internal"
-    """The value of `x-mesh-error`, and a metric's label: few, fixed words."""
+    """The value of `x-mesh-error`, and a metric's label: from a small fixed set."""
     fault: ClassVar[Fault] = "mesh"
 
 
 class BadRequest(ProxyError):
-    """What the client sent is not one well-formed request."""
+    """The client sent something other than one well-formed request."""
 
     status = 400
     reason = "bad-request"
@@ -25,28 +23,28 @@ class BadRequest(ProxyError):
 
 
 class HeadTimeout(BadRequest):
-    """A head that has begun and does not end."""
+    """The request's head began and did not end in time."""
 
     status = 408
     reason = "head-timeout"
 
 
 class BodyTimeout(BadRequest):
-    """A body that has begun, and of which nothing more comes."""
+    """The request's body began and no more bytes arrived in time."""
 
     status = 408
     reason = "body-timeout"
 
 
 class TargetTooLong(BadRequest):
-    """A request line beyond its limit."""
+    """The request line exceeds its limit."""
 
     status = 414
     reason = "target-too-long"
 
 
 class ForwardsUsedUp(BadRequest):
-    """OPTIONS that is meant to end here: no mistake, and answered here all the same (RFC 9110, 7.6.2)."""
+    """OPTIONS with Max-Forwards 0: not a failure, and this proxy responds itself (RFC 9110, 7.6.2)."""
 
     status = 200
     reason = "max-forwards"
@@ -60,28 +58,28 @@ class ExpectationFailed(BadRequest):
 
 
 class HeadTooLarge(BadRequest):
-    """A head with too many bytes or fields."""
+    """The head has too many bytes or fields."""
 
     status = 431
     reason = "head-too-large"
 
 
 class MethodNotSupported(BadRequest):
-    """CONNECT, where it is not understood. TRACE that is meant to end here."""
+    """CONNECT to a listener that does not support it, or TRACE with Max-Forwards 0."""
 
     status = 501
     reason = "method-not-supported"
 
 
 class CodingNotSupported(BadRequest):
-    """A transfer coding beside chunked (RFC 9112, 6.1)."""
+    """A transfer coding other than chunked (RFC 9112, 6.1)."""
 
     status = 501
     reason = "coding-not-supported"
 
 
 class ConnectRefused(ProxyError):
-    """CONNECT to something else than the HTTP port of a service: nothing else is reached through the mesh."""
+    """CONNECT to a target that is not an HTTP port of a service: the mesh forwards to no other."""
 
     status = 403
     reason = "connect-refused"
@@ -89,14 +87,14 @@ class ConnectRefused(ProxyError):
 
 
 class VersionNotSupported(BadRequest):
-    """A version of HTTP that this listener does not speak."""
+    """An HTTP version that this listener does not support."""
 
     status = 505
     reason = "version-not-supported"
 
 
 class ClientGone(ProxyError):
-    """The client has hung up or its body broke off: nobody is left to tell."""
+    """The client closed its connection, possibly within its body: no response can be sent."""
 
     status = 499  # nginx's number for it, only ever seen in logs and metrics
     reason = "client-gone"
@@ -104,7 +102,7 @@ class ClientGone(ProxyError):
 
 
 class UnknownService(ProxyError):
-    """No service of the mesh has the name that was asked for."""
+    """No service of the mesh has the requested name."""
 
     status = 404
     reason = "unknown-service"
@@ -112,42 +110,42 @@ class UnknownService(ProxyError):
 
 
 class NotReady(ProxyError):
-    """The mesh has not heard from discovery yet, so it cannot know."""
+    """This worker has received no table from discovery yet."""
 
     status = 503
     reason = "no-table-yet"
 
 
 class EndpointsUnknown(ProxyError):
-    """The service is known, and discovery has not yet said what stands behind it."""
+    """The service is known, and discovery has not sent its endpoints yet."""
 
     status = 503
     reason = "endpoints-unknown"
 
 
 class UnknownCaller(ProxyError):
-    """A name that depends on who calls, from somebody who is not known: it may be too young for that."""
+    """The name depends on the caller's namespace, and the caller is unknown: its pod may be too new."""
 
     status = 503
     reason = "unknown-caller"
 
 
 class OutOfDescriptors(ProxyError):
-    """This process can open no socket: its own limit is reached, whichever endpoint is tried."""
+    """This process can open no socket: its own limit is reached, for every endpoint."""
 
     status = 503
     reason = "out-of-descriptors"
 
 
 class NoEndpoints(ProxyError):
-    """The service is known and nothing stands behind it."""
+    """The service is known and has no endpoints."""
 
     status = 503
     reason = "no-endpoints"
 
 
 class EndpointError(ProxyError):
-    """An endpoint did not do its part."""
+    """The endpoint failed: no connection, or no complete, valid response in time."""
 
     status = 502
     reason = "endpoint"
@@ -155,26 +153,26 @@ class EndpointError(ProxyError):
 
 
 class ConnectFailed(EndpointError):
-    """No connection to the endpoint: it has received nothing, so every request may go elsewhere."""
+    """No connection to the endpoint: it has received nothing, so any request may be sent to a different one."""
 
     status = 503
     reason = "connect-failed"
 
 
 class ConnectionLost(EndpointError):
-    """The endpoint's connection ended before its response did."""
+    """The endpoint's connection ended before its response was complete."""
 
     reason = "connection-lost"
 
 
 class BadResponse(EndpointError):
-    """What the endpoint sent is not one unambiguous response."""
+    """The endpoint sent something other than one unambiguous response."""
 
     reason = "bad-response"
 
 
 class DeadlinePassed(EndpointError):
-    """The exchange's time is over."""
+    """The deadline of the exchange has passed."""
 
     status = 504
     reason = "timeout"

@@ -1,8 +1,8 @@
-"""Which endpoints of a service take part, and the next one.
+"""The usable endpoints of a service port, and the choice of the next one.
 
-Holds the list of usable endpoints so that a request does not have to make it: it is made again when an endpoint is
-ejected or probed down or up, and when the earliest ejection ends. Where a service asks for near endpoints, the list
-holds the nearest usable ones only; a service that does not ask has all of them at one distance and pays nothing.
+Caches the list of usable endpoints, so that a request does not compute it: the list is computed again when an endpoint
+is ejected or its probes change its health, and when the earliest ejection ends. If a service prefers near endpoints,
+the list holds only the nearest usable ones; otherwise all endpoints have the same distance, at no cost.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from nodeproxy.balance.health import Health, usable
 
 
 class Candidate(Protocol):
-    """An endpoint with its load, its health and how far it is (0: nearest)."""
+    """An endpoint with its load, its health and its distance (0: nearest)."""
 
     active: int
     distance: int
@@ -21,7 +21,7 @@ class Candidate(Protocol):
 
 
 class Request(Protocol):
-    """Who asks: its client's address, and the endpoints that have failed it."""
+    """What a choice depends on: the client's address, and the endpoints that have already been tried."""
 
     @property
     def client(self) -> str: ...
@@ -49,15 +49,15 @@ class Balancer(Generic[Member]):
     def next(self, now: float, request: Request) -> Member | None:
         """An endpoint for a request at `now` (monotonic seconds), None when the service has none at all.
 
-        One that the request has tried is given only when no other is left, a farther one only when no nearer one
-        that is usable is left. When no endpoint is usable, all are: health that finds nobody fit is more likely wrong
-        than a whole service gone (Envoy's panic mode, at its extreme).
+        Returns an endpoint that the request has already tried only if there is no other, and a farther one only if no
+        nearer one is usable. When no endpoint is usable, all are candidates: wrong health results are more likely than
+        the failure of a whole service (Envoy's panic mode, at its extreme).
         """
         candidates = self.candidates(now, request.tried)
         return self._choose(candidates, self._random) if candidates else None
 
     def candidates(self, now: float, tried: Sequence[object] | None) -> Sequence[Member]:
-        """Those among which `next` chooses."""
+        """The endpoints among which `next` chooses."""
         if now >= self._review_at:
             self.review(now)
         return self._untried(now, tried) if tried else self._usable
@@ -67,7 +67,7 @@ class Balancer(Generic[Member]):
         return any(member not in tried for member in self._members)
 
     def review(self, now: float) -> None:
-        """Look at everybody's health again. To be called when it has changed."""
+        """Compute the usable endpoints again. Call it when the health of an endpoint has changed."""
         self._usable = nearest([member for member in self._members if usable(member.health, now)]) or self._members
         ends = (member.health.ejected_until for member in self._members)
         self._review_at = min((end for end in ends if end > now), default=inf)
@@ -77,12 +77,12 @@ class Balancer(Generic[Member]):
         return nearest([member for member in left if usable(member.health, now)]) or left or self._usable
 
     def usable_count(self, now: float) -> int:
-        """How many are usable at `now`, without the panic rule."""
+        """How many endpoints are usable at `now`, without the panic rule."""
         return sum(usable(member.health, now) for member in self._members)
 
 
 def nearest(members: Sequence[Member]) -> Sequence[Member]:
-    """Those of the least distance, in the same order."""
+    """The members with the least distance, in the same order."""
     distances = {member.distance for member in members}
     if len(distances) < 2:
         return members

@@ -1,4 +1,4 @@
-"""Choosing one endpoint of several. All choosers take the usable ones and a random number, and never fail."""
+"""The choice of one endpoint of several. A chooser takes the candidates and a source of randomness; it never fails."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
@@ -15,7 +15,7 @@ Random = Callable[[], float]
 
 
 def least_request(candidates: Sequence[Candidate], random: Random) -> Candidate:
-    """The less loaded of two different ones drawn by chance.
+    """The less loaded of two different random candidates.
 
     Source: M. Mitzenmacher, The Power of Two Choices in Randomized Load Balancing, 2001; Envoy's choice_count 2.
     """
@@ -24,18 +24,18 @@ def least_request(candidates: Sequence[Candidate], random: Random) -> Candidate:
         return candidates[0]
     number = random() * count
     first = int(number)
-    second = int((number - first) * (count - 1))  # what is left of the number is as random as its whole part
+    second = int((number - first) * (count - 1))  # the fraction is as random as the integer part
     one, other = candidates[first], candidates[second + (second >= first)]
     return other if other.active < one.active else one
 
 
 def by_chance(candidates: Sequence[Candidate], random: Random) -> Candidate:
-    """Any of them."""
+    """A random candidate."""
     return candidates[int(random() * len(candidates))]
 
 
 class InTurn:
-    """One after the other. Starts anywhere, so that many nodes do not all begin with the same endpoint."""
+    """Round robin. Starts at a random position, so that nodes do not all begin with the same endpoint."""
 
     __slots__ = ("_next",)
 
@@ -43,7 +43,7 @@ class InTurn:
         self._next = -1
 
     def __call__(self, candidates: Sequence[Candidate], random: Random) -> Candidate:
-        """The one behind the last one given."""
+        """The candidate after the last one returned."""
         count = len(candidates)
         self._next = int(random() * count) if self._next < 0 else self._next + 1
         self._next %= count

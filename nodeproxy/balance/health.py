@@ -1,7 +1,7 @@
-"""What the mesh remembers of an endpoint: did connecting to it fail lately, do probes reach it.
+"""The health of an endpoint: recent failures to connect, and the results of health probes.
 
-Two judges, one sentence: an endpoint is usable unless it is ejected (passive, by itself over after a while) or found
-unhealthy by probes (active, over when probes succeed again).
+An endpoint is usable unless it is ejected (passive; an ejection ends by itself) or unhealthy by its probes (active;
+ends when probes succeed again).
 """
 
 from dataclasses import dataclass
@@ -12,26 +12,26 @@ EJECTION_MAX_S = 60.0  # and its max-penalty
 
 @dataclass(slots=True)
 class Health:
-    """The memory of one endpoint. Kept while the endpoint stays in its service."""
+    """The health of one endpoint. Lives as long as the endpoint is in its service."""
 
     failures: int = 0
-    """Connects that failed in a row."""
+    """Consecutive failures to connect."""
     ejected_until: float = 0.0
     """Monotonic seconds."""
     probes_down: bool = False
     ejections: int = 0
-    """How often it has been ejected, ever."""
+    """Number of ejections so far."""
 
 
 def usable(health: Health, now: float) -> bool:
-    """Whether the endpoint may be chosen at `now` (monotonic seconds). One never seen before is usable."""
+    """Whether the endpoint may be chosen at `now` (monotonic seconds). A new endpoint is usable."""
     return not health.probes_down and now >= health.ejected_until
 
 
 def connect_failed(health: Health, now: float) -> None:
-    """Eject the endpoint: for EJECTION_S, doubled for each failure in a row, at most EJECTION_MAX_S.
+    """Eject the endpoint: for EJECTION_S, doubled for each consecutive failure, at most EJECTION_MAX_S.
 
-    Failures of requests that were under way together count once: an endpoint that is ejected is not ejected again.
+    Failures of concurrent requests count once: an ejected endpoint is not ejected again.
     """
     if now < health.ejected_until:
         return
@@ -41,21 +41,21 @@ def connect_failed(health: Health, now: float) -> None:
 
 
 def connected(health: Health) -> None:
-    """The endpoint has accepted a connection: earlier failures are forgotten."""
+    """The endpoint has accepted a connection: reset its failures and end its ejection."""
     health.failures = 0
     health.ejected_until = 0.0
 
 
 @dataclass(slots=True)
 class ProbeRecord:
-    """Results in a row, of active probes."""
+    """Consecutive results of active probes."""
 
     successes: int = 0
     failures: int = 0
 
 
 def probed(health: Health, record: ProbeRecord, ok: bool, healthy_after: int, unhealthy_after: int) -> bool:
-    """Note one probe's result; true when it has changed whether the endpoint counts as healthy."""
+    """Record a probe's result; returns whether it has changed the endpoint's health."""
     record.successes, record.failures = (record.successes + 1, 0) if ok else (0, record.failures + 1)
     was_down = health.probes_down
     if ok and record.successes >= healthy_after:

@@ -1,8 +1,8 @@
 """`sessionAffinity: ClientIP`: requests of one client address go to one endpoint for as long as it stays usable.
 
-The first choice is a function of client and endpoint alone, so that all workers of a node make the same; what is
-remembered keeps a client where it is when endpoints come. Nearness goes before memory, as it does in kube-proxy: who
-was sent far because nobody near was fit comes back with the near ones.
+The first choice depends on client and endpoint alone, so that all workers of a node make the same one; the session
+then keeps the client at its endpoint when endpoints are added. Distance has priority over the session, as in
+kube-proxy: a client of a far endpoint moves to a near one as soon as one is usable.
 """
 
 from collections import OrderedDict
@@ -13,7 +13,7 @@ from typing import Generic, Protocol, TypeVar
 from nodeproxy.balance.balancer import Balancer, Candidate, Request
 
 # Clients are the pods of one node: 110 by default, 256 in its usual address range. Sixteen times that is 0.5 MiB per
-# service port at the very most; beyond it the client that was silent longest is chosen for anew.
+# service port at the very most; beyond it the least recently used session is dropped.
 CLIENTS_MOST = 4096
 
 
@@ -27,7 +27,7 @@ Member = TypeVar("Member", bound=Named)
 
 
 class StickySessions(Generic[Member]):
-    """Which endpoint each client had last. Outlives the endpoints' changes; who has left keeps nobody."""
+    """The endpoint of each client's last request. Survives changes of the endpoints; removed ones are not used."""
 
     __slots__ = ("_most", "_of", "timeout_s")
 
@@ -49,7 +49,7 @@ class StickySessions(Generic[Member]):
 
 
 def favourite(client: str, candidates: Sequence[Member]) -> Member:
-    """The candidate that `client` has drawn. When one goes, only its own clients draw again.
+    """The candidate with the highest hash for `client`. Only the clients of a removed candidate get a different one.
 
     Source: D. Thaler, C. Ravishankar, Using Name-Based Mappings to Increase Hit Rates, 1998 (rendezvous hashing).
     """
@@ -59,7 +59,7 @@ def favourite(client: str, candidates: Sequence[Member]) -> Member:
 
 
 class StickyBalancer(Generic[Member]):
-    """A balancer whose clients keep their endpoints. Stands where the balancer would."""
+    """A balancer with sticky sessions. Has the interface of the balancer that it wraps."""
 
     __slots__ = ("_balancer", "_sessions", "has_others", "review", "usable_count")
 
@@ -71,7 +71,7 @@ class StickyBalancer(Generic[Member]):
         self.usable_count = balancer.usable_count
 
     def next(self, now: float, request: Request) -> Member | None:
-        """See `Balancer.next`. A try beyond the first goes elsewhere, and its client does not move there for good."""
+        """See `Balancer.next`. A retry goes to a different endpoint and leaves the client's session unchanged."""
         candidates = self._balancer.candidates(now, request.tried)
         if not candidates:
             return None

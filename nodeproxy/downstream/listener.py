@@ -1,4 +1,4 @@
-"""Listeners: accept clients and guard the worker against whatever goes wrong on their connections."""
+"""Listeners: accept client connections and isolate the worker from any failure on one of them."""
 
 import select
 import socket
@@ -17,17 +17,17 @@ from nodeproxy.io.task import Task
 
 BACKLOG = 4096  # the kernel cuts it to net.core.somaxconn, 4096 on current systems
 ACCEPTS_PER_TURN = 16
-LEAVING_MOST = 2 * ACCEPTS_PER_TURN  # clients that make way in one turn: their descriptors are not free before its end
-LOOKED_AT = 16  # clients at once, when one has to make way; and so many at most
+LEAVING_MOST = 2 * ACCEPTS_PER_TURN  # connections closed for room per turn: their descriptors are free only at its end
+LOOKED_AT = 16  # connections examined at once to find an idle one; and at most:
 LOOKED_AT_MOST = 128
-PAUSE_S = 0.1  # before accepting is tried again when there is no descriptor or too many clients
+PAUSE_S = 0.1  # before accepting again, when out of descriptors or at the bound of connections
 
 
 def bound(address: tuple[str, int]) -> socket.socket:
-    """A socket that other workers may bind too. Clients come once a Listener has it, not before.
+    """A bound TCP socket whose address other workers may bind too. It accepts clients once a Listener listens on it.
 
     Raises:
-        OSError: the address is taken, not of this host, or a port that needs CAP_NET_BIND_SERVICE.
+        OSError: the address is in use or not of this host, or its port needs CAP_NET_BIND_SERVICE.
     """
     sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
     try:
@@ -43,7 +43,7 @@ def bound(address: tuple[str, int]) -> socket.socket:
 
 
 def bound_datagrams(address: tuple[str, int]) -> socket.socket:
-    """A socket for datagrams that other workers may bind too.
+    """A bound UDP socket whose address other workers may bind too.
 
     Raises:
         OSError: as `bound`.
@@ -60,9 +60,9 @@ def bound_datagrams(address: tuple[str, int]) -> socket.socket:
 
 
 class Connections:
-    """All client connections of a worker that share one bound, whichever listener they came through.
+    """All client connections of a worker that share one bound, whichever listener accepted them.
 
-    At the bound, clients that have been idle longest make way for new ones. `most` may be changed.
+    At the bound, the connections idle longest are closed to admit new ones. `most` may be changed.
     """
 
     def __init__(self, reactor: Reactor, most: int, on_bug: Callable[[BaseException], None]) -> None:
@@ -71,23 +71,23 @@ class Connections:
         self._reactor = reactor
         self._on_bug = on_bug
         self._leaving: set[Connection] = set()
-        self._crossed_s = -inf  # when a client that was to make way turned out to have sent its next request
+        self._crossed_s = -inf  # when a connection to be closed turned out to have its next request already
 
     @property
     def full(self) -> bool:
-        """Whether no more clients are let in, unless one makes way."""
+        """Whether a new client is admitted only after another connection closes."""
         return len(self.open) - len(self._leaving) >= self.most
 
     @property
     def settling(self) -> bool:
-        """Whether the next turn may show another picture: of those who make way, and those who did not have to."""
+        """Whether `make_room` must wait for the next turn: for pending closes, or for a request just received."""
         return len(self._leaving) >= LEAVING_MOST or self._crossed_s == self._reactor.now
 
     def make_room(self) -> bool:
-        """Close the client that has been idle longest, for a new one; false when all are in use.
+        """Close the connection that has been idle longest; returns False when all are in use.
 
-        Looks at a bounded number of them: clients stand in the order in which they came, and those that have been
-        in use since the last look go to the end (the CLOCK algorithm; F. J. Corbato, 1968). A request costs nothing.
+        Examines a bounded number of them: connections are in the order of arrival, and those used since they were last
+        examined move to the end (the CLOCK algorithm; F. J. Corbato, 1968). A request costs nothing.
         """
         if self.settling:
             return False
@@ -122,7 +122,7 @@ class Connections:
         return longest
 
     def admit(self, context: ConnectionContext, sock: socket.socket, client: str) -> None:
-        """Serve a client until it or we have had enough.
+        """Serve a client until either side closes the connection.
 
         Raises:
             OSError: the socket cannot be watched; it is closed.
@@ -145,7 +145,7 @@ class Connections:
         try:
             await connection.serve()
         except ProxyError:
-            pass  # counted and told where it happened; what is left is to close
+            pass  # already counted and answered where it was raised; only the close remains
         except Exception as error:  # a bug in one exchange ends that connection, never the worker
             connection.context.stats.bugs += 1
             self._on_bug(error)
@@ -157,7 +157,7 @@ class Connections:
 
 
 class Listener:
-    """One listening socket, watched level-triggered: who is not accepted now is reported again."""
+    """One listening socket, watched level-triggered: a client not accepted in this turn is reported again."""
 
     def __init__(
         self, connections: Connections, reactor: Reactor, sock: socket.socket, context: ConnectionContext
@@ -177,7 +177,7 @@ class Listener:
         for accepted in range(ACCEPTS_PER_TURN):
             if self._connections.full:
                 if accepted:
-                    return  # whether another one waits is not known, and nobody makes way for nothing
+                    return  # the queue may be empty: close no idle connection without need
                 if not self._connections.make_room():
                     if not self._connections.settling:
                         self._pause()
@@ -186,32 +186,36 @@ class Listener:
                 return
 
     def _admit_next(self) -> bool:
-        """Let in who waits longest; False when nobody does, or cannot be let in now."""
+        """Accept the client that has waited longest; returns False when none waits or accepting fails for now."""
         try:
             sock, peer = self._sock.accept()
             self._connections.admit(self._context, sock, peer[0])
         except (BlockingIOError, ConnectionAbortedError):
             return False
-        except OSError as error:  # no descriptor left: those who wait stay in the kernel's queue
+        except OSError as error:  # out of descriptors: clients stay in the kernel's queue
             self._context.stats.shortages["accept"] += is_shortage(error)
             self._connections.make_room()
             self._pause()
             return False
         return True
 
-    def _is_waited_at(self) -> bool:
+    def _has_queued_client(self) -> bool:
         waiting = select.poll()
         waiting.register(self._sock, select.POLLIN)
         return bool(waiting.poll(0))
 
     def close(self) -> None:
-        """Accept nobody any more. Those already in the kernel's queue are accepted first."""
+        """Accept the clients already in the kernel's queue, then stop accepting."""
         if self._closed:
             return
-        while self._watched and self._is_waited_at() and (not self._connections.full or self._connections.make_room()):
+        while (
+            self._watched
+            and self._has_queued_client()
+            and (not self._connections.full or self._connections.make_room())
+        ):
             if not self._admit_next():
                 break
-        with suppress(OSError):  # the kernel sends clients elsewhere from now on, not when the number is given back
+        with suppress(OSError):  # the kernel stops queueing clients here at once, before the descriptor is closed
             self._sock.shutdown(socket.SHUT_RD)
         self._closed = True
         if self._watched:

@@ -1,4 +1,4 @@
-"""Virtual addresses that cannot be listened at, each with the service that would have it."""
+"""Virtual addresses without a listener, each with the service that needs it."""
 
 from collections.abc import Set
 from itertools import islice
@@ -7,7 +7,7 @@ Address = tuple[str, int]
 
 
 class Unserved:
-    """In the order in which they were missed. Looking at one service costs nothing for the others."""
+    """The unserved addresses, in the order of failure. The cost of a look-up depends on one service only."""
 
     def __init__(self) -> None:
         self._owner: dict[Address, str] = {}
@@ -20,18 +20,18 @@ class Unserved:
         return address in self._owner
 
     def owners(self, most: int | None = None) -> list[str]:
-        """The services of the first `most` of them."""
+        """The services of the first `most` addresses."""
         return list(dict.fromkeys(islice(self._owner.values(), most)))
 
     def put(self, address: Address, key: str) -> None:
-        """The service `key` is without `address`."""
+        """Record that `address` of the service `key` is not served."""
         if self._owner.get(address) != key:
             self.drop(address)
             self._owner[address] = key
             self._of.setdefault(key, set()).add(address)
 
     def drop(self, address: Address) -> None:
-        """It is served, or not wanted any more."""
+        """Remove `address`: it is served now, or no longer needed."""
         key = self._owner.pop(address, None)
         if key is not None:
             self._of[key].discard(address)
@@ -39,11 +39,11 @@ class Unserved:
                 del self._of[key]
 
     def keep(self, key: str, wanted: Set[Address]) -> None:
-        """The service `key` wants these and no others."""
+        """Remove all addresses of the service `key` except `wanted`."""
         for address in self._of.get(key, set()) - wanted:
             self.drop(address)
 
     def clear(self) -> None:
-        """Nothing is wanted."""
+        """Remove all addresses."""
         self._owner.clear()
         self._of.clear()

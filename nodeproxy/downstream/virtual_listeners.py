@@ -1,4 +1,4 @@
-"""Which addresses a worker listens on: its own, and the virtual ones of the services in the table."""
+"""Virtual listeners: a worker's listeners on the virtual addresses of the services in the table."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -12,19 +12,19 @@ from nodeproxy.io.handover import HeldSockets
 from nodeproxy.mesh.model import port_key
 from nodeproxy.table.table import Route, Table
 
-PURPOSE = "connections"  # of these sockets, among all that are held
-RETRY_S = 5.0  # until an address that cannot be bound is tried again, if the table does not change
+PURPOSE = "connections"  # of these sockets, among all held ones
+RETRY_S = 5.0  # before binding a failed address again, if the table does not change
 log = logging.getLogger(__name__)
 
 
 class VirtualListeners:
     """One listener per HTTP service port that has a virtual address, held in step with the table.
 
-    A request that arrives there is for that service, whatever Host it names. An address that cannot be bound is logged
-    once and tried again at the next change of the table and every RETRY_S; an address without a free descriptor, when
-    another listener has closed. The descriptors of listeners count against the clients': `connections.most` is lowered
-    by their number. An address that moves from one service to another belongs to the new one as soon as the table has
-    it there, even before the table has removed it from the old one.
+    A request that arrives there is for that service, whatever its Host field. An address that cannot be bound is logged
+    once and tried again at the next change of the table and every RETRY_S; one for which no descriptor is left, when
+    a listener closes. The descriptors of listeners count against the clients': `connections.most` shrinks with their
+    number. An address that moves between services belongs to the new one as soon as the table has it there, even
+    before the table has removed it from the old one.
     """
 
     def __init__(
@@ -50,11 +50,11 @@ class VirtualListeners:
 
     @property
     def unserved(self) -> int:
-        """How many addresses are not listened at, for whatever reason."""
+        """The number of addresses without a listener, for any reason."""
         return len(self._failed) + len(self._without_room)
 
     def follow(self, *keys: str) -> None:
-        """Open and close listeners as the table in force says of the services with these keys; of all without any."""
+        """Open and close listeners to match the table in force: for the services with these keys, or for all."""
         routes, over = self._table().routes, set[Address]()
         for key in {*(keys or (*routes, *self._of, *self._without_room.owners())), *self._failed.owners()}:
             over |= self._follow(key, routes.get(key, {}))
@@ -62,7 +62,7 @@ class VirtualListeners:
             over |= self._follow(key, routes.get(key, {}))
         self._connections.most = self._capacity.clients_most(len(self._listeners))
         self._retry_later()
-        over -= self._listeners.keys()  # opened anew: its new socket is held, and takes the old one's place
+        over -= self._listeners.keys()  # reopened: its new socket is held and replaces the old one
         self._held.closed(*((PURPOSE, *address) for address in over), *self._held.left(PURPOSE))
         self._held.flush()
 
@@ -74,7 +74,7 @@ class VirtualListeners:
             each.clear()
 
     def _follow(self, key: str, routes: Mapping[str, Route]) -> set[Address]:
-        """Do so for one service; gives the addresses that it has no more."""
+        """Match the listeners of one service; returns the addresses that it has lost."""
         wanted = {
             (route.service.virtual_address, route.port.number)
             for route in routes.values()
@@ -88,7 +88,7 @@ class VirtualListeners:
             self._disown(address)
         for address in wanted - self._of.get(key, set()):
             if address in self._listeners:
-                self._disown(address)  # its clients come in at the same socket
+                self._disown(address)  # the socket stays, the service changes
             elif not self._open(address, key):
                 continue
             self._owner[address] = key
@@ -103,7 +103,7 @@ class VirtualListeners:
 
     @property
     def _room(self) -> int:
-        """How many more listeners there may be."""
+        """How many more listeners may be opened."""
         return max(0, self._capacity.listeners_most - len(self._listeners))
 
     def _open(self, address: Address, key: str) -> bool:

@@ -1,8 +1,8 @@
-"""How many descriptors each kind of socket may take, so that no kind can take those of another.
+"""The descriptor budget: how many descriptors each kind of socket may use, so that no kind exhausts another's.
 
-A process has RLIMIT_NOFILE of them. Some are set aside for what must work when the worker is full of clients: admin
-pages, DNS, health probes, discovery. Of the others listeners get at most half, and what listeners leave is shared
-evenly: a client's request may need a connection to an endpoint, so there is one for each client.
+A process has RLIMIT_NOFILE descriptors. A reserve covers what must work when the worker is full of clients: admin
+pages, DNS, health probes, discovery. Listeners use at most half of the rest; downstream and upstream connections
+share the remainder evenly, because each client's request may need a connection to an endpoint.
 """
 
 import errno
@@ -10,13 +10,13 @@ import resource
 from contextlib import suppress
 from dataclasses import dataclass
 
-ADMIN_MOST = 32  # connections at once: kubelet, Prometheus and a person; further ones replace those idle longest
+ADMIN_MOST = 32  # connections at once: kubelet, Prometheus, an operator; further ones replace those idle longest
 DNS_TCP_MOST = 64  # connections at once; resolvers keep one or two
-PROBES_MOST = 64  # connections of health probes that are kept between two probes; and as many that are not
+PROBES_MOST = 64  # connections of health probes reused between two probes; and as many that are not
 OWN = 64  # a worker's epolls, pipes and listeners before any service (20), and what a library opens for a moment
 RESERVE = ADMIN_MOST + DNS_TCP_MOST + 2 * PROBES_MOST + OWN
-LEAST = 8  # of each kind, under a limit so low that the reserve takes it all
-SUPERVISOR_RESERVE = 512  # of 64 workers six each, and pipes; it holds listeners of workers in the others
+LEAST = 8  # of each kind, when the limit is lower than the reserve
+SUPERVISOR_RESERVE = 512  # six for each of 64 workers, and pipes; the others hold the workers' listeners
 _SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC})
 
 
@@ -29,28 +29,28 @@ class Capacity:
 
     @property
     def shared(self) -> int:
-        """Descriptors that are not set aside. The kernel gives the lowest free number, so the first socket with this
-        number says that all of them are taken."""
+        """Descriptors outside the reserve. The kernel assigns the lowest free number, so a socket with this number
+        shows that all of them are in use."""
         return max(self.files - RESERVE, 4 * LEAST)
 
     @property
     def listeners_most(self) -> int:
-        """How many virtual addresses may be listened at."""
+        """How many virtual addresses may have a listener."""
         return self.shared // 2
 
     def clients_most(self, listeners: int) -> int:
-        """How many clients may be connected while so many virtual addresses are listened at."""
+        """How many clients may be connected while that many virtual addresses have a listener."""
         return min(self.connections_most, max(LEAST, (self.shared - listeners) // 2))
 
 
 def raise_open_files() -> int:
-    """Raise this process' soft limit of open files to the hard one, for its children too; returns what it is now.
+    """Raise this process' soft limit of open files to the hard one, for its children too; returns the new limit.
 
-    Container runtimes start processes with 1,024, for programs that use select(2); nothing here does.
+    Container runtimes start processes with 1,024, for programs that use select(2); nothing here uses it.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
-        with suppress(OSError, ValueError):  # a sandbox may refuse it: what there is has to do
+        with suppress(OSError, ValueError):  # a sandbox may refuse it: the soft limit stays
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return open_files()
 
@@ -61,14 +61,14 @@ def open_files() -> int:
 
 
 def is_shortage(error: BaseException) -> bool:
-    """Whether this process or its machine has run out of something, and `error` says nothing of a peer."""
+    """Whether `error` means that this process or its machine ran out of a resource; a peer has no part in it."""
     return isinstance(error, OSError) and error.errno in _SHORTAGES
 
 
 def comes_of_shortage(error: BaseException) -> bool:
-    """Whether `error`, or what a library made it from, is a shortage.
+    """Whether `error`, or an error that caused it, is a shortage.
 
-    httpcore raises `from None`, which leaves the context.
+    httpcore raises `from None`, which preserves the context.
     """
     within = [
         *(error.exceptions if isinstance(error, BaseExceptionGroup) else ()),

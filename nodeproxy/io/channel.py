@@ -1,7 +1,7 @@
-"""Byte channels: what a connection is to everything above it.
+"""Byte channels: the interface of a connection for the layers above.
 
-`Channel` is the interface; `SocketChannel` is a TCP connection in the clear. TLS will be another class of that
-interface around this one.
+`Channel` is the interface; `SocketChannel` is a cleartext TCP connection. TLS would be a second implementation that
+wraps this one.
 """
 
 import errno
@@ -25,13 +25,13 @@ class Channel(Protocol):
     """A stream of bytes in both directions, with one reading and one writing task at a time."""
 
     broken: type[ProxyError]
-    """What its reads and writes raise."""
+    """The error that reads and writes raise."""
 
     async def recv(self) -> bytes:
         """Some bytes, as soon as there are any; b"" when the peer has ended its side.
 
         Raises:
-            ProxyError: the connection is broken; the class tells whose.
+            ProxyError: the connection is broken; the class identifies the side.
         """
         ...
 
@@ -39,7 +39,7 @@ class Channel(Protocol):
         """Send all of `data`; waits while the peer does not read.
 
         Raises:
-            ProxyError: the connection is broken; the class tells whose.
+            ProxyError: the connection is broken; the class identifies the side.
         """
         ...
 
@@ -48,19 +48,19 @@ class Channel(Protocol):
         ...
 
     def close(self) -> None:
-        """Give the connection up, at once. Idempotent."""
+        """Close the connection at once. Idempotent."""
         ...
 
 
 class SocketChannel:
     """A non-blocking stream socket, registered once, edge-triggered.
 
-    A read or write is tried before it is waited for, unless the last one has shown that it would fail: a short read
+    A read or write is tried before the task waits, unless the last one showed that it would block: a short read
     has emptied the socket, and the next byte is a new edge (epoll(7), question 9).
 
-    Who waits is who is woken: the last task that had to wait for input is the `reader`, for output the `writer`.
-    `guard` is the task to interrupt with ClientGone when the peer hangs up while nobody reads; `broken` is the error
-    that reads and writes raise. `when_orphaned` is told of input on an idle connection: it speaks, or ends.
+    An event resumes the last task that waited: for input the `reader`, for output the `writer`. `guard` is the task
+    to interrupt with ClientGone when the peer hangs up while no task reads; `broken` is the error that reads and
+    writes raise. `when_orphaned` is called on input, or the end, of an idle connection.
     """
 
     __slots__ = (
@@ -81,7 +81,7 @@ class SocketChannel:
         self.ending = False
         self.closed = False
         self.idle_since = 0.0
-        """When its pool got it back, monotonic seconds."""
+        """When it returned to its pool, monotonic seconds."""
         self._half_close_is_gone = half_close_is_gone
         self._sock = sock
         self._recv = sock.recv
@@ -166,7 +166,7 @@ class SocketChannel:
 
     def half_close(self) -> None:
         """See Channel."""
-        with suppress(OSError):  # it is gone already: its end is seen by whoever reads
+        with suppress(OSError):  # already closed by the peer: the next read reports it
             self._sock.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
@@ -178,23 +178,23 @@ class SocketChannel:
 
 
 class Orphaned(Protocol):
-    """Told of input on a channel that nobody reads."""
+    """Called on input of a channel that no task reads."""
 
     def __call__(self, channel: SocketChannel) -> None: ...
 
 
 async def connect(reactor: Reactor, address: tuple[str, int], broken: type[ProxyError]) -> SocketChannel:
-    """A connection to `address`; the current task waits for it.
+    """Connect to `address`; the current task waits until the connection is established.
 
     Raises:
         ConnectFailed: refused or unreachable.
-        OutOfDescriptors: this process may open no more sockets.
-        DeadlinePassed: the task's deadline came first.
+        OutOfDescriptors: this process can open no more sockets.
+        DeadlinePassed: the task's deadline passed first.
     """
     try:
         sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
     except OSError as error:
-        if not is_shortage(error):  # IPv6 where the machine has none
+        if not is_shortage(error):  # an IPv6 address on a machine without IPv6
             raise ConnectFailed(f"no socket: {error}") from error
         raise OutOfDescriptors(f"no socket: {error}; raise the limit of open files") from error
     sock.setblocking(False)
@@ -208,7 +208,7 @@ async def connect(reactor: Reactor, address: tuple[str, int], broken: type[Proxy
     channel.readable = channel.writable = False
     channel.writer = reactor.current
     try:
-        if failure in (0, errno.EINPROGRESS):  # else it has failed already, as without a free port
+        if failure in (0, errno.EINPROGRESS):  # otherwise it has already failed, e.g. for want of a free port
             while not channel.writable:
                 await park()
             failure = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)

@@ -1,6 +1,6 @@
-"""Which tasks have to be looked at when. Holds one place per living task and nothing of those that have ended.
+"""Task deadlines: which tasks are due when. Holds one entry per running task and none for tasks that have ended.
 
-A hashed timing wheel: most deadlines are put off or done with long before they pass, so putting and dropping one must
+A hashed timing wheel: most deadlines are moved or dropped long before they pass, so adding and dropping one must
 cost next to nothing. Source: G. Varghese, T. Lauck, Hashed and Hierarchical Timing Wheels, 1987.
 """
 
@@ -8,18 +8,18 @@ from heapq import heappop, heappush
 from math import inf
 from typing import Protocol
 
-TICK_S = 0.05  # how much too early a task may be looked at; it then asks for the exact time
-AHEAD_S = 60.0  # a later one is looked at on the way: bounds the ticks there can be
+TICK_S = 0.05  # how early a task may be called; it then sets a timer for the exact time
+AHEAD_S = 60.0  # a later deadline is visited once per AHEAD_S: bounds the number of ticks
 
 
 class Timed(Protocol):
     """Something with a deadline."""
 
     tick: int
-    """Where it stands; owned by Deadlines. NOWHERE at first."""
+    """Its position; owned by Deadlines. NOWHERE at first."""
 
     def look(self) -> None:
-        """It may be time."""
+        """Check the deadline: it may have passed."""
         ...
 
 
@@ -27,7 +27,7 @@ NOWHERE = -1
 
 
 class Deadlines:
-    """Tasks by the tick in which they are looked at."""
+    """Tasks by the tick in which they are due."""
 
     __slots__ = ("_by_tick", "_ticks")
 
@@ -39,7 +39,10 @@ class Deadlines:
         return sum(map(len, self._by_tick.values()))
 
     def put(self, task: Timed, when: float, now: float) -> float:
-        """Look at `task` at `when` (monotonic seconds) or a while before, and not where it stood; gives that time."""
+        """Schedule `task` for `when` (monotonic seconds) or up to a tick earlier; returns the time of that tick.
+
+        Replaces the task's earlier entry.
+        """
         if task.tick != NOWHERE:
             self.drop(task)
         tick = task.tick = int(min(when, now + AHEAD_S) / TICK_S)
@@ -51,18 +54,18 @@ class Deadlines:
         return tick * TICK_S
 
     def drop(self, task: Timed) -> None:
-        """Look at `task` no more."""
+        """Remove the entry of `task`, if it has one."""
         self._by_tick.get(task.tick, {}).pop(task, None)
         task.tick = NOWHERE
 
     def next_s(self) -> float:
-        """When there is somebody to be looked at, monotonic seconds; infinite when there is nobody."""
+        """When the earliest task is due, monotonic seconds; infinite without tasks."""
         while self._ticks and not self._by_tick[self._ticks[0]]:
             del self._by_tick[heappop(self._ticks)]
         return self._ticks[0] * TICK_S if self._ticks else inf
 
     def look(self, now: float) -> bool:
-        """Look at all whose time has come; whether there was anybody."""
+        """Call `look` of every task that is due at `now`; returns whether there was one."""
         found = False
         while self._ticks and self._ticks[0] * TICK_S <= now:
             for task in self._by_tick.pop(heappop(self._ticks)):

@@ -15,14 +15,14 @@ class Event:
         self._waiting: list[Task] = []
 
     def set(self) -> None:
-        """It has happened: all who wait go on in the next turn. May be called from the trio lane."""
+        """Mark it as happened and wake all waiting tasks in the next turn. May be called from the trio lane."""
         self.happened = True
         for task in self._waiting:
             self._reactor.wake(task)
         self._waiting.clear()
 
     async def wait(self) -> None:
-        """Until it has happened; at once when it has."""
+        """Wait until it has happened; returns at once if it has."""
         while not self.happened:
             self._waiting.append(self._reactor.current)
             await park()

@@ -1,7 +1,7 @@
-"""Sockets that a worker opens while it runs, held by its supervisor too: clients outwait the worker's death in them.
+"""Socket handover: the supervisor holds a copy of each socket that a worker opens, so that queued clients survive it.
 
-The worker sends each by a Unix socket (SCM_RIGHTS, unix(7)) and says when one has closed; the next worker, forked from
-the supervisor, finds them open. What cannot be sent is not held, and nothing else depends on it.
+The worker sends each socket over a Unix socket (SCM_RIGHTS, unix(7)) and reports each one it closes; the next worker,
+forked from the supervisor, inherits them open. A socket that cannot be sent is not held; nothing else depends on it.
 """
 
 import array
@@ -15,8 +15,8 @@ from contextlib import suppress
 import msgspec
 
 Key = tuple[str, str, int]
-"""What a socket is for, and its address."""
-SIGNAL = signal.SIGURG  # to the supervisor when there is something to receive; ignored where nobody waits for it
+"""The purpose of a socket, and its address."""
+SIGNAL = signal.SIGURG  # to the supervisor when there is something to receive; ignored by default
 BATCH = 200  # sockets in one message; the kernel takes 253 (SCM_MAX_FD)
 _NUMBER_BYTES = array.array("i").itemsize
 _MESSAGE_BYTES = 64 * 1024
@@ -24,9 +24,9 @@ _keys = msgspec.json.Decoder(list[Key])
 
 
 class HeldSockets:
-    """One worker's sockets. Made by the supervisor; the worker has its own copy from the fork on.
+    """One worker's sockets. Created by the supervisor; the worker has its own copy after the fork.
 
-    The supervisor holds no sockets whose descriptor is not below `ceiling`: it needs some to start processes with.
+    The supervisor holds only sockets whose descriptor is below `ceiling`: it needs the others to start processes.
 
     The supervisor calls `receive`; the worker `begin`, then `opened`, `left`, `closed` and `flush`; both `close`.
     """
@@ -43,13 +43,13 @@ class HeldSockets:
         fcntl.fcntl(self._supervisor, fcntl.F_SETFL, os.O_ASYNC | os.O_NONBLOCK)
 
     def close(self) -> None:
-        """Close this process' copies, and what is on its way to it."""
+        """Close this process' copies, and sockets that are in transit to it."""
         for sock in (*self._sockets.values(), self._supervisor, self._worker):
             sock.close()
         self._sockets.clear()
 
     def receive(self) -> None:
-        """Take what the worker has sent."""
+        """Receive what the worker has sent."""
         with suppress(BlockingIOError):
             while True:
                 room = socket.CMSG_SPACE(BATCH * _NUMBER_BYTES)
@@ -58,32 +58,32 @@ class HeldSockets:
                 for _level, _type, data in ancillary:
                     numbers.frombytes(data[: len(data) - len(data) % _NUMBER_BYTES])
                 keys = _keys.decode(message)
-                for key in keys:  # opened anew or closed: the one in hand is over
+                for key in keys:  # reopened or closed: the held copy is stale
                     if key in self._sockets:
                         self._sockets.pop(key).close()
-                for key, number in zip(keys, numbers, strict=False):  # without descriptors fewer come than were sent
+                for key, number in zip(keys, numbers, strict=False):  # fewer arrive when out of descriptors
                     if number < self._ceiling:
                         self._sockets[key] = socket.socket(fileno=number)
                     else:
                         os.close(number)
 
     def begin(self) -> None:
-        """In a worker that has just been forked: what it sends is the supervisor's to receive."""
+        """Close the supervisor's end, in a worker that has just been forked."""
         self._supervisor.close()
 
     def opened(self, key: Key, make: Callable[[], socket.socket]) -> socket.socket:
-        """The socket that the worker before had, or one that `make` gives; `flush` lets the supervisor have it."""
+        """The previous worker's socket, or one that `make` returns; `flush` sends new ones to the supervisor."""
         sock = self._sockets.pop(key, None)
         if sock is None:
             sock = self._opened[key] = make()
         return sock
 
     def left(self, purpose: str) -> list[Key]:
-        """Sockets of the worker before that nobody has asked for yet."""
+        """Sockets of the previous worker that have not been reused yet."""
         return [key for key in self._sockets if key[0] == purpose]
 
     def closed(self, *keys: Key) -> None:
-        """The worker has closed these, or does not want them: nobody is to wait in them."""
+        """Release the sockets that the worker has closed or does not need: no client may queue in them."""
         for key in keys:
             self._opened.pop(key, None)
             if key in self._sockets:
@@ -92,14 +92,14 @@ class HeldSockets:
             self._send(batch, ())
 
     def flush(self) -> None:
-        """Let the supervisor have what has been opened."""
+        """Send the sockets opened since the last call to the supervisor."""
         for batch in _batches(self._opened):
             self._send(batch, [self._opened[key].fileno() for key in batch])
         self._opened.clear()
 
     def _send(self, keys: list[Key], numbers: Sequence[int]) -> None:
         ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", numbers))] if numbers else []
-        with suppress(OSError):  # the supervisor ends, or is behind: not held
+        with suppress(OSError):  # the supervisor is ending or its queue is full: not held
             self._worker.sendmsg([msgspec.json.encode(keys)], ancillary)
 
 

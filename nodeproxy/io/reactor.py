@@ -1,8 +1,8 @@
-"""The driver of the hot lane: waits for sockets, wakes tasks, keeps their time.
+"""The event loop of the hot lane: waits for sockets, wakes tasks, runs timers.
 
-It lives in one trio task. While there is traffic it waits in its own epoll, where a turn costs a few microseconds;
-when there has been none for a moment it waits in trio, so that trio's tasks (admin, updates, probes) get the core. It
-knows nothing of HTTP.
+It runs in one trio task. Under traffic it waits in its own epoll, where a turn costs a few microseconds; after
+LINGER_S without events it waits in trio, so that trio's tasks (admin, updates, probes) get the core. HTTP is the
+business of the layers above.
 """
 
 import select
@@ -28,7 +28,7 @@ EDGES = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 
 
 class Watcher(Protocol):
-    """What is told that a file descriptor is ready."""
+    """Handles the events of one file descriptor."""
 
     def ready(self, mask: int) -> None:
         """`mask` is epoll's. Spurious calls are normal."""
@@ -38,8 +38,8 @@ class Watcher(Protocol):
 class Reactor:
     """One epoll, the tasks that wait for it, and a clock.
 
-    `clock` gives monotonic seconds; `now` is its value at the beginning of the turn, good enough for deadlines.
-    `on_error` is told of a task that ended with an exception nobody was there to catch.
+    `clock` returns monotonic seconds; `now` is its value at the beginning of the turn, good enough for deadlines.
+    `on_error` is called with the uncaught exception that ended a task.
     """
 
     def __init__(
@@ -59,31 +59,31 @@ class Reactor:
         self._order = count()
         self._deadlines = Deadlines()
         self.look_no_more = self._deadlines.drop
-        """Forget the deadline of a task."""
+        """Drop the deadline of a task."""
         self._closing: list[socket.socket] = []
         self._nap: trio.CancelScope | None = None
 
     def watch(self, sock: socket.socket, watcher: Watcher, events: int = EDGES) -> None:
-        """Report `watcher` of every event of `sock` from now on, once for good.
+        """Call `watcher` on every event of `sock` from now on.
 
         Raises:
-            OSError: the kernel has no memory for it, or the user no watches left (epoll_ctl(2)).
+            OSError: the kernel is out of memory, or the user's watches are used up (epoll_ctl(2)).
         """
         self._epoll.register(sock.fileno(), events)
         self._watchers[sock.fileno()] = watcher
 
     def forget(self, sock: socket.socket) -> None:
-        """Report nobody of `sock` any more; it stays open."""
+        """Stop watching `sock`; it stays open."""
         if self._watchers.pop(sock.fileno(), None) is not None:
             self._epoll.unregister(sock.fileno())
 
     def close_after_turn(self, sock: socket.socket, shared: bool = False) -> None:
-        """Close `sock`, which is watched, when the events at hand are dealt with.
+        """Close `sock`, which is watched, after the events of this turn have been handled.
 
-        Only then may the system give its number to another socket: an event of this turn that still carries the
-        number must not be taken for the other one's. A socket that is `shared` with another process is taken out of
-        the epoll first: closing one of several copies does not do that (epoll(7), questions and answers), and its
-        events would go on under a number that is another socket's by then.
+        Before that, the kernel must not reuse its number: a pending event of this turn would be attributed to the new
+        socket. A socket that is `shared` with another process is removed from the epoll first: closing one of several
+        copies does not remove it (epoll(7), questions and answers), and its events would continue under a number that
+        belongs to a different socket by then.
         """
         if self._watchers.pop(sock.fileno(), None) is not None:
             if shared:
@@ -92,7 +92,7 @@ class Reactor:
             self._stir()
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> Task:
-        """A task without a parent; it begins in the next turn."""
+        """Start a task without a parent; it begins in the next turn."""
         task = Task(self, coroutine)
         self.wake(task)
         return task
@@ -110,7 +110,10 @@ class Reactor:
         self._stir()
 
     def look_at(self, task: Task, when: float) -> float:
-        """Look at the deadline of `task` at `when` or before, and not when it was to be so far; gives that time."""
+        """Check the deadline of `task` at `when` or up to a tick earlier; returns that time.
+
+        Replaces the earlier check.
+        """
         if when - self.now < TICK_S:
             self._deadlines.drop(task)
             self.call_at(when, task.look)
@@ -119,23 +122,23 @@ class Reactor:
         return self._deadlines.put(task, when, self.now)
 
     async def sleep(self, seconds: float) -> None:
-        """Let the current task wait so long."""
+        """Suspend the current task for `seconds`."""
         task, until = self.current, self.now + seconds
         self.call_at(until, lambda: self.wake(task))
         while self.now < until:
             await park()
 
     async def rest(self) -> None:
-        """Let all others go first: for a task that has moved its share in this turn."""
+        """Yield to all other tasks once: for a task that has used its share of this turn."""
         task = self.current
         self.wake(task)
         while task.queued:  # an event of one of its sockets does not end its rest
             await park()
 
     def turn(self, wait_s: float = 0.0) -> bool:
-        """One turn: wait up to `wait_s` for events, resume what they and the clock have made ready.
+        """Run one turn: wait up to `wait_s` for events, resume the tasks that events and timers have made ready.
 
-        False when nothing happened at all.
+        Returns False when there was neither an event, a ready task nor a timer.
         """
         events = self._epoll.poll(0 if self._ready or self._closing else wait_s, EVENTS_PER_TURN)
         began = self.now = self.clock()
@@ -150,7 +153,7 @@ class Reactor:
             self._call_timers()
         ready = self._ready
         resumed = len(ready)
-        for _ in range(resumed):  # those who queue up meanwhile wait for the next turn
+        for _ in range(resumed):  # tasks queued meanwhile wait for the next turn
             task = ready.popleft()
             task.queued = False
             task.resume()
@@ -160,7 +163,7 @@ class Reactor:
         return bool(events or resumed or due)
 
     async def run(self) -> None:
-        """Turn for ever, in one trio task."""
+        """Run turns for ever, in one trio task."""
         slice_end = self.clock() + SLICE_S
         while True:
             if not self.turn(self._patience(LINGER_S)):
@@ -176,7 +179,7 @@ class Reactor:
             self._on_error(error)
 
     def close(self) -> None:
-        """Close the epoll; sockets belong to those who watch them."""
+        """Close the epoll; each watcher closes its own socket."""
         self._epoll.close()
 
     async def _wait_in_trio(self) -> None:
@@ -193,7 +196,7 @@ class Reactor:
         return max(0.0, min(most_s, next_s - self.clock())) if next_s < inf else most_s
 
     def _stir(self) -> None:
-        """End a wait in trio: somebody outside the hot lane has given it work."""
+        """End a wait in trio: code outside the hot lane has queued work."""
         if self._nap is not None:
             self._nap.cancel()
 

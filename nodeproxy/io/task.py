@@ -11,28 +11,28 @@ from nodeproxy.io.deadlines import NOWHERE
 if TYPE_CHECKING:
     from nodeproxy.io.reactor import Reactor
 
-CLEANUP_S = 2.0  # what a cancelled task may still take, e.g. to say good-bye on a socket; then it is closed
+CLEANUP_S = 2.0  # a cancelled task may use this to clean up, e.g. a last write; then it is closed
 
 
 class Cancelled(BaseException):
-    """Raised where a task waits when it is not wanted any more. Not an Exception, so that nobody eats it."""
+    """Raised at the wait of a cancelled task. Not an Exception: `except Exception` must not catch it."""
 
 
 @coroutine
 def park() -> Generator[None, None, None]:
-    """Wait for whatever comes next. Wake-ups may be spurious: the caller looks again, and parks again."""
+    """Suspend the current task until it is resumed. Wake-ups may be spurious: the caller checks and parks again."""
     yield
 
 
 def _nothing(_value: None) -> None:
-    """What is resumed when a coroutine has ended."""
+    """The step of a task whose coroutine has ended."""
 
 
 class Task:
     """A coroutine that runs in turns of the reactor, until it ends or is cancelled.
 
-    Children started by `start` never outlive it: when it ends they are cancelled, and it has `ended` only when
-    they have.
+    Children started by `start` never outlive it: they are cancelled when its coroutine ends, and `ended` becomes
+    true only after theirs.
     """
 
     __slots__ = (
@@ -48,11 +48,11 @@ class Task:
         self.cancelled = False
         self.ended = False
         self.ended_by: type[BaseException] | None = None
-        """The class of what ended it, None when it returned. An error itself holds all that its frames held."""
+        """The class of the error that ended it, None after a return. The error itself would keep its frames alive."""
         self._coroutine = coroutine
         self._step: Callable[[None], Any] = coroutine.send
         self._thrown: BaseException | None = None
-        self._timer_s = inf  # when the reactor looks at the deadline; not later than it
+        self._timer_s = inf  # when the reactor checks the deadline; never after it
         self.tick = NOWHERE
         self._parent = parent
         self._children: list[Task] | None = None
@@ -70,27 +70,27 @@ class Task:
             self._finish(error)
 
     def limit(self, deadline: float) -> None:
-        """See `policies.exchange.Lane`. Costs nothing but a store unless no earlier timer stands."""
+        """See `exchange.exchange.Lane`. Costs one store if an earlier timer is set."""
         self.deadline = deadline
         if deadline < self._timer_s:
             self._timer_s = self.reactor.look_at(self, deadline)
 
     def interrupt(self, error: BaseException) -> None:
-        """Raise `error` where this task waits, in its next turn; the newest of several counts."""
+        """Raise `error` at this task's wait, in its next turn; the newest of several replaces the others."""
         if not self._finished:
             self._thrown = error
             self._step = self._throw
             self.reactor.wake(self)
 
     def cancel(self) -> None:
-        """End this task: Cancelled is raised where it waits, and it is closed for good after CLEANUP_S."""
+        """End this task: raise Cancelled at its wait, and close its coroutine after CLEANUP_S."""
         if not self.cancelled and not self._finished:
             self.cancelled = True
             self.reactor.call_at(self.reactor.now + CLEANUP_S, self._close)
             self.interrupt(Cancelled())
 
     def start(self, coroutine: Coroutine[Any, Any, None]) -> "Task":
-        """A child of this task that runs `coroutine`, from the reactor's next turn on."""
+        """Start a child of this task that runs `coroutine`, from the reactor's next turn on."""
         child = Task(self.reactor, coroutine, self)
         self._children = [*(self._children or ()), child]
         self.reactor.wake(child)
@@ -109,7 +109,7 @@ class Task:
             await park()
 
     async def cancel_children(self) -> None:
-        """End all children and wait until they have."""
+        """Cancel all children and wait until they have ended."""
         while self._children:
             child = self._children[-1]
             child.cancel()
@@ -130,8 +130,8 @@ class Task:
         if self._finished:
             return
         if self.reactor.now >= self.deadline:
-            self.deadline = inf  # once; whoever catches it sets the next one
-            self.interrupt(DeadlinePassed("the time for this request is over"))
+            self.deadline = inf  # raised once; the code that catches it sets the next one
+            self.interrupt(DeadlinePassed("the deadline of this request has passed"))
         elif self.deadline < inf:
             self.limit(self.deadline)
 
@@ -140,7 +140,7 @@ class Task:
             return
         try:
             self._coroutine.close()
-        except BaseException as error:  # it waited in spite of GeneratorExit, or broke while it cleaned up
+        except BaseException as error:  # it awaited in spite of GeneratorExit, or failed during clean-up
             self._finish(error)
         else:
             self._finish(Cancelled())

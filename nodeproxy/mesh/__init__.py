@@ -1,1 +1,1 @@
-"""The values that discovery and the workers share, and pure decisions over them. No input, no output."""
+"""The values that discovery and the workers share, and pure functions of them. No input, no output."""

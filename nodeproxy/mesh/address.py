@@ -1,7 +1,7 @@
-"""Virtual addresses: the address of a service inside the mesh, the same on every node without any allocation.
+"""Virtual addresses: the address of a service inside the mesh, the same on every node without allocation.
 
-Decides from one service alone. Two services may be given the same address; who keeps it is decided where all
-services are known.
+An address depends on one service alone, so two services may get the same one; discovery, which has all services,
+resolves the conflict.
 """
 
 from hashlib import blake2b
@@ -9,8 +9,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 Range = IPv4Network | IPv6Network
 
-# Inside 127/8 every address answers on Linux without a route and without privilege; 77 keeps clear of 127.0.0.1,
-# of systemd-resolved's 127.0.0.53 and of Debian's 127.0.1.1. A /16 each, as large as most clusters' service range.
+# On Linux every address of 127/8 is local without a route and without privilege; 77 avoids 127.0.0.1,
+# systemd-resolved's 127.0.0.53 and Debian's 127.0.1.1. A /16 each, as large as most clusters' service range.
 MESH_RANGE = IPv4Network("127.77.0.0/16")
 HEADLESS_RANGE = IPv4Network("127.78.0.0/16")
 
@@ -18,10 +18,10 @@ _HASH_BYTES = 8  # far more bits than any range has, so that the remainder is ev
 
 
 def address_range(text: str) -> Range:
-    """The range that `text` says in CIDR notation.
+    """The range that `text` denotes in CIDR notation.
 
     Raises:
-        ValueError: no CIDR, bits set behind the prefix, or too narrow to hold an address beside its first and last.
+        ValueError: not a CIDR, host bits set, or too narrow for an address beside its first and last.
     """
     found = ip_network(text)
     if found.num_addresses < 4:
@@ -32,11 +32,11 @@ def address_range(text: str) -> Range:
 def virtual_address(cluster_ip: str, mesh_range: Range) -> str:
     """The mesh address of the service with this ClusterIP: the range's base and the ClusterIP's low bits.
 
-    A range as wide as the cluster's service range therefore never gives one address to two services. Where the low
-    bits are those of the range's first or last address, a hash of the ClusterIP takes their place.
+    In a range as wide as the cluster's service range no two services therefore have the same address. If the low bits
+    are those of the range's first or last address, a hash of the ClusterIP replaces them.
 
     Raises:
-        ValueError: `cluster_ip` is no address.
+        ValueError: `cluster_ip` is not an address.
     """
     low_bits = int(ip_address(cluster_ip)) & int(mesh_range.hostmask)
     if low_bits in (0, mesh_range.num_addresses - 1):

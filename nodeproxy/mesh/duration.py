@@ -8,10 +8,10 @@ _WHOLE = re.compile(rf"(?:{_PART.pattern})+", re.ASCII)
 
 
 def seconds(text: object) -> float:
-    """The seconds that a Go-style duration says; the number 0 is the one that needs no unit.
+    """The seconds of a Go-style duration; only the number 0 needs no unit.
 
     Raises:
-        ValueError: `text` is no duration; the message says how one looks.
+        ValueError: `text` is not a duration; the message shows the format.
 
     Source: Go, time.ParseDuration, without signs and bare fractions; a subset of it is Gateway API GEP-2257.
     """

@@ -1,7 +1,7 @@
-"""What discovery tells a worker: services, their ports, their endpoints, their policy tables.
+"""The model that discovery sends to workers: services, their ports, their endpoints, their policy tables.
 
-Frozen values, made by discovery from Kubernetes objects and read by workers. All decisions about readiness,
-duplicates and target ports are made before a value stands here: an endpoint in a table may be called.
+Frozen values, made by discovery from Kubernetes objects and read by workers. Discovery decides on readiness,
+duplicates and target ports before it makes a value: every endpoint in a table may be called.
 """
 
 from typing import Any, Literal
@@ -10,25 +10,25 @@ import msgspec
 
 Transport = Literal["tcp", "udp", "sctp"]
 PortProtocol = Literal["http", "http2", "tls", "tcp", "udp", "sctp"]
-"""What a port speaks. A transport's own name: nothing is known of what it carries."""
+"""The protocol of a port. A transport's name means that the protocol above it is unknown."""
 
 
 def port_key(number: int, transport: Transport = "tcp") -> str:
-    """A port inside its service: `80` for TCP, `80/udp` for another transport."""
+    """The key of a port inside its service: `80` for TCP, `80/udp` for a different transport."""
     return str(number) if transport == "tcp" else f"{number}/{transport}"
 
 
 class Endpoint(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One address that answers for a service port, with the port it really listens on."""
+    """One address that serves a service port, with its target port."""
 
     address: str
     port: int
     node: str = ""
     zone: str = ""
     hostname: str = ""
-    """Under which DNS knows this pod of a headless service, "" when it has no name."""
+    """The DNS host name of this pod of a headless service, "" when it has none."""
     distance: int = 0
-    """From this node, counted as its service asks: 0 is the nearest; all have 0 where the service does not mind."""
+    """From this node, by the service's traffic distribution: 0 is the nearest; 0 for all if the service sets none."""
 
 
 class Port(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -42,29 +42,29 @@ class Port(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def key(self) -> str:
-        """Unique in a service, whose ports may share a number; see `port_key`."""
+        """Unique within the service, whose ports may share a number; see `port_key`."""
         return port_key(self.number, self.transport)
 
     @property
     def served(self) -> bool:
-        """Whether workers carry what it speaks: HTTP/1.1 in the clear."""
+        """Whether workers proxy its protocol: cleartext HTTP/1.1."""
         return self.protocol == "http" and self.transport == "tcp"
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who calls from an address: a pod of this node, or the node itself."""
+    """The caller at an address: a pod of this node, or the node itself."""
 
     address: str
     namespace: str
     workload: str
-    """What the pod is one of: its Deployment, StatefulSet, DaemonSet, CronJob …; `node` for a process of the host."""
+    """The owner of the pod: its Deployment, StatefulSet, DaemonSet, CronJob …; `node` for a process of the host."""
 
 
 class Service(msgspec.Struct, frozen=True, omit_defaults=True):
     """One service of the mesh, whole: an update always replaces all of it.
 
-    `virtual_address` is empty when the service has none. `policies` maps a policy's name to its settings as
-    the operator wrote them, already merged (defaults of the mesh, of the namespace, of the service) and valid.
+    `virtual_address` is empty when the service has none. `policies` maps a policy's name to its settings as written
+    by the operator, already merged (defaults of the mesh, of the namespace, of the service) and valid.
     """
 
     namespace: str
@@ -73,11 +73,11 @@ class Service(msgspec.Struct, frozen=True, omit_defaults=True):
     ports: tuple[Port, ...] = ()
     policies: dict[str, Any] = {}  # msgspec copies an empty default for each value
     unsubscribed: bool = False
-    """Whether its endpoints are unknown because nobody of this node wants them; asking discovery makes them known."""
+    """Whether its endpoints are unknown because no worker of this node has subscribed to it."""
     affinity_s: float = 0.0
-    """For how long after its last request a client keeps its endpoint, seconds; 0: every request is on its own."""
+    """The timeout of a sticky session after its last request, seconds; 0: no sticky sessions."""
     only_local: bool = False
-    """Whether the endpoints are only those of this node, as the service insists."""
+    """Whether the service's traffic policy restricts it to endpoints of this node."""
 
     @property
     def key(self) -> str:

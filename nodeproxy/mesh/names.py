@@ -1,4 +1,4 @@
-"""Mesh names: from what a client wrote to the service and port it means.
+"""Mesh names: parses an authority into the service and port that it denotes.
 
 Source: RFC 1123, 2.1 (host names); RFC 3986, 3.2.2 (case-insensitive).
 """
@@ -19,7 +19,7 @@ class MeshName(NamedTuple):
     namespace: str
     service: str
     port: int | None
-    """As written behind a colon; None when there was none."""
+    """As written after the colon; None when there was none."""
     pod: str = ""
     """The host name of one pod of a headless service, "" when the whole service is meant."""
 
@@ -30,10 +30,10 @@ class MeshName(NamedTuple):
 
 
 def parse(authority: bytes, caller_namespace: str, cluster_domain: str = CLUSTER_DOMAIN) -> MeshName | None:
-    """The service that `authority` means, None when it is no mesh name.
+    """The service that `authority` denotes, None when it is not a mesh name.
 
-    Any case, a trailing dot and a port are understood; `<service>.mesh` is in `caller_namespace`. The names that the
-    cluster itself has for the service, `<service>.<namespace>.svc`, with its domain or without, mean it as well.
+    Case is ignored, a trailing dot and a port are accepted; `<service>.mesh` is in `caller_namespace`. The cluster's
+    own names of a service, `<service>.<namespace>.svc` with or without the cluster domain, denote it as well.
     """
     match = _names(cluster_domain).fullmatch(authority.decode("ascii", "replace").lower())
     if match is None:

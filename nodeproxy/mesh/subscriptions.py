@@ -1,4 +1,7 @@
-"""Which services' endpoints a worker needs: those that were called lately. Who tells discovery is elsewhere."""
+"""Subscriptions: the services whose endpoints a worker needs, because they were called recently.
+
+`control.subscriber` sends the changes to discovery.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -9,14 +12,14 @@ FORGET_S = 600.0  # a service called every few minutes keeps its endpoints; one 
 
 
 class Usage(NamedTuple):
-    """What a service has done so far."""
+    """The requests of a service: all so far, and those under way."""
 
     requests: int
     active: int
 
 
 class Use(NamedTuple):
-    """A need: since when, and when it was last seen in use, monotonic seconds."""
+    """The use of a subscribed service: since when, and when it was last seen in use, monotonic seconds."""
 
     since: float
     seen: float
@@ -24,11 +27,11 @@ class Use(NamedTuple):
 
 
 class Subscriptions:
-    """Keys of services, `<namespace>/<name>`, that this worker needs; and what discovery has not been told of it."""
+    """The services, by key `<namespace>/<name>`, that this worker subscribes to, and the changes not yet sent."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.stir: Callable[[], None] = _nothing
-        """Called when there is something to tell."""
+        """Called when there is a change to send."""
         self._now = now
         self._uses: dict[str, Use] = {}
         self._subscriptions: dict[str, SubscriptionChange] = {}
@@ -40,7 +43,7 @@ class Subscriptions:
         return iter(self._uses.items())
 
     def want(self, key: str) -> None:
-        """From now on this service is needed, until it has not been used for long."""
+        """Subscribe to this service until it has not been used for FORGET_S."""
         if key not in self._uses:
             now = self._now()
             self._uses[key] = Use(now, now, 0)
@@ -48,7 +51,7 @@ class Subscriptions:
             self.stir()
 
     def review(self, usage_of: Callable[[str], Usage | None]) -> None:
-        """Unsubscribe what has not been used for FORGET_S, and what is no service any more (`usage_of` gives None)."""
+        """Unsubscribe from services not used for FORGET_S and from removed ones (`usage_of` returns None)."""
         now = self._now()
         for key, use in list(self._uses.items()):
             usage = usage_of(key)
@@ -60,15 +63,15 @@ class Subscriptions:
                 self.stir()
 
     def resubscribe(self) -> None:
-        """Who listens now knows nothing: everything has to be told."""
+        """Send all subscriptions again: discovery starts without any on a new connection."""
         self._subscriptions = {key: Subscribe(key) for key in self._uses}
         self.stir()
 
     def taken(self) -> list[SubscriptionChange]:
-        """What is to be told; it is given once."""
+        """The changes to send; each is returned once."""
         subscriptions, self._subscriptions = self._subscriptions, {}
         return list(subscriptions.values())
 
 
 def _nothing() -> None:
-    """Nobody is to be told."""
+    """The default of `stir`: no subscriber to notify."""

@@ -1,5 +1,5 @@
-"""Which clients are believed when they say for whom they speak (X-Forwarded-For and its kin): some sources, by address
-or by the namespace of the calling pod. All others speak for themselves alone.
+"""Trusted sources: the clients whose X-Forwarded-For and related fields are accepted, by address or by the namespace
+of the calling pod. The fields of all other clients are replaced.
 """
 
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from nodeproxy.mesh.address import Range
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """The sources that are trusted; none by default."""
+    """The trusted sources; none by default."""
 
     ranges: tuple[Range, ...] = ()
     namespaces: frozenset[str] = frozenset()
 
     def includes(self, address: str, namespace: str) -> bool:
-        """Whether a client at `address` is trusted, which is a pod of `namespace`, or of none that is known: ""."""
+        """Whether the client at `address`, a pod of `namespace` ("" if unknown), is trusted."""
         return namespace in self.namespaces or (bool(self.ranges) and self._covers(address))
 
     def _covers(self, text: str) -> bool:

@@ -1,6 +1,6 @@
-"""Ports that the mesh knows and does not serve, in words: what each speaks, and what an operator can do.
+"""The message for ports that the mesh does not serve: the protocol of each, and the remedy for the operator.
 
-Said alike by `nodeproxy check` and in the 404 of a request for such a port.
+`nodeproxy check` and the 404 to a request for such a port use the same text.
 """
 
 from collections.abc import Sequence
@@ -20,9 +20,9 @@ _WORDS: dict[PortProtocol, str] = {
 
 
 def unserved(namespace: str, service: str, ports: Sequence[Port]) -> str:
-    """What these ports of a service speak, why that is not served, and how to call them all the same.
+    """The protocols of these ports of a service, why they are not served, and how to call them without the mesh.
 
-    The name to call resolves in every pod, whatever the cluster's domain is.
+    The name in it resolves in every pod, whatever the cluster domain.
     """
     speak = ", ".join(f"port {port.number} speaks {_WORDS[port.protocol]}" for port in ports[:PORTS_NAMED])
     number = f":{ports[0].number}" if len(ports) == 1 else ""

@@ -1,8 +1,8 @@
-"""The lines between discovery and a worker: newline-delimited JSON, one update or change of a subscription each.
+"""The protocol between discovery and a worker: newline-delimited JSON, one update or change of a subscription a line.
 
-Down go first the snapshots and a `Replace`, then `Put` and `Drop`, the newest value per service; a snapshot whenever it
-changes, and `Fresh` while nothing does. A worker that receives an unknown type of line keeps its table and reconnects.
-Up go subscriptions: the services whose endpoints the worker needs, all of them again on each connection.
+Discovery sends the snapshots and a `Replace` first, then `Put` and `Drop`, the newest value per service; a snapshot
+whenever it changes, and `Fresh` while nothing does. A worker that receives an unknown type of line keeps its table and
+reconnects. The worker sends subscriptions: the services whose endpoints it needs, all of them on each new connection.
 """
 
 from collections.abc import Sequence
@@ -12,17 +12,17 @@ import msgspec
 from nodeproxy.mesh.model import Caller, Service
 
 LINE_LIMIT_BYTES = 64 * 1024 * 1024  # 10,000 endpoints are about 1 MB; a line beyond this is a broken peer
-FRESH_EVERY_S = 1.0  # how precise the age of a worker's table is
+FRESH_EVERY_S = 1.0  # the precision of the age of a worker's table
 
 
 class Replace(msgspec.Struct, frozen=True, tag="replace", omit_defaults=True):
-    """The whole mesh; services that are not named are gone."""
+    """The whole mesh; services that it does not contain are removed."""
 
     services: tuple[Service, ...]
     age_s: float = 0.0
-    """Since the source last confirmed it; more than 0 for what was kept on disk."""
+    """Since the source last confirmed it; more than 0 for a table loaded from disk."""
     on_demand: bool = False
-    """Whether endpoints are followed only of services that some worker wants; the others are unsubscribed."""
+    """Whether discovery watches only the endpoints of subscribed services; the others are marked unsubscribed."""
 
 
 class Put(msgspec.Struct, frozen=True, tag="put"):
@@ -32,17 +32,17 @@ class Put(msgspec.Struct, frozen=True, tag="put"):
 
 
 class Drop(msgspec.Struct, frozen=True, tag="drop"):
-    """The service with this key (`<namespace>/<name>`) is gone."""
+    """The service with this key (`<namespace>/<name>`) has been removed."""
 
     key: str
 
 
 class Fresh(msgspec.Struct, frozen=True, tag="fresh"):
-    """Nothing has changed and the source is in sync; sent every `FRESH_EVERY_S`. Tells the table's age."""
+    """Nothing has changed and the source is in sync; sent every `FRESH_EVERY_S` to refresh the table's age."""
 
 
 class Callers(msgspec.Struct, frozen=True, tag="callers"):
-    """A snapshot: who calls from which address. All there are."""
+    """A snapshot of all callers."""
 
     callers: tuple[Caller, ...]
 
@@ -58,7 +58,7 @@ class Watched(msgspec.Struct, frozen=True):
 
 
 class Watches(msgspec.Struct, frozen=True, tag="watches"):
-    """A snapshot: what discovery watches, for who wants to know. All there are."""
+    """A snapshot of all watches of discovery, for the admin pages."""
 
     watches: tuple[Watched, ...]
 
@@ -72,25 +72,25 @@ class PolicyMap(msgspec.Struct, frozen=True):
 
 
 class PolicyMaps(msgspec.Struct, frozen=True, tag="policy-maps"):
-    """A snapshot: which policy maps there are. All there are."""
+    """A snapshot of all policy maps."""
 
     maps: tuple[PolicyMap, ...]
 
 
 class Subscribe(msgspec.Struct, frozen=True, tag="subscribe"):
-    """A subscription: the endpoints of the service with this key."""
+    """The worker needs the endpoints of the service with this key."""
 
     key: str
 
 
 class Unsubscribe(msgspec.Struct, frozen=True, tag="unsubscribe"):
-    """A subscription: they are not needed any more."""
+    """The worker no longer needs the endpoints of the service with this key."""
 
     key: str
 
 
 Snapshot = Callers | Watches | PolicyMaps
-"""What is told beside the services: each type whole and anew whenever it changes."""
+"""Sent beside the services: each type as a whole whenever it changes."""
 Update = Replace | Put | Drop | Fresh | Snapshot
 SubscriptionChange = Subscribe | Unsubscribe
 
@@ -105,10 +105,10 @@ def line(message: Update | SubscriptionChange) -> bytes:
 
 
 def parse_subscription(text: bytes | bytearray) -> SubscriptionChange:
-    """The subscription that one line holds.
+    """The change of a subscription in one line.
 
     Raises:
-        msgspec.DecodeError: the line is not JSON or not a subscription (`ValidationError` is one).
+        msgspec.DecodeError: the line is not JSON or not such a change (`ValidationError` is a subclass).
     """
     try:
         return _subscription.decode(text)
@@ -117,10 +117,10 @@ def parse_subscription(text: bytes | bytearray) -> SubscriptionChange:
 
 
 def parse(text: bytes | bytearray) -> Update:
-    """The update that one line holds.
+    """The update in one line.
 
     Raises:
-        msgspec.DecodeError: the line is not JSON or not an update (`ValidationError` is one).
+        msgspec.DecodeError: the line is not JSON or not an update (`ValidationError` is a subclass).
     """
     try:
         return _decoder.decode(text)
@@ -129,12 +129,12 @@ def parse(text: bytes | bytearray) -> Update:
 
 
 def keys_of(update: Update) -> tuple[str, ...]:
-    """The keys of the services that an update of single ones is about, none for one of all."""
+    """The keys of the services that a `Put` or `Drop` changes; none for any other update."""
     if isinstance(update, Put):
         return (update.service.key,)
     return (update.key,) if isinstance(update, Drop) else ()
 
 
 def size_of(services: Sequence[Service]) -> int:
-    """How many endpoints `services` have together."""
+    """The number of endpoints of all `services`."""
     return sum(len(port.endpoints) for service in services for port in service.ports)

@@ -1,4 +1,4 @@
-"""One file per policy. `CHAIN` is the order in which they stand around a service's endpoints, outermost first."""
+"""One module per policy. `CHAIN` is the order in which they wrap a service's upstream handler, outermost first."""
 
 from nodeproxy.policies import health_check, load_balancer, retries, timeouts
 

@@ -1,4 +1,4 @@
-"""What every policy's settings share: frozen, unknown keys refused, camelCase in YAML and snake_case here."""
+"""The base of all policy settings: frozen, unknown keys refused, camelCase in YAML and snake_case here."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Duration = Annotated[float, BeforeValidator(seconds)]
 
 
 class Block(BaseModel):
-    """One policy's settings, as they stand under its name in a policy table.
+    """One policy's settings, as written under its name in a policy table.
 
     A field `backend_request_s` of type Duration is written `backendRequest`: the YAML carries its own unit.
     """
@@ -29,11 +29,11 @@ class Block(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One policy: its name in the table, its settings, and what it puts around a service's handler.
+    """One policy: its name in the policy table, its settings, and its handler.
 
-    `wrap(settings, inner, tools)` gives the handler around `inner`, or `inner` itself when these settings ask
-    for nothing. A policy that acts elsewhere (balancing, health checks) has no `wrap`.
-    A policy in force without being asked for has `default` true: its settings' defaults apply.
+    `wrap(settings, inner, tools)` returns the handler around `inner`, or `inner` itself when the settings switch the
+    policy off. A policy that acts elsewhere (balancing, health checks) has no `wrap`. A policy with `default` true
+    applies to every service, with default settings where none are written.
     """
 
     name: str

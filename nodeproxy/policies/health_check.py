@@ -1,4 +1,4 @@
-"""`healthCheck`: active probes of every endpoint, off unless asked for. The probing itself is `node.probes`."""
+"""`healthCheck`: active probes of every endpoint, off by default. `control.probes` sends them."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ Positive = Annotated[Duration, Field(gt=0)]
 class HealthCheckSettings(Block):
     """A GET of `path` every `interval`; a status of 200 to 399 within `timeout` is a success.
 
-    Thresholds count results in a row. Defaults are Envoy Gateway's `healthCheck.active`.
+    Thresholds count consecutive results. Defaults are Envoy Gateway's `healthCheck.active`.
     """
 
     path: Annotated[str, Field(pattern=r"^/[\x21-\x7e]*$")] = "/"

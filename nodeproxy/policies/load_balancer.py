@@ -1,4 +1,4 @@
-"""`loadBalancer`: how an endpoint is chosen for each request. The choosing itself is `mesh.balance`."""
+"""`loadBalancer`: the algorithm that chooses an endpoint for each request. `balance` implements it."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ from nodeproxy.policies.block import Block, Policy
 
 
 class LoadBalancerSettings(Block):
-    """`simple` as in Istio: two random choices by load, in turn, or by chance."""
+    """`simple` as in Istio: least request of two random choices, round robin, or random."""
 
     simple: Literal["LEAST_REQUEST", "ROUND_ROBIN", "RANDOM"] = "LEAST_REQUEST"
 

@@ -1,7 +1,7 @@
-"""`retries`: whether a failed try may be sent again, when, and how often.
+"""`retries`: whether a failed try is sent again, when, and how often.
 
-Decides from the error or the status alone; which endpoint the next try goes to is the balancer's. Requests whose
-body is gone are not sent again, whatever is asked for.
+Decides from the error or the status alone; the balancer chooses the endpoint of the next try. A request whose body
+can no longer be repeated is never sent again, whatever the settings.
 """
 
 from collections.abc import Callable
@@ -15,11 +15,11 @@ from nodeproxy.policies.block import Block, Duration, Policy
 from nodeproxy.protocol.message import Body, Response
 
 Condition = Literal["connect-failure", "reset", "timeout", "gateway-error", "5xx", "retriable-status-codes"]
-KEPT_BYTES = 64 * 1024  # of a request body, for the next try; as Linkerd
+KEPT_BYTES = 64 * 1024  # of a request body, buffered for the next try; as Linkerd
 
 
 class Backoff(Block):
-    """Waits between tries: a random part of `base` doubled per try, never longer than `max`. As Envoy's."""
+    """Waits between tries: a random fraction of `base`, doubled per try, at most `max`. As Envoy's."""
 
     base_s: Duration = 0.025
     max_s: Duration = 0.25
@@ -28,11 +28,11 @@ class Backoff(Block):
 class RetriesSettings(Block):
     """`attempts` counts tries beyond the first; 0 switches retries off.
 
-    However they fail, a request is delivered to endpoints 1 + `attempts` times at most. Repeating it because an idle
-    connection was closed by its endpoint (RFC 9112, 9.3.1) counts too; that one repeat is what 0 does not switch off.
+    A request is delivered to endpoints at most 1 + `attempts` times, however the tries fail. A repeat after the
+    endpoint closed an idle connection (RFC 9112, 9.3.1) counts as well; 0 does not switch off this one repeat.
 
-    A try that failed before the endpoint can have seen the request (`connect-failure`) is sent again for every
-    method. All other conditions hold for `methods` only: by default those that RFC 9110, 9.2.2 calls idempotent.
+    A try that failed before the endpoint can have received the request (`connect-failure`) is sent again for every
+    method. All other conditions apply only to `methods`: by default those that RFC 9110, 9.2.2 calls idempotent.
     """
 
     attempts: Annotated[int, Field(ge=0, le=10)] = 2  # Istio's default
@@ -75,43 +75,43 @@ def backoff_s(attempt: int, backoff: Backoff, random: Callable[[], float]) -> fl
 
 
 class BufferedBody:
-    """A streamed body that remembers its first KEPT_BYTES, so that it can be sent again."""
+    """A streamed body that buffers its first KEPT_BYTES, so that it can be sent again."""
 
-    __slots__ = ("_at", "_body", "_kept", "_size", "length", "streamed", "trailers")
+    __slots__ = ("_at", "_body", "_buffered", "_size", "length", "streamed", "trailers")
 
     def __init__(self, body: Body) -> None:
         self.length = body.length
         self.streamed = True
         self.trailers = b""
         self._body = body
-        self._kept: list[bytes] | None = []
+        self._buffered: list[bytes] | None = []
         self._size = 0
         self._at = 0
 
     async def read(self) -> bytes:
         """See Body."""
-        kept = self._kept
-        if kept is not None and self._at < len(kept):
+        buffered = self._buffered
+        if buffered is not None and self._at < len(buffered):
             self._at += 1
-            return kept[self._at - 1]
+            return buffered[self._at - 1]
         piece = await self._body.read()
         self.trailers = self._body.trailers
         self._size += len(piece)
         if self._size > KEPT_BYTES:
-            self._kept = None
-        elif self._kept is not None and piece:
-            self._kept.append(piece)
+            self._buffered = None
+        elif self._buffered is not None and piece:
+            self._buffered.append(piece)
             self._at += 1
         return piece
 
     def rewind(self) -> bool:
         """See Body."""
         self._at = 0
-        return self._kept is not None
+        return self._buffered is not None
 
 
 class Retries:
-    """Sends an exchange again when its try failed and all of policy, method, body and time allow it."""
+    """Sends an exchange again when its try failed and policy, method, body and time all permit it."""
 
     def __init__(self, settings: RetriesSettings, inner: Handler, tools: Tools) -> None:
         self._settings = settings
@@ -122,7 +122,7 @@ class Retries:
         self._per_try_s = settings.per_try_timeout_s
 
     async def __call__(self, exchange: Exchange) -> Response:
-        """The first response that is good enough, or the last one's."""
+        """The first response that is not a failed try, or the last response."""
         if exchange.body.streamed:
             exchange.body = BufferedBody(exchange.body)
         idempotent = exchange.request.method in self._methods
@@ -146,7 +146,7 @@ class Retries:
         if not self._per_try_s:
             return await self._inner(exchange)
         outer = exchange.scope
-        if not exchange.body.streamed:  # how long sending one takes is its client's affair
+        if not exchange.body.streamed:  # the client determines how long a streamed body takes
             now = self._tools.now()
             exchange.scope = outer.child(now + self._per_try_s)
             exchange.scope.moved(now)
@@ -158,13 +158,13 @@ class Retries:
         return response
 
     def _again(self, exchange: Exchange, attempt: int) -> bool:
-        """Whether there is a next try. To be asked last: the body, maybe still being sent, starts over."""
+        """Whether there is a next try. Call it last: it restarts the body, which may still be being sent."""
         in_time = self._tools.now() < exchange.scope.ends()
         return attempt < self._settings.attempts and in_time and exchange.may_be_delivered_again()
 
 
 def wrap(settings: RetriesSettings, inner: Handler, tools: Tools) -> Handler:
-    """`inner`, tried more than once if `settings` ask for it."""
+    """`inner` with retries, or `inner` itself if `settings` switch them off."""
     return Retries(settings, inner, tools) if settings.attempts else inner
 
 

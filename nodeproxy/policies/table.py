@@ -1,4 +1,4 @@
-"""A service's policy table: from the operator's mapping to settings, and the message when it is none."""
+"""A service's policy table: validates the operator's mapping and converts it to settings."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,12 +9,12 @@ from pydantic import ValidationError
 from nodeproxy.policies import CHAIN
 from nodeproxy.policies.block import Block
 
-SHARED_MOST = 1024  # different tables that are remembered to be shared
+SHARED_MOST = 1024  # different tables that are cached for sharing
 _KNOWN = {policy.name: policy for policy in CHAIN}
 
 
 class PolicyRefused(ValueError):
-    """A policy table that cannot be in force. `problems` says each place, what is wrong there, and the value."""
+    """The policy table is not valid. Each of `problems` names the place, the error and the value."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:
         super().__init__("; ".join(problems))
@@ -22,7 +22,7 @@ class PolicyRefused(ValueError):
 
 
 def settings_of(policies: Mapping[str, Any]) -> dict[str, Block]:
-    """The settings of every policy in force for a service, by name: those asked for, and the defaults.
+    """The settings of every policy in force for a service, by name: those written, and the defaults.
 
     Raises:
         PolicyRefused: an unknown policy or field, or a value that does not fit; all problems at once.
@@ -35,7 +35,7 @@ def settings_of(policies: Mapping[str, Any]) -> dict[str, Block]:
         if name not in policies and not policy.default:
             continue
         try:
-            # JSON mode: a YAML list stands for a tuple, everything else stays strict
+            # As in pydantic's JSON mode, a YAML list is accepted as a tuple; everything else stays strict.
             settings[name] = policy.settings.model_validate(
                 _tuples({} if policies.get(name) is None else policies[name])
             )
@@ -47,7 +47,7 @@ def settings_of(policies: Mapping[str, Any]) -> dict[str, Block]:
 
 
 class SharedSettings:
-    """Equal policies as one object: a mesh has thousands of services, and few different tables."""
+    """Equal policy tables as one object: a mesh has thousands of services and few different tables."""
 
     def __init__(self) -> None:
         self._known: dict[bytes, tuple[dict[str, Any], dict[str, Block]]] = {}
@@ -61,7 +61,7 @@ class SharedSettings:
         text = msgspec.json.encode(policies, order="deterministic")
         if text not in self._known:
             if len(self._known) >= SHARED_MOST:
-                self._known.clear()  # services keep what they have
+                self._known.clear()  # services keep their references
             self._known[text] = policies, settings_of(policies)
         return self._known[text]
 

@@ -1,4 +1,4 @@
-"""`timeouts`: how long a request, a connect and a silence may last."""
+"""`timeouts`: limits on the duration of a request, of a connect and of idleness."""
 
 from math import inf
 
@@ -11,8 +11,8 @@ class TimeoutsSettings(Block):
     """Seconds; 0 switches one off.
 
     `responseHead` runs from the last byte of the request to the head of the response, retries included: a download or a
-    stream of events may go on after it. `request` runs from the same moment until the response's last byte. `idle` ends
-    an exchange in which no byte has moved for so long. `connect` bounds one attempt to reach an endpoint.
+    stream of events may last longer. `request` runs from the same moment to the response's last byte. `idle` ends an
+    exchange in which no byte has moved for that long. `connect` bounds one attempt to connect to an endpoint.
     """
 
     response_head_s: Duration = 15.0  # Envoy's route timeout, which counts the body too
@@ -22,7 +22,7 @@ class TimeoutsSettings(Block):
 
 
 class Timeouts:
-    """Sets the exchange's limits; the reactor ends whatever waits when one passes."""
+    """Sets the exchange's deadlines; the reactor interrupts the task when one passes."""
 
     def __init__(self, settings: TimeoutsSettings, inner: Handler) -> None:
         self._request_s = settings.request_s or inf
@@ -47,7 +47,7 @@ class Timeouts:
 
 
 def wrap(settings: TimeoutsSettings, inner: Handler, _tools: Tools) -> Handler:
-    """`inner` within the limits on head, request and silence; `connect` is the upstream's to keep."""
+    """`inner` with deadlines for head, request and idleness; the upstream applies `connect`."""
     return Timeouts(settings, inner) if settings.response_head_s or settings.request_s or settings.idle_s else inner
 
 

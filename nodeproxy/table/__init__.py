@@ -1,1 +1,1 @@
-"""The table of services in force, and how the next one is built."""
+"""The routing table in force, and the construction of the next one."""

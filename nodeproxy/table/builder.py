@@ -1,7 +1,7 @@
-"""The table in force: every service of the mesh, ready to be called. `install` swaps one reference.
+"""Builds the next table from each update and puts it in force by replacing one reference.
 
-What stays the same stays the same object: a route whose service has not changed keeps its handler, its endpoints and
-their connections; a changed service keeps the memory and the numbers of what remains of it.
+A route whose service has not changed stays the same object, with its handler, endpoints and connections; a changed
+service keeps the health and statistics of the ports and endpoints that remain.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,13 +23,13 @@ from nodeproxy.table.table import NoTable, PodRoutes, Route, Table
 from nodeproxy.telemetry.stats import RouteStats
 
 MakeHandler = Callable[[Service, Port, Mapping[str, Block], str], Handler]
-"""For the whole of a service port, or for the pod of this host name alone."""
+"""For a whole service port, or only for its pod with this host name."""
 MakeTools = Callable[[RouteStats], Tools]
 
 
 @dataclass(frozen=True, slots=True)
 class Makers:
-    """Makes the parts of a route: its handler, with endpoints or before they are known, and its policies' context."""
+    """Makes the parts of a route: its handler, with endpoints or without a subscription, and its policies' tools."""
 
     upstream: MakeHandler
     unsubscribed: MakeHandler
@@ -37,7 +37,7 @@ class Makers:
 
 
 class Live:
-    """Holds the table, and makes the next one of each update; and what is known beside it."""
+    """Holds the table in force and the snapshots beside it; builds the next table from each update."""
 
     def __init__(
         self,
@@ -51,11 +51,11 @@ class Live:
         self.callers = callers
         self.subscriptions = Subscriptions(now)
         self.watches: tuple[Watched, ...] = ()
-        """What discovery watches, for who wants to know."""
+        """The watches of discovery, for the admin pages."""
         self.policy_maps: tuple[PolicyMap, ...] = ()
-        """Which ConfigMaps hold policies, and whether they are in force; for metrics."""
+        """The ConfigMaps that hold policies, and whether they are in force; for metrics."""
         self.confirmed_at: float | None = None
-        """When discovery last said that the table is current, monotonic seconds; None before the first."""
+        """When discovery last confirmed the table, monotonic seconds; None before the first table."""
         self._makers = makers
         self._now = now
         self._namespace = namespace
@@ -103,7 +103,7 @@ class Live:
         if service.unsubscribed and service.key in self.subscriptions:
             service = _still_subscribed(service, before)
         elif self._on_demand and not service.unsubscribed:
-            self.subscriptions.want(service.key)  # whoever made it known may go; we say when we do not need it
+            self.subscriptions.want(service.key)  # the subscription that revealed it may end; this one is our own
         return {port.key: self._route(service, port, before.get(port.key)) for port in service.ports}
 
     def _route(self, service: Service, port: Port, before: Route | None) -> Route:
@@ -131,7 +131,7 @@ class Live:
 
 
 def _still_subscribed(service: Service, before: Mapping[str, Route]) -> Service:
-    """`service`, which discovery does not know to be needed (yet), with the endpoints that it had."""
+    """`service`, whose subscription has not reached discovery yet, with the endpoints that it had."""
     if not any(not route.service.unsubscribed for route in before.values()):
         return service
     known = {key: route.port.endpoints for key, route in before.items()}
@@ -140,5 +140,5 @@ def _still_subscribed(service: Service, before: Mapping[str, Route]) -> Service:
 
 
 def _alike(one: Service, other: Service) -> bool:
-    """Whether a route of one is a route of the other, its port aside."""
+    """Whether two versions of a service differ in their ports at most."""
     return replace(one, ports=other.ports) == other

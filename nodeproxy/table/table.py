@@ -1,7 +1,4 @@
-"""The table: every service port by name. A name comes in, a route goes out; nothing in it changes.
-
-What makes the next table of an update is `live`.
-"""
+"""The routing table: finds the route of a service port by name. It is immutable; `builder` makes the next one."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +12,7 @@ from nodeproxy.policies.block import Block
 from nodeproxy.protocol.message import Request
 from nodeproxy.telemetry.stats import RouteStats
 
-SPELLINGS_MOST = 4096  # ways to write a name that are remembered; a client cannot make the table grow beyond this
+SPELLINGS_MOST = 4096  # cached spellings of names; a client cannot make the table grow beyond this
 PODS_NAMED = 5  # names of pods in a message: enough to see the pattern
 
 
@@ -29,7 +26,7 @@ class Route:
     handler: Handler
     stats: RouteStats
     pods: "PodRoutes | None" = None
-    """Who makes the routes to its single pods; None where there are none."""
+    """Makes the routes to its single pods; None for a route to a single pod."""
 
     @property
     def name(self) -> str:
@@ -37,10 +34,10 @@ class Route:
         return f"{self.service.key}:{self.port.key}"
 
     def of_pod(self, pod: str) -> "Route":
-        """The route to the one pod of this host name.
+        """The route to the pod with this host name.
 
         Raises:
-            UnknownService: it has no such pod that is ready.
+            UnknownService: the service has no ready pod of that name.
         """
         if self.pods is None:
             raise UnknownService(f"service {self.service.key} has no pods with names")
@@ -48,9 +45,9 @@ class Route:
 
 
 class PodRoutes:
-    """Routes to single pods, made by `make` when they are first asked for, because most never are.
+    """Routes to single pods, made by `make` on first use, because most are never used.
 
-    They live as long as the route of their whole service does.
+    They live as long as the route of their whole service.
     """
 
     def __init__(self, make: Callable[[Route, str], Route]) -> None:
@@ -58,7 +55,7 @@ class PodRoutes:
         self._made: dict[str, tuple[Route, dict[str, Route]]] = {}
 
     def route(self, whole: Route, pod: str) -> Route:
-        """See `Route.of_pod`. Of an unsubscribed service nobody knows the pods: it is woken, and then they are."""
+        """See `Route.of_pod`. The pods of an unsubscribed service are unknown: the handler subscribes to it first."""
         if whole.service.unsubscribed:
             return self._make(whole, pod)
         of, made = self._made.get(whole.name, (None, {}))
@@ -67,14 +64,14 @@ class PodRoutes:
         if pod not in made:
             pods = {endpoint.hostname for endpoint in whole.port.endpoints} - {""}
             if pod not in pods:
-                have = ", ".join(sorted(pods)[:PODS_NAMED]) or "none that has a name"
+                have = ", ".join(sorted(pods)[:PODS_NAMED]) or "none with a name"
                 raise UnknownService(f"service {whole.service.key} has no ready pod {pod}; it has {have}")
             made[pod] = self._make(whole, pod)
             self._made[whole.name] = whole, made
         return made[pod]
 
     def keep(self, routes: Mapping[str, Mapping[str, Route]]) -> None:
-        """Forget those of routes that are not in force any more."""
+        """Drop the pods' routes of all routes that are not in `routes`."""
         for name, (whole, _) in list(self._made.items()):
             if routes.get(whole.service.key, {}).get(whole.port.key) is not whole:
                 del self._made[name]
@@ -82,12 +79,12 @@ class PodRoutes:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """All routes. Nothing in it changes but the memory of spellings, which only saves work."""
+    """All routes. Immutable except for the cache of spellings."""
 
     routes: Mapping[str, Mapping[str, Route]] = field(default_factory=dict)
     """By service key, then port key."""
     own_namespace: str = ""
-    """What <service>.mesh means for a caller that is no pod; "" when it means nothing."""
+    """The namespace of <service>.mesh for a caller that is not a pod; "" if such a name is refused."""
     cluster_domain: str = names.CLUSTER_DOMAIN
     _spellings: dict[bytes, Route] = field(default_factory=dict)
 
@@ -96,7 +93,7 @@ class Table:
             yield from ports.values()
 
     def has(self, name: str) -> bool:
-        """Whether there is a route of this name."""
+        """Whether there is a route with this name."""
         key, _, port = name.rpartition(":")
         return port in self.routes.get(key, ())
 
@@ -104,7 +101,7 @@ class Table:
         """The route of the port with this key, of the service with this key.
 
         Raises:
-            UnknownService: it is not in the mesh any more.
+            UnknownService: the service or port has been removed from the mesh.
         """
         try:
             return self.routes[key][port]
@@ -112,11 +109,11 @@ class Table:
             raise UnknownService(f"there is no port {port} of a service {key} in the mesh any more") from None
 
     def match(self, request: Request, namespace: str) -> Route:
-        """The route a request means: by x-mesh-service, else by its authority. `namespace` is the caller's, or "".
+        """The route of a request: by x-mesh-service, else by its authority. `namespace` is the caller's, or "".
 
         Raises:
-            UnknownService: no service, or no HTTP port of it, goes by that name.
-            UnknownCaller: the name depends on who calls, and that is not known.
+            UnknownService: no service, or no HTTP port of it, has that name.
+            UnknownCaller: the name depends on the caller's namespace, which is unknown.
         """
         asked = request.service or request.authority
         return self._spellings.get(asked) or self._look_up(asked, namespace or self.own_namespace)
@@ -125,14 +122,16 @@ class Table:
         shown = ascii(asked.decode("ascii", "replace"))
         name = names.parse(asked, "", self.cluster_domain)
         if name is None:
-            raise UnknownService(f"{shown} is no mesh name; call http://<service>.<namespace>.mesh/")
+            raise UnknownService(f"{shown} is not a mesh name; call http://<service>.<namespace>.mesh/")
         if name.namespace:
             route = self._route_of(name, shown)
             if len(self._spellings) < SPELLINGS_MOST:
                 self._spellings[asked] = route
             return route
         if not namespace:
-            raise UnknownCaller(f"{shown} is in the caller's namespace, and who calls is not known; say which it is")
+            raise UnknownCaller(
+                f"{shown} is relative to the caller's namespace, and the caller is unknown; add the namespace"
+            )
         return self._route_of(name._replace(namespace=namespace), shown)
 
     def _route_of(self, name: names.MeshName, shown: str) -> Route:
@@ -156,11 +155,11 @@ class Table:
         have = ", ".join(map(str, served)) or "none"
         if name.port is not None or not served:
             raise UnknownService(f"{none}; it has {have}")
-        raise UnknownService(f"{shown}: say which HTTP port of {name.key}; it has {have}")
+        raise UnknownService(f"{shown}: name an HTTP port of {name.key}; it has {have}")
 
 
 class NoTable(Table):
-    """Before discovery has said anything, no name can be known or unknown."""
+    """The table before the first update from discovery: every look-up fails as not ready."""
 
     def match(self, request: Request, namespace: str) -> Route:
         """See Table.

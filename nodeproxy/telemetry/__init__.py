@@ -1,1 +1,1 @@
-"""What the proxy says about itself: plain counters, metrics, logs."""
+"""Telemetry: plain counters, metrics, logs."""

@@ -1,4 +1,4 @@
-"""One line per request on stdout, if asked for. The hot lane only appends to a bounded list."""
+"""The access log: one line per request on stdout, if enabled. The hot lane only appends to a bounded list."""
 
 import json
 import os
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from nodeproxy.telemetry.stats import WorkerStats
 
-HELD_MOST = 20_000  # lines not written yet; a reader of stdout that stands still costs lines, never requests
+HELD_MOST = 20_000  # lines not written yet; a stalled reader of stdout costs lines, never requests
 
 
 class AccessLines:
@@ -21,7 +21,7 @@ class AccessLines:
         self._held: list[str] = []
 
     def add(self, fields: dict[str, str | int | float]) -> None:
-        """Hold one line with these fields; they may come from a client, so nothing in them can end a line."""
+        """Buffer one line with these fields; escaping keeps a client's values from ending the line."""
         if len(self._held) >= HELD_MOST:
             self._stats.log_lines_lost += 1
             return
@@ -32,7 +32,7 @@ class AccessLines:
             self._held.append(time + "".join(f" {key}={json.dumps(value)}" for key, value in fields.items()))
 
     def flush(self) -> None:
-        """Write what is held."""
+        """Write the buffered lines."""
         held, self._held = self._held, []
         data = memoryview("".join(line + "\n" for line in held).encode())
         while data:

@@ -1,4 +1,4 @@
-"""What happens to the proxy itself, as events with fields on stderr: text for people, JSON for machines."""
+"""The process log: events with fields on stderr, as text for people or JSON for machines."""
 
 import json
 import logging
@@ -13,7 +13,7 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
 
 
 class TextFormatter(logging.Formatter):
-    """`time level event key=value …`; control characters cannot leave their quotes."""
+    """`time level event key=value …`; control characters are escaped inside quotes."""
 
     def format(self, record: logging.LogRecord) -> str:
         """See logging."""
@@ -34,7 +34,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def set_up(log_format: str) -> None:
-    """Let this process log to stderr as `log_format` (text or json)."""
+    """Configure this process to log to stderr in `log_format` (text or json)."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

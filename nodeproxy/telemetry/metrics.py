@@ -30,7 +30,7 @@ class RouteNumbers:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What a worker may open, and what it could not."""
+    """The limits of a worker's descriptors, and the virtual addresses that it could not serve."""
 
     open_files: int
     clients_most: int
@@ -39,7 +39,7 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where the numbers of a worker are asked for. Ages and bounds are seconds."""
+    """The sources of a worker's numbers. Ages and bounds are seconds."""
 
     worker: WorkerStats
     routes: Callable[[], Iterator[RouteNumbers]]

@@ -1,4 +1,4 @@
-"""Plain counters on objects at hand: what the hot lane adds to, and nothing else."""
+"""Plain counters that the hot lane increments; `metrics` exports them."""
 
 from bisect import bisect_left
 from collections import defaultdict
@@ -22,7 +22,7 @@ class RouteStats:
         self.retries = 0
 
     def count(self, status: int, reason: str, caller: tuple[str, str], elapsed_s: float) -> None:
-        """One exchange is over: its response's last byte is sent, or it ended without one."""
+        """Count one finished exchange: its response's last byte has been sent, or it failed."""
         self.requests[status, reason, caller] += 1
         self.buckets[bisect_left(LATENCY_BOUNDS_S, elapsed_s)] += 1
         self.seconds += elapsed_s
@@ -49,15 +49,15 @@ class WorkerStats:
         self.connections = 0
         """Client connections open now."""
         self.connects = 0
-        """Clients that have named the service of all their further requests by CONNECT."""
+        """Accepted CONNECTs, each of which sets the service of all further requests on its connection."""
         self.closed_for_room = 0
-        """Idle clients that made way for new ones."""
+        """Idle client connections closed to admit new ones."""
         self.shortages = dict.fromkeys(SHORTAGES, 0)
-        """Sockets that could not be opened for want of a descriptor or memory, by what they were for."""
+        """Sockets that could not be opened for want of a descriptor or memory, by purpose."""
         self.bugs = 0
-        """Exceptions that nobody expected; each has a traceback in the log."""
+        """Unexpected exceptions; each has a traceback in the log."""
         self.unrouted = RouteStats()
-        """Requests that reached no service: malformed ones and unknown names."""
+        """Requests without a route: malformed ones and unknown names."""
         self.updates = 0
         self.updates_refused = 0
         self.log_lines_lost = 0

@@ -1,4 +1,4 @@
-"""All endpoints of a worker, by route: kept while they stay in their service, dismissed when they go."""
+"""All endpoints of a worker, by route: reused while they stay in their service, closed when they are removed."""
 
 import logging
 from collections.abc import Callable, Container, Iterable, Sequence
@@ -15,12 +15,12 @@ log = logging.getLogger(__name__)
 
 
 class Clusters:
-    """Gives each new version of a route the endpoints its last version had, with their connections and memory."""
+    """Reuses the endpoints of a route, with their connections and health, in its next version."""
 
     def __init__(self, reactor: Reactor, all_idle: IdleConnections, own: Container[Address] = ()) -> None:
         self._reactor = reactor
         self._all_idle = all_idle
-        self._own = own  # of this proxy: RFC 9110, 7.6: a request sent there would come back, and again
+        self._own = own  # of this proxy; RFC 9110, 7.6: a request sent there would loop
         self._endpoints: dict[str, dict[Address, Endpoint]] = {}
         self._balancers: dict[str, Balancer[Endpoint]] = {}
         self._sessions: dict[str, StickySessions[Endpoint]] = {}
@@ -47,9 +47,9 @@ class Clusters:
     def balancer_for(
         self, service: model.Service, port: model.Port, pod: str, choose: Choose[Endpoint], random: Callable[[], float]
     ) -> Balancer[Endpoint] | StickyBalancer[Endpoint]:
-        """What chooses the endpoints of a service port, or, where `pod` is its host name, of this pod of it.
+        """The balancer of a service port or, if `pod` is a host name, of that pod of it.
 
-        A pod's endpoints are those of the port's own balancer, so that it has to be made after that one.
+        A pod's balancer shares the endpoints of the port's own balancer, which must be made first.
         """
         route = f"{service.key}:{port.key}"
         if pod:
@@ -64,19 +64,19 @@ class Clusters:
             sessions = self._sessions[route] = StickySessions(service.affinity_s)
         return StickyBalancer(balancer, sessions)
 
-    def keep(self, stands: Callable[[str], bool]) -> None:
-        """Dismiss the endpoints of all routes but those that `stands` knows by their names."""
-        for route in [route for route in self._endpoints if not stands(route)]:
+    def keep(self, exists: Callable[[str], bool]) -> None:
+        """Remove the endpoints of all routes except those for whose name `exists` returns true."""
+        for route in [route for route in self._endpoints if not exists(route)]:
             self._dismiss(route, self._endpoints.pop(route).values())
             del self._balancers[route], self._past_ejections[route]
             self._sessions.pop(route, None)
 
     def endpoints(self, route: str) -> Sequence[Endpoint]:
-        """Those of `route` now."""
+        """The current endpoints of `route`."""
         return tuple(self._endpoints.get(route, {}).values())
 
     def ejections(self, route: str) -> int:
-        """How often an endpoint of `route` was ejected, those that have left included."""
+        """The number of ejections of endpoints of `route`, removed endpoints included."""
         return self._past_ejections.get(route, 0) + sum(e.health.ejections for e in self.endpoints(route))
 
     def usable_count(self, route: str, now: float) -> int:
@@ -84,7 +84,7 @@ class Clusters:
         return self._balancers[route].usable_count(now) if route in self._balancers else 0
 
     def review(self, route: str) -> None:
-        """The health of an endpoint of `route` has changed."""
+        """Update the balancer of `route` after the health of an endpoint has changed."""
         if route in self._balancers:
             self._balancers[route].review(self._reactor.clock())
 

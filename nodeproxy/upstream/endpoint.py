@@ -1,4 +1,4 @@
-"""One endpoint as this worker knows it: its load, its health, its idle connections."""
+"""One endpoint in this worker: its load, its health, its connection pool."""
 
 from nodeproxy.balance.health import Health, connect_failed, connected
 from nodeproxy.errors import ConnectFailed, ConnectionLost, DeadlinePassed, OutOfDescriptors
@@ -7,7 +7,7 @@ from nodeproxy.io.reactor import Reactor
 from nodeproxy.upstream.idle import IdleConnections
 
 IDLE_MOST = 256  # per endpoint and worker; more at once are served, then closed
-IDLE_S = 60.0  # nginx's keepalive_timeout; shorter than that of most servers, so that we close first
+IDLE_S = 60.0  # nginx's keepalive_timeout; shorter than that of most servers, so that the proxy closes first
 
 
 class Endpoint:
@@ -21,7 +21,7 @@ class Endpoint:
         self.address = address
         self.name = f"[{address[0]}]:{address[1]}" if ":" in address[0] else f"{address[0]}:{address[1]}"
         self.active = 0
-        """Exchanges it carries at the moment."""
+        """Exchanges under way."""
         self.distance = 0
         """See `model.Endpoint.distance`."""
         self.health = Health()
@@ -33,7 +33,7 @@ class Endpoint:
 
     @property
     def idle_count(self) -> int:
-        """How many connections wait to be used again."""
+        """The number of idle connections in the pool."""
         return len(self._idle)
 
     def take(self) -> SocketChannel | None:
@@ -45,15 +45,15 @@ class Endpoint:
         return channel
 
     def give_back(self, channel: SocketChannel) -> None:
-        """Keep a connection whose response has been read to its end, for the next request.
+        """Return a connection whose response has been read to its end to the pool.
 
-        One that has more to say is closed: the next request's response must not begin with it.
+        A connection with further input is closed: those bytes must not become part of the next request's response.
         """
         if self._gone or channel.readable or channel.ending or len(self._idle) >= IDLE_MOST:
             channel.close()
             return
         channel.reader = None
-        channel.when_orphaned = self._spoke_up
+        channel.when_orphaned = self._on_idle_input
         channel.idle_since = self._reactor.now
         self._idle.append(channel)
         if not self._sweeping:
@@ -65,8 +65,8 @@ class Endpoint:
         """A new connection, for the current task.
 
         Raises:
-            ConnectFailed: none in `within_s` seconds (0: no limit of its own); the endpoint is ejected for a while.
-            OutOfDescriptors: this process may open no more sockets, which is no fault of the endpoint's.
+            ConnectFailed: none in `within_s` seconds (0: no limit of its own); the endpoint is ejected.
+            OutOfDescriptors: this process can open no more sockets; the endpoint is not ejected.
         """
         task = self._reactor.current
         outer = task.deadline
@@ -77,7 +77,7 @@ class Endpoint:
         except DeadlinePassed as error:
             task.limit(outer)
             if self._reactor.now >= outer:
-                raise  # the request had no more time than that: no fault of the endpoint's
+                raise  # the request's own deadline passed first: the endpoint is not at fault
             connect_failed(self.health, self._reactor.now)
             raise ConnectFailed(f"{self.name}: no answer within {within_s:g} s") from error
         except (ConnectFailed, OutOfDescriptors) as error:
@@ -96,7 +96,7 @@ class Endpoint:
         except OutOfDescriptors:
             if not self._all_idle.short():
                 raise
-        for _ in range(2):  # its descriptor is free when this turn is over, which may have begun with this task's event
+        for _ in range(2):  # the closed descriptor is free after this turn, which may have begun with this task
             await self._reactor.rest()
         return await connect(self._reactor, self.address, ConnectionLost)
 
@@ -108,13 +108,13 @@ class Endpoint:
         return True
 
     def leave(self) -> None:
-        """It is not in the service any more: idle connections close now, those in use after their response."""
+        """Removed from its service: close idle connections now, those in use after their response."""
         self._gone = True
         while self._idle:
             self._idle.pop().close()
 
-    def _spoke_up(self, channel: SocketChannel) -> None:
-        """An idle connection has ended, or sent what nobody asked for: it cannot carry a request any more."""
+    def _on_idle_input(self, channel: SocketChannel) -> None:
+        """Close an idle connection that has ended or sent unsolicited bytes: it cannot carry a request any more."""
         channel.close()
         if channel in self._idle:
             self._idle.remove(channel)

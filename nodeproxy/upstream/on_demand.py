@@ -1,4 +1,4 @@
-"""The handler of a service whose endpoints are not known: asks for them, waits, and hands over to who knows them."""
+"""The handler of an unsubscribed service: subscribes to it, waits for its endpoints, then calls its real handler."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,28 +9,28 @@ from nodeproxy.io.reactor import Reactor
 from nodeproxy.io.task import Task, park
 from nodeproxy.protocol.message import Response
 
-WAIT_S = 10.0  # an API server under load may take its time; a client is notify before it gives up by itself
+WAIT_S = 10.0  # an API server under load may be slow; a client gets the error before its own timeout
 
 
 class Changes:
-    """Tasks that wait for the table to be another."""
+    """Tasks that wait for the table to change."""
 
     def __init__(self, reactor: Reactor) -> None:
         self._reactor = reactor
         self._waiting: dict[Task, None] = {}
 
     def __len__(self) -> int:
-        """How many wait."""
+        """The number of waiting tasks."""
         return len(self._waiting)
 
     def notify(self) -> None:
-        """The table is another."""
+        """Wake all waiting tasks: the table has changed."""
         waiting, self._waiting = self._waiting, {}
         for task in waiting:
             self._reactor.wake(task)
 
     async def wait(self) -> None:
-        """Until the table is another, or for no reason; the caller looks again."""
+        """Wait until the table changes. Wake-ups may be spurious: the caller checks again."""
         task = self._reactor.current
         self._waiting[task] = None
         try:
@@ -41,13 +41,13 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class OnDemandContext:
-    """How an unsubscribed service is woken: what all of them share, kept apart because there may be thousands."""
+    """What the handlers of all unsubscribed services share; a separate object because there may be thousands."""
 
     reactor: Reactor
     changes: Changes
     want: Callable[[str], None]
     handler_of: Callable[[str, str, str], Handler | None]
-    """The handler of a service's port, both by key, or of a pod of it; None while endpoints are not known.
+    """Returns the handler of a service's port, both by key, or of a pod of it; None while its endpoints are unknown.
 
     Raises UnknownService.
     """
@@ -66,11 +66,11 @@ class OnDemand:
     context: OnDemandContext
 
     async def __call__(self, exchange: Exchange) -> Response:
-        """The response of an endpoint, once there are any; see `policies.exchange.Handler`.
+        """The response of an endpoint, once the endpoints are known; see `exchange.exchange.Handler`.
 
         Raises:
-            EndpointsUnknown: discovery has not said in time what stands behind the service.
-            UnknownService: it is not in the mesh any more.
+            EndpointsUnknown: discovery has not sent the service's endpoints in time.
+            UnknownService: the service has been removed from the mesh.
         """
         context = self.context
         context.want(self.key)

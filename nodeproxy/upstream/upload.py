@@ -1,4 +1,4 @@
-"""A request body on its way to an endpoint, beside the response that may come at any time."""
+"""The upload of a request body to an endpoint, concurrent with the response, which may start at any time."""
 
 from nodeproxy.errors import EndpointError, ProxyError
 from nodeproxy.exchange.body import SHARE_PIECES, ending, framed
@@ -11,8 +11,8 @@ from nodeproxy.protocol.message import UNKNOWN
 class Upload:
     """Sends an exchange's body; a child task of the exchange's own.
 
-    The endpoint's refusal to read is not an error here: its response, or the lack of one, decides. The client's
-    failure to send the body ends the exchange.
+    A failed write is not an error here: the endpoint's response, or the lack of one, decides. A failed read of the
+    client's body ends the exchange.
     """
 
     __slots__ = ("_channel", "_exchange", "_parent", "_task", "awaits_client", "complete")
@@ -21,14 +21,14 @@ class Upload:
         self.complete = False
         """Whether the whole body has been sent."""
         self.awaits_client = False
-        """Whether the next piece has yet to come."""
+        """Whether it is waiting for the client's next piece."""
         self._exchange = exchange
         self._channel = channel
         self._parent: Task = channel.reactor.current
         self._task = self._parent.start(self._run())
 
     def stop(self) -> None:
-        """Send no more of it."""
+        """Stop sending the body."""
         self._task.cancel()
 
     async def _run(self) -> None:
@@ -37,7 +37,7 @@ class Upload:
         except EndpointError:
             return
         except ProxyError as error:
-            self._channel.close()  # the endpoint must not take what it has for the whole
+            self._channel.close()  # the endpoint must not mistake the truncated body for the whole
             self._parent.interrupt(error)
             return
         self.complete = True

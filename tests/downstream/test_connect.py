@@ -162,10 +162,10 @@ async def test_every_request_behind_it_has_the_policies_of_the_service(world):
 @pytest.mark.parametrize(
     ("target", "words"),
     [
-        (b"example.com:443", b"'example.com:443' is no mesh name"),
-        (b"10.0.0.1:80", b"'10.0.0.1:80' is no mesh name"),
-        (b"[::1]:80", b"'[::1]:80' is no mesh name"),
-        (b"127.0.0.1:9077", b"is no mesh name"),
+        (b"example.com:443", b"'example.com:443' is not a mesh name"),
+        (b"10.0.0.1:80", b"'10.0.0.1:80' is not a mesh name"),
+        (b"[::1]:80", b"'[::1]:80' is not a mesh name"),
+        (b"127.0.0.1:9077", b"is not a mesh name"),
         (b"nobody.shop.mesh:80", b"there is no service shop/nobody in the mesh"),
         (b"web.shop.mesh:443", b"service shop/web has no HTTP port 443; it has 80"),
         (b"web.shop.mesh:5432", b"5432"),

@@ -35,7 +35,7 @@ def test_the_clusters_own_name_of_a_service_has_the_domain_of_the_setting():
     live = bare_live(Replace((web(),)), cluster_domain="corp.example")
 
     assert live.table.match(request(host=b"web.shop.svc.corp.example"), "").name == "shop/web:80"
-    with pytest.raises(UnknownService, match="no mesh name"):
+    with pytest.raises(UnknownService, match="not a mesh name"):
         live.table.match(request(host=b"web.shop.svc.cluster.local"), "")
 
 
@@ -71,12 +71,12 @@ def test_a_port_of_another_transport_with_the_same_number_takes_nothing_away(por
 @pytest.mark.parametrize(
     ("ports", "host", "told"),
     [
-        ((Port(80),), b"example.com", "'example.com' is no mesh name; call http://<service>.<namespace>.mesh/"),
-        ((Port(80),), b"[::1]:80", "'[::1]:80' is no mesh name; call http://<service>.<namespace>.mesh/"),
+        ((Port(80),), b"example.com", "'example.com' is not a mesh name; call http://<service>.<namespace>.mesh/"),
+        ((Port(80),), b"[::1]:80", "'[::1]:80' is not a mesh name; call http://<service>.<namespace>.mesh/"),
         (
             (Port(80),),
             b"w\xc3\xa9b.mesh",
-            "'w\\ufffd\\ufffdb.mesh' is no mesh name; call http://<service>.<namespace>.mesh/",
+            "'w\\ufffd\\ufffdb.mesh' is not a mesh name; call http://<service>.<namespace>.mesh/",
         ),
         (
             (Port(80),),
@@ -86,7 +86,7 @@ def test_a_port_of_another_transport_with_the_same_number_takes_nothing_away(por
         (
             (Port(80),),
             b"web-0.web.shop.mesh",
-            "service shop/web has no ready pod web-0; it has none that has a name",
+            "service shop/web has no ready pod web-0; it has none with a name",
         ),
         (
             (Port(80),),
@@ -111,7 +111,7 @@ def test_a_port_of_another_transport_with_the_same_number_takes_nothing_away(por
             "'web.mesh:443': service shop/web has no HTTP port 443: port 443 speaks TLS, port 443 speaks UDP, "
             f"{PAST}, {CURE}",
         ),
-        ((Port(81), Port(82)), b"web.mesh", "'web.mesh': say which HTTP port of shop/web; it has 81, 82"),
+        ((Port(81), Port(82)), b"web.mesh", "'web.mesh': name an HTTP port of shop/web; it has 81, 82"),
         (
             (TCP,),
             b"web.mesh",
@@ -183,5 +183,5 @@ def test_a_name_without_namespace_is_in_the_callers_and_means_another_service_fo
 def test_a_name_without_namespace_means_nothing_for_somebody_unknown():
     live = bare_live(Replace((web(),)), namespace="")
 
-    with pytest.raises(UnknownCaller, match="say which it is"):
+    with pytest.raises(UnknownCaller, match="add the namespace"):
         live.table.match(request(host=b"web.mesh"), "")

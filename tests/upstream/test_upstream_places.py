@@ -127,7 +127,7 @@ async def test_a_pod_that_a_dormant_service_turns_out_not_to_have_is_told_so(wor
 
     world.install(Put(Service("shop", "web", "", (Port(80, "http"),))))
 
-    assert b"has no ready pod web-1; it has none that has a name" in await client.rest()
+    assert b"has no ready pod web-1; it has none with a name" in await client.rest()
 
 
 @pytest.mark.parametrize(
