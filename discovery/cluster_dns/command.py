@@ -17,7 +17,7 @@ from discovery.cluster_dns.keeper import Keeper, Task, remove
 from discovery.cluster_dns.objects import Api, config_map, read, texts
 from discovery.cluster_dns.plan import NAMESPACE, Plan, Style, names_read, to_have
 from discovery.cluster_dns.texts import Upstream
-from discovery.log import LogFormat, ProblemLog, configure, tell
+from discovery.log import LogFormat, ProblemLog, configure, log_event
 from discovery.sources.cluster.access import Access, NoAccess
 from discovery.sources.cluster.errors import ApiError
 from discovery.sources.cluster.watch import World
@@ -97,9 +97,9 @@ def _run(command: Command, kubeconfig: Path | None, *arguments: object) -> int:
     try:
         return anyio.run(_connected, command, Access(kubeconfig), arguments, backend="asyncio")
     except NoAccess as error:
-        tell("no way to the API server", logging.ERROR, reason=error)
+        log_event("no way to the API server", logging.ERROR, reason=error)
     except ApiError as error:
-        tell("the API server does not do it", logging.ERROR, reason=error)
+        log_event("the API server does not do it", logging.ERROR, reason=error)
     return 1
 
 
@@ -121,8 +121,8 @@ async def _keep(api: Api, task: Task) -> int:
             try:
                 await keeper.leave()
             except ApiError as error:
-                tell("ended, and whether that is an uninstall is not known", logging.WARNING, reason=error)
-    tell("ended")
+                log_event("ended, and whether that is an uninstall is not known", logging.WARNING, reason=error)
+    log_event("ended")
     return 0
 
 
@@ -130,7 +130,7 @@ async def _remove(api: Api, upstream: Upstream) -> int:
     plan = await remove(api, upstream)
     ProblemLog().show(plan.problems)
     if not plan.changes:
-        tell("nothing to remove")
+        log_event("nothing to remove")
     return 1 if plan.problems else 0
 
 
@@ -153,6 +153,6 @@ def _is_missing(plan: Plan) -> bool:
 
 async def _end_on_signal(received: AsyncIterable[signal.Signals], scope: anyio.CancelScope) -> None:
     async for number in received:
-        tell("ending", signal=number.name)
+        log_event("ending", signal=number.name)
         scope.cancel()
         return

@@ -13,7 +13,7 @@ import anyio
 from discovery.cluster_dns.objects import Api, Place, Seen, config_map, forbidden, owners, read, texts, write
 from discovery.cluster_dns.plan import NAMESPACE, STYLES, Change, Plan, Style, names_read, not_to_have, to_have
 from discovery.cluster_dns.texts import Upstream
-from discovery.log import ProblemLog, tell
+from discovery.log import ProblemLog, log_event
 from discovery.problem import Problem
 from discovery.sources.cluster.errors import ApiError, Conflict, Forbidden, NotFound, Unauthorized
 from discovery.sources.cluster.watch import Watch, World
@@ -82,7 +82,7 @@ class Keeper:
     def _wake(self) -> None:
         self._woken.set()
         if self._is_leaving and not self._leaving.is_set():
-            tell("uninstalled", owner=next(seen.place.subject for seen in self._owners if seen.ending))
+            log_event("uninstalled", owner=next(seen.place.subject for seen in self._owners if seen.ending))
             self._leaving.set()
 
     async def _step(self) -> bool:
@@ -104,7 +104,7 @@ class Keeper:
         plan = to_have(maps, self._task.style, self._task.upstream)
         if plan.style != self._style:
             self._style = plan.style
-            tell("keeping", style=plan.style, upstream=self._task.upstream.address)
+            log_event("keeping", style=plan.style, upstream=self._task.upstream.address)
         return plan
 
     async def _carry_out(self, changes: Iterable[Change]) -> list[Problem]:
@@ -172,7 +172,7 @@ async def _remove_once(api: Api, upstream: Upstream, names: Iterable[str]) -> Pl
 
 
 def _report(change: Change, event: str) -> None:
-    tell(event, map=f"{NAMESPACE}/{change.name}", keys=", ".join(change.data))
+    log_event(event, map=f"{NAMESPACE}/{change.name}", keys=", ".join(change.data))
 
 
 def _unowned(place: Place) -> Problem:

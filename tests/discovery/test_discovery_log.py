@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from discovery.log import JsonLines, ProblemLog, TextLines, configure, logger, tell
+from discovery.log import JsonLines, ProblemLog, TextLines, configure, log_event, logger
 from discovery.problem import Origin, Problem
 
 PROBLEM = Problem("expected int, got 'x'", Origin("a.yaml", 2), "Service shop/reviews", ("spec", "ports", 0), 7)
@@ -54,7 +54,7 @@ def test_a_json_line_has_the_fields_of_a_problem(lines):
 
 
 def test_an_event_has_its_fields_and_none_that_say_nothing(lines):
-    (line,) = lines(TextLines(), lambda: tell("mesh", put=0, gone=2, reason=None, file=""))
+    (line,) = lines(TextLines(), lambda: log_event("mesh", put=0, gone=2, reason=None, file=""))
 
     assert line.endswith(" INFO    mesh put=0 gone=2")
 

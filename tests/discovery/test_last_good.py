@@ -35,7 +35,7 @@ async def kept(path, *notes, rounds=1):
     for services, in_sync in notes:
         last_good.note(services, in_sync=in_sync)
     with pytest.raises(anyio.get_cancelled_exc_class()):
-        await last_good.keep()
+        await last_good.run()
     return last_good
 
 
@@ -102,7 +102,7 @@ async def test_a_disk_that_refuses_costs_nothing_but_the_file(tmp_path, caplog):
     blocked.unlink()
     last_good._sleep = Rounds(1).sleep
     with pytest.raises(anyio.get_cancelled_exc_class()):
-        await last_good.keep()
+        await last_good.run()
     assert loaded(blocked / "state").services == (WEB,)
 
 

@@ -259,13 +259,13 @@ async def test_facts_are_told_before_the_services_and_whenever_they_change(tmp_p
     publisher = Publisher()
     publisher.publish(of(REVIEWS), in_sync=True)
     one, two = Callers((Caller("10.0.0.1", "shop", "web"),)), Callers(())
-    publisher.tell(one)
+    publisher.publish_snapshot(one)
 
     async with serving(tmp_path / "mesh", publisher), connected(tmp_path / "mesh") as worker:
         assert await worker.update() == one
         assert await worker.update() == Replace((REVIEWS,))
-        publisher.tell(Callers(one.callers))
-        publisher.tell(two)
+        publisher.publish_snapshot(Callers(one.callers))
+        publisher.publish_snapshot(two)
         assert await worker.update() == two
 
 
