@@ -1,4 +1,4 @@
-"""The client of the API server. kubernetes-asyncio does configuration, authentication and TLS; this module returns bytes."""
+"""The client of the API server; returns undecoded bytes. kubernetes-asyncio does configuration, authentication, TLS."""
 
 from asyncio import sslproto
 from collections.abc import AsyncIterator, Mapping

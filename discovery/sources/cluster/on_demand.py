@@ -74,9 +74,9 @@ class OnDemand:
         return any(each in self._running and self._running[each][0].ever_in_sync for each in (key, EVERYTHING))
 
     def _end(self, keys: Set[str]) -> list[Change]:
-        """Ends these watches; returns deletions of objects that no other watch has, and the others' version of the rest.
+        """Ends these watches; returns deletions of objects that no other watch has, and the versions of the others.
 
-        Two watches of one object report it in any order, so the last report may be older than the other's version.
+        Two watches report a shared object in any order, so the ended one may have reported last, with a stale version.
         """
         ended = {key: self._running.pop(key) for key in sorted(keys)}
         known = {ref: each for part in self.parts() for ref, each in part.known.items()} if ended else {}
