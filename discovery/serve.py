@@ -50,8 +50,8 @@ class Settings:
 
 async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> int:
     """Serves until SIGTERM, SIGINT or the end of `ends_with`; returns the exit status."""
-    wants = _Wanted()
-    publisher = Publisher(wanted=wants if settings.scope.on_demand else None)
+    wanted = _Subscribed()
+    publisher = Publisher(wanted=wanted if settings.scope.on_demand else None)
     last_good = LastGood(settings.state, anyio.sleep) if settings.state is not None else None
     intake = Intake(Catalogue(settings.scope), publisher, last_good)
     async with anyio.create_task_group() as group:
@@ -71,7 +71,7 @@ async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TAS
         task_status.started()
         log_event("serving", socket=settings.socket, source=settings.source)
         try:
-            async with _opened(settings, wants, intake) as source:
+            async with _opened(settings, wanted, intake) as source:
                 await _with_external_names(source, settings).run(intake.take)
         except NoAccess as error:
             log_event("no way to the API server", logging.ERROR, reason=error)
@@ -82,7 +82,7 @@ async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TAS
 
 
 @asynccontextmanager
-async def _opened(settings: Settings, wants: "_Wanted", intake: "Intake") -> AsyncIterator[Source]:
+async def _opened(settings: Settings, wanted: "_Subscribed", intake: "Intake") -> AsyncIterator[Source]:
     if isinstance(settings.source, Path):
         yield Files(Folder(settings.source, settings.scope.policy_map), str(settings.source))
         return
@@ -96,7 +96,7 @@ async def _opened(settings: Settings, wants: "_Wanted", intake: "Intake") -> Asy
     async with connected(settings.source) as api:
         events = Events(api, world, time.time)
         cluster = Cluster(api, plan, world, beside=events.run)
-        wants.pass_on(cluster.want)
+        wanted.pass_on(cluster.want)
         intake.announce = events.note
         yield cluster
 
@@ -114,7 +114,7 @@ def _with_external_names(source: Source, settings: Settings) -> Source:
     return ExternalNames(source, lookup, refused, anyio.sleep, on_demand=scope.on_demand)
 
 
-class _Wanted:
+class _Subscribed:
     """The workers' subscriptions, stored until there is a source to pass them to."""
 
     def __init__(self) -> None:

@@ -266,7 +266,7 @@ def _fault(message: str, value: Any) -> Fault:  # noqa: ANN401  the document's r
     place = _PLACE.search(message)
     path: Path = ()
     for word, index, any_key in _STEP.findall(place[1] if place else ""):
-        # "[...]" is some value of a mapping; all our mappings are of strings
+        # "[...]" is some value of a mapping; all mappings here are of strings
         step = word or (
             next(key for key, item in value.items() if not isinstance(item, str)) if any_key else int(index)
         )

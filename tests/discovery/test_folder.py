@@ -203,7 +203,7 @@ def test_a_file_cut_down_to_nothing_leaves_everything_it_said(folder, tmp_path):
         {"apiVersion": "v1", "kind": "List", "items": [5]},
     ],
 )
-def test_while_a_document_is_nobody_no_object_of_its_file_is_given_up(folder, tmp_path, value):
+def test_while_a_document_has_no_identity_no_object_of_its_file_is_removed(folder, tmp_path, value):
     (tmp_path / "shop.yaml").write_bytes(file_of(service(), service("shop/ratings")))
     folder.read()
 
@@ -325,7 +325,7 @@ def test_a_name_that_a_terminal_would_act_on_is_escaped(folder, tmp_path):
     assert all(problem.isprintable() for problem in problems(folder.read()))
 
 
-def test_a_file_full_of_problems_tells_the_first_hundred(folder, tmp_path):
+def test_a_file_full_of_problems_reports_the_first_hundred(folder, tmp_path):
     endpoints = [endpoint("nowhere") for _ in range(1000)]
     (tmp_path / "shop.yaml").write_text(safe_dump(slice_of("shop/reviews", *endpoints)))
 

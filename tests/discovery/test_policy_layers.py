@@ -1,4 +1,4 @@
-"""Tables of several policy maps together: who wins, who counts, and what stays when something does not fit."""
+"""Tables of several policy maps together: which table wins, which count, and what stays in force when a merge fails."""
 
 from itertools import permutations
 
@@ -305,7 +305,7 @@ def test_changes_one_by_one_lead_where_the_last_of_each_map_leads_at_once(drawn)
     for name, key, number, present in drawn:
         tables = maps.setdefault(name, {})
         tables.pop(key, None)
-        if present and number != "no":  # a refused table has a history, which is not this test's
+        if present and number != "no":  # a refused table depends on earlier versions, which this test does not cover
             tables[key] = attempts(number)
         step_by_step.apply(put(value_of(name, tables)))
     at_once = layers_of(*(value_of(name, tables) for name, tables in sorted(maps.items())))

@@ -108,9 +108,9 @@ class Events:
 
 def name_of(verdict: Verdict) -> str:
     """The name of the event: the map's, with a hash of its version and of the verdict."""
-    said = "\n".join((*verdict.version, reason_of(verdict), message_of(verdict)))
+    digested = "\n".join((*verdict.version, reason_of(verdict), message_of(verdict)))
     own = verdict.ref.name[:NAME_LIMIT].rstrip("-.")
-    return f"{own}.{blake2b(said.encode(), digest_size=8).hexdigest()}"
+    return f"{own}.{blake2b(digested.encode(), digest_size=8).hexdigest()}"
 
 
 def reason_of(verdict: Verdict) -> str:
