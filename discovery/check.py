@@ -71,7 +71,7 @@ def _worth_a_look(catalogue: Catalogue) -> Iterator[Problem]:
     for stored in catalogue.store.slices_without_service():
         subject = subject_of("EndpointSlice", stored.object.key)
         wanted = stored.object.service_key
-        message = f"there is no Service {wanted}" if wanted else "no label says which service it belongs to"
+        message = f"there is no Service {wanted}" if wanted else "its label of the service is missing"
         path = ("metadata", "labels", "kubernetes.io/service-name")
         yield Problem(f"{message}; its endpoints are not used", stored.origin, subject, path, severity="warning")
     for key, service in sorted(catalogue.services.items()):

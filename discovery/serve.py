@@ -74,7 +74,7 @@ async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TAS
             async with _opened(settings, wanted, intake) as source:
                 await _with_external_names(source, settings).run(intake.take)
         except NoAccess as error:
-            log_event("no way to the API server", logging.ERROR, reason=error)
+            log_event("no access to the API server", logging.ERROR, reason=error)
             group.cancel_scope.cancel()
             return 1
     log_event("ended")

@@ -99,7 +99,7 @@ def _run(command: Command, kubeconfig: Path | None, *arguments: object) -> int:
     try:
         return anyio.run(_connected, command, Access(kubeconfig), arguments, backend="asyncio")
     except NoAccess as error:
-        log_event("no way to the API server", logging.ERROR, reason=error)
+        log_event("no access to the API server", logging.ERROR, reason=error)
     except ApiError as error:
         log_event("the API server refused", logging.ERROR, reason=error)
     return 1

@@ -40,16 +40,16 @@ def _others(text: str) -> Iterator[str]:
         word = line.strip()
         if word.startswith(BEGIN):
             if began:
-                raise Damaged(f"`{BEGIN}` stands twice without `{END}` between", number)
+                raise Damaged(f"`{BEGIN}` is there twice without `{END}` between", number)
             began = number
         elif word == END:
             if not began:
-                raise Damaged(f"`{END}` stands there without `{BEGIN}`", number)
+                raise Damaged(f"`{END}` is there without `{BEGIN}`", number)
             began = 0
         elif not began:
             yield line
     if began:
-        raise Damaged(f"`{BEGIN}` stands there without `{END}`", began)
+        raise Damaged(f"`{BEGIN}` is there without `{END}`", began)
 
 
 def _lines(text: str) -> Iterator[str]:

@@ -53,7 +53,7 @@ def to_have(maps: Maps, style: Style | Literal["auto"], upstream: Upstream) -> P
     """The plan to add the mesh to the cluster's DNS."""
     found = _style(maps) if style == "auto" else style
     if found is None:
-        text = f"there is none of the ConfigMaps {', '.join(STYLES)}: say which DNS the cluster has (--style)"
+        text = f"there is none of the ConfigMaps {', '.join(STYLES)}: set the cluster's DNS by --style"
         return Plan(None, (), (Problem(text, subject=f"Namespace {NAMESPACE}"),))
     try:
         if found == "coredns":
@@ -162,7 +162,7 @@ def _change(name: str, data: Data, wanted: Data) -> tuple[Change, ...]:
 
 def _missing(name: str, key: str = "") -> Problem:
     what = f"there is no {key} in it" if key else "there is no such ConfigMap"
-    return _problem(f"{what}: say which DNS the cluster has (--style)", name)
+    return _problem(f"{what}: set the cluster's DNS by --style", name)
 
 
 def _problem(message: str, name: str, key: str = "", *, line: int = 0, severity: Severity = "error") -> Problem:

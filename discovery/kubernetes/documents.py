@@ -144,7 +144,7 @@ class _Reader:
 
     def _start(self, opened: _Open, event: events.CollectionStartEvent) -> None:
         if event.tag not in (None, "!", f"{_TAG}map", f"{_TAG}seq"):
-            raise self._refusal(f"the tag {event.tag} says something that JSON cannot say")
+            raise self._refusal(f"the tag {event.tag} has no equivalent in JSON")
         if len(self._open) == DEPTH_LIMIT:
             raise self._refusal(f"nested more than {DEPTH_LIMIT} deep")
         if self._awaits_key():
@@ -168,7 +168,7 @@ class _Reader:
 
     def _alias(self, anchor: str | None) -> None:
         if anchor not in self._anchors:
-            raise self._refusal(f"the alias *{anchor} stands inside what it means, or before it")
+            raise self._refusal(f"the alias *{anchor} is inside its anchor's value, or before it")
         value, nodes = self._anchors[anchor]
         self._aliased += nodes
         if self._aliased > ALIASED_NODES_LIMIT:
@@ -194,7 +194,7 @@ class _Reader:
     def _key(self, text: str, tag: str) -> None:
         top = self._open[-1]
         if tag != _MERGE and text in top.value:
-            raise self._refusal(f"the key {shown(text)} stands twice in one mapping")
+            raise self._refusal(f"the key {shown(text)} is duplicated in one mapping")
         top.merging = tag == _MERGE
         top.key = text
 
@@ -207,7 +207,7 @@ class _Reader:
         try:
             return self._number_or_bool(kind, tag, text)
         except (ValueError, LookupError, OverflowError) as error:
-            raise self._refusal(f"{shown(text)} is no {kind} that JSON can say") from error
+            raise self._refusal(f"{shown(text)} is no {kind} that JSON has") from error
 
     def _number_or_bool(self, kind: str, tag: str, text: str) -> Any:  # noqa: ANN401  a JSON value
         node = yaml.ScalarNode(tag, text)

@@ -74,7 +74,7 @@ class PolicyMaps:
             for ref in maps.in_force:
                 for scope, key in maps[ref].keys.items():
                     if first.setdefault(scope, ref) != ref:
-                        message = f"stands in {first[scope]} as well, which sorts first and counts; remove one"
+                        message = f"is also in {first[scope]}, which sorts first and counts; remove one"
                         yield from ((ref, problem) for problem in maps[ref].refusals(key, (message,)))
             for ref in maps.reported[MAPS_PER_NAMESPACE:]:
                 message = (

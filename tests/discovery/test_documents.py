@@ -43,7 +43,7 @@ def test_a_merge_key_gives_what_the_mapping_does_not_say_itself():
 def test_a_key_that_stands_twice_is_refused_with_its_line():
     error = refusal(b"a: 1\nb: 2\na: 3\n")
 
-    assert str(error) == "the key 'a' stands twice in one mapping"
+    assert str(error) == "the key 'a' is duplicated in one mapping"
     assert error.line == 3
 
 

@@ -185,7 +185,7 @@ async def test_a_missing_permission_is_named_once_until_an_event_is_written(logg
         await writer.write(verdict(version=("u-1", version)))
 
     assert len(api.created) == 4
-    assert logged == ['{"reason": "no; give nodeproxy\'s service account create of events in every namespace"}'] * 2
+    assert logged == ['{"reason": "no; grant nodeproxy\'s service account create of events in every namespace"}'] * 2
 
 
 async def test_what_passes_is_tried_again_ever_more_slowly_and_the_token_read_anew():

@@ -132,10 +132,9 @@ def test_of_two_maps_with_one_key_the_first_by_name_counts_whichever_comes_first
         assert policies(found) == {"retries": {"attempts": 1}}
         assert policies(found, "shop/ratings") == {"retries": {"attempts": 3}}
         assert problems(found) == [
-            'ConfigMap shop/b: data["reviews.shop"]: stands in ConfigMap shop/a as well, which sorts first and counts; '
+            'ConfigMap shop/b: data["reviews.shop"]: is also in ConfigMap shop/a, which sorts first and counts; '
             "remove one",
-            "ConfigMap shop/c: data.ratings: stands in ConfigMap shop/b as well, which sorts first and counts; "
-            "remove one",
+            "ConfigMap shop/c: data.ratings: is also in ConfigMap shop/b, which sorts first and counts; remove one",
         ]
         assert [verdict.ref.name for verdict in found.verdicts if verdict.problems] == ["b", "c"]
 

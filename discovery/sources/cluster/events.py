@@ -84,7 +84,7 @@ class Events:
             except (Conflict, NotFound):  # another node was first, or the namespace is deleted with the map
                 return
             except Forbidden as error:
-                self._report(f"{error}; give nodeproxy's service account create of events in every namespace")
+                self._report(f"{error}; grant nodeproxy's service account create of events in every namespace")
                 return
             except ApiError as error:
                 reason = str(error)

@@ -64,8 +64,8 @@ class Part:
         """The problem to report: a missing permission at once, an outage once it lasts."""
         error = self._outage.worth_reporting
         if isinstance(error, Forbidden):
-            cure = f"give nodeproxy's service account get, list and watch of {self.resource.path}"
-            until = "" if self.resource.required else f"; the mesh goes on without ({self.resource.why})"
+            cure = f"grant nodeproxy's service account get, list and watch of {self.resource.path}"
+            until = "" if self.resource.required else f"; the mesh works without it ({self.resource.why})"
             message = f"the API server forbids it: {error}; {cure}{until}"
             return Problem(message, subject=self.resource.kind, severity=self.resource.severity)
         if error is None:

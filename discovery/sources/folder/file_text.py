@@ -43,14 +43,14 @@ def read_text(name: str, text: bytes, before: FileText, policy_map: Ref) -> File
     """
     shown_name = printable(name)
     if not text.strip():
-        message = "is empty; what it said last stays in force, delete the file to give that up"
+        message = "is empty; its last good objects stay in force, delete the file to remove them"
         return before.unreadable(Problem(message, Origin(shown_name), severity="warning"))
     try:
         documents = json_document(text) if name.endswith(".json") else yaml_documents(text)
     except NotDocuments as error:
         origin = Origin(shown_name, error.document)
         return before.unreadable(
-            Problem(f"{error}; what the file said last stays in force", origin, line=error.line or None)
+            Problem(f"{error}; the last good objects of the file stay in force", origin, line=error.line or None)
         )
     reading = _Reading(shown_name, before, policy_map)
     for document in documents:
@@ -95,7 +95,7 @@ class _Reading:
         elif ref in self._objects:
             other = self._objects[ref].origin.document
             self._problems.append(
-                Problem(f"stands in document {other} as well, which is in force; remove one", origin, str(ref))
+                Problem(f"is also in document {other}, which is in force; remove one", origin, str(ref))
             )
         else:
             self._accept(ref, value, origin)

@@ -87,7 +87,7 @@ class Folder:
             text = _bytes_of(self._path / name)
         except OSError as error:
             self._digests.pop(name, None)
-            message = f"cannot be read: {error.strerror or error}; what it said last stays in force"
+            message = f"cannot be read: {error.strerror or error}; its last good objects stay in force"
             self._files[name] = before.unreadable(Problem(message, Origin(printable(name))))
             return
         digest = blake2b(text).digest()
@@ -104,7 +104,7 @@ class Folder:
                 first = winners.setdefault(ref, found)
                 if first is not found:
                     where = f"{first.origin.file}, document {first.origin.document}"
-                    message = f"stands in {where} as well, which sorts first and is in force; remove one"
+                    message = f"is also in {where}, which sorts first and is in force; remove one"
                     double.append(Problem(message, found.origin, str(ref)))
         objects, unused = mirrored(winners)
         before, self._in_force = self._in_force, objects

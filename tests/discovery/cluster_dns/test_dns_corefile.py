@@ -128,9 +128,9 @@ def test_a_cluster_domain_of_its_own_is_understood():
         ("{\n}\n", "a server block without a zone", 1),
         (". { kubernetes cluster.local\n}\n", "kubernetes shares its line with something else", 1),
         ("\ufeff" + KUBEADM, "a byte order mark", 1),
-        (f"{KUBEADM}{BEGIN}\n", "`# nodeproxy begin` stands there without `# nodeproxy end`", 24),
-        (f"{KUBEADM}{END}\n", "`# nodeproxy end` stands there without `# nodeproxy begin`", 24),
-        (f"{BEGIN}\n{BEGIN}\n{END}\n{KUBEADM}", "`# nodeproxy begin` stands twice", 2),
+        (f"{KUBEADM}{BEGIN}\n", "`# nodeproxy begin` is there without `# nodeproxy end`", 24),
+        (f"{KUBEADM}{END}\n", "`# nodeproxy end` is there without `# nodeproxy begin`", 24),
+        (f"{BEGIN}\n{BEGIN}\n{END}\n{KUBEADM}", "`# nodeproxy begin` is there twice", 2),
     ],
 )
 def test_a_corefile_that_cannot_be_added_to_is_left_alone_and_the_line_named(corefile, message, line):
