@@ -66,7 +66,7 @@ def _server(text: str) -> Server | None:
 @app.command("serve")
 def serve_command(
     source: Annotated[str, typer.Option(metavar="files:DIR|kube:[KUBECONFIG]", help="Where the objects come from.")],
-    socket: Annotated[Path, typer.Option(help="Unix socket at which workers read.")],
+    socket: Annotated[Path, typer.Option(help="Unix socket that workers connect to.")],
     mesh_range: MeshRange = str(MESH_RANGE),
     headless_range: HeadlessRange = str(HEADLESS_RANGE),
     policy_namespace: PolicyNamespace = POLICY_MAP.namespace,
@@ -74,18 +74,18 @@ def serve_command(
     node: Annotated[str, typer.Option(help="Name of this node: whose pods call, and which endpoints are near.")] = "",
     zone: Annotated[str, typer.Option(help="Its zone; kube: reads it from the Node by default.")] = "",
     on_demand: Annotated[
-        bool, typer.Option("--on-demand", help="Follow endpoints only of services that a worker wants (kube:).")
+        bool, typer.Option("--on-demand", help="Follow endpoints only of services that a worker subscribes to (kube:).")
     ] = False,
     resolver: Annotated[
         str, typer.Option(metavar="ADDRESS:PORT", help="DNS server for ExternalNames; by default the system's.")
     ] = "",
-    state: Annotated[Path | None, typer.Option(help="File that keeps the last good state for the next start.")] = None,
+    state: Annotated[Path | None, typer.Option(help="File of the last good state, read at the next start.")] = None,
     log_format: Annotated[LogFormat, typer.Option(help="How log lines look.")] = "text",
     until_eof: Annotated[
         bool, typer.Option("--until-eof", help="End when stdin ends, as it does with a parent.")
     ] = False,
 ) -> None:
-    """Serve the mesh that the objects make to the workers of this node."""
+    """Serve the mesh described by the objects to the workers of this node."""
     scope = _scope(mesh_range, headless_range, Ref("ConfigMap", policy_namespace, policy_name))
     scope = replace(scope, place=Place(node, zone))
     where = _source(source)
@@ -104,7 +104,7 @@ def check_command(
     policy_namespace: PolicyNamespace = POLICY_MAP.namespace,
     policy_name: PolicyName = POLICY_MAP.name,
 ) -> None:
-    """Say everything that is wrong in a folder; exit status 1 if anything is."""
+    """Show every problem of a folder; exit status 1 if there is an error."""
     report = check(folder, _scope(mesh_range, headless_range, Ref("ConfigMap", policy_namespace, policy_name)))
     show(report, Console(highlight=False))
     raise typer.Exit(1 if report.problems else 0)

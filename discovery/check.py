@@ -1,4 +1,4 @@
-"""Whether a folder would serve: everything the running process would say of it, and what only deserves a look."""
+"""Checks a folder: every problem that the running process would log, and notes on what may surprise."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,9 +21,9 @@ from nodeproxy.mesh.wire import size_of
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was found. With `problems` something the operator asked for would not be in force.
+    """The result of a check. `problems` mean that a configured setting would not be in force.
 
-    `notes` say what is in order and may surprise, as a port that is not served.
+    `notes` are valid settings that may surprise, as a port that is not served.
     """
 
     problems: tuple[Problem, ...]
@@ -34,7 +34,7 @@ class Report:
 
 
 def check(folder: Path, scope: Scope | None = None) -> Report:
-    """Read `folder` once, as the running process would on its start."""
+    """Reads `folder` once, as the running process does at start."""
     scope = scope or Scope()
     catalogue = Catalogue(scope)
     catalogue.apply(Folder(folder, scope.policy_map).read())
@@ -71,7 +71,7 @@ def _worth_a_look(catalogue: Catalogue) -> Iterator[Problem]:
     for stored in catalogue.store.slices_without_service():
         subject = subject_of("EndpointSlice", stored.object.key)
         wanted = stored.object.service_key
-        message = f"there is no Service {wanted}" if wanted else "no label says which service it belongs to"
+        message = f"there is no Service {wanted}" if wanted else "its label of the service is missing"
         path = ("metadata", "labels", "kubernetes.io/service-name")
         yield Problem(f"{message}; its endpoints are not used", stored.origin, subject, path, severity="warning")
     for key, service in sorted(catalogue.services.items()):
@@ -80,7 +80,7 @@ def _worth_a_look(catalogue: Catalogue) -> Iterator[Problem]:
             if not port.served:
                 message = unserved(service.namespace, service.name, [port])
                 yield Problem(message, found.origin, subject, ("spec", "ports", index), severity="note")
-            # whether an ExternalName resolves on this machine says nothing of the nodes
+            # that an ExternalName resolves on this machine does not mean that it does on the nodes
             elif not port.endpoints and not is_external(found.object):
                 name = f" ({port.name})" if port.name else ""
                 message = f"port {port.number}{name} has no endpoint that may be called; requests to it are refused"
@@ -89,14 +89,14 @@ def _worth_a_look(catalogue: Catalogue) -> Iterator[Problem]:
 
 
 def _with_lines(folder: Path, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
-    """The same problems, with the lines of those that were found only after the files had been read."""
+    """The same problems, with line numbers for those that were found after the files had been read."""
     in_file: dict[str, list[Problem]] = {}
     for problem in problems:
         if problem.line is None and problem.path and problem.origin.file.endswith((".yaml", ".yml")):
             in_file.setdefault(problem.origin.file, []).append(problem)
     lined: dict[Problem, Problem] = {}
     for name, group in in_file.items():
-        with suppress(OSError, NotDocuments):  # the file has just changed, and a line is not worth more words
+        with suppress(OSError, NotDocuments):  # the file has just changed; the problem is shown without its line
             lined.update(zip(group, with_lines((folder / name).read_bytes(), group), strict=True))
     return tuple(lined.get(problem, problem) for problem in problems)
 

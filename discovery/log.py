@@ -1,4 +1,4 @@
-"""Log lines of discovery: an event with fields, as text or as JSON, and each problem once while it stands."""
+"""Log lines of discovery: an event with fields, as text or JSON; each problem is logged once while it lasts."""
 
 import json
 import logging
@@ -17,7 +17,7 @@ _LEVEL = {"error": logging.ERROR, "warning": logging.WARNING}
 
 
 def configure(log_format: LogFormat) -> None:
-    """Let the log lines of this process go to stderr in this format."""
+    """Sends the log lines of this process to stderr in this format."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if log_format == "json" else TextLines())
     logger.handlers = [handler]
@@ -25,27 +25,27 @@ def configure(log_format: LogFormat) -> None:
     logger.propagate = False
 
 
-def tell(event: str, level: int = logging.INFO, **fields: object) -> None:
-    """Log `event` with its fields; those that say nothing are left out."""
-    said = {name: value for name, value in fields.items() if value is not None and value != ""}
-    logger.log(level, event, extra={"fields": said})
+def log_event(event: str, level: int = logging.INFO, **fields: object) -> None:
+    """Logs `event` with its fields, without those that are None or empty."""
+    present = {name: value for name, value in fields.items() if value is not None and value != ""}
+    logger.log(level, event, extra={"fields": present})
 
 
 class ProblemLog:
-    """Tells problems when they appear and when they are gone, not while they stay."""
+    """Logs each problem when it appears and when it is solved, not while it lasts."""
 
     def __init__(self) -> None:
         self._standing: dict[Problem, None] = {}
 
     def show(self, problems: Iterable[Problem]) -> None:
-        """Take all problems there are now."""
+        """Replaces the current problems, and logs the differences."""
         standing = dict.fromkeys(problem for problem in problems if problem.severity != "note")
         for problem in standing:
             if problem not in self._standing:
-                tell("problem", _LEVEL[problem.severity], **fields_of(problem))
+                log_event("problem", _LEVEL[problem.severity], **fields_of(problem))
         for problem in self._standing:
             if problem not in standing:
-                tell("solved", problem=str(problem), file=problem.origin.file)
+                log_event("solved", problem=str(problem), file=problem.origin.file)
         self._standing = standing
 
 
@@ -75,8 +75,8 @@ class TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The line of `record`."""
         fields = record.__dict__.get("fields", {})
-        said = fields.get("problem") or " ".join(f"{name}={value}" for name, value in fields.items())
-        return f"{_time(record)} {record.levelname:7} {record.getMessage()} {said}".rstrip()
+        detail = fields.get("problem") or " ".join(f"{name}={value}" for name, value in fields.items())
+        return f"{_time(record)} {record.levelname:7} {record.getMessage()} {detail}".rstrip()
 
 
 def _time(record: logging.LogRecord) -> str:

@@ -1,15 +1,15 @@
-"""What is wrong in the operator's objects: where, which value, and the cure. One value, one line of text."""
+"""A problem in the operator's objects: the place, the value and the cure, as one line of text."""
 
 import reprlib
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 Path = tuple[str | int, ...]
-"""The way to a field: names of fields and positions in lists."""
+"""The path of a field: field names and list indexes."""
 
 Severity = Literal["error", "warning", "note"]
 
-MESSAGE_LIMIT = 600  # characters; a whole ConfigMap quoted in a log line helps nobody
+MESSAGE_LIMIT = 600  # characters; a log line must not quote a whole ConfigMap
 
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = 80
@@ -17,9 +17,9 @@ _short.maxlevel = 3
 
 
 class Origin(NamedTuple):
-    """Where an object stands: which file, which document of it (from 1), where in that document.
+    """Where an object is written: the file, the document in it (from 1), the path in the document.
 
-    All empty for an object that comes from an API server.
+    All empty for an object from an API server.
     """
 
     file: str = ""
@@ -32,7 +32,7 @@ NOWHERE = Origin()
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong. Equal problems are the same problem, told once.
+    """One problem. Equal problems are the same problem and are reported once.
 
     `subject` is kind and namespace/name. An error means that what the operator asked for is not in force; a warning
     that it is, or was never meant for the mesh, but deserves a look; a note that all is as it should be, and what that
@@ -60,7 +60,7 @@ class Problem:
 
     @property
     def full_path(self) -> Path:
-        """The way to the field from the document's root."""
+        """The path of the field from the document's root."""
         return (*self.origin.within, *self.path)
 
 

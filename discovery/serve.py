@@ -1,4 +1,4 @@
-"""The running process: the one place where source, catalogue and publisher are made and joined."""
+"""The running process: creates source, catalogue and publisher, and connects them."""
 
 import logging
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 import anyio
 from anyio.abc import TaskStatus
 
-from discovery.log import ProblemLog, tell
+from discovery.log import ProblemLog, log_event
 from discovery.policies.layers import Verdict
 from discovery.services.catalogue import Catalogue, Scope
 from discovery.sources.cluster.access import Access, NoAccess
@@ -27,14 +27,14 @@ from discovery.workers.last_good import LastGood
 from discovery.workers.publish import Publisher
 from nodeproxy.mesh.wire import PolicyMap, PolicyMaps, size_of
 
-EOF_READ_BYTES = 4096  # what comes is dropped; only the end counts
+EOF_READ_BYTES = 4096  # the bytes are dropped; only the end of the file counts
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What one discovery process serves, and where.
+    """The settings of one discovery process.
 
-    It ends when the file `ends_with` does, given as a descriptor: the parent's end of a pipe.
+    The process ends at the end of the file `ends_with`, a descriptor: the parent holds the other end of the pipe.
     """
 
     source: Path | Access
@@ -43,15 +43,15 @@ class Settings:
     scope: Scope
     ends_with: int | None = None
     state: Path | None = None
-    """Where the last good state is kept, None for nowhere."""
+    """The file of the last good state, None for none."""
     resolver: Server | None = None
-    """Which DNS server resolves ExternalNames, None for those of /etc/resolv.conf."""
+    """The DNS server for ExternalNames, None for those of /etc/resolv.conf."""
 
 
 async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> int:
-    """Serve until SIGTERM, SIGINT or the end of `ends_with`; gives the exit status."""
-    wants = _Wanted()
-    publisher = Publisher(wanted=wants if settings.scope.on_demand else None)
+    """Serves until SIGTERM, SIGINT or the end of `ends_with`; returns the exit status."""
+    wanted = _Subscribed()
+    publisher = Publisher(wanted=wanted if settings.scope.on_demand else None)
     last_good = LastGood(settings.state, anyio.sleep) if settings.state is not None else None
     intake = Intake(Catalogue(settings.scope), publisher, last_good)
     async with anyio.create_task_group() as group:
@@ -61,28 +61,28 @@ async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TAS
         try:
             await group.start(publisher.serve, str(settings.socket))
         except OSError as error:
-            tell("not serving", logging.ERROR, socket=settings.socket, reason=error.strerror or str(error))
+            log_event("not serving", logging.ERROR, socket=settings.socket, reason=error.strerror or str(error))
             group.cancel_scope.cancel()
             return 1
         if last_good is not None:
-            group.start_soon(last_good.keep)
+            group.start_soon(last_good.run)
             if (before := last_good.load()) is not None:
                 publisher.restore(before)
         task_status.started()
-        tell("serving", socket=settings.socket, source=settings.source)
+        log_event("serving", socket=settings.socket, source=settings.source)
         try:
-            async with _opened(settings, wants, intake) as source:
+            async with _opened(settings, wanted, intake) as source:
                 await _with_external_names(source, settings).run(intake.take)
         except NoAccess as error:
-            tell("no way to the API server", logging.ERROR, reason=error)
+            log_event("no access to the API server", logging.ERROR, reason=error)
             group.cancel_scope.cancel()
             return 1
-    tell("ended")
+    log_event("ended")
     return 0
 
 
 @asynccontextmanager
-async def _opened(settings: Settings, wants: "_Wanted", intake: "Intake") -> AsyncIterator[Source]:
+async def _opened(settings: Settings, wanted: "_Subscribed", intake: "Intake") -> AsyncIterator[Source]:
     if isinstance(settings.source, Path):
         yield Files(Folder(settings.source, settings.scope.policy_map), str(settings.source))
         return
@@ -96,7 +96,7 @@ async def _opened(settings: Settings, wants: "_Wanted", intake: "Intake") -> Asy
     async with connected(settings.source) as api:
         events = Events(api, world, time.time)
         cluster = Cluster(api, plan, world, beside=events.run)
-        wants.pass_on(cluster.want)
+        wanted.pass_on(cluster.want)
         intake.announce = events.note
         yield cluster
 
@@ -114,8 +114,8 @@ def _with_external_names(source: Source, settings: Settings) -> Source:
     return ExternalNames(source, lookup, refused, anyio.sleep, on_demand=scope.on_demand)
 
 
-class _Wanted:
-    """What workers want, also while there is no source yet to tell."""
+class _Subscribed:
+    """The workers' subscriptions, stored until there is a source to pass them to."""
 
     def __init__(self) -> None:
         self._keys: frozenset[str] = frozenset()
@@ -126,14 +126,14 @@ class _Wanted:
         if self._report is not None:
             self._report(keys)
 
-    def pass_on(self, tell: Callable[[frozenset[str]], None]) -> None:
-        """Report the source, now and from now on."""
-        self._report = tell
-        tell(self._keys)
+    def pass_on(self, report: Callable[[frozenset[str]], None]) -> None:
+        """Passes the subscriptions to `report`, now and at each change."""
+        self._report = report
+        report(self._keys)
 
 
 class Intake:
-    """What every batch of a source goes through: catalogue, publisher, log."""
+    """Applies each batch of a source to catalogue, publisher and log."""
 
     def __init__(self, catalogue: Catalogue, publisher: Publisher, last_good: LastGood | None = None) -> None:
         self._catalogue = catalogue
@@ -143,14 +143,14 @@ class Intake:
         self._problems = ProblemLog()
         self._verdicts: tuple[Verdict, ...] = ()
         self.announce: Callable[[tuple[Verdict, ...]], None] | None = None
-        """Told of the verdicts on all policy maps whenever one of them changes."""
+        """Called with the verdicts on all policy maps whenever one of them changes."""
 
     def take(self, batch: Batch) -> None:
-        """Take one batch."""
+        """Applies one batch."""
         differences = self._catalogue.apply(batch)
         self._report_verdicts()
         for snapshot in batch.snapshots:
-            self._publisher.tell(snapshot)
+            self._publisher.publish_snapshot(snapshot)
         self._publisher.publish(differences, in_sync=batch.in_sync)
         if self._last_good is not None:
             changed = differences or not self._taken
@@ -161,7 +161,7 @@ class Intake:
             in_force = list(self._catalogue.services.values())
             gone = sum(service is None for service in differences.values())
             put, endpoints = len(differences) - gone, size_of(in_force)
-            tell("mesh", put=put, gone=gone, services=len(in_force), endpoints=endpoints)
+            log_event("mesh", put=put, gone=gone, services=len(in_force), endpoints=endpoints)
 
     def _report_verdicts(self) -> None:
         verdicts = self._catalogue.policies.verdicts
@@ -169,7 +169,7 @@ class Intake:
             return
         self._verdicts = verdicts
         maps = (PolicyMap(each.ref.namespace, each.ref.name, not each.problems) for each in verdicts)
-        self._publisher.tell(PolicyMaps(tuple(maps)))
+        self._publisher.publish_snapshot(PolicyMaps(tuple(maps)))
         if self.announce is not None:
             self.announce(verdicts)
 
@@ -180,17 +180,17 @@ async def _end_on_signal(
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as received:
         task_status.started()
         async for number in received:
-            tell("ending", signal=signal.Signals(number).name)
+            log_event("ending", signal=signal.Signals(number).name)
             scope.cancel()
             return
 
 
 async def _end_at_eof(descriptor: int, scope: anyio.CancelScope) -> None:
-    """End when the parent does: it holds the other end, and nobody else."""
+    """Ends this process when the parent ends, which alone holds the other end of the pipe."""
     while True:
-        with suppress(PermissionError):  # a file or /dev/null cannot be waited for, it is always readable
+        with suppress(PermissionError):  # a file or /dev/null is always readable, so waiting for it is not possible
             await anyio.wait_readable(descriptor)
         if not os.read(descriptor, EOF_READ_BYTES):
-            tell("ending", reason="the input has ended")
+            log_event("ending", reason="the input has ended")
             scope.cancel()
             return

@@ -1,1 +1,1 @@
-"""What connects the cluster's own DNS with the mesh's: texts that say so, and who keeps them in force."""
+"""Connects the cluster's own DNS with the mesh's: the configuration texts, and the keeper that maintains them."""

@@ -17,13 +17,13 @@ from discovery.cluster_dns.keeper import Keeper, Task, remove
 from discovery.cluster_dns.objects import Api, config_map, read, texts
 from discovery.cluster_dns.plan import NAMESPACE, Plan, Style, names_read, to_have
 from discovery.cluster_dns.texts import Upstream
-from discovery.log import LogFormat, ProblemLog, configure, tell
+from discovery.log import LogFormat, ProblemLog, configure, log_event
 from discovery.sources.cluster.access import Access, NoAccess
 from discovery.sources.cluster.errors import ApiError
 from discovery.sources.cluster.watch import World
 from nodeproxy.mesh.names import CLUSTER_DOMAIN
 
-LEAVE_S = 5.0  # inside the ten seconds that the manifest gives the pod to end
+LEAVE_S = 5.0  # within the pod's ten seconds of termination grace period
 
 app = typer.Typer(help="The mesh's part in the cluster's own DNS.", no_args_is_help=True)
 
@@ -34,7 +34,7 @@ StyleOption = Annotated[
     typer.Option(help="The ConfigMap in which the cluster's DNS is configured."),
 ]
 Format = Annotated[LogFormat, typer.Option(help="How log lines look.")]
-Domain = Annotated[str, typer.Option(help="The cluster's own domain, for where no Corefile tells it.")]
+Domain = Annotated[str, typer.Option(help="The cluster's own domain, if no Corefile has it.")]
 ADDRESS = "169.254.77.1"  # as in manifests/base/settings.yaml
 _DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*", re.ASCII)
 _WRITTEN = re.compile(r"(?:\[(?P<six>[^]]+)\]|(?P<four>[^:]+))(?P<port>:[0-9]{1,5})?|(?P<bare>.+)")
@@ -60,18 +60,20 @@ def keep_command(
     address: Address = ADDRESS,
     cluster_domain: Domain = CLUSTER_DOMAIN,
     style: StyleOption = "auto",
-    namespace: Annotated[str, typer.Option(help="The namespace with whose end the part is taken out.")] = "nodeproxy",
-    deployment: Annotated[str, typer.Option(help="The Deployment there, likewise.")] = "nodeproxy-dns",
+    namespace: Annotated[
+        str, typer.Option(help="The namespace; the part is removed when it is deleted.")
+    ] = "nodeproxy",
+    deployment: Annotated[str, typer.Option(help="The Deployment in it; likewise.")] = "nodeproxy-dns",
     log_format: Format = "text",
 ) -> None:
-    """Keep it there, whoever overwrites it, until the mesh is uninstalled."""
+    """Write it, and again after each overwrite, until the mesh is uninstalled."""
     configure(log_format)
     raise typer.Exit(_run(_keep, kubeconfig, Task(style, _upstream(address, cluster_domain), namespace, deployment)))
 
 
 @app.command("remove")
 def remove_command(kubeconfig: Kubeconfig = None, address: Address = ADDRESS, log_format: Format = "text") -> None:
-    """Take it out, now. A keeper that still runs puts it in again."""
+    """Remove it now. A running keeper writes it again."""
     configure(log_format)
     raise typer.Exit(_run(_remove, kubeconfig, _upstream(address)))
 
@@ -83,12 +85,12 @@ def show_command(
     cluster_domain: Domain = CLUSTER_DOMAIN,
     style: StyleOption = "auto",
 ) -> None:
-    """Say whether it is there, and what would be written; exit status 1 if it is not there."""
+    """Show whether it is there, and what would be written; exit status 1 if it is missing."""
     configure("text")
     raise typer.Exit(_run(_show, kubeconfig, style, _upstream(address, cluster_domain)))
 
 
-# The three commands, each from an API server to the exit status.
+# The three commands; each takes an API client and returns the exit status.
 
 Command = Callable[..., Awaitable[int]]
 
@@ -97,9 +99,9 @@ def _run(command: Command, kubeconfig: Path | None, *arguments: object) -> int:
     try:
         return anyio.run(_connected, command, Access(kubeconfig), arguments, backend="asyncio")
     except NoAccess as error:
-        tell("no way to the API server", logging.ERROR, reason=error)
+        log_event("no access to the API server", logging.ERROR, reason=error)
     except ApiError as error:
-        tell("the API server does not do it", logging.ERROR, reason=error)
+        log_event("the API server refused", logging.ERROR, reason=error)
     return 1
 
 
@@ -112,7 +114,7 @@ async def _connected(command: Command, access: Access, arguments: tuple[object, 
 
 async def _keep(api: Api, task: Task) -> int:
     keeper = Keeper(api, task, World(anyio.sleep, time.monotonic, random.random))
-    # open to the very end: a second signal must not cut the leaving short
+    # open to the end: a second signal must not interrupt the removal
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as received:
         async with anyio.create_task_group() as group:
             group.start_soon(_end_on_signal, received, group.cancel_scope)
@@ -121,8 +123,8 @@ async def _keep(api: Api, task: Task) -> int:
             try:
                 await keeper.leave()
             except ApiError as error:
-                tell("ended, and whether that is an uninstall is not known", logging.WARNING, reason=error)
-    tell("ended")
+                log_event("ended; whether this is an uninstall is unknown", logging.WARNING, reason=error)
+    log_event("ended")
     return 0
 
 
@@ -130,7 +132,7 @@ async def _remove(api: Api, upstream: Upstream) -> int:
     plan = await remove(api, upstream)
     ProblemLog().show(plan.problems)
     if not plan.changes:
-        tell("nothing to remove")
+        log_event("nothing to remove")
     return 1 if plan.problems else 0
 
 
@@ -153,6 +155,6 @@ def _is_missing(plan: Plan) -> bool:
 
 async def _end_on_signal(received: AsyncIterable[signal.Signals], scope: anyio.CancelScope) -> None:
     async for number in received:
-        tell("ending", signal=number.name)
+        log_event("ending", signal=number.name)
         scope.cancel()
         return

@@ -1,7 +1,8 @@
-"""CoreDNS' own ConfigMap: the mesh's part of a Corefile that belongs to somebody else.
+"""The mesh's part of the Corefile in CoreDNS' own ConfigMap.
 
-Put before everything else: the server block of the zone; before the directive `kubernetes`: what makes `<service>.mesh`
-mean the caller's namespace. All other bytes stay as they are, and a Corefile that is not understood is left alone.
+Inserts the zone's server block at the beginning and, before the directive `kubernetes`, the lines that resolve
+`<service>.mesh` in the caller's namespace. All other bytes stay unchanged; a Corefile that cannot be parsed is not
+changed.
 """
 
 import re
@@ -16,7 +17,7 @@ _DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
 
 
 class NotWritten(ValueError):
-    """The text is left as it is: why, what to do, and in which line (0: nowhere in particular)."""
+    """The text is left unchanged: the reason, the cure and the line (0: unknown)."""
 
     def __init__(self, message: str, line: int = 0) -> None:
         super().__init__(message)
@@ -24,10 +25,10 @@ class NotWritten(ValueError):
 
 
 def with_mesh(text: str, upstream: Upstream) -> str:
-    """The Corefile `text` with the mesh's part, and nothing of an earlier one.
+    """The Corefile `text` with the mesh's part in place of an earlier one.
 
     Raises:
-        NotWritten: it is not understood, or has a block for the zone already.
+        NotWritten: it cannot be parsed, or has another server block for the zone.
     """
     base = without_mesh(text)
     blocks = _parsed(base)
@@ -35,7 +36,7 @@ def with_mesh(text: str, upstream: Upstream) -> str:
     if base.startswith("\ufeff"):
         raise NotWritten("it begins with a byte order mark: save it without", 1)
     new = _inserted(base, blocks, upstream)
-    if len(_parsed(new)) != len(blocks) + 1:  # nothing known leads here; a broken Corefile would end the cluster's DNS
+    if len(_parsed(new)) != len(blocks) + 1:  # no known case leads here; a broken Corefile would stop the cluster's DNS
         raise NotWritten("the mesh's part does not fit into it: please report this Corefile")
     return new
 
@@ -44,7 +45,7 @@ def without_mesh(text: str) -> str:
     """The Corefile `text` without the mesh's part.
 
     Raises:
-        NotWritten: it cannot be told where that begins or ends.
+        NotWritten: the part's begin or end cannot be found.
     """
     try:
         return without_marked(text)
@@ -53,7 +54,7 @@ def without_mesh(text: str) -> str:
 
 
 def warnings(text: str) -> list[str]:
-    """What an operator has to know of a Corefile that is written or about to be."""
+    """Warnings about a Corefile that has the mesh's part or will have it."""
     blocks = _parsed(without_mesh(text))
     names = {directive.name for block in blocks for directive in block.directives}
     found = []
@@ -71,7 +72,7 @@ def warnings(text: str) -> list[str]:
 
 
 def refuse_own_zone(blocks: Sequence[Block]) -> None:
-    """Look for a server block or a cluster domain that is the mesh's zone.
+    """Refuses a server block or a cluster domain that is the mesh's zone.
 
     Raises:
         NotWritten: there is one; CoreDNS does not load a second.
@@ -87,7 +88,7 @@ def refuse_own_zone(blocks: Sequence[Block]) -> None:
 
 
 def domains_of(block: Block) -> list[str]:
-    """The cluster domains, without those of addresses, that the directives `kubernetes` of a block serve."""
+    """The cluster domains, without reverse zones, that the directives `kubernetes` of a block serve."""
     found: dict[str, None] = {}
     for directive in block.having("kubernetes"):
         zones = directive.arguments or [key.zone for key in block.keys]
@@ -97,7 +98,7 @@ def domains_of(block: Block) -> list[str]:
 
 
 def ports_of(blocks: Sequence[Block]) -> list[str]:
-    """The ports at which these blocks answer plain DNS; "" for CoreDNS' own."""
+    """The ports at which these blocks serve plain DNS; "" for CoreDNS' default."""
     return list(dict.fromkeys(key.port for block in blocks for key in block.keys if key.scheme == "dns"))
 
 
@@ -117,13 +118,13 @@ def _inserted(text: str, blocks: Sequence[Block], upstream: Upstream) -> str:
             start, indent = _line_of(text, block.having("kubernetes")[0].words[0])
             lines = [line for domain in domains for line in own_namespace(domain)]
             new = new[:start] + marked(lines, indent) + new[start:]
-    # a snippet has no port of its own: then those of whoever may import it
+    # a snippet has no port: then the ports of the blocks that may import it
     ports = ports_of(serving) or ports_of(blocks) or [""]
     return marked(server_block(upstream, ports, binds)) + new
 
 
 def _line_of(text: str, word: Word) -> tuple[int, str]:
-    """Where the line of `word` begins, and what it is indented by."""
+    """The start of the line of `word`, and its indentation."""
     start = text.rfind("\n", 0, word.start) + 1
     indent = text[start : word.start]
     if indent.strip():
@@ -132,5 +133,5 @@ def _line_of(text: str, word: Word) -> tuple[int, str]:
 
 
 def _source(text: str, words: Sequence[Word]) -> str:
-    """A directive as it stands in the text."""
+    """A directive as written in the text."""
     return text[words[0].start : words[-1].end]

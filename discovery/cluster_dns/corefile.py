@@ -1,7 +1,7 @@
-"""A Corefile as far as it has to be understood: which server blocks there are, and which directives they have.
+"""Parses a Corefile to its server blocks and their directives.
 
-Reads what CoreDNS reads, its quirks included, and changes nothing: offsets tell where something stands in the text.
-What a file imports is not seen. Source: coredns/caddy, caddyfile/lexer.go and parse.go (1.8 to 1.13 read alike).
+Parses as CoreDNS does, its quirks included, and changes nothing: words have their offsets in the text. Does not follow
+imports. Source: coredns/caddy, caddyfile/lexer.go and parse.go (1.8 to 1.13 parse alike).
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-# What Go's unicode.IsSpace separates words by; a carriage return it ignores, wherever it is.
+# Go's unicode.IsSpace; the lexer ignores carriage returns everywhere.
 _SPACE = "\t\n\v\f \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _WORD = re.compile(
     rf"""[{_SPACE}\r]+
@@ -23,7 +23,7 @@ _KEY = re.compile(r"(?:(?P<scheme>\w+)://)?(?P<zone>[^:/]*?)\.?(?::(?P<port>[0-9
 
 
 class NotACorefile(ValueError):
-    """CoreDNS would not read it, or we cannot change it safely; `line` (from 1) says where."""
+    """CoreDNS would refuse it, or it cannot be changed safely; `line` (from 1) is the place."""
 
     def __init__(self, message: str, line: int) -> None:
         super().__init__(message)
@@ -31,7 +31,7 @@ class NotACorefile(ValueError):
 
 
 class Word(NamedTuple):
-    """A word of the text, where it stands, and on which lines it begins and ends."""
+    """A word, its offsets in the text, and its first and last line."""
 
     text: str
     start: int
@@ -42,42 +42,42 @@ class Word(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Directive:
-    """One directive of a server block: its words, those in its braces included."""
+    """One directive of a server block: its words, including those in its braces."""
 
     words: tuple[Word, ...]
 
     @property
     def name(self) -> str:
-        """What it is: a plugin, or `import`."""
+        """The name: a plugin, or `import`."""
         return self.words[0].text
 
     @property
     def arguments(self) -> list[str]:
-        """The words behind the name, up to an opening brace."""
+        """The words after the name, up to an opening brace."""
         texts = [word.text for word in self.words[1:]]
         return texts[: texts.index("{")] if "{" in texts else texts
 
 
 class Key(NamedTuple):
-    """What a server block is for; ranges of addresses are left out."""
+    """A key of a server block: zone and port; address ranges are left out."""
 
     scheme: str
     zone: str
     """Lower case, without the last dot: "" is the root."""
     port: str
-    """"" where the block does not say, and CoreDNS' own flag decides."""
+    """"" if the block has none: then CoreDNS' flag applies."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A server block, a snippet (its key stands in parentheses) or, without keys, an import between the blocks."""
+    """A server block, a snippet (its key is in parentheses) or, without keys, an import between the blocks."""
 
     words: tuple[Word, ...]
     directives: tuple[Directive, ...]
 
     @property
     def keys(self) -> list[Key]:
-        """What it is for; nothing for a snippet."""
+        """Its keys; none for a snippet."""
         if self.words and self.words[0].text.startswith("("):
             return []
         found = (_KEY.fullmatch(word.text.rstrip(",")) for word in self.words)
@@ -85,7 +85,7 @@ class Block:
 
     @property
     def line(self) -> int:
-        """Where it begins."""
+        """Its first line."""
         return (self.words or self.directives[0].words)[0].line
 
     def having(self, name: str) -> list[Directive]:
@@ -97,7 +97,7 @@ def parse(text: str) -> tuple[Block, ...]:
     """The blocks of `text`.
 
     Raises:
-        NotACorefile: CoreDNS would not read it, or a server block has no braces (only a lone one may lack them).
+        NotACorefile: CoreDNS would refuse it, or a server block has no braces (only a lone one may lack them).
     """
     rest = list(reversed(list(_words(text))))
     blocks = []
@@ -107,7 +107,7 @@ def parse(text: str) -> tuple[Block, ...]:
 
 
 def zones_of(blocks: Sequence[Block]) -> Iterator[tuple[str, int]]:
-    """Every zone that has a server block, and the line where that begins."""
+    """Every zone that has a server block, and the block's first line."""
     for block in blocks:
         for key in block.keys:
             yield key.zone, block.line
@@ -127,7 +127,7 @@ def _words(text: str) -> Iterator[Word]:
         at, line = match.end(), last_line
 
 
-# Each of the functions below takes words from the end of `rest`, which is in reverse.
+# Each of the functions below pops words from the end of `rest`, which is reversed.
 
 
 def _block(rest: list[Word]) -> Block:

@@ -1,7 +1,7 @@
 """The ConfigMap `coredns-custom`, as AKS and k3s have it: files that the provider's own Corefile imports.
 
 Keys that end in `.server` are server blocks, those that end in `.override` are directives of the block of the cluster's
-names. Each of ours is a key of its own; the others are only looked at.
+names. nodeproxy writes its own keys and only reads the others.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ SERVER, OVERRIDE = "nodeproxy.server", "nodeproxy.override"
 
 
 def keys(upstream: Upstream, corefile: str) -> dict[str, str]:
-    """The keys of ours with their texts; `corefile`, which imports them, tells domain and port ("" if unknown)."""
+    """nodeproxy's keys and texts; domain and port are read from `corefile`, which imports them ("" if unknown)."""
     blocks = [block for block in _blocks(corefile) if block.having("kubernetes")]
     domains = dict.fromkeys(domain for block in blocks for domain in domains_of(block)) or {
         upstream.cluster_domain: None
@@ -27,7 +27,7 @@ def keys(upstream: Upstream, corefile: str) -> dict[str, str]:
 
 
 def imported(corefile: str) -> bool:
-    """Whether a Corefile imports the keys of `coredns-custom`, both kinds."""
+    """Whether a Corefile imports both kinds of keys of `coredns-custom`."""
     paths = [
         path for block in _blocks(corefile) for directive in block.having("import") for path in directive.arguments
     ]
@@ -35,10 +35,10 @@ def imported(corefile: str) -> bool:
 
 
 def refuse_others(data: Mapping[str, str], corefile: str) -> None:
-    """Look at everybody else's blocks.
+    """Refuses server blocks for the mesh's zone in other keys.
 
     Raises:
-        NotWritten: one of them is for the mesh's zone.
+        NotWritten: there is one.
     """
     refuse_own_zone(_blocks(corefile))
     for key, text in data.items():
@@ -50,7 +50,7 @@ def refuse_others(data: Mapping[str, str], corefile: str) -> None:
 
 
 def _blocks(text: str) -> tuple[Block, ...]:
-    """The blocks of a text that is not ours to write: one that is not understood has none."""
+    """The blocks of a text of another author; none if it cannot be parsed."""
     try:
         return parse(text)
     except NotACorefile:

@@ -1,7 +1,7 @@
-"""Keeps the mesh's part in the cluster's DNS: put in, put in again when somebody overwrites it, taken out at the end.
+"""Maintains the mesh's part in the cluster's DNS: writes it, writes it again if overwritten, removes it on uninstall.
 
-The end is that of the keeper's own namespace or Deployment. There is no finalizer: a keeper that does not work must not
-hold up an uninstall, and what it leaves behind then answers mesh names with an error and nothing else.
+An uninstall is the deletion of the keeper's own namespace or Deployment. There is no finalizer: a failing keeper must
+not block an uninstall; a part left behind only answers mesh names with an error.
 """
 
 from collections.abc import Iterable
@@ -13,20 +13,20 @@ import anyio
 from discovery.cluster_dns.objects import Api, Place, Seen, config_map, forbidden, owners, read, texts, write
 from discovery.cluster_dns.plan import NAMESPACE, STYLES, Change, Plan, Style, names_read, not_to_have, to_have
 from discovery.cluster_dns.texts import Upstream
-from discovery.log import ProblemLog, tell
+from discovery.log import ProblemLog, log_event
 from discovery.problem import Problem
 from discovery.sources.cluster.errors import ApiError, Conflict, Forbidden, NotFound, Unauthorized
 from discovery.sources.cluster.watch import Watch, World
 
-REST_S = 0.5  # after a write, and twice as much after each further one: two who overwrite each other must not storm
+REST_S = 0.5  # after a write, doubled after each further one: two writers that overwrite each other must not storm
 REST_MAX_S = 30.0
-STEADY_S = 60.0  # without a write or a failure for so long, the next one is the first again
-TRIES = 5  # of a change that others are quicker than each time
+STEADY_S = 60.0  # after this time without a write or failure, the pause starts at REST_S again
+TRIES = 5  # of a change that conflicts each time
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is kept, and as whose part."""
+    """The DNS configuration to maintain, and the keeper's own namespace and Deployment."""
 
     style: Style | Literal["auto"]
     upstream: Upstream
@@ -35,7 +35,7 @@ class Task:
 
 
 class Keeper:
-    """Follows the ConfigMaps and its own owners, for good. A failure is told and tried again, never the end."""
+    """Follows the ConfigMaps and the keeper's own owners. Failures are logged and retried."""
 
     def __init__(self, api: Api, task: Task, world: World) -> None:
         self._api = api
@@ -52,7 +52,7 @@ class Keeper:
         self._restless_at = -STEADY_S
 
     async def run(self) -> None:
-        """Keep, until cancelled."""
+        """Runs until cancelled."""
         async with anyio.create_task_group() as group:
             for seen in (*self._owners, *self._maps.values()):
                 group.start_soon(Watch(seen.place.resource, self._api, seen, self._world).run)
@@ -63,12 +63,12 @@ class Keeper:
                     await self._rest()
 
     async def leave(self) -> None:
-        """Take the mesh's part out if the keeper's owners are going: to be called when it ends, whatever it has seen.
+        """Removes the mesh's part if the keeper's owners are being deleted: to be called when the keeper ends.
 
         Raises:
-            ApiError: nobody can say whether they are, or it cannot be taken out.
+            ApiError: the owners cannot be read, or the part cannot be removed.
         """
-        if self._left:  # by now the permissions may be gone too
+        if self._left:  # the permissions may already be deleted
             return
         for seen in self._owners:
             seen.take(await read(self._api, seen.place))
@@ -82,11 +82,11 @@ class Keeper:
     def _wake(self) -> None:
         self._woken.set()
         if self._is_leaving and not self._leaving.is_set():
-            tell("uninstalled", owner=next(seen.place.subject for seen in self._owners if seen.ending))
+            log_event("uninstalled", owner=next(seen.place.subject for seen in self._owners if seen.ending))
             self._leaving.set()
 
     async def _step(self) -> bool:
-        """Do what is to be done now; whether anything was."""
+        """Writes pending changes; returns whether there were any."""
         plan = self._plan()
         failed = await self._carry_out(plan.changes)
         self._left = self._leaving.is_set() and not plan.changes and not plan.problems
@@ -104,7 +104,7 @@ class Keeper:
         plan = to_have(maps, self._task.style, self._task.upstream)
         if plan.style != self._style:
             self._style = plan.style
-            tell("keeping", style=plan.style, upstream=self._task.upstream.address)
+            log_event("keeping", style=plan.style, upstream=self._task.upstream.address)
         return plan
 
     async def _carry_out(self, changes: Iterable[Change]) -> list[Problem]:
@@ -116,7 +116,7 @@ class Keeper:
                 await write(self._api, change, version)
                 _report(change, "removed" if self._leaving.is_set() else "written")
             except (Conflict, NotFound):
-                pass  # the watch brings what is there by now
+                pass  # the watch reports the current version
             except ApiError as error:
                 if isinstance(error, Unauthorized):
                     await self._api.reload_token()
@@ -125,7 +125,7 @@ class Keeper:
         return failed
 
     async def _rest(self) -> None:
-        """Wait, ever longer while there is always something; not a moment when the end has come meanwhile."""
+        """Waits, longer after each write in a row; an uninstall ends the wait."""
         now = self._world.now()
         if now - self._restless_at >= STEADY_S:
             self._rest_s = REST_S
@@ -145,10 +145,10 @@ class Keeper:
 
 
 async def remove(api: Api, upstream: Upstream, names: Iterable[str] = STYLES) -> Plan:
-    """Take the mesh's part out of the ConfigMaps of these names; gives what was done.
+    """Removes the mesh's part from the ConfigMaps of these names; returns the changes made.
 
     Raises:
-        Conflict: others changed them again and again meanwhile.
+        Conflict: each try collided with another writer.
         ApiError: one cannot be read or written.
     """
     left = TRIES
@@ -163,20 +163,20 @@ async def remove(api: Api, upstream: Upstream, names: Iterable[str] = STYLES) ->
 
 async def _remove_once(api: Api, upstream: Upstream, names: Iterable[str]) -> Plan:
     found = {name: await read(api, config_map(name)) for name in names}
-    plan = not_to_have({name: texts(kept) for name, kept in found.items()}, upstream)
+    plan = not_to_have({name: texts(each) for name, each in found.items()}, upstream)
     for change in plan.changes:
-        kept = found[change.name]
-        await write(api, change, kept.metadata.resource_version if kept else "")
+        current = found[change.name]
+        await write(api, change, current.metadata.resource_version if current else "")
         _report(change, "removed")
     return plan
 
 
 def _report(change: Change, event: str) -> None:
-    tell(event, map=f"{NAMESPACE}/{change.name}", keys=", ".join(change.data))
+    log_event(event, map=f"{NAMESPACE}/{change.name}", keys=", ".join(change.data))
 
 
 def _unowned(place: Place) -> Problem:
-    text = "there is none, so an uninstall will not be noticed: say by --namespace and --deployment what runs this"
+    text = "there is none, so an uninstall will not be noticed: set --namespace and --deployment to what runs this"
     return Problem(text, subject=place.subject, severity="warning")
 
 

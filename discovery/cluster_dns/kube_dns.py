@@ -1,6 +1,6 @@
-"""kube-dns, as GKE has it: one entry more in the JSON object `stubDomains` of its ConfigMap.
+"""kube-dns, as on GKE: adds an entry to the JSON object `stubDomains` of its ConfigMap.
 
-There is no way to let `<service>.mesh` mean the caller's namespace: the node answers it for its own default.
+kube-dns cannot resolve `<service>.mesh` in the caller's namespace: the node resolves it in its default namespace.
 """
 
 import json
@@ -15,10 +15,10 @@ KEY = "stubDomains"
 
 
 def with_mesh(text: str, upstream: Upstream) -> str:
-    """The value `text` of the key with our entry; the other bytes stay as they are.
+    """The value `text` of the key with nodeproxy's entry; all other bytes stay unchanged.
 
     Raises:
-        NotWritten: it is no JSON object, or the zone has an entry that is not ours.
+        NotWritten: it is not a JSON object, or has another entry for the zone.
     """
     entries = _entries(text)
     if ZONE in entries:
@@ -32,10 +32,10 @@ def with_mesh(text: str, upstream: Upstream) -> str:
 
 
 def without_mesh(text: str, upstream: Upstream) -> str:
-    """The value `text` without our entry, "" when nothing else is in it.
+    """The value `text` without nodeproxy's entry, "" if there is no other.
 
     Raises:
-        NotWritten: it is no JSON object.
+        NotWritten: it is not a JSON object.
     """
     entries = _entries(text)
     if entries.get(ZONE) != [upstream.address]:
@@ -44,7 +44,7 @@ def without_mesh(text: str, upstream: Upstream) -> str:
     if not entries:
         return ""
     cut = text.replace(f"{_entry(upstream)}, ", "", 1)
-    # written by us, and since then by somebody who writes JSON otherwise
+    # nodeproxy's entry, since reformatted by another writer
     return cut if cut != text and _entries(cut) == entries else json.dumps(entries)
 
 

@@ -1,4 +1,4 @@
-"""Lines of ours in a text of somebody else's: between two comments, by which they are found again and taken out."""
+"""Marks nodeproxy's lines in a text of another author with two comments, to find and remove them."""
 
 from collections.abc import Iterator, Sequence
 
@@ -16,20 +16,20 @@ class Damaged(ValueError):
 
 
 def marked(lines: Sequence[str], indent: str = "") -> str:
-    """`lines` between the two comments, ending with a line break."""
+    """`lines` between the two comments, with a final line break."""
     return "".join(f"{indent}{line}\n" for line in (_HINT, *lines, END))
 
 
 def is_marked(text: str) -> bool:
-    """Whether there is anything of ours in `text`."""
+    """Whether `text` has marked lines."""
     return any(line.strip().startswith(BEGIN) for line in text.split("\n"))
 
 
 def without_marked(text: str) -> str:
-    """`text` without our lines, every other byte as it was.
+    """`text` without the marked lines; all other bytes stay unchanged.
 
     Raises:
-        Damaged: where our lines begin or end cannot be told.
+        Damaged: the begin or end of the marked lines is missing.
     """
     return "".join(_others(text))
 
@@ -40,20 +40,20 @@ def _others(text: str) -> Iterator[str]:
         word = line.strip()
         if word.startswith(BEGIN):
             if began:
-                raise Damaged(f"`{BEGIN}` stands twice without `{END}` between", number)
+                raise Damaged(f"`{BEGIN}` is there twice without `{END}` between", number)
             began = number
         elif word == END:
             if not began:
-                raise Damaged(f"`{END}` stands there without `{BEGIN}`", number)
+                raise Damaged(f"`{END}` is there without `{BEGIN}`", number)
             began = 0
         elif not began:
             yield line
     if began:
-        raise Damaged(f"`{BEGIN}` stands there without `{END}`", began)
+        raise Damaged(f"`{BEGIN}` is there without `{END}`", began)
 
 
 def _lines(text: str) -> Iterator[str]:
-    """Each line with its line feed; other line breaks of Unicode are characters as others, as for CoreDNS."""
+    """Each line with its line feed; as in CoreDNS, other Unicode line breaks are ordinary characters."""
     *lines, last = text.split("\n")
     yield from (line + "\n" for line in lines)
     yield last

@@ -1,4 +1,4 @@
-"""The few objects this is about, one watch each, and how they are read and written."""
+"""The objects that the keeper reads and writes, with one watch each."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
@@ -18,14 +18,14 @@ CURE = "apply manifests/base/dns-rbac.yaml, which has the permissions and their 
 
 
 class ManagedMetadata(Metadata, frozen=True, rename="camel"):
-    """`metadata` of an object that is written, or whose end is awaited."""
+    """`metadata` of an object that is written, or whose deletion is awaited."""
 
     resource_version: str = ""
     deletion_timestamp: str | None = None
 
 
 class Managed(Object, frozen=True, kw_only=True):
-    """A ConfigMap with its texts, or any other object without."""
+    """A ConfigMap with its texts, or another object without."""
 
     metadata: ManagedMetadata
     data: dict[str, str] | None = None
@@ -44,7 +44,7 @@ class Api(ReadingApi, Protocol):
 
 
 class Place(NamedTuple):
-    """Where one object is."""
+    """The path of one object."""
 
     kind: str
     collection: str
@@ -52,12 +52,12 @@ class Place(NamedTuple):
 
     @property
     def resource(self) -> Resource:
-        """What to watch."""
+        """The resource to watch."""
         return Resource(self.kind, self.collection, Managed, {"fieldSelector": f"metadata.name={self.name}"})
 
     @property
     def subject(self) -> str:
-        """As a log line names it."""
+        """Its name in log lines."""
         parts = self.collection.split("/")
         namespace = f"{parts[parts.index('namespaces') + 1]}/" if "namespaces" in parts[:-1] else ""
         return f"{self.kind} {namespace}{self.name}"
@@ -69,20 +69,20 @@ def config_map(name: str) -> Place:
 
 
 def owners(namespace: str, deployment: str) -> tuple[Place, Place]:
-    """The objects with whose end the mesh is uninstalled."""
+    """The objects whose deletion is the uninstall of the mesh."""
     return (
         Place("Namespace", "/api/v1/namespaces", namespace),
         Place("Deployment", f"/apis/apps/v1/namespaces/{namespace}/deployments", deployment),
     )
 
 
-def texts(kept: Managed | None) -> Data | None:
-    """The texts of a ConfigMap, None when there is none."""
-    return None if kept is None else kept.data or {}
+def texts(found: Managed | None) -> Data | None:
+    """The texts of a ConfigMap, None if it does not exist."""
+    return None if found is None else found.data or {}
 
 
 async def read(api: Api, place: Place) -> Managed | None:
-    """The object as it is now, None when there is none. By a list, as the permissions are those of a watch.
+    """The current object, None if it does not exist. Uses a list, which the permissions for a watch include.
 
     Raises:
         ApiError: it cannot be read.
@@ -93,11 +93,11 @@ async def read(api: Api, place: Place) -> Managed | None:
 
 
 async def write(api: Api, change: Change, version: str) -> None:
-    """Carry out `change` on the ConfigMap that was read in `version`.
+    """Applies `change` to the ConfigMap that was read in `version`.
 
     Raises:
-        Conflict: it is another one by now.
-        ApiError: it is not written, or nobody can say whether it is.
+        Conflict: it has changed since.
+        ApiError: it is not written, or it is unknown whether it is.
     """
     place = config_map(change.name)
     if change.create:
@@ -111,15 +111,15 @@ async def write(api: Api, change: Change, version: str) -> None:
 
 
 class Seen:
-    """What the watch of one object has told."""
+    """The state of one object, from its watch."""
 
     def __init__(self, place: Place, wake: Callable[[], None], now: Callable[[], float]) -> None:
         self.place = place
         self.known = False
-        """Whether it has been in sync: only then None means that there is none."""
+        """Whether the watch has been in sync: only then None means that the object does not exist."""
         self.object: Managed | None = None
         self.ending = False
-        """Whether it is being deleted, or was there and is gone."""
+        """Whether it is being deleted, or has been deleted."""
         self._wake = wake
         self._outage = Outage(now)
 
@@ -131,7 +131,7 @@ class Seen:
         self._wake()
 
     def take(self, found: Managed | None) -> None:
-        """The object is this one now."""
+        """Replaces the object."""
         if found is None:
             self.ending = self.ending or self.object is not None
         else:
@@ -151,7 +151,7 @@ class Seen:
         self._wake()
 
     def problem(self) -> Problem | None:
-        """What an operator has to know; a missing permission at once, a short outage not at all."""
+        """The problem to report: a missing permission at once, an outage once it lasts."""
         error = self._outage.worth_reporting
         if isinstance(error, Forbidden):
             return forbidden(error, self.place)
@@ -159,5 +159,5 @@ class Seen:
 
 
 def forbidden(error: Forbidden, place: Place) -> Problem:
-    """A missing permission, and how to get it."""
+    """The problem of a missing permission, with the cure."""
     return Problem(f"the API server forbids it: {error}; {CURE}", subject=place.subject)

@@ -1,4 +1,4 @@
-"""What has to be written where, so that the cluster's DNS knows the mesh, or knows it no more."""
+"""The changes of ConfigMaps that add the mesh to the cluster's DNS, or remove it."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from discovery.cluster_dns.texts import Upstream
 from discovery.problem import Path, Problem, Severity
 
 Style = Literal["coredns", "coredns-custom", "kube-dns"]
-"""Whose configuration it is: also the name of the ConfigMap."""
+"""The kind of DNS configuration; also the name of the ConfigMap."""
 
 STYLES: tuple[Style, ...] = ("coredns", "coredns-custom", "kube-dns")
 NAMESPACE = "kube-system"
@@ -24,7 +24,7 @@ Maps = Mapping[str, Data | None]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Keys of a ConfigMap and the texts they shall have, None to be taken away."""
+    """Keys of a ConfigMap and their new texts, None to remove the key."""
 
     name: str
     data: Mapping[str, str | None]
@@ -34,26 +34,26 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to write, in this order, and what an operator has to know."""
+    """The changes, in order of writing, and the problems to report."""
 
     style: Style | None = None
-    """None where nothing tells how the cluster's DNS is configured."""
+    """None if the style cannot be detected."""
     changes: tuple[Change, ...] = ()
     problems: tuple[Problem, ...] = ()
 
 
 def names_read(style: Style | Literal["auto"]) -> tuple[str, ...]:
-    """The ConfigMaps that a plan for `style` needs to know."""
+    """The ConfigMaps that a plan for `style` depends on."""
     if style == "auto":
         return STYLES
     return ("coredns", "coredns-custom") if style == "coredns-custom" else (style,)
 
 
 def to_have(maps: Maps, style: Style | Literal["auto"], upstream: Upstream) -> Plan:
-    """The way to a cluster's DNS that knows the mesh."""
+    """The plan to add the mesh to the cluster's DNS."""
     found = _style(maps) if style == "auto" else style
     if found is None:
-        text = f"there is none of the ConfigMaps {', '.join(STYLES)}: say which DNS the cluster has (--style)"
+        text = f"there is none of the ConfigMaps {', '.join(STYLES)}: set the cluster's DNS by --style"
         return Plan(None, (), (Problem(text, subject=f"Namespace {NAMESPACE}"),))
     try:
         if found == "coredns":
@@ -64,7 +64,7 @@ def to_have(maps: Maps, style: Style | Literal["auto"], upstream: Upstream) -> P
 
 
 def not_to_have(maps: Maps, upstream: Upstream) -> Plan:
-    """The way to a cluster's DNS that does not know the mesh, whatever the style was."""
+    """The plan to remove the mesh from the cluster's DNS, for every style."""
     changes, problems = [], []
     for name, data in maps.items():
         try:
@@ -78,7 +78,7 @@ def not_to_have(maps: Maps, upstream: Upstream) -> Plan:
 
 
 class _InMap(Exception):
-    """`NotWritten`, and where."""
+    """`NotWritten`, with its place."""
 
     def __init__(self, name: str, key: str, error: NotWritten) -> None:
         super().__init__(str(error))
@@ -142,7 +142,7 @@ def _kube_dns(maps: Maps, upstream: Upstream) -> Plan:
 
 
 def _without(name: str, data: Data, upstream: Upstream) -> Iterator[tuple[str, str | None]]:
-    """The keys of one ConfigMap that have something of ours, and their texts without it."""
+    """The keys of one ConfigMap that have nodeproxy's lines, and their texts without them."""
     key = {"coredns": COREFILE, "kube-dns": kube_dns.KEY}.get(name)
     if key is None:
         yield from ((ours, None) for ours in (custom.SERVER, custom.OVERRIDE) if ours in data)
@@ -162,7 +162,7 @@ def _change(name: str, data: Data, wanted: Data) -> tuple[Change, ...]:
 
 def _missing(name: str, key: str = "") -> Problem:
     what = f"there is no {key} in it" if key else "there is no such ConfigMap"
-    return _problem(f"{what}: say which DNS the cluster has (--style)", name)
+    return _problem(f"{what}: set the cluster's DNS by --style", name)
 
 
 def _problem(message: str, name: str, key: str = "", *, line: int = 0, severity: Severity = "error") -> Problem:

@@ -1,1 +1,1 @@
-"""Kubernetes objects: their shape, what an API server would refuse of them, and the documents they come in."""
+"""Kubernetes objects: their types, the API server's validation, and YAML and JSON documents."""

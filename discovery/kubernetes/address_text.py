@@ -1,7 +1,7 @@
-"""One spelling per address. An API server takes more than one, and passes them on as they were written. Pure.
+"""Normalizes addresses, because an API server accepts several spellings and returns them as written. Pure.
 
-Source: Kubernetes, apimachinery/pkg/util/validation/ip.go: a number may begin with zeros and is decimal all the same;
-an IPv4 address may be written as the IPv6 one that stands for it. New objects of this kind are only warned of.
+Source: Kubernetes, apimachinery/pkg/util/validation/ip.go: a number may have leading zeros and is still decimal; an
+IPv4 address may be IPv4-mapped. The API server only warns of new objects with such addresses.
 """
 
 import re
@@ -12,10 +12,10 @@ _PLAIN = re.compile(rf"{_NUMBER}(?:\.{_NUMBER}){{3}}", re.ASCII)
 
 
 def plain(text: str) -> str:
-    """The usual spelling of an address that an API server takes.
+    """The canonical spelling of an address that an API server accepts.
 
     Raises:
-        ValueError: an API server does not take it.
+        ValueError: an API server does not accept it.
     """
     if _PLAIN.fullmatch(text):  # as nearly all are
         return text

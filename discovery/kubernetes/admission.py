@@ -1,7 +1,7 @@
-"""What an API server would refuse, refused here as well, so that a folder of YAML means what a cluster would.
+"""Refuses objects that an API server would refuse, so that a folder of YAML has the same meaning as in a cluster.
 
-Says everything that is wrong at once. One thing is allowed that a cluster forbids: endpoints on loopback addresses,
-because on a laptop all endpoints are. Source: Kubernetes, pkg/apis/{core,discovery}/validation.
+Reports all faults of an object at once. Unlike a cluster it accepts endpoints on loopback addresses, for use on a
+laptop. Source: Kubernetes, pkg/apis/{core,discovery}/validation.
 """
 
 import re
@@ -42,10 +42,10 @@ _IS_LABEL = "expected lower-case letters, digits and '-', at most 63, a letter o
 
 
 def accepted(kind: str, value: Mapping[str, Any]) -> KnownObject:
-    """The object of a known kind that `value` says.
+    """The validated object of a known kind in `value`.
 
     Raises:
-        Refused: an API server would not have it; with all that is wrong.
+        Refused: an API server would refuse it; with all faults.
     """
     found = decoded(kind, value)
     faults = [*_metadata_faults(found), *_own_faults(found)]
@@ -165,7 +165,7 @@ def _endpoint_faults(path: Path, endpoint: SliceEndpoint, address_type: str) -> 
 
 
 def _host_faults(path: Path, text: str, families: tuple[type[Address], ...], family: str) -> Iterator[Fault]:
-    """What is wrong with the address of an endpoint, which has to be of one of these families."""
+    """The faults of an endpoint's address, which has to be of one of these families."""
     address = _address(text)
     if not isinstance(address, families):
         yield Fault(path, f"expected an {family} address, got {shown(text)}")
@@ -196,9 +196,9 @@ def _twice(path: Path, field: str, values: Iterable[object], *, empty_counts: bo
         seen.add(value)
 
 
-@lru_cache(maxsize=65536)  # the same addresses come with every change of their slice
+@lru_cache(maxsize=65536)  # every change of a slice repeats its addresses
 def _address(text: str) -> Address | None:
-    """The address that `text` is; a zone ("%eth0") is meant for one host and no part of it."""
+    """The address in `text`; a zone ("%eth0") is valid on one host only and is refused."""
     try:
         return None if "%" in text else ip_address(text)
     except ValueError:

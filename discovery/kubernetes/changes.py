@@ -1,4 +1,4 @@
-"""A change of one object, whatever source reports it."""
+"""A change of one object, from any source."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from discovery.problem import NOWHERE, Origin
 
 
 class PutObject(NamedTuple):
-    """An object, new or changed, whole."""
+    """A new or changed object, complete."""
 
     ref: Ref
     object: Object
@@ -15,7 +15,7 @@ class PutObject(NamedTuple):
 
 
 class DeleteObject(NamedTuple):
-    """An object that is gone."""
+    """A deleted object."""
 
     ref: Ref
 

@@ -1,8 +1,8 @@
-"""From bytes to documents: what YAML and JSON say, and nothing else YAML could do.
+"""Parses YAML and JSON to documents of JSON values, within limits.
 
-Reads libyaml's events instead of PyYAML's loader, because the loader recurses in C (100,000 opening brackets end
-the process), builds an object per node only to throw it away (three times slower) and expands aliases without
-asking. Values are those of JSON: no dates, sets, bytes or infinities. Decides nothing about Kubernetes.
+Uses libyaml's events instead of PyYAML's loader, because the loader recurses in C (100,000 opening brackets crash the
+process), builds an object per node only to discard it (three times slower) and expands aliases without a limit. Values
+are those of JSON: no dates, sets, bytes or infinities. Decides nothing about Kubernetes.
 """
 
 import re
@@ -18,7 +18,7 @@ from discovery.problem import Path, shown
 SIZE_LIMIT_BYTES = 16 * 1024 * 1024  # 10,000 endpoints are 1.3 MB of YAML, an object in etcd at most 1.5 MB
 NODES_LIMIT = 2_000_000  # ten times 10,000 endpoints; some 6 s of reading
 ALIASED_NODES_LIMIT = 100_000  # nodes that aliases repeat; hand-written anchors repeat some dozens
-DEPTH_LIMIT = 256  # the schema of a custom resource is some 60 deep; what walks a value later may recurse
+DEPTH_LIMIT = 256  # the schema of a custom resource is some 60 deep; later code may recurse over a value
 SCALAR_LIMIT = 64  # characters of a number: 64 bits in binary
 
 _TAG = "tag:yaml.org,2002:"
@@ -26,14 +26,14 @@ _MERGE = f"{_TAG}merge"
 
 
 class Document(NamedTuple):
-    """One document: its position in the file, from 1, and its value as JSON would have it."""
+    """One document: its position in the file, from 1, and its JSON value."""
 
     number: int
     value: Any
 
 
 class NotDocuments(ValueError):
-    """The bytes are no YAML or JSON that is read here: `document` and `line` (0: not known) say where it ends."""
+    """The bytes are refused YAML or JSON; `document` and `line` (0: unknown) are the place of the fault."""
 
     def __init__(self, message: str, document: int = 0, line: int = 0) -> None:
         super().__init__(message)
@@ -45,7 +45,7 @@ def json_document(data: bytes) -> list[Document]:
     """The one document of a JSON file.
 
     Raises:
-        NotDocuments: no JSON, or nested too deeply.
+        NotDocuments: not JSON, or nested too deeply.
     """
     try:
         return [Document(1, msgspec.json.decode(data))]
@@ -64,7 +64,7 @@ def yaml_documents(data: bytes, nodes_limit: int = NODES_LIMIT) -> list[Document
     """The documents of a YAML stream, empty ones left out but counted.
 
     Raises:
-        NotDocuments: no YAML, a key that stands twice, a value that JSON cannot say, or one of the limits above.
+        NotDocuments: not YAML, a duplicate key, a value that JSON does not have, or beyond one of the limits above.
     """
     return _Reader(data, (), nodes_limit).documents()
 
@@ -77,7 +77,7 @@ def lines_of(data: bytes, places: Collection[tuple[int, Path]]) -> dict[tuple[in
 
 
 class _Open:
-    """A list or mapping whose end has not come yet."""
+    """A list or mapping whose end has not been parsed yet."""
 
     __slots__ = ("anchor", "key", "merged", "merging", "nodes", "value")
 
@@ -91,7 +91,7 @@ class _Open:
 
     @property
     def place(self) -> str | int:
-        """Where the next value goes."""
+        """The key or index of the next value."""
         return len(self.value) if isinstance(self.value, list) else self.key or ""
 
 
@@ -124,7 +124,7 @@ class _Reader:
         return self._found
 
     def _take(self, event: events.Event) -> None:
-        """Let one event add to the value that is being built."""
+        """Adds one event to the value being built."""
         self._nodes += 1
         if self._nodes > self._nodes_limit:
             raise self._refusal(f"more than {self._nodes_limit} values; split it")
@@ -144,7 +144,7 @@ class _Reader:
 
     def _start(self, opened: _Open, event: events.CollectionStartEvent) -> None:
         if event.tag not in (None, "!", f"{_TAG}map", f"{_TAG}seq"):
-            raise self._refusal(f"the tag {event.tag} says something that JSON cannot say")
+            raise self._refusal(f"the tag {event.tag} has no equivalent in JSON")
         if len(self._open) == DEPTH_LIMIT:
             raise self._refusal(f"nested more than {DEPTH_LIMIT} deep")
         if self._awaits_key():
@@ -168,7 +168,7 @@ class _Reader:
 
     def _alias(self, anchor: str | None) -> None:
         if anchor not in self._anchors:
-            raise self._refusal(f"the alias *{anchor} stands inside what it means, or before it")
+            raise self._refusal(f"the alias *{anchor} is inside its anchor's value, or before it")
         value, nodes = self._anchors[anchor]
         self._aliased += nodes
         if self._aliased > ALIASED_NODES_LIMIT:
@@ -194,7 +194,7 @@ class _Reader:
     def _key(self, text: str, tag: str) -> None:
         top = self._open[-1]
         if tag != _MERGE and text in top.value:
-            raise self._refusal(f"the key {shown(text)} stands twice in one mapping")
+            raise self._refusal(f"the key {shown(text)} is duplicated in one mapping")
         top.merging = tag == _MERGE
         top.key = text
 
@@ -207,7 +207,7 @@ class _Reader:
         try:
             return self._number_or_bool(kind, tag, text)
         except (ValueError, LookupError, OverflowError) as error:
-            raise self._refusal(f"{shown(text)} is no {kind} that JSON can say") from error
+            raise self._refusal(f"{shown(text)} is no {kind} that JSON has") from error
 
     def _number_or_bool(self, kind: str, tag: str, text: str) -> Any:  # noqa: ANN401  a JSON value
         node = yaml.ScalarNode(tag, text)
@@ -222,7 +222,7 @@ class _Reader:
         raise ValueError(kind)
 
     def _place(self, value: Any, nodes: int) -> None:  # noqa: ANN401  a JSON value
-        """Put a whole value where it belongs: into the list or mapping around it, or among the documents."""
+        """Adds a complete value to the list or mapping around it, or to the documents."""
         if not self._open:
             if value is not None:
                 self._found.append(Document(self._number, value))

@@ -1,7 +1,6 @@
-"""The Kubernetes objects discovery knows, cut to the fields it needs.
+"""The Kubernetes objects that discovery reads, reduced to the fields it needs.
 
-Decides which fields there are and of what type; whether their values make sense is `admission`'s to say. Lists may be
-null, as Go prints an empty one.
+Defines fields and their types; `admission` validates the values. Lists may be null, as Go encodes an empty one.
 """
 
 import re
@@ -17,7 +16,7 @@ POLICY_LABEL = "mesh.nodeproxy.dev/policy"  # "true" makes a ConfigMap one of it
 
 
 class Ref(NamedTuple):
-    """Which object: its kind, namespace and name, unique in a cluster."""
+    """The kind, namespace and name of an object, unique in a cluster."""
 
     kind: str
     namespace: str
@@ -28,7 +27,7 @@ class Ref(NamedTuple):
 
 
 def subject_of(kind: str, key: str) -> str:
-    """How messages name the object of this kind whose key, `<namespace>/<name>`, is `key`."""
+    """The name in messages of the object of this kind with the key `<namespace>/<name>`."""
     return str(Ref(kind, *key.split("/")))
 
 
@@ -41,7 +40,7 @@ class Metadata(msgspec.Struct, frozen=True):
 
 
 class Object(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What every object has."""
+    """The fields of every object."""
 
     metadata: Metadata
 
@@ -52,7 +51,7 @@ class Object(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class ServicePort(msgspec.Struct, frozen=True, rename="camel"):
-    """One of `spec.ports` of a Service; its target is the slices' business."""
+    """One of `spec.ports` of a Service; the target port is in the slices."""
 
     port: int
     name: str | None = None
@@ -88,7 +87,7 @@ class ServiceSpec(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class DatedMetadata(Metadata, frozen=True, rename="camel"):
-    """`metadata` that also tells when the object was made; the API server says so, nobody else can."""
+    """`metadata` with the creation time, which only the API server sets."""
 
     creation_timestamp: str | None = None
 
@@ -101,7 +100,7 @@ class Service(Object, frozen=True, kw_only=True):
 
 
 class WrittenSpec(ServiceSpec, frozen=True):
-    """`spec` of a Service that stands in a folder; an API server's controllers have read the selector already."""
+    """`spec` of a Service of a folder; in a cluster, controllers apply the selector."""
 
     selector: dict[str, str] | None = None
 
@@ -113,7 +112,7 @@ class WrittenService(Service, frozen=True, kw_only=True):
 
 
 class SlicePort(msgspec.Struct, frozen=True):
-    """One of `ports` of an EndpointSlice: under which name, on which number its endpoints listen."""
+    """One of `ports` of an EndpointSlice: the name and number of a port of its endpoints."""
 
     name: str | None = None
     port: int | None = None
@@ -121,7 +120,7 @@ class SlicePort(msgspec.Struct, frozen=True):
 
 
 class Conditions(msgspec.Struct, frozen=True):
-    """`conditions` of an endpoint; null is unknown, see `endpoints.state_of` for what that counts as."""
+    """`conditions` of an endpoint; null is unknown, see `services.endpoints.state_of`."""
 
     ready: bool | None = None
     serving: bool | None = None
@@ -129,7 +128,7 @@ class Conditions(msgspec.Struct, frozen=True):
 
 
 class SliceEndpoint(msgspec.Struct, frozen=True, rename="camel"):
-    """One of `endpoints` of an EndpointSlice. Its addresses are the same pod; the first one is used."""
+    """One of `endpoints` of an EndpointSlice. Its addresses are of the same pod; the first one is used."""
 
     addresses: list[str]
     conditions: Conditions | None = None
@@ -147,7 +146,7 @@ class EndpointSlice(Object, frozen=True, kw_only=True):
 
     @property
     def service_key(self) -> str:
-        """The key of the service whose endpoints these are, "" when the label does not say."""
+        """The key of the service whose endpoints these are, "" without the label."""
         name = (self.metadata.labels or {}).get(SERVICE_NAME_LABEL, "")
         return f"{self.metadata.namespace or 'default'}/{name}" if name else ""
 
@@ -169,20 +168,20 @@ class EndpointSubset(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class AnnotatedMetadata(Metadata, frozen=True):
-    """`metadata` of which annotations matter too."""
+    """`metadata` with annotations."""
 
     annotations: dict[str, str] | None = None
 
 
 class Endpoints(Object, frozen=True, kw_only=True):
-    """Endpoints, v1: what stood in the place of slices. Of a folder only; a cluster makes slices of them."""
+    """Endpoints, v1, the predecessor of slices. Read from folders only; a cluster mirrors them to slices."""
 
     metadata: AnnotatedMetadata
     subsets: list[EndpointSubset] | None = None
 
 
 class VersionedMetadata(Metadata, frozen=True, rename="camel"):
-    """`metadata` that also tells one version from the next; only where that matters, because every write changes it."""
+    """`metadata` with the version; only where needed, because every write changes it."""
 
     uid: str | None = None
     resource_version: str | None = None
@@ -196,12 +195,12 @@ class ConfigMap(Object, frozen=True, kw_only=True):
 
     @property
     def rules_its_namespace(self) -> bool:
-        """Whether the label says that this is a policy map."""
+        """Whether the label marks this as a policy map."""
         return (self.metadata.labels or {}).get(POLICY_LABEL) == "true"
 
 
 class Node(Object, frozen=True, kw_only=True):
-    """A Node, v1: its labels say where it is."""
+    """A Node, v1; its labels have its zone."""
 
 
 KnownObject = Service | EndpointSlice | Endpoints | ConfigMap | Node
@@ -216,14 +215,14 @@ KINDS: Mapping[str, tuple[str, type[KnownObject]]] = {
 
 
 class Fault(NamedTuple):
-    """A field and what is wrong there."""
+    """A field and its fault."""
 
     path: Path
     message: str
 
 
 class Refused(ValueError):
-    """An object that cannot be in force; `faults` are all that were found."""
+    """A refused object, with all its faults."""
 
     def __init__(self, faults: list[Fault]) -> None:
         super().__init__("; ".join(fault.message for fault in faults))
@@ -231,7 +230,7 @@ class Refused(ValueError):
 
 
 def ref_of(kind: str, value: Mapping[str, Any]) -> Ref | None:
-    """Which object `value` claims to be; None when its metadata does not say."""
+    """The kind, namespace and name in `value`; None if its metadata is invalid."""
     metadata = value.get("metadata")
     if not isinstance(metadata, Mapping):
         return None
@@ -242,7 +241,7 @@ def ref_of(kind: str, value: Mapping[str, Any]) -> Ref | None:
 
 
 def decoded(kind: str, value: Mapping[str, Any]) -> KnownObject:
-    """The object that `value` says, its fields of the right types.
+    """The object in `value`, with fields of the right types.
 
     Raises:
         Refused: another version of the API, a missing field or a value of a wrong type.
@@ -263,11 +262,11 @@ _EXPECTED = re.compile(r"Expected `(.+?)`")
 
 
 def _fault(message: str, value: Any) -> Fault:  # noqa: ANN401  the document's root
-    """The fault that a message of msgspec tells, with the value that msgspec leaves out."""
+    """The fault in a message of msgspec, with the value that msgspec leaves out."""
     place = _PLACE.search(message)
     path: Path = ()
     for word, index, any_key in _STEP.findall(place[1] if place else ""):
-        # "[...]" is some value of a mapping; all our mappings are of strings
+        # "[...]" is some value of a mapping; all mappings here are of strings
         step = word or (
             next(key for key, item in value.items() if not isinstance(item, str)) if any_key else int(index)
         )

@@ -1,4 +1,4 @@
-"""What a key of a policy map means: the scope of its table, written as the mesh-wide map writes it.
+"""The scope that a key of a policy map means, in the mesh-wide map's notation.
 
 Scopes are `_default` (the mesh), `_default.<namespace>` and `<service>.<namespace>`.
 """

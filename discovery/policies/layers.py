@@ -1,6 +1,6 @@
-"""Which policies a service gets: the tables of all policy maps that are for it, joined.
+"""The policies of a service: the tables of all policy maps that apply to it, merged.
 
-From the widest to the narrowest; what comes later wins, field by field, however deep the field lies:
+From the widest to the narrowest; the later table wins, field by field at any depth:
 
     _default               mesh-wide
     _default.<namespace>   mesh-wide
@@ -8,12 +8,11 @@ From the widest to the narrowest; what comes later wins, field by field, however
     <service>.<namespace>  mesh-wide
     <service>              of the namespace's own maps
 
-What is said of one service beats what is said of many, whoever says it: an operator's table for a service holds against
-the namespace's default. Of two tables for the same, the namespace's own wins: it knows its services, and the mesh-wide
-ones are what it starts from.
+A table for one service overrides every table for many: an operator's table for a service overrides the namespace's
+default. Of two tables for the same scope the namespace's own wins, because the mesh-wide ones are its defaults.
 
-Tables that are valid each on its own may not be so together. Then the narrower one is refused: its last version that
-fitted stays; where that does not fit any more either, so do the wider tables as they were when it did.
+Tables that are valid alone can be invalid when merged. Then the narrower one is refused and its last version that
+merged stays in force; if that no longer merges either, so do the wider tables of that time.
 """
 
 from collections.abc import Iterable, Iterator
@@ -29,24 +28,24 @@ from nodeproxy.policies.table import PolicyRefused, settings_of
 
 
 class Verdict(NamedTuple):
-    """What became of one version of a policy map: accepted as a whole, or not, and then why."""
+    """The result for one version of a policy map: accepted as a whole, or the problems that prevent it."""
 
     ref: Ref
     version: tuple[str, str]
-    """uid and resourceVersion, "" where there are none."""
+    """uid and resourceVersion, "" if there are none."""
     tables: int
     problems: tuple[Problem, ...]
 
 
 class _Fit(NamedTuple):
-    """A version of a table that fitted, and what it made together with the wider ones."""
+    """A version of a table that could be merged, and the result of merging it into the wider ones."""
 
     table: Table
     together: Table
 
 
 class PolicyLayers:
-    """All policy maps, and what follows from them. No answer depends on which services there are."""
+    """All policy maps and the tables merged from them, independent of the existing services."""
 
     def __init__(self, mesh_map: Ref, validate: Validate = settings_of) -> None:
         self._maps = PolicyMaps(mesh_map, validate)
@@ -57,7 +56,7 @@ class PolicyLayers:
         self._verdicts: tuple[Verdict, ...] | None = ()
 
     def apply(self, *changes: ObjectChange) -> set[str]:
-        """Take changes of ConfigMaps, as one; gives the scopes whose services may have other policies now."""
+        """Applies changes of ConfigMaps at once; returns the scopes whose policies may have changed."""
         if not changes:
             return set()
         self._verdicts = None
@@ -70,14 +69,14 @@ class PolicyLayers:
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
-        """One for each map there is; the same object as long as no map changes."""
+        """One verdict per map; the same object as long as no map changes."""
         if self._verdicts is None:
             self._verdicts = tuple(self._judged())
         return self._verdicts
 
     @property
     def problems(self) -> Iterator[Problem]:
-        """All that is wrong with the maps now."""
+        """All current problems of the maps."""
         for verdict in self.verdicts:
             yield from verdict.problems
 
@@ -97,12 +96,12 @@ class PolicyLayers:
             yield Verdict(ref, tables.version, len(tables.in_force), (*tables.problems, *elsewhere.get(ref, ())))
 
     def _with_narrower(self, changed: set[str]) -> list[str]:
-        """These scopes, and those inside them that have tables; the wider ones first."""
+        """These scopes and those inside them that have tables, the wider ones first."""
         inside = {scope for scope in self._joined if any(wide in changed for wide in _wider(scope))}
         return sorted(changed | inside, key=lambda scope: (len(_wider(scope)), scope))
 
     def _join(self, scope: str) -> bool:
-        """Put the tables for a scope over the wider ones anew; whether what is in force there has changed."""
+        """Merges the tables of a scope into the wider ones again; returns whether the result changed."""
         before, fits = self._joined.pop(scope, None), self._fits.pop(scope, {})
         self._misfits.pop(scope, None)
         layers = tuple(self._maps.layers(scope))
@@ -118,7 +117,7 @@ class PolicyLayers:
         return policies != before
 
     def _fit(self, scope: str, wider: Table, layer: Layer, last: _Fit | None) -> _Fit | None:
-        """How the layer's table joins the wider ones, or what stays instead; None when nothing does."""
+        """The layer's table merged into the wider ones, else the last good one, else None."""
         try:
             return self._together(wider, layer.table)
         except PolicyRefused as refused:
@@ -138,7 +137,7 @@ class PolicyLayers:
         return _Fit(table, together)
 
     def _at(self, scopes: tuple[str, ...]) -> Table:
-        """What is in force in the narrowest of these scopes, given from the widest on, that has tables."""
+        """The table in force of the narrowest of these scopes (widest first) that has tables."""
         return next((self._joined[scope] for scope in reversed(scopes) if scope in self._joined), {})
 
 

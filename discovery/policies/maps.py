@@ -1,7 +1,7 @@
-"""Every policy map there is, the mesh-wide one and those of the namespaces, and which table counts for which scope.
+"""All policy maps, mesh-wide and of namespaces, and which table applies to which scope.
 
-A namespace's own maps count in the order of their names: a key that two have is the first one's, also while its table
-there is refused, so that a cure elsewhere does not move it. Nothing here depends on what came first.
+Of a namespace's own maps the first by name wins a key that several have, even while its table there is refused, so that
+a correction elsewhere does not move it. The result does not depend on the order of arrival.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ OWN_BOUNDS = Bounds(tables=500, characters=64 * 1024)
 
 
 class Layer(NamedTuple):
-    """One table for a scope, and the map it stands in."""
+    """One table for a scope, and the map that has it."""
 
     ref: Ref
     owner: PolicyTables
@@ -28,7 +28,7 @@ class Layer(NamedTuple):
 
 
 class PolicyMaps:
-    """The maps by whom they rule. Which ConfigMap is a policy map is decided here: by its name or by its label."""
+    """The maps by scope. Selects the ConfigMaps that are policy maps, by name or by label."""
 
     def __init__(self, mesh_map: Ref, validate: Validate) -> None:
         self._mesh_map = mesh_map
@@ -37,13 +37,13 @@ class PolicyMaps:
         self._own: dict[str, OwnMaps] = {}
 
     def __iter__(self) -> Iterator[tuple[Ref, PolicyTables]]:
-        """Those that anybody is told of, the mesh-wide one first, the others by namespace and name."""
+        """The reported maps, the mesh-wide one first, the others by namespace and name."""
         yield from self._mesh.items()
         for _, maps in sorted(self._own.items()):
-            yield from ((ref, maps[ref]) for ref in maps.told)
+            yield from ((ref, maps[ref]) for ref in maps.reported)
 
     def apply(self, change: ObjectChange) -> set[str]:
-        """Take a change of a ConfigMap; gives the scopes whose tables may be others now."""
+        """Applies a change of a ConfigMap; returns the scopes whose tables may have changed."""
         found = change.object if isinstance(change, PutObject) and isinstance(change.object, ConfigMap) else None
         if change.ref == self._mesh_map:
             return self._take_mesh_map(change, found)
@@ -58,25 +58,25 @@ class PolicyMaps:
         return changed
 
     def layers(self, scope: str) -> Iterator[Layer]:
-        """The tables for a scope, in the order in which they are put over each other."""
+        """The tables for a scope, in the order in which they are merged."""
         namespace = scope.partition(".")[2]
         own = self._own.get(namespace)
-        all_own = [(ref, own[ref]) for ref in own.counting] if own else []
+        all_own = [(ref, own[ref]) for ref in own.in_force] if own else []
         for maps in (self._mesh.items(), all_own):
             ref, tables = next((each for each in maps if scope in each[1].keys), (self._mesh_map, None))
             if tables is not None and scope in tables.in_force:
                 yield Layer(ref, tables, tables.in_force[scope])
 
     def doubles(self) -> Iterator[tuple[Ref, Problem]]:
-        """What does not count because of other maps, and why."""
+        """The keys and maps that do not count because of other maps, each with the reason."""
         for maps in self._own.values():
             first: dict[str, Ref] = {}
-            for ref in maps.counting:
+            for ref in maps.in_force:
                 for scope, key in maps[ref].keys.items():
                     if first.setdefault(scope, ref) != ref:
-                        message = f"stands in {first[scope]} as well, which sorts first and counts; remove one"
+                        message = f"is also in {first[scope]}, which sorts first and counts; remove one"
                         yield from ((ref, problem) for problem in maps[ref].refusals(key, (message,)))
-            for ref in maps.told[MAPS_PER_NAMESPACE:]:
+            for ref in maps.reported[MAPS_PER_NAMESPACE:]:
                 message = (
                     f"of a namespace's policy maps the first {MAPS_PER_NAMESPACE} by name count; move these keys there"
                 )

@@ -1,6 +1,6 @@
-"""The policy maps of one namespace: which of them count, and only those are read.
+"""The policy maps of one namespace. Only those in force are parsed.
 
-Whoever may write to a namespace may make thousands of maps, and reading one costs every node a tenth of a second.
+A user of a namespace may create thousands of maps, and parsing one costs every node a tenth of a second.
 """
 
 from bisect import bisect_left, insort
@@ -11,11 +11,11 @@ from discovery.policies.table import PolicyTables
 from discovery.problem import Origin
 
 MAPS_PER_NAMESPACE = 16
-MAPS_NAMED = 32  # those that do not count included: each is an event, and a metric of every node
+MAPS_NAMED = 32  # including those not in force: each is an event, and a metric of every node
 
 
 class OwnMaps:
-    """The maps by name. `make` gives the tables of one of which nothing has been read yet."""
+    """The maps by name. `make` returns the empty tables of a new map."""
 
     def __init__(self, make: Callable[[Ref], PolicyTables]) -> None:
         self._make = make
@@ -30,18 +30,18 @@ class OwnMaps:
         return self._tables[ref]
 
     @property
-    def counting(self) -> Sequence[Ref]:
-        """Those that count: the first ones by name."""
+    def in_force(self) -> Sequence[Ref]:
+        """The maps in force: the first ones by name."""
         return self._order[:MAPS_PER_NAMESPACE]
 
     @property
-    def told(self) -> Sequence[Ref]:
-        """Those that anybody is told of."""
+    def reported(self) -> Sequence[Ref]:
+        """The maps reported in events and metrics."""
         return self._order[:MAPS_NAMED]
 
     def put(self, ref: Ref, found: ConfigMap, origin: Origin) -> set[str]:
-        """Take a map that is new or changed; gives the scopes whose tables may be others now."""
-        before = self.counting
+        """Stores a new or changed map; returns the scopes whose tables may have changed."""
+        before = self.in_force
         if ref not in self._tables:
             insort(self._order, ref)
             self._tables[ref] = self._make(ref)
@@ -50,17 +50,17 @@ class OwnMaps:
         return self._settle(before)
 
     def drop(self, ref: Ref) -> set[str]:
-        """Take that there is no such map; gives the scopes whose tables may be others now."""
+        """Removes a map; returns the scopes whose tables may have changed."""
         if ref not in self._tables:
             return set()
-        before = self.counting
+        before = self.in_force
         del self._order[bisect_left(self._order, ref)]
         self._unread.pop(ref, None)
         return self._tables.pop(ref).apply(None) | self._settle(before)
 
     def _settle(self, before: Sequence[Ref]) -> set[str]:
-        """Read what counts and has not been read; gives the scopes of that, and of what counts no more."""
-        counting, changed = self.counting, set[str]()
+        """Parses the maps newly in force; returns their scopes and those of maps no longer in force."""
+        counting, changed = self.in_force, set[str]()
         for ref in self._unread.keys() & set(counting):
             changed |= self._tables[ref].apply(*self._unread.pop(ref))
         for ref in set(before).symmetric_difference(counting) & self._tables.keys():

@@ -1,7 +1,7 @@
-"""The policy tables of one ConfigMap: from its texts to tables that are valid, each on its own.
+"""The policy tables of one ConfigMap: parses its texts to tables, and validates each on its own.
 
-Each key of the ConfigMap is a table; `policy_key` says what the table is for. A table that cannot be in force leaves
-its last good version there and harms no other. Does not decide which tables a service gets: that is `policy_layers`.
+Each key of the ConfigMap is a table; `key` has its scope. A refused table leaves its last good version in force and
+does not affect other tables. Does not decide which tables a service gets: `layers` does.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,33 +14,33 @@ from nodeproxy.policies.table import PolicyRefused, settings_of
 
 Table = dict[str, Any]
 Validate = Callable[[Table], object]
-"""Raises PolicyRefused for a table that cannot be in force."""
+"""Raises PolicyRefused for an invalid table."""
 ScopeOf = Callable[[str], str]
-"""The scope that a key of the ConfigMap means; raises PolicyRefused for a key that means none."""
+"""The scope of a key of the ConfigMap; raises PolicyRefused for an invalid key."""
 
-PROBLEMS_PER_TABLE = 20  # more are not read, and the first are cured first
-NODES_PER_TABLE = 2000  # YAML values; all policies with all their fields are some dozens
+PROBLEMS_PER_TABLE = 20  # further ones are not read
+NODES_PER_TABLE = 2000  # YAML values; all policies with all fields have some dozens
 
 
 class Bounds(NamedTuple):
-    """How large a ConfigMap may be. Beyond it nothing of it is read, and all that it said before stays in force."""
+    """The size limits of a ConfigMap. A larger one is not read, and its last good tables stay in force."""
 
     tables: int
     characters: int
 
 
 class PolicyTables:
-    """The tables of one ConfigMap that may be in force, by scope, and the key that each stands under."""
+    """The valid tables of one ConfigMap by scope, and the key of each."""
 
     def __init__(
         self, policy_map: Ref, scope_of: ScopeOf, validate: Validate = settings_of, bounds: Bounds | None = None
     ) -> None:
         self.in_force: dict[str, Table] = {}
         self.keys: dict[str, str] = {}
-        """By scope, also of those whose table has never been valid."""
+        """By scope, including those whose table has never been valid."""
         self.problems: tuple[Problem, ...] = ()
         self.version: tuple[str, str] = ("", "")
-        """uid and resourceVersion of the ConfigMap, "" where there are none."""
+        """uid and resourceVersion of the ConfigMap, "" if there are none."""
         self._subject = str(policy_map)
         self._scope_of = scope_of
         self._validate = validate
@@ -49,7 +49,7 @@ class PolicyTables:
         self._texts: dict[str, str] = {}
 
     def apply(self, config_map: ConfigMap | None, origin: Origin = NOWHERE) -> set[str]:
-        """Take the ConfigMap as it is now, None when it is gone; gives the scopes whose key or table has changed."""
+        """Applies the current ConfigMap, None if deleted; returns the scopes whose key or table changed."""
         self.saw(config_map, origin)
         data = (config_map.data if config_map else None) or {}
         if self._bounds is not None and not _within(data, self._bounds):
@@ -59,7 +59,7 @@ class PolicyTables:
         return self._read(data)
 
     def saw(self, config_map: ConfigMap | None, origin: Origin) -> None:
-        """Know which version there is, whatever it says."""
+        """Stores the version of the ConfigMap."""
         self._origin = origin
         metadata = config_map.metadata if config_map else None
         self.version = ((metadata.uid or ""), (metadata.resource_version or "")) if metadata else ("", "")
@@ -87,16 +87,16 @@ class PolicyTables:
         return changed | {scope for scope, _ in keys_before.items() ^ keys.items()}
 
     def _table(self, scope: str, text: str) -> Table:
-        """The table that `text` is; of hundreds in a map, one change reads one."""
+        """The table in `text`; an unchanged one of a map is not parsed again."""
         return self.in_force[scope] if self._texts.get(scope) == text else table_of(text, self._validate)
 
     def refusals(self, key: str, messages: tuple[str, ...]) -> list[Problem]:
-        """These messages as problems of the table under `key`, of the whole ConfigMap when it is ""."""
+        """These messages as problems of the table under `key`, or of the whole ConfigMap if `key` is ""."""
         path = ("data", key) if key else ("data",)
         return [Problem(bounded(text), self._origin, self._subject, path) for text in messages[:PROBLEMS_PER_TABLE]]
 
     def useless(self, scope: str) -> Problem:
-        """A warning that the table of this scope is in force for nobody."""
+        """A warning that the table of this scope applies to no service."""
         message = "there is no such service or namespace in the mesh; the table has no effect"
         return Problem(message, self._origin, self._subject, ("data", self.keys[scope]), severity="warning")
 
@@ -106,10 +106,10 @@ def _within(data: Mapping[str, str], bounds: Bounds) -> bool:
 
 
 def table_of(text: str, validate: Validate = settings_of) -> Table:
-    """The table that `text` is, valid on its own.
+    """The table in `text`, validated on its own.
 
     Raises:
-        PolicyRefused: no YAML mapping, or policies that do not exist so.
+        PolicyRefused: not a YAML mapping, or invalid policies.
     """
     try:
         documents = yaml_documents(text.encode(errors="replace"), NODES_PER_TABLE)
@@ -124,7 +124,7 @@ def table_of(text: str, validate: Validate = settings_of) -> Table:
 
 
 def merged(wide: Mapping[str, Any], narrow: Mapping[str, Any]) -> Table:
-    """`wide` with everything that `narrow` says put over it, however deep; null says nothing."""
+    """`wide` overridden by `narrow`, at any depth; null overrides nothing."""
     result = dict(wide)
     for key, value in narrow.items():
         if isinstance(value, Mapping):

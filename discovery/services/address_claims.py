@@ -1,15 +1,14 @@
-"""Who keeps a virtual address that more than one service would have: the oldest, of equals the one that sorts first.
+"""Which service owns a virtual address that several claim: the oldest, of equally old ones the first by key.
 
-Whoever may make services can make one that wants another's address: he chooses a ClusterIP or a name for it. But he
-cannot choose when it was made, because the API server says so. The answer depends on the services alone, not on the
-order they came in, so every node gives the same one.
+The author of a Service can choose its ClusterIP or its name and so claim another's address, but not its creation time,
+which the API server sets. The owner depends on the services alone, not on their order, so all nodes agree.
 """
 
 from typing import NamedTuple
 
 
 class Claim(NamedTuple):
-    """Which address a service wants, "" for none, and when it was made: RFC 3339 in UTC, "" when nobody says."""
+    """The address a service claims, "" for none, and its creation time: RFC 3339 in UTC, "" if unknown."""
 
     address: str
     made: str = ""
@@ -19,14 +18,14 @@ NOTHING = Claim("")
 
 
 class AddressClaims:
-    """Which service wants which address."""
+    """The addresses that the services claim."""
 
     def __init__(self) -> None:
         self._claims: dict[str, Claim] = {}
         self._claimants: dict[str, set[str]] = {}
 
     def claim(self, key: str, claim: Claim) -> set[str]:
-        """Let the service claim; gives the keys of services whose address may have changed."""
+        """Replaces the service's claim; returns the keys of services whose address may have changed."""
         before = self._claims.pop(key, NOTHING)
         if claim.address:
             self._claims[key] = claim
@@ -42,7 +41,7 @@ class AddressClaims:
         return touched
 
     def owner(self, key: str) -> tuple[str, str]:
-        """The address that the service wants, and the key of the service that has it."""
+        """The address that the service claims, and the key of the service that owns it."""
         address = self._claims.get(key, NOTHING).address
         return (address, min(self._claimants[address], key=self._rank)) if address else ("", key)
 

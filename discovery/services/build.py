@@ -1,7 +1,8 @@
 """From Kubernetes objects to a service of the mesh. Pure: everything a service depends on is an argument.
 
-Decides what joins what. Does not decide what a port speaks (`spoken`), who may be called (`endpoints`, `places`), which
-policies are in force (`policy_layers`) nor who keeps an address that two services would have (`address_claims`).
+Joins ports, endpoints and policies. Does not decide a port's protocol (`spoken`), which endpoints are usable
+(`endpoints`, `places`), which policies are in force (`policies.layers`) or which service owns an address
+(`address_claims`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ from discovery.sources.external.slices import is_external, is_resolved, ports_of
 from nodeproxy.mesh import model
 from nodeproxy.mesh.address import Range, headless_address, virtual_address
 
-AFFINITY_S = 10800  # three hours: what the API server writes where a service does not say
+AFFINITY_S = 10800  # three hours: the API server's default
 
 
 def service_of(
@@ -31,7 +32,7 @@ def service_of(
     """The mesh's view of a service, from a node at `place`."""
     service, spec = stored.object, stored.object.spec
     namespace, _, name = service.key.partition("/")
-    # Kubernetes gives an ExternalName no endpoints but those of its name, whatever slice says it is one of its
+    # an ExternalName has only its name's endpoints, whatever other slices are labelled with it
     usable = [
         each.object
         for each in slices
@@ -58,7 +59,7 @@ def service_of(
 
 
 def affinity_s(spec: ServiceSpec) -> float:
-    """For how long a client keeps its endpoint after its last request, seconds; 0 for services that do not ask."""
+    """Sticky session time after a client's last request, in seconds; 0 for services without session affinity."""
     if spec.session_affinity != "ClientIP":
         return 0.0
     client_ip = spec.session_affinity_config.client_ip if spec.session_affinity_config else None
@@ -68,7 +69,7 @@ def affinity_s(spec: ServiceSpec) -> float:
 def problems_of(
     stored: Stored[Service], slices: Sequence[Stored[EndpointSlice]], place: Place = ANYWHERE
 ) -> Iterator[Problem]:
-    """What the operator asked for and the mesh does not do."""
+    """Settings of the service that the mesh does not apply."""
     service, subject = stored.object, subject_of("Service", stored.object.key)
     if insists(service.spec) and not place.node:
         message = "Local, but the name of this node is not known: all endpoints are used; set node_name (--node)"
@@ -81,7 +82,7 @@ def problems_of(
 
 
 def wanted_address(service: Service, mesh_range: Range, headless_range: Range) -> str:
-    """The virtual address of a service if no other has it."""
+    """The virtual address that a service claims."""
     cluster_ip = service.spec.cluster_ip
     if cluster_ip and cluster_ip != "None" and not is_external(service):
         return virtual_address(plain(cluster_ip), mesh_range)

@@ -1,4 +1,4 @@
-"""The mesh in force: takes batches of changed objects, re-derives the services they touch, gives the differences."""
+"""The mesh in force: applies batches of changes, rebuilds the affected services, returns the differences."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,24 +22,24 @@ from nodeproxy.mesh.model import Service
 POLICY_MAP = Ref("ConfigMap", "nodeproxy", "nodeproxy-policy")
 
 Differences = Mapping[str, Service | None]
-"""Services that are new or changed, None for those that are gone, by key."""
+"""By key: a new or changed service, None for a deleted one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What this mesh is: its two address ranges, the ConfigMap that rules all of it, and where in it we are."""
+    """The mesh's two address ranges, its mesh-wide policy map, and the place of this node."""
 
     mesh_range: Range = MESH_RANGE
     headless_range: Range = HEADLESS_RANGE
     policy_map: Ref = POLICY_MAP
     on_demand: bool = False
-    """Whether the source follows endpoints only of services that somebody wants."""
+    """Whether the source follows endpoints only of subscribed services."""
     place: Place = ANYWHERE
-    """As configured; a zone that is not is learned from the node's own object."""
+    """As configured; a zone not configured is read from the Node object."""
 
 
 class Catalogue:
-    """Everything that is known, and the services that follow from it."""
+    """All objects, and the services built from them."""
 
     def __init__(self, scope: Scope) -> None:
         self.services: dict[str, Service] = {}
@@ -53,7 +53,7 @@ class Catalogue:
         self._service_problems: dict[str, tuple[Problem, ...]] = {}
 
     def apply(self, batch: Batch) -> Differences:
-        """Take a batch; gives what has to be published."""
+        """Applies a batch; returns what has to be published."""
         self._source_problems = batch.problems
         touched: set[str] = set()
         policy_maps: dict[Ref, ObjectChange] = {}
@@ -64,7 +64,7 @@ class Catalogue:
             elif change.ref.kind == "Node":
                 touched |= self._take_node(change)
             elif change.ref.kind == "ConfigMap":
-                policy_maps[change.ref] = change  # reading one takes long: only its newest version
+                policy_maps[change.ref] = change  # parsing is slow: only the newest version of each
             else:
                 touched |= self.store.apply(change)
         touched |= self._inside(self.policies.apply(*policy_maps.values()))
@@ -74,7 +74,7 @@ class Catalogue:
         return {key: self.services.get(key) for key in differing}
 
     def problems(self) -> Iterator[Problem]:
-        """All that is wrong now."""
+        """All current problems."""
         yield from self._source_problems
         yield from self.policies.problems
         for _, problems in sorted(self._service_problems.items()):
@@ -87,7 +87,7 @@ class Catalogue:
         return {key for key in self.store.services if not scopes.isdisjoint(scopes_of(key))}
 
     def _take_node(self, change: ObjectChange) -> set[str]:
-        """Learn our zone from our own node's object."""
+        """Reads this node's zone from its Node object."""
         if change.ref.name != self._scope.place.node:
             return set()
         found = change.object if isinstance(change, PutObject) and isinstance(change.object, Node) else None
@@ -102,7 +102,7 @@ class Catalogue:
         return self._claims.claim(key, Claim(address, stored.object.metadata.creation_timestamp or ""))
 
     def _derive(self, key: str) -> bool:
-        """Build the service anew; whether it differs from what was in force."""
+        """Rebuilds the service; returns whether it changed."""
         before = self.services.pop(key, None)
         self._service_problems.pop(key, None)
         stored = self.store.services.get(key)
@@ -110,10 +110,10 @@ class Catalogue:
             return before is not None
         unsubscribed = self._scope.on_demand and key not in self._followed
         ranges = self._scope.mesh_range, self._scope.headless_range
-        slices, way_back = without_own_addresses([] if unsubscribed else self.store.slices_of(key), ranges)
+        slices, looping = without_own_addresses([] if unsubscribed else self.store.slices_of(key), ranges)
         policies = self.policies.policies_of(key)
         address, owner = self._claims.owner(key)
-        problems = (*problems_of(stored, slices, self._place), *way_back)
+        problems = (*problems_of(stored, slices, self._place), *looping)
         if owner != key:
             message = f"{owner} has the virtual address {address} too and came first; this service gets none"
             problems += (Problem(message, stored.origin, subject_of("Service", key), ("spec", "clusterIP")),)

@@ -1,4 +1,4 @@
-"""Which endpoints stand behind a service port: of all slices, states and families the ones to be called. Pure."""
+"""The endpoints of a service port, selected from all slices, states and address families. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -16,19 +16,18 @@ Found = dict[tuple[str, int], model.Endpoint]
 def endpoints_of(
     service_port: ServicePort, spec: ServiceSpec, slices: Iterable[EndpointSlice], place: Place
 ) -> tuple[model.Endpoint, ...]:
-    """The endpoints behind a service port: the ready ones or, failing those, the draining ones.
+    """The endpoints of a service port: the ready ones; if there are none, the draining ones.
 
-    A slice's port is the service's of the same name and transport.
-
-    In the order of their addresses, each once even if several slices have it, as happens while the controller moves
-    it; the state nearest to ready counts. All of one family, the first of the service's that has any: a pod of a
-    cluster with two stands in a slice of each, and is one endpoint.
+    A slice port belongs to the service port of the same name and transport. Endpoints are sorted by address. One
+    listed in several slices, as happens while the controller moves it, is returned once, in the state nearest to
+    ready. All are of one address family, the service's first that has any: a dual-stack pod is in a slice of each
+    family, and is one endpoint.
     """
     found: defaultdict[tuple[State, str], Found] = defaultdict(dict)
-    meant = _meant(service_port)
+    identity = _identity(service_port)
     for each in slices:
-        # a slice port without number leaves it to the reader; like kube-proxy we have nothing to take it from
-        number = next((port.port for port in each.ports or () if _meant(port) == meant), None)
+        # a slice port without a number means any port; as in kube-proxy it is not used
+        number = next((port.port for port in each.ports or () if _identity(port) == identity), None)
         if number is None:
             continue
         for endpoint in each.endpoints or ():
@@ -46,15 +45,15 @@ def endpoints_of(
 
 
 def families_of(spec: ServiceSpec) -> Sequence[str]:
-    """The address families in the order in which a service wants them; the ones it does not name come last.
+    """The address families in the service's order of preference; those it does not name come last.
 
-    The mesh opens its own connections, so that a family that the service's clients do not have is better than none.
+    The proxy opens its own connections, so a family that the clients lack is still usable.
     """
     return tuple(dict.fromkeys((*(spec.ip_families or ()), "IPv4", "IPv6")))
 
 
 def state_of(conditions: Conditions) -> State:
-    """Whether an endpoint takes new requests; only as a last resort; or not at all. Unknown counts as well-meant.
+    """Whether an endpoint is ready, a last resort (draining) or unusable. Unset conditions count as ready.
 
     Source: EndpointSlice API, EndpointConditions; kube-proxy, pkg/proxy/endpoints.go reads null the same way.
     """
@@ -65,12 +64,12 @@ def state_of(conditions: Conditions) -> State:
     return "out" if conditions.ready is False else "ready"
 
 
-def _meant(port: ServicePort | SlicePort) -> tuple[str, str]:
+def _identity(port: ServicePort | SlicePort) -> tuple[str, str]:
     return port.name or "", port.protocol or "TCP"
 
 
 def _endpoint(endpoint: SliceEndpoint, number: int, away: int) -> model.Endpoint:
-    address = plain(endpoint.addresses[0])  # one endpoint must have one spelling
+    address = plain(endpoint.addresses[0])  # one spelling per endpoint
     return model.Endpoint(
         address, number, endpoint.node_name or "", endpoint.zone or "", endpoint.hostname or "", distance=away
     )

@@ -1,8 +1,8 @@
-"""How far an endpoint is from this node, counted as its service asks.
+"""The distance of an endpoint from this node, by its service's traffic distribution.
 
-Decided from the node and the zone that the endpoint itself tells. A slice's hints are not read: the controller derives
-them from the same two fields, takes them away when pods spread unevenly, and thins them out to share load between
-zones, which is nothing that this mesh promises. Source: KEP-3015 (PreferSameZone, PreferSameNode), KEP-2086 (Local).
+Uses the endpoint's node and zone. Ignores a slice's hints: the controller derives them from the same two fields, omits
+them when pods are spread unevenly and thins them out to share load between zones, which this mesh does not do.
+Source: KEP-3015 (PreferSameZone, PreferSameNode), KEP-2086 (Local).
 """
 
 from typing import NamedTuple
@@ -11,11 +11,11 @@ from discovery.kubernetes.objects import Node, ServiceSpec, SliceEndpoint
 
 ZONE_LABEL = "topology.kubernetes.io/zone"
 
-_SAME_ZONE = ("PreferSameZone", "PreferClose")  # KEP-3015: the old name of the same
+_SAME_ZONE = ("PreferSameZone", "PreferClose")  # KEP-3015: the older name
 
 
 class Place(NamedTuple):
-    """A node and its zone, "" for what is not known."""
+    """A node and its zone, "" if unknown."""
 
     node: str = ""
     zone: str = ""
@@ -25,15 +25,15 @@ ANYWHERE = Place()
 
 
 def place_of(configured: Place, node: Node | None) -> Place:
-    """Where we are: what was configured, and for the rest what the node's own object says."""
+    """This node's place: as configured, else from the labels of its Node object."""
     labels = (node.metadata.labels if node is not None else None) or {}
     return configured._replace(zone=configured.zone or labels.get(ZONE_LABEL, ""))
 
 
 def distance(endpoint: SliceEndpoint, place: Place, preference: str | None) -> int:
-    """0 for the nearest that a service with this `trafficDistribution` asks for, more for what is farther.
+    """0 for the nearest tier of a service with this `trafficDistribution`, more for farther tiers.
 
-    What is not known is not near. A preference that nobody has heard of yet is none.
+    An endpoint whose place is unknown is not near. An unknown preference counts as none.
     """
     same_zone = bool(place.zone) and endpoint.zone == place.zone
     if preference == "PreferSameNode":
@@ -42,15 +42,15 @@ def distance(endpoint: SliceEndpoint, place: Place, preference: str | None) -> i
 
 
 def insists(spec: ServiceSpec) -> bool:
-    """Whether a service must be served by its own node or not at all."""
-    # an ExternalName has no pods, so the API server's default for the field says nothing of it
+    """Whether a service may use endpoints of the same node only."""
+    # an ExternalName has no pods, so the API server's default for the field does not apply
     return spec.internal_traffic_policy == "Local" and spec.type != "ExternalName"
 
 
 def may_serve(endpoint: SliceEndpoint, place: Place, spec: ServiceSpec) -> bool:
     """Whether a service's policy lets this node call the endpoint at all.
 
-    Where the node's own name is not known, nothing would be of this node: then the policy is not kept, and
-    `build.problems_of` says so.
+    If the node's own name is unknown, the policy is not applied, because no endpoint would match; `build.problems_of`
+    reports that.
     """
     return not insists(spec) or not place.node or endpoint.node_name == place.node

@@ -1,4 +1,4 @@
-"""What a service port speaks: its transport, and the protocol that its author says it has. Pure.
+"""The transport of a service port, and the protocol that its author declares. Pure.
 
 Source: Kubernetes, KEP-1507 and KEP-3726 (appProtocol: an IANA service name, one of Kubernetes' own, or a name in a
 domain); IANA's registry of service names; Istio's protocol selection, for what it reads from the names of ports.
@@ -11,7 +11,7 @@ from nodeproxy.mesh.model import PortProtocol, Transport
 
 _TRANSPORT_OF: Mapping[str, Transport] = {"TCP": "tcp", "UDP": "udp", "SCTP": "sctp"}
 
-# What may stand before the first "-", of a port's name and of an appProtocol: Istio's words.
+# Prefixes, up to the first "-", of a port's name and of an appProtocol, as in Istio.
 _PREFIXES: Mapping[str, PortProtocol] = {
     "http": "http",
     "http2": "http2",
@@ -22,11 +22,11 @@ _PREFIXES: Mapping[str, PortProtocol] = {
     "mysql": "tcp",
     "redis": "tcp",
     "tcp": "tcp",
-    # a name cannot turn a TCP port into a UDP one; it says at least that HTTP is not meant
+    # a name cannot make a TCP port a UDP one; it only excludes HTTP
     "udp": "tcp",
 }
 
-# Whole words. An upgrade to WebSocket begins as a request of HTTP/1.1, so that "ws" is one more word for it.
+# Whole words. "ws" means HTTP/1.1, because a WebSocket handshake is an HTTP/1.1 request.
 _WORDS: Mapping[str, PortProtocol] = {
     **_PREFIXES,
     "http1": "http",
@@ -51,22 +51,22 @@ _WORDS: Mapping[str, PortProtocol] = {
 
 
 def transport_of(protocol: str | None) -> Transport:
-    """The transport that a `protocol` of Kubernetes is; TCP where none is written, or one that is not known yet."""
+    """The transport of a Kubernetes `protocol`; TCP if it is unset or unknown."""
     return _TRANSPORT_OF.get(protocol or "TCP", "tcp")
 
 
 def protocol_of(port: ServicePort) -> PortProtocol:
-    """What a port speaks: its appProtocol says, else the beginning of its name, else HTTP as most do.
+    """The protocol of a port: from its appProtocol, else from the prefix of its name, else HTTP.
 
-    An appProtocol without a domain is an IANA service name: one unknown here is some protocol over TCP. One with an
-    unknown domain is a private convention and says nothing. In any case of letters.
+    An appProtocol without a domain is an IANA service name; an unknown one counts as TCP. One with an unknown domain is
+    a private convention and is ignored. Letter case does not matter.
     """
     transport = transport_of(port.protocol)
     if transport != "tcp":
         return transport
-    said = (port.app_protocol or "").lower()
-    if said in _WORDS:
-        return _WORDS[said]
-    if said and "/" not in said:
-        return _PREFIXES.get(said.partition("-")[0], "tcp")
+    declared = (port.app_protocol or "").lower()
+    if declared in _WORDS:
+        return _WORDS[declared]
+    if declared and "/" not in declared:
+        return _PREFIXES.get(declared.partition("-")[0], "tcp")
     return _WORDS.get((port.name or "").partition("-")[0], "http")

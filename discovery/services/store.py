@@ -1,4 +1,4 @@
-"""The objects in force: services, and the slices that belong to each, whatever order they came in."""
+"""The services in force and the slices of each, independent of the order in which they arrived."""
 
 from collections.abc import Iterator
 from typing import Generic, NamedTuple, TypeVar
@@ -11,14 +11,14 @@ Kind = TypeVar("Kind", bound="Service | EndpointSlice", covariant=True)
 
 
 class Stored(NamedTuple, Generic[Kind]):
-    """An object and where it stands."""
+    """An object and its origin."""
 
     object: Kind
     origin: Origin
 
 
 class Store:
-    """Services and slices by what joins them: the service's key, `<namespace>/<name>`."""
+    """Services and slices by the key of the service, `<namespace>/<name>`."""
 
     def __init__(self) -> None:
         self.services: dict[str, Stored[Service]] = {}
@@ -26,7 +26,7 @@ class Store:
         self._service_of_slice: dict[str, str] = {}
 
     def apply(self, change: ObjectChange) -> set[str]:
-        """Take one change; gives the keys of the services that may look different now."""
+        """Applies one change; returns the keys of the services that may have changed."""
         key = f"{change.ref.namespace}/{change.ref.name}"
         if change.ref.kind == "Service":
             self.services.pop(key, None)
@@ -53,11 +53,11 @@ class Store:
         return touched - {""}
 
     def slices_of(self, service_key: str) -> list[Stored[EndpointSlice]]:
-        """The slices of a service, in the order of their names."""
+        """The slices of a service, sorted by name."""
         return [stored for _, stored in sorted(self._slices.get(service_key, {}).items())]
 
     def slices_without_service(self) -> Iterator[Stored[EndpointSlice]]:
-        """The slices that no service in force has, in the order of their names."""
+        """The slices without a service in force, sorted by name."""
         for key, service_key in sorted(self._service_of_slice.items()):
             if service_key not in self.services:
                 yield self._slices[service_key][key]

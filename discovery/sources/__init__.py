@@ -1,1 +1,1 @@
-"""Where objects come from."""
+"""The sources of objects: a folder, an API server, and DNS for ExternalNames."""

@@ -1,6 +1,6 @@
-"""The seam between where objects come from and what becomes of them: a source feeds batches of changes.
+"""The interface of a source: it passes on batches of changes.
 
-A folder of YAML is one source, a watch of an API server another; behind this seam nobody knows which it is.
+Sources are a folder of YAML and an API server; consumers do not depend on which.
 """
 
 from collections.abc import Callable
@@ -13,13 +13,13 @@ from nodeproxy.mesh.wire import Snapshot
 
 
 class Followed(NamedTuple):
-    """From here on, what is known of this service's endpoints is all there is; `key` is `<namespace>/<name>`."""
+    """All endpoints of this service are known from now on; `key` is `<namespace>/<name>`."""
 
     key: str
 
 
 class Unfollowed(NamedTuple):
-    """Nothing is known of this service's endpoints any more, because nobody wants to."""
+    """The endpoints of this service are not followed any more, for lack of a subscription."""
 
     key: str
 
@@ -29,22 +29,22 @@ Change = ObjectChange | Followed | Unfollowed
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What has changed since the batch before, and how the source is.
+    """The changes since the previous batch, and the state of the source.
 
-    `problems` are all that the source knows now, not only new ones. `in_sync` says that the objects fed so far are
-    those the source has; while it is false, the last good ones are in force and grow old.
+    `problems` are all current problems of the source, not only new ones. `in_sync` is true if all objects of the source
+    have been passed on; while it is false, the last good ones stay in force.
     """
 
     changes: tuple[Change, ...] = ()
     problems: tuple[Problem, ...] = ()
     in_sync: bool = True
     snapshots: tuple[Snapshot, ...] = ()
-    """What workers are told beside services."""
+    """Sent to workers in addition to services."""
 
 
 class Source(Protocol):
-    """Feeds batches to `take` until it is cancelled; the first batch in sync brings every object there is."""
+    """Calls `take` with batches until cancelled; the batches up to the first in sync have every object."""
 
     async def run(self, take: Callable[[Batch], None]) -> None:
-        """Feed, for good."""
+        """Runs until cancelled."""
         ...

@@ -1,1 +1,1 @@
-"""The workers' end: what is published to them, and what they subscribe to."""
+"""The connection to the workers: what is published to them, and what they subscribe to."""

@@ -1,7 +1,7 @@
-"""The mesh as it last was in force, on disk: served on a start when the source is not there yet.
+"""The last good state on disk, served after a start until the source is in sync.
 
-The file's own time says when it was last confirmed. It is replaced whole (written beside, renamed), at most once a
-second; a disk that is full or gone costs the file, never the mesh.
+The file's modification time is the time of its last confirmation. It is replaced atomically (temporary file, rename),
+at most once a second. A disk that fails costs only the file, never the mesh.
 """
 
 import logging
@@ -15,17 +15,17 @@ import msgspec
 from anyio import to_thread
 from msgspec.structs import replace
 
-from discovery.log import tell
+from discovery.log import log_event
 from nodeproxy.mesh.model import Service
 from nodeproxy.mesh.wire import Replace, line, parse
 
 EVERY_S = 1.0
-TOUCH_AFTER = 30  # rounds without a change, until the file is confirmed: how precise its age is
-MODE = 0o600  # as the socket: the table names every service of the cluster
+TOUCH_AFTER = 30  # rounds without a change until the file is confirmed: the precision of its age
+MODE = 0o600  # as for the socket: the table names every service of the cluster
 
 
 class LastGood:
-    """One file. `note` what is in force; `keep` writes it while it runs."""
+    """One file. `note` stores the state in force; `run` writes it to disk while it runs."""
 
     def __init__(self, path: Path, sleep: Callable[[float], Awaitable[None]]) -> None:
         self._path = path
@@ -36,7 +36,7 @@ class LastGood:
         self._reported = ""
 
     def load(self) -> Replace | None:
-        """What was in force, and how old that is; None when there is no file, or none that can be read."""
+        """The last good state and its age; None if there is no readable file."""
         try:
             saved_at, text = self._path.stat().st_mtime, self._path.read_bytes()
             update = parse(text)
@@ -47,17 +47,17 @@ class LastGood:
             return None
         if not isinstance(update, Replace):
             return None
-        tell("last good state", services=len(update.services), age_s=round(time() - saved_at))
+        log_event("last good state", services=len(update.services), age_s=round(time() - saved_at))
         return Replace(tuple(map(_with_transports, update.services)), age_s=max(0.0, time() - saved_at))
 
     def note(self, services: Sequence[Service] | None, *, in_sync: bool) -> None:
-        """What is in force now, None when that has not changed; it is kept once the source confirms it."""
+        """Notes the state in force, None if unchanged; it is written once the source confirms it."""
         self._confirmed = in_sync
         if services is not None:
             self._services = services
 
-    async def keep(self) -> None:
-        """Write what has been noted, for good."""
+    async def run(self) -> None:
+        """Writes the noted states, until cancelled."""
         while True:
             await self._sleep(EVERY_S)
             if self._confirmed:
@@ -87,13 +87,13 @@ class LastGood:
         beside.replace(self._path)
 
     def _report(self, event: str, error: Exception) -> None:
-        """Once for as long as it is the same."""
+        """Logs an error once while it stays the same."""
         if self._reported != str(error):
             self._reported = str(error)
-            tell(event, logging.WARNING, file=self._path, reason=error)
+            log_event(event, logging.WARNING, file=self._path, reason=error)
 
 
 def _with_transports(service: Service) -> Service:
-    """`service` as it is written now: a file of 0.1 names UDP as what a port speaks, and has no transports."""
+    """`service` in today's form: a file of version 0.1 has UDP as protocol, and no transports."""
     ports = tuple(replace(port, transport="udp") if port.protocol == "udp" else port for port in service.ports)
     return replace(service, ports=ports) if ports != service.ports else service

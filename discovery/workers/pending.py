@@ -1,4 +1,4 @@
-"""What one worker has not been told yet: the newest value of each thing, never a queue."""
+"""The updates not yet sent to one worker: the newest value per key, never a queue."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from nodeproxy.mesh.wire import Drop, Fresh, Put, Replace, Snapshot, Update
 
 
 class Backlog:
-    """Snapshots go before services, so that who reads a table knows what belongs to it."""
+    """The pending updates; snapshots are sent before services, which refer to them."""
 
     def __init__(self) -> None:
         self._reported = False
@@ -21,17 +21,17 @@ class Backlog:
         self._something = anyio.Event()
 
     def snapshot(self, snapshot: Snapshot) -> None:
-        """Report this, unless a newer one of its type comes before the worker reads."""
+        """Queues a snapshot; it replaces a pending one of its type."""
         self._snapshots[type(snapshot)] = snapshot
         self._something.set()
 
     def replace_all(self) -> None:
-        """Report all services, whatever was told before."""
+        """Queues all services as a full replacement of the worker's table."""
         self._all = True
         self._something.set()
 
     def note(self, differences: Differences, *, in_sync: bool) -> None:
-        """Report these services, unless newer values come before the worker reads."""
+        """Queues these services; they replace pending values of the same keys."""
         self._fresh = self._fresh and in_sync
         if self._all or not self._reported:
             return
@@ -40,13 +40,13 @@ class Backlog:
             self._something.set()
 
     def refresh(self) -> None:
-        """Report that the table is fresh, once everything else is told."""
+        """Queues `Fresh`, sent after everything else."""
         if self._reported:
             self._fresh = True
             self._something.set()
 
     async def next_update(self, everything: Callable[[], Replace]) -> Update:
-        """What to tell next, as soon as there is something."""
+        """The next update to send; waits until there is one."""
         while not (self._snapshots or self._all or self._services or self._fresh):
             self._something = anyio.Event()
             await self._something.wait()

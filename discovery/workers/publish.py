@@ -1,7 +1,7 @@
-"""The socket that workers read: everything once, then one line per changed service, newest value per service.
+"""The Unix socket for workers: sends the whole mesh once, then one line per changed service.
 
-Keeps one pending value per service and worker, never a queue: a worker that does not read costs no more memory
-than the mesh itself, and holds up nobody else. What workers send up are subscriptions: see `nodeproxy.mesh.wire`.
+Stores one pending value per service and worker, never a queue: a worker that does not read costs no more memory than
+the mesh itself, and does not delay the others. Workers send subscriptions: see `nodeproxy.mesh.wire`.
 """
 
 import os
@@ -19,33 +19,33 @@ from anyio.lowlevel import checkpoint
 
 from discovery.services.catalogue import Differences
 from discovery.workers.pending import Backlog
-from discovery.workers.subscriptions import Wants
+from discovery.workers.subscriptions import Subscriptions
 from nodeproxy.mesh.model import Service
 from nodeproxy.mesh.wire import FRESH_EVERY_S, Replace, Snapshot, SubscriptionChange, line, parse_subscription
 
 SOCKET_MODE = 0o600  # the table names every service of the cluster; workers run as the same user
 READ_BYTES = 64 * 1024  # at once from a worker
-SUBSCRIPTION_LIMIT_BYTES = 1024  # a subscription names one service; a longer line is none
+SUBSCRIPTION_LIMIT_BYTES = 1024  # a subscription names one service; a longer line is invalid
 
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Time, handed in."""
+    """The injected clock."""
 
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
     now: Callable[[], float] = monotonic
 
 
 class Publisher:
-    """The services in force, and the workers that follow them.
+    """The services in force, and the connected workers.
 
-    `wanted` is told the keys of the services that some worker needs the endpoints of; without it all are followed.
+    `wanted` is called with the keys of the services that workers subscribe to; without it all are followed.
     """
 
     def __init__(self, clock: Clock | None = None, wanted: Callable[[frozenset[str]], None] | None = None) -> None:
         self._clock = clock or Clock()
         self._on_demand = wanted is not None
-        self._wants = Wants(wanted or _ignored, self._clock.now)
+        self._subscriptions = Subscriptions(wanted or _ignored, self._clock.now)
         self._snapshots: dict[type[Snapshot], Snapshot] = {}
         self._restored: Replace | None = None
         self._restored_at = 0.0
@@ -56,27 +56,27 @@ class Publisher:
 
     @property
     def workers(self) -> int:
-        """How many workers are connected."""
+        """The number of connected workers."""
         return len(self._workers)
 
     def restore(self, last_good: Replace) -> None:
-        """Let workers have this, and know its age, until the source is in sync for the first time."""
+        """Publishes the last good state and its age, until the source is in sync for the first time."""
         self._restored, self._restored_at = last_good, self._clock.now()
         for worker in self._workers:
             worker.replace_all()
 
-    def tell(self, snapshot: Snapshot) -> None:
-        """Let workers know a snapshot, unless it is the one they know."""
+    def publish_snapshot(self, snapshot: Snapshot) -> None:
+        """Publishes a snapshot, unless it is unchanged."""
         if self._snapshots.get(type(snapshot)) != snapshot:
             self._snapshots[type(snapshot)] = snapshot
             for worker in self._workers:
                 worker.snapshot(snapshot)
 
     def publish(self, differences: Differences, *, in_sync: bool) -> None:
-        """Let workers know of `differences`.
+        """Publishes `differences`.
 
-        Nothing is sent before the source has been in sync once: an empty table would take away what a worker has
-        from the discovery before. `Fresh` is sent only while it is in sync.
+        Nothing is sent before the source has been in sync once: an empty table would replace the one that a worker has
+        from the previous discovery. `Fresh` is sent only while the source is in sync.
         """
         for key, service in differences.items():
             if service is None:
@@ -94,10 +94,10 @@ class Publisher:
                 worker.note(differences, in_sync=in_sync)
 
     async def serve(self, path: str, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Serve workers at the Unix socket `path` until cancelled; a socket left there before is replaced.
+        """Serves workers at the Unix socket `path` until cancelled; replaces a socket left there.
 
         Raises:
-            OSError: the socket cannot be made.
+            OSError: the socket cannot be created.
         """
         async with (
             await anyio.create_unix_listener(path, mode=SOCKET_MODE) as listener,
@@ -109,20 +109,20 @@ class Publisher:
             try:
                 await listener.serve(self._attend)
             finally:
-                with suppress(OSError):  # the next discovery may stand there already
+                with suppress(OSError):  # the next discovery may already listen there
                     if os.stat(path).st_ino == own:
                         os.unlink(path)
 
     async def _report_freshness(self) -> None:
         while True:
             await self._clock.sleep(FRESH_EVERY_S)
-            self._wants.expire()
+            self._subscriptions.expire()
             if self._in_sync:
                 for worker in self._workers:
                     worker.refresh()
 
     async def _attend(self, stream: SocketStream) -> None:
-        """Serve one worker until it goes."""
+        """Serves one worker until it disconnects."""
         worker = Backlog()
         for snapshot in self._snapshots.values():
             worker.snapshot(snapshot)
@@ -132,14 +132,16 @@ class Publisher:
         try:
             async with stream, anyio.create_task_group() as group:
                 own = stream.extra(SocketAttribute.raw_socket)
-                group.start_soon(_read_subscriptions, own, partial(self._wants.note, worker), group.cancel_scope)
+                group.start_soon(
+                    _read_subscriptions, own, partial(self._subscriptions.note, worker), group.cancel_scope
+                )
                 with suppress(OSError):
                     while True:
                         await _send(own, line(await worker.next_update(self._everything)))
                 group.cancel_scope.cancel()
         finally:
             self._workers.discard(worker)
-            self._wants.gone(worker)
+            self._subscriptions.gone(worker)
 
     def _everything(self) -> Replace:
         if self._restored is not None:
@@ -153,10 +155,10 @@ class Publisher:
 
 
 async def _send(own: Socket, text: bytes) -> None:
-    """Send all of `text`, in the pace of who reads.
+    """Sends all of `text`, as fast as the worker reads.
 
     Raises:
-        OSError: nobody reads any more.
+        OSError: the worker has closed the connection.
     """
     await checkpoint()
     rest = memoryview(text)
@@ -170,7 +172,7 @@ async def _send(own: Socket, text: bytes) -> None:
 async def _read_subscriptions(
     own: Socket, note: Callable[[SubscriptionChange], None], scope: anyio.CancelScope
 ) -> None:
-    """Apply what a worker subscribes to; cancel `scope` at the end of its stream or at a line that cannot be parsed."""
+    """Applies a worker's subscriptions; cancels `scope` at the end of its stream or at an invalid line."""
     held = b""
     with suppress(OSError, msgspec.DecodeError):
         while len(held) <= SUBSCRIPTION_LIMIT_BYTES:
@@ -186,4 +188,4 @@ async def _read_subscriptions(
 
 
 def _ignored(_keys: frozenset[str]) -> None:
-    """Everything is followed, whatever is wanted."""
+    """Ignores subscriptions, because everything is followed."""

@@ -1,14 +1,14 @@
-"""Which services' endpoints are wanted: by the workers that are connected, and for a moment by one that has gone."""
+"""The subscriptions of connected workers and, for a short time, of disconnected ones."""
 
 from collections.abc import Callable
 
 from nodeproxy.mesh.wire import Subscribe, SubscriptionChange
 
-LINGER_S = 15.0  # what a worker wanted that died stays known for the next one, which takes it over
+LINGER_S = 15.0  # the subscriptions of a crashed worker stay until its successor has connected
 
 
-class Wants:
-    """Sets of keys, `<namespace>/<name>`, by who wants them. `changed` is told the union whenever it is another."""
+class Subscriptions:
+    """Sets of keys, `<namespace>/<name>`, by worker. `changed` is called with the union when it changes."""
 
     def __init__(self, changed: Callable[[frozenset[str]], None], now: Callable[[], float]) -> None:
         self._changed = changed
@@ -17,24 +17,24 @@ class Wants:
         self._until: dict[object, float] = {}
         self._reported: frozenset[str] = frozenset()
 
-    def note(self, who: object, subscription: SubscriptionChange) -> None:
-        """`who` says what it needs, or does not need any more."""
-        wanted = self._wanted.setdefault(who, set())
+    def note(self, worker: object, subscription: SubscriptionChange) -> None:
+        """Applies a subscription change of `worker`."""
+        wanted = self._wanted.setdefault(worker, set())
         if isinstance(subscription, Subscribe):
             wanted.add(subscription.key)
         else:
             wanted.discard(subscription.key)
         self._report()
 
-    def gone(self, who: object) -> None:
-        """`who` has gone; what it wanted lingers."""
-        if who in self._wanted:
-            self._until[who] = self._now() + LINGER_S
+    def gone(self, worker: object) -> None:
+        """Notes that `worker` has disconnected; its subscriptions linger."""
+        if worker in self._wanted:
+            self._until[worker] = self._now() + LINGER_S
 
     def expire(self) -> None:
-        """Forget those who have been gone for long. To be called now and then."""
-        for who in [who for who, until in self._until.items() if self._now() >= until]:
-            del self._until[who], self._wanted[who]
+        """Removes the subscriptions of workers disconnected for `LINGER_S`. To be called periodically."""
+        for worker in [worker for worker, until in self._until.items() if self._now() >= until]:
+            del self._until[worker], self._wanted[worker]
             self._report()
 
     def _report(self) -> None:

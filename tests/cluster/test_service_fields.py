@@ -83,7 +83,7 @@ def test_a_node_that_may_not_be_read_is_told_once_and_the_mesh_runs_without_zone
         log = follower.log.read_text()
 
     assert log.count('cannot list resource "nodes"') == 1
-    assert "give nodeproxy's service account" in log and "/api/v1/nodes" in log
+    assert "grant nodeproxy's service account" in log and "/api/v1/nodes" in log
 
 
 def test_the_api_server_s_own_defaults_for_services_are_understood(cluster, shop, tmp_path):

@@ -12,7 +12,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(autouse=True)
 def _own_log() -> Iterator[None]:
-    """Log lines go nowhere, and whatever a test does to that ends with it."""
+    """Discards log lines, and restores the logger after each test."""
     before = logger.handlers, logger.level, logger.propagate
     yield
     logger.handlers, logger.level, logger.propagate = before

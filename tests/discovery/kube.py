@@ -61,7 +61,7 @@ def policy_map(**tables):
 
 
 def own_policy_map(key="shop/policies", label="true", **tables):
-    """A ConfigMap that rules the services of its namespace."""
+    """A policy map of its own namespace."""
     namespace, name = key.split("/")
     labels = {} if label is None else {"mesh.nodeproxy.dev/policy": label}
     data = {key.replace("__", "."): text for key, text in tables.items()}

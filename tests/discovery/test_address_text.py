@@ -1,4 +1,4 @@
-"""Addresses as an API server passes them on."""
+"""Addresses as an API server returns them."""
 
 import pytest
 

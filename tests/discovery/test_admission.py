@@ -33,7 +33,7 @@ def test_a_slice_of_nothing_has_null_lists_as_go_prints_them():
 
 
 @pytest.mark.parametrize(
-    ("spec", "told"),
+    ("spec", "message"),
     [
         ({"sessionAffinity": "Cookie"}, "spec.sessionAffinity: expected None or ClientIP, got 'Cookie'"),
         (
@@ -61,8 +61,8 @@ def test_a_slice_of_nothing_has_null_lists_as_go_prints_them():
         ),
     ],
 )
-def test_a_word_that_no_service_has_is_told_with_those_it_may_have(spec, told):
-    assert faults(service(**spec)) == [told]
+def test_an_unknown_word_of_a_service_is_reported_with_the_valid_ones(spec, message):
+    assert faults(service(**spec)) == [message]
 
 
 @pytest.mark.parametrize("name", ["bank.example", "bank.example.", "bank"])
@@ -75,7 +75,7 @@ def test_endpoints_on_loopback_are_accepted_because_a_laptop_has_no_others():
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "message"),
     [
         (endpoints_of("shop/a", "10.0.0.256"), "subsets[0].addresses[0].ip: expected an IP address, got '10.0.0.256'"),
         (
@@ -88,8 +88,8 @@ def test_endpoints_on_loopback_are_accepted_because_a_laptop_has_no_others():
         ),
     ],
 )
-def test_endpoints_that_an_api_server_refuses_are_refused(value, told):
-    assert faults(value)[0] == told
+def test_endpoints_that_an_api_server_refuses_are_refused(value, message):
+    assert faults(value)[0] == message
 
 
 @pytest.mark.parametrize("name", ["1web", "10", "0", "1" * 63])
@@ -184,6 +184,6 @@ def test_a_name_server_has_one_port_number_for_two_protocols():
     assert accepted("Service", service(ports=ports))
 
 
-def test_a_value_without_a_usable_name_is_nobody():
+def test_a_value_without_a_usable_name_has_no_reference():
     for metadata in (None, {}, {"name": ""}, {"name": 5}, {"name": "a", "namespace": 5}, "x"):
         assert ref_of("Service", {"metadata": metadata}) is None

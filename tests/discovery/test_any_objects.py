@@ -1,4 +1,4 @@
-"""Objects nobody would write: whatever a document holds, it is in force or refused, and the mesh can be published."""
+"""Generated objects: every document is in force or refused, and the mesh can be published."""
 
 from hypothesis import given, settings
 from hypothesis.strategies import (

@@ -1,4 +1,4 @@
-"""Who calls: pods by their addresses."""
+"""The callers: pods by their addresses."""
 
 import msgspec
 import pytest
@@ -59,7 +59,7 @@ def test_a_pod_on_the_host_network_is_the_node():
 
 
 @pytest.mark.parametrize("status", [{"phase": "Succeeded"}, {"phase": "Failed"}, {"podIPs": None}, {"podIPs": []}])
-def test_a_pod_that_has_ended_or_has_no_address_yet_is_nobody(status):
+def test_a_pod_that_has_ended_or_has_no_address_yet_is_no_caller(status):
     assert callers_of([pod(status=status)]) == ()
 
 

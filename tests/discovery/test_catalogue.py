@@ -193,7 +193,7 @@ CLAIMS = lists(tuples(sampled_from("abcd"), sampled_from(["", "1", "2"]), sample
 
 
 @given(claims=CLAIMS)
-def test_whatever_came_before_the_first_claimant_owns_and_nobody_is_left_uninformed(claims):
+def test_whatever_came_before_the_first_claimant_owns_and_every_change_is_published(claims):
     found = AddressClaims()
     wanted = {}
     owners = {key: found.owner(key) for key in "abcd"}

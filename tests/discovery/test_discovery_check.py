@@ -44,7 +44,7 @@ def test_a_slice_without_service_deserves_a_look(tmp_path):
     report = report_of(tmp_path, slice_of("shop/orders"), slice_of("shop/lost", label=""))
 
     assert [text.rpartition(": ")[2] for text in texts(report.warnings)] == [
-        "no label says which service it belongs to; its endpoints are not used (line 3)",
+        "its label of the service is missing; its endpoints are not used (line 3)",
         "there is no Service shop/orders; its endpoints are not used (line 1)",
     ]
 
@@ -110,7 +110,7 @@ def test_two_maps_with_one_key_in_a_folder_are_a_problem_that_names_both(tmp_pat
     report = report_of(tmp_path, service(), own_policy_map("shop/a", reviews=""), own_policy_map("shop/b", reviews=""))
 
     assert texts(report.problems) == [
-        "shop.yaml: document 3 (ConfigMap shop/b): data.reviews: stands in ConfigMap shop/a as well, which sorts first "
+        "shop.yaml: document 3 (ConfigMap shop/b): data.reviews: is also in ConfigMap shop/a, which sorts first "
         "and counts; remove one (line 5)"
     ]
 

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from discovery.log import JsonLines, ProblemLog, TextLines, configure, logger, tell
+from discovery.log import JsonLines, ProblemLog, TextLines, configure, log_event, logger
 from discovery.problem import Origin, Problem
 
 PROBLEM = Problem("expected int, got 'x'", Origin("a.yaml", 2), "Service shop/reviews", ("spec", "ports", 0), 7)
@@ -26,23 +26,23 @@ def lines():
     return read
 
 
-def test_a_problem_is_told_once_while_it_stands_and_again_when_it_is_solved(lines):
+def test_a_problem_is_logged_once_while_it_lasts_and_again_when_it_is_solved(lines):
     log = ProblemLog()
 
     def act():
         for problems in ([PROBLEM], [PROBLEM], [PROBLEM, PROBLEM], []):
             log.show(problems)
 
-    told = [line.partition(" ")[2] for line in lines(TextLines(), act)]
-    assert told == [f"ERROR   problem {TEXT}", f"INFO    solved {TEXT}"]
+    logged = [line.partition(" ")[2] for line in lines(TextLines(), act)]
+    assert logged == [f"ERROR   problem {TEXT}", f"INFO    solved {TEXT}"]
 
 
 def test_a_json_line_has_the_fields_of_a_problem(lines):
     (line,) = lines(JsonLines(), lambda: ProblemLog().show([PROBLEM]))
 
-    told = json.loads(line)
-    assert told.pop("time").endswith("Z")
-    assert told == {
+    logged = json.loads(line)
+    assert logged.pop("time").endswith("Z")
+    assert logged == {
         "level": "error",
         "event": "problem",
         "problem": TEXT,
@@ -54,7 +54,7 @@ def test_a_json_line_has_the_fields_of_a_problem(lines):
 
 
 def test_an_event_has_its_fields_and_none_that_say_nothing(lines):
-    (line,) = lines(TextLines(), lambda: tell("mesh", put=0, gone=2, reason=None, file=""))
+    (line,) = lines(TextLines(), lambda: log_event("mesh", put=0, gone=2, reason=None, file=""))
 
     assert line.endswith(" INFO    mesh put=0 gone=2")
 

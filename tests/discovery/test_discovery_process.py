@@ -78,11 +78,11 @@ async def test_a_bad_file_keeps_the_rest_and_is_told(tmp_path):
         await update(lines)
         assert (await event(log))["event"] == "mesh"
         (tmp_path / "bad.yaml").write_bytes(b"{ [" * 100_000)
-        told = await event(log)
+        logged = await event(log)
         (tmp_path / "mesh.yaml").write_bytes(file_of(policy_map(_default="retries: {attempts: 4}")))
         found = await update(lines)
 
-    assert (told["event"], told["file"], told["document"]) == ("problem", "bad.yaml", 1)
+    assert (logged["event"], logged["file"], logged["document"]) == ("problem", "bad.yaml", 1)
     assert isinstance(found, Put)
     assert found.service.policies == {"retries": {"attempts": 4}}
     assert found.service.ports[0].endpoints

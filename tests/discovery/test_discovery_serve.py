@@ -56,7 +56,7 @@ async def test_a_change_of_the_folder_is_in_force_on_the_socket(tmp_path):
     assert not (tmp_path / "socket").exists()
 
 
-async def test_a_folder_that_is_not_there_tells_workers_nothing_until_it_is(tmp_path):
+async def test_a_missing_folder_publishes_nothing_to_workers_until_it_exists(tmp_path):
     folder = tmp_path / "mesh"
 
     with anyio.fail_after(DEADLINE_S):

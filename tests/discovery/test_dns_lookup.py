@@ -1,4 +1,4 @@
-"""Names and what a real DNS server, on loopback, says of them."""
+"""Look-ups of names at a real DNS server on loopback."""
 
 import pytest
 
@@ -62,14 +62,14 @@ async def test_a_name_is_asked_for_as_it_stands_without_a_search_path(zone):
 
 
 @pytest.mark.parametrize(
-    ("records", "silent", "told"),
+    ("records", "silent", "message"),
     [
         (None, set(), "there is no such name"),
         ([("TXT", 60, "words")], set(), "the name has no address"),
         ([("A", 60, "192.0.2.1")], {"A", "AAAA"}, "no DNS server answers in time"),
     ],
 )
-async def test_a_name_that_leads_nowhere_is_told_with_the_reason(zone, monkeypatch, records, silent, told):
+async def test_a_name_that_cannot_be_resolved_is_reported_with_the_reason(zone, monkeypatch, records, silent, message):
     monkeypatch.setattr(dns_lookup, "LIFETIME_S", 0.2)
     if records is not None:
         zone.records["bank.example"] = records
@@ -78,7 +78,7 @@ async def test_a_name_that_leads_nowhere_is_told_with_the_reason(zone, monkeypat
     with pytest.raises(NotFound) as refused:
         await found(zone)
 
-    assert str(refused.value) == told
+    assert str(refused.value) == message
 
 
 async def test_what_is_no_name_is_a_failure_like_others(zone):

@@ -43,7 +43,7 @@ def test_a_merge_key_gives_what_the_mapping_does_not_say_itself():
 def test_a_key_that_stands_twice_is_refused_with_its_line():
     error = refusal(b"a: 1\nb: 2\na: 3\n")
 
-    assert str(error) == "the key 'a' stands twice in one mapping"
+    assert str(error) == "the key 'a' is duplicated in one mapping"
     assert error.line == 3
 
 
@@ -115,7 +115,7 @@ def test_any_text_of_yaml_signs_is_documents_or_refused(data):
         assert isinstance(yaml_documents(data.encode()), list)
 
 
-def test_lines_are_told_for_places_that_exist():
+def test_lines_are_found_for_places_that_exist():
     data = b"a: 1\n---\nspec:\n  ports:\n  - name: x\n    port: 5\n  - {<<: {port: 6}}\n"
     port = (2, ("spec", "ports", 0, "port"))
 

@@ -1,4 +1,4 @@
-"""Events on policy maps: what they say, and what becomes of them when the API server does not take them."""
+"""Events on policy maps: their texts, and how failures to write them are handled."""
 
 import json
 import logging
@@ -37,7 +37,7 @@ def verdict(*problems, ref=MAP, version=("u-1", "7"), tables=1):
 
 
 class ScriptedApi:
-    """Takes events, or answers with an error; says when nobody has asked for all it has."""
+    """Takes events, or answers with an error; reports when unused answers are left."""
 
     def __init__(self, *answers):
         self.answers = list(answers)
@@ -75,8 +75,8 @@ class Writer:
 
 
 @pytest.fixture
-def told():
-    """What is told in the log."""
+def logged():
+    """The fields of the log lines."""
     lines = []
 
     class Keep(logging.Handler):
@@ -170,22 +170,22 @@ async def test_more_maps_than_the_queue_holds_lose_the_oldest():
 
 
 @pytest.mark.parametrize("answer", [Conflict("is there"), NotFound("no such namespace")])
-async def test_an_event_that_another_node_has_made_or_whose_namespace_is_gone_is_not_tried_again(told, answer):
+async def test_an_event_that_another_node_has_made_or_whose_namespace_is_gone_is_not_tried_again(logged, answer):
     writer = Writer(api := ScriptedApi(answer))
 
     await writer.write(verdict())
 
-    assert (len(api.created), told) == (1, [])
+    assert (len(api.created), logged) == (1, [])
 
 
-async def test_a_missing_permission_is_named_once_until_an_event_is_written(told):
+async def test_a_missing_permission_is_named_once_until_an_event_is_written(logged):
     writer = Writer(api := ScriptedApi(Forbidden("no"), Forbidden("no"), None, Forbidden("no")))
 
     for version in "1234":
         await writer.write(verdict(version=("u-1", version)))
 
     assert len(api.created) == 4
-    assert told == ['{"reason": "no; give nodeproxy\'s service account create of events in every namespace"}'] * 2
+    assert logged == ['{"reason": "no; grant nodeproxy\'s service account create of events in every namespace"}'] * 2
 
 
 async def test_what_passes_is_tried_again_ever_more_slowly_and_the_token_read_anew():
@@ -197,13 +197,13 @@ async def test_what_passes_is_tried_again_ever_more_slowly_and_the_token_read_an
     assert writer.slept[1:4] == [RETRY_S, RETRY_S * 2, RETRY_S * 4]
 
 
-async def test_what_does_not_pass_is_given_up_and_told(told):
+async def test_what_does_not_pass_is_given_up_and_logged(logged):
     writer = Writer(api := ScriptedApi(*[Busy("422: no such thing", 0.0)] * TRIES))
 
     await writer.write(verdict())
 
     assert len(api.created) == TRIES
-    assert "422: no such thing" in told[0]
+    assert "422: no such thing" in logged[0]
 
 
 def test_the_statuses_of_a_create_have_their_meanings():

@@ -1,4 +1,4 @@
-"""ExternalName services behind the source: when names are asked for, and what becomes of the answers."""
+"""ExternalName services behind the source: when names are resolved, and how the answers are used."""
 
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
@@ -48,7 +48,7 @@ class Desk:
         self.asked.append(name)
         await checkpoint()
         answer = self.answers.get(name)
-        while answer is None:  # silence, until the test says something
+        while answer is None:  # no answer, until the test sends one
             await checkpoint()
             answer = self.answers.get(name)
         if isinstance(answer, str):
@@ -64,7 +64,7 @@ class Desk:
         await over.wait()
 
     async def wake(self, seconds):
-        """Let the sleeps of this length be over."""
+        """Ends the sleeps of this length."""
         for each in [each for each in self.sleeping if each[0] == seconds]:
             self.sleeping.remove(each)
             each[1].set()
@@ -149,21 +149,21 @@ async def test_a_name_is_asked_for_again_when_its_ttl_is_over_within_bounds(ttl_
         assert here.addresses == ["192.0.2.9:80"]
 
 
-async def test_a_failure_keeps_the_last_good_addresses_is_told_and_tried_ever_more_slowly():
+async def test_a_failure_leaves_the_last_good_addresses_and_is_reported_and_retried_ever_more_slowly():
     async with desk() as here:
         here.answers["bank.example"] = (["192.0.2.1"], 30)
         await here.feed(put(bank()))
         here.answers["bank.example"] = "there is no such name"
         await here.wake(30)
-        told = here.problems
+        problems = here.problems
         for wait_s in (5.0, 10.0, 20.0, 40.0, 60.0):
             await here.wake(wait_s)
-        kept = here.addresses
+        addresses = here.addresses
         here.answers["bank.example"] = (["192.0.2.2"], 30)
         await here.wake(60.0)
 
-        assert told == ["bank.example: there is no such name; the last good addresses stay in force"]
-        assert kept == ["192.0.2.1:80"]
+        assert problems == ["bank.example: there is no such name; the last good addresses stay in force"]
+        assert addresses == ["192.0.2.1:80"]
         assert here.problems == [] and here.addresses == ["192.0.2.2:80"]
 
 
@@ -267,7 +267,7 @@ async def test_hundreds_of_names_are_asked_for_a_few_at_a_time_and_all_in_the_en
         assert all(each.ports[0].endpoints for each in here.catalogue.services.values())
 
 
-async def test_a_namespace_full_of_names_that_nobody_answers_keeps_no_other_waiting():
+async def test_a_namespace_full_of_unanswered_names_delays_no_other():
     async with desk() as here:
         here.answers["bank.example"] = (["192.0.2.1"], 30)
         silent = [

@@ -150,7 +150,7 @@ async def test_a_folder_that_is_not_there_yet_is_waited_for(tmp_path):
         await fed.until_objects(reviews="10.96.0.1")
 
 
-async def test_without_a_watch_a_change_is_noticed_all_the_same_and_the_lack_told_once(tmp_path, caplog):
+async def test_without_a_watch_a_change_is_still_noticed_and_the_lack_logged_once(tmp_path, caplog):
     def none_left(_path):
         raise OSError("OS file watch limit reached")
 

@@ -203,7 +203,7 @@ def test_a_file_cut_down_to_nothing_leaves_everything_it_said(folder, tmp_path):
         {"apiVersion": "v1", "kind": "List", "items": [5]},
     ],
 )
-def test_while_a_document_is_nobody_no_object_of_its_file_is_given_up(folder, tmp_path, value):
+def test_while_a_document_has_no_identity_no_object_of_its_file_is_removed(folder, tmp_path, value):
     (tmp_path / "shop.yaml").write_bytes(file_of(service(), service("shop/ratings")))
     folder.read()
 
@@ -222,7 +222,7 @@ def test_the_file_that_sorts_first_wins_an_object_that_two_have(folder, tmp_path
 
     assert [change.object.spec.cluster_ip for change in batch.changes if change.ref == REVIEWS] == ["10.96.0.1"]
     assert problems(batch) == [
-        "b.yaml: document 1 (Service shop/reviews): stands in a.yaml, document 2 as well, which sorts first and is in "
+        "b.yaml: document 1 (Service shop/reviews): is also in a.yaml, document 2, which sorts first and is in "
         "force; remove one"
     ]
 
@@ -246,7 +246,7 @@ def test_the_document_that_stands_first_wins_an_object_that_two_have(folder, tmp
     batch = folder.read()
 
     assert batch.changes[0].object.spec.cluster_ip == "10.96.0.1"
-    assert "document 2 (Service shop/reviews): stands in document 1 as well" in problems(batch)[0]
+    assert "document 2 (Service shop/reviews): is also in document 1" in problems(batch)[0]
 
 
 def test_a_folder_that_vanishes_keeps_the_last_good_and_says_so(tmp_path):
@@ -314,7 +314,7 @@ def test_a_file_that_cannot_be_read_leaves_what_it_said(folder, tmp_path):
     batch = folder.read()
 
     assert batch.changes == ()
-    assert "larger than 16777216 bytes; split it; what it said last stays in force" in problems(batch)[0]
+    assert "larger than 16777216 bytes; split it; its last good objects stay in force" in problems(batch)[0]
 
 
 def test_a_name_that_a_terminal_would_act_on_is_escaped(folder, tmp_path):
@@ -325,7 +325,7 @@ def test_a_name_that_a_terminal_would_act_on_is_escaped(folder, tmp_path):
     assert all(problem.isprintable() for problem in problems(folder.read()))
 
 
-def test_a_file_full_of_problems_tells_the_first_hundred(folder, tmp_path):
+def test_a_file_full_of_problems_reports_the_first_hundred(folder, tmp_path):
     endpoints = [endpoint("nowhere") for _ in range(1000)]
     (tmp_path / "shop.yaml").write_text(safe_dump(slice_of("shop/reviews", *endpoints)))
 

@@ -1,4 +1,4 @@
-"""Where a name outside the cluster may not lead."""
+"""The addresses that an ExternalName must not resolve to."""
 
 from ipaddress import ip_address, ip_network
 

@@ -1,4 +1,4 @@
-"""The last good state on disk: served when the source is not there, and never in the way."""
+"""The last good state on disk: served while the source is missing, and without effect on a running one."""
 
 import os
 import time
@@ -17,7 +17,7 @@ WEB, SHOP = Service("shop", "web", "127.77.0.1"), Service("shop", "shop", "127.7
 
 
 class Rounds:
-    """Lets `keep` go round so often, then ends it."""
+    """Lets `run` do this many rounds, then cancels it."""
 
     def __init__(self, rounds):
         self.left = rounds
@@ -29,13 +29,13 @@ class Rounds:
         await anyio.lowlevel.checkpoint()
 
 
-async def kept(path, *notes, rounds=1):
-    """A file after these notes and so many rounds."""
+async def written(path, *notes, rounds=1):
+    """A file after these notes and this many rounds."""
     last_good = LastGood(path, Rounds(rounds).sleep)
     for services, in_sync in notes:
         last_good.note(services, in_sync=in_sync)
     with pytest.raises(anyio.get_cancelled_exc_class()):
-        await last_good.keep()
+        await last_good.run()
     return last_good
 
 
@@ -48,7 +48,7 @@ async def test_ports_keep_their_transport_also_from_a_file_that_does_not_name_it
     dns = Service("kube-system", "kube-dns", "127.77.0.9", ports)
     path = tmp_path / "state"
 
-    await kept(path, ((dns,), True))
+    await written(path, ((dns,), True))
     assert loaded(path).services == (dns,)
 
     path.write_bytes(path.read_bytes().replace(b',"transport":"udp"', b""))
@@ -58,7 +58,7 @@ async def test_ports_keep_their_transport_also_from_a_file_that_does_not_name_it
 async def test_what_was_confirmed_is_there_after_a_restart(tmp_path):
     path = tmp_path / "new" / "state"
 
-    await kept(path, ((WEB,), True), ((WEB, SHOP), True), (None, True))
+    await written(path, ((WEB,), True), ((WEB, SHOP), True), (None, True))
 
     assert loaded(path).services == (WEB, SHOP)
     assert path.stat().st_mode & 0o777 == MODE
@@ -68,20 +68,20 @@ async def test_what_was_confirmed_is_there_after_a_restart(tmp_path):
 async def test_what_the_source_does_not_confirm_waits_until_it_does(tmp_path):
     path = tmp_path / "state"
 
-    await kept(path, ((WEB,), False))
+    await written(path, ((WEB,), False))
     assert loaded(path) is None
 
-    await kept(path, ((WEB,), False), (None, True))
+    await written(path, ((WEB,), False), (None, True))
     assert loaded(path).services == (WEB,)
 
 
 async def test_its_age_is_that_of_the_last_confirmation(tmp_path):
     path = tmp_path / "state"
-    await kept(path, ((WEB,), True))
+    await written(path, ((WEB,), True))
     os.utime(path, (time.time() - 3600,) * 2)
     assert 3600 <= loaded(path).age_s < 3700
 
-    await kept(path, (None, True), rounds=TOUCH_AFTER)
+    await written(path, (None, True), rounds=TOUCH_AFTER)
 
     assert loaded(path).age_s < 60
 
@@ -97,12 +97,12 @@ async def test_a_disk_that_refuses_costs_nothing_but_the_file(tmp_path, caplog):
     blocked = tmp_path / "file"
     blocked.write_bytes(b"")
 
-    last_good = await kept(blocked / "state", ((WEB,), True), rounds=3)
+    last_good = await written(blocked / "state", ((WEB,), True), rounds=3)
 
     blocked.unlink()
     last_good._sleep = Rounds(1).sleep
     with pytest.raises(anyio.get_cancelled_exc_class()):
-        await last_good.keep()
+        await last_good.run()
     assert loaded(blocked / "state").services == (WEB,)
 
 

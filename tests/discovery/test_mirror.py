@@ -1,4 +1,4 @@
-"""v1 Endpoints in a folder: used as a cluster would use them, or named with the reason why not."""
+"""v1 Endpoints in a folder: used as a cluster would use them, or reported with the reason."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.discovery.kube import endpoint, endpoints_of, file_of, service, slice
 
 
 class Reading:
-    """A folder of one file, and what follows from it."""
+    """A folder of one file, and the services built from it."""
 
     def __init__(self, path):
         self.path = path
@@ -65,7 +65,7 @@ def test_every_subset_counts_with_its_own_ports(reading):
 
 
 @pytest.mark.parametrize(("families", "address"), [(["IPv4"], "10.0.0.1"), (["IPv6"], "fd00::1")])
-def test_addresses_of_each_family_are_told_apart(reading, families, address):
+def test_addresses_are_separated_by_family(reading, families, address):
     reading.read(service(ipFamilies=families), endpoints_of("shop/reviews", "fd00::1", "10.0.0.1"))
 
     assert reading.endpoints == [(address, 8080)]
@@ -129,7 +129,7 @@ def test_an_empty_selector_is_none(reading, selector):
 
 
 @pytest.mark.parametrize(("labels", "used"), [({SKIP_LABEL: "false"}, True), ({SKIP_LABEL: "true"}, False)])
-def test_only_the_label_true_says_that_somebody_else_makes_the_slices(reading, labels, used):
+def test_only_the_label_true_means_that_another_controller_makes_the_slices(reading, labels, used):
     reading.read(service(), endpoints_of("shop/reviews", "10.0.0.9", labels=labels))
 
     assert bool(reading.endpoints) is used

@@ -1,4 +1,4 @@
-"""Where an endpoint is, seen from this node, and what a service makes of that."""
+"""The distance of endpoints from this node, by the settings of a service."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def node(name="node-1", zone="zone-a"):
 
 
 def seen_from(place, **spec):
-    """The distance of each of the pods, as the last number of its address says which."""
+    """The distance of each of the pods, identified by the last number of its address."""
     found = service_of(stored(service(**spec)), [stored(PODS)], "", {}, place)
     return {int(each.address[-1]): each.distance for each in found.ports[0].endpoints}
 
@@ -77,7 +77,7 @@ def test_endpoints_of_this_node_that_drain_serve_when_the_service_insists_and_ot
     assert [each.address for each in found.ports[0].endpoints] == ["10.0.0.1"]
 
 
-def test_insisting_on_a_node_that_nobody_knows_is_not_kept_and_said():
+def test_insisting_on_an_unknown_node_is_not_applied_and_reported():
     value = stored(service(internalTrafficPolicy="Local"))
 
     assert len(seen_from(ANYWHERE, internalTrafficPolicy="Local")) == 4
@@ -112,7 +112,7 @@ def test_the_zone_is_learned_from_our_own_node_and_followed_there():
 
 
 @pytest.mark.parametrize("lost", [put(node(zone="")), delete(node())])
-def test_a_node_that_tells_no_zone_any_more_leaves_no_zone(lost):
+def test_a_node_without_its_zone_label_leaves_no_zone(lost):
     found = Catalogue(Scope(place=Place("node-1")))
     found.apply(Batch((put(service(trafficDistribution="PreferSameZone")), put(PODS), put(node()))))
 

@@ -26,7 +26,7 @@ def test_a_key_of_a_namespace_is_for_its_own_services_with_or_without_its_name(k
 
 
 @pytest.mark.parametrize("key", ["reviews.bank", "_default.bank"])
-def test_a_key_for_another_namespace_is_refused_and_told_where_it_belongs(key):
+def test_a_key_for_another_namespace_is_refused_with_the_map_it_belongs_to(key):
     name = key.partition(".")[0]
 
     with pytest.raises(PolicyRefused) as caught:

@@ -1,4 +1,4 @@
-"""Tables of several policy maps together: who wins, who counts, and what stays when something does not fit."""
+"""Tables of several policy maps together: which table wins, which count, and what stays in force when a merge fails."""
 
 from itertools import permutations
 
@@ -132,10 +132,9 @@ def test_of_two_maps_with_one_key_the_first_by_name_counts_whichever_comes_first
         assert policies(found) == {"retries": {"attempts": 1}}
         assert policies(found, "shop/ratings") == {"retries": {"attempts": 3}}
         assert problems(found) == [
-            'ConfigMap shop/b: data["reviews.shop"]: stands in ConfigMap shop/a as well, which sorts first and counts; '
+            'ConfigMap shop/b: data["reviews.shop"]: is also in ConfigMap shop/a, which sorts first and counts; '
             "remove one",
-            "ConfigMap shop/c: data.ratings: stands in ConfigMap shop/b as well, which sorts first and counts; "
-            "remove one",
+            "ConfigMap shop/c: data.ratings: is also in ConfigMap shop/b, which sorts first and counts; remove one",
         ]
         assert [verdict.ref.name for verdict in found.verdicts if verdict.problems] == ["b", "c"]
 
@@ -305,7 +304,7 @@ def test_changes_one_by_one_lead_where_the_last_of_each_map_leads_at_once(drawn)
     for name, key, number, present in drawn:
         tables = maps.setdefault(name, {})
         tables.pop(key, None)
-        if present and number != "no":  # a refused table has a history, which is not this test's
+        if present and number != "no":  # a refused table depends on earlier versions, which this test does not cover
             tables[key] = attempts(number)
         step_by_step.apply(put(value_of(name, tables)))
     at_once = layers_of(*(value_of(name, tables) for name, tables in sorted(maps.items())))

@@ -32,7 +32,7 @@ RATINGS = Service("shop", "ratings", "127.77.0.2")
 
 
 class Ticks:
-    """A clock that moves when the test says so."""
+    """A clock that the test advances."""
 
     def __init__(self):
         self._sleeping = anyio.Event()
@@ -43,7 +43,7 @@ class Ticks:
         await self._ticked.wait()
 
     async def tick(self):
-        """Wake who sleeps, and wait until it sleeps again."""
+        """Wakes the sleeping task, and waits until it sleeps again."""
         await self._sleeping.wait()
         self._sleeping, ticked, self._ticked = anyio.Event(), self._ticked, anyio.Event()
         ticked.set()
@@ -81,7 +81,7 @@ def of(*services):
     return {service.key: service for service in services}
 
 
-async def test_a_worker_is_told_everything_once_and_then_what_changes(tmp_path):
+async def test_a_worker_receives_everything_once_and_then_the_changes(tmp_path):
     publisher = Publisher()
     publisher.publish(of(REVIEWS, RATINGS), in_sync=True)
 
@@ -97,7 +97,7 @@ async def test_a_worker_is_told_everything_once_and_then_what_changes(tmp_path):
     assert drop == Drop("shop/ratings")
 
 
-async def test_a_worker_that_comes_later_is_told_what_holds_then(tmp_path):
+async def test_a_worker_that_connects_later_receives_the_current_state(tmp_path):
     publisher = Publisher()
     publisher.publish(of(REVIEWS, RATINGS), in_sync=True)
 
@@ -109,7 +109,7 @@ async def test_a_worker_that_comes_later_is_told_what_holds_then(tmp_path):
             assert await late.update() == Replace((REVIEWS,))
 
 
-async def test_nothing_is_told_before_the_source_was_in_sync(tmp_path):
+async def test_nothing_is_sent_before_the_source_was_in_sync(tmp_path):
     ticks = Ticks()
     publisher = Publisher(Clock(ticks.sleep))
 
@@ -130,7 +130,7 @@ async def test_an_empty_mesh_in_sync_is_told(tmp_path):
         assert await worker.update() == Replace(())
 
 
-async def test_freshness_is_told_at_every_tick(tmp_path):
+async def test_freshness_is_sent_at_every_tick(tmp_path):
     ticks = Ticks()
     publisher = Publisher(Clock(ticks.sleep))
     publisher.publish(of(REVIEWS), in_sync=True)
@@ -142,7 +142,7 @@ async def test_freshness_is_told_at_every_tick(tmp_path):
             assert await worker.update() == Fresh()
 
 
-async def test_no_freshness_is_told_while_the_source_is_out_of_sync(tmp_path):
+async def test_no_freshness_is_sent_while_the_source_is_out_of_sync(tmp_path):
     ticks = Ticks()
     publisher = Publisher(Clock(ticks.sleep))
     publisher.publish(of(REVIEWS), in_sync=True)
@@ -158,7 +158,7 @@ async def test_no_freshness_is_told_while_the_source_is_out_of_sync(tmp_path):
         assert await worker.update() == Fresh()
 
 
-async def test_a_worker_that_does_not_read_gets_the_newest_value_and_holds_up_nobody(tmp_path):
+async def test_a_worker_that_does_not_read_gets_the_newest_value_and_delays_no_other(tmp_path):
     publisher = Publisher()
     publisher.publish(of(REVIEWS), in_sync=True)
     versions = [Service("shop", "reviews", policies={"version": n, "bulk": "x" * 200_000}) for n in range(100)]
@@ -174,12 +174,12 @@ async def test_a_worker_that_does_not_read_gets_the_newest_value_and_holds_up_no
             publisher.publish(of(version), in_sync=True)
             assert await quick.update() == Put(version)
         publisher.publish(of(RATINGS), in_sync=True)
-        told = [await slow.update()]
-        while told[-1] != Put(RATINGS):
-            told.append(await slow.update())
+        received = [await slow.update()]
+        while received[-1] != Put(RATINGS):
+            received.append(await slow.update())
 
-    assert told[-2] == Put(versions[-1])
-    assert len(told) < 20
+    assert received[-2] == Put(versions[-1])
+    assert len(received) < 20
 
 
 async def test_a_service_that_came_and_went_unread_is_a_drop(tmp_path):
@@ -220,7 +220,7 @@ async def test_a_worker_that_goes_in_the_middle_of_a_line_is_forgotten(tmp_path)
             await anyio.lowlevel.checkpoint()
 
 
-async def test_what_a_worker_wishes_is_noted_until_it_has_been_gone_for_a_while(tmp_path):
+async def test_a_workers_subscriptions_linger_after_it_has_disconnected(tmp_path):
     ticks, wanted, clock = Ticks(), [], [0.0]
     publisher = Publisher(Clock(ticks.sleep, lambda: clock[0]), wanted.append)
     publisher.publish(of(REVIEWS), in_sync=True)
@@ -244,7 +244,7 @@ async def test_what_a_worker_wishes_is_noted_until_it_has_been_gone_for_a_while(
 
 
 @pytest.mark.parametrize("sent", [b"no subscription\n", b"x" * 2000, b'{"type":"put"}\n', b"\xff\xfe\n"])
-async def test_a_worker_that_sends_what_is_no_wish_is_hung_up_on(tmp_path, sent):
+async def test_a_worker_that_sends_an_invalid_subscription_is_disconnected(tmp_path, sent):
     publisher = Publisher()
     publisher.publish(of(REVIEWS), in_sync=True)
 
@@ -255,17 +255,17 @@ async def test_a_worker_that_sends_what_is_no_wish_is_hung_up_on(tmp_path, sent)
             await worker.update()
 
 
-async def test_facts_are_told_before_the_services_and_whenever_they_change(tmp_path):
+async def test_snapshots_are_sent_before_the_services_and_whenever_they_change(tmp_path):
     publisher = Publisher()
     publisher.publish(of(REVIEWS), in_sync=True)
     one, two = Callers((Caller("10.0.0.1", "shop", "web"),)), Callers(())
-    publisher.tell(one)
+    publisher.publish_snapshot(one)
 
     async with serving(tmp_path / "mesh", publisher), connected(tmp_path / "mesh") as worker:
         assert await worker.update() == one
         assert await worker.update() == Replace((REVIEWS,))
-        publisher.tell(Callers(one.callers))
-        publisher.tell(two)
+        publisher.publish_snapshot(Callers(one.callers))
+        publisher.publish_snapshot(two)
         assert await worker.update() == two
 
 
@@ -284,7 +284,7 @@ async def test_the_socket_of_the_next_discovery_is_left_alone(tmp_path):
     path = tmp_path / "mesh"
 
     async with serving(path, Publisher()):
-        path.rename(tmp_path / "kept")  # its inode stays taken
+        path.rename(tmp_path / "moved")  # its inode stays taken
         path.touch()
 
     assert path.exists()

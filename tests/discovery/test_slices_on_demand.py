@@ -1,4 +1,4 @@
-"""Which endpoints are watched: those that are wanted, by one watch each or by one of all."""
+"""Which endpoints are watched: those of subscribed services, by one watch each or by one of all."""
 
 from discovery.kubernetes.changes import DeleteObject
 from discovery.kubernetes.objects import Ref
@@ -27,8 +27,8 @@ class Part:
             self._changes.append(change)
         self.ever_in_sync = True
 
-    def says(self, value):
-        """It tells this slice; its watch is not in sync by that."""
+    def reports(self, value):
+        """Reports this slice, without being in sync."""
         change = put(value)
         self.known[change.ref] = change.object
         self._changes.append(change)
@@ -39,7 +39,7 @@ class Part:
 
 
 class Watches:
-    """An OnDemand, and the watches it has begun."""
+    """An OnDemand, and the watches it has started."""
 
     def __init__(self):
         self.parts = []
@@ -73,7 +73,7 @@ def services(count):
     return [f"shop/s{number}" for number in range(count)]
 
 
-def test_nothing_is_watched_that_nobody_wants():
+def test_services_without_a_subscription_are_not_watched():
     watches = Watches()
 
     assert watches.on_demand.step() == [] and watches.parts == []
@@ -101,7 +101,7 @@ def test_a_service_that_has_no_slices_is_followed_all_the_same():
     assert watches.on_demand.step() == [Followed("shop/web")]
 
 
-def test_a_service_that_nobody_wants_any_more_is_forgotten():
+def test_a_service_without_a_subscription_any_more_is_removed():
     watches = Watches()
     watches.want("shop/web")
     watches.of("web").has("web-1")
@@ -131,7 +131,7 @@ def test_beyond_a_number_one_watch_of_all_takes_over_and_nothing_is_missing_mean
     assert [change for change in changes if isinstance(change, Followed)] == [Followed(f"shop/s{MANY}")]
 
 
-def test_one_watch_of_all_stays_until_far_fewer_are_wanted_and_then_only_theirs_are_kept():
+def test_one_watch_of_all_stays_until_far_fewer_are_wanted_and_then_only_theirs_stay():
     watches = Watches()
     watches.want(*services(MANY + 1))
     watches.of("").has(*(f"s{number}-1" for number in range(MANY + 1)))
@@ -165,15 +165,15 @@ def test_a_service_that_is_left_and_wanted_again_at_once_keeps_its_watch():
 OLD, NEW = slice_of("shop/s1", endpoint("10.0.0.1")), slice_of("shop/s1", endpoint("10.0.0.2"))
 
 
-def test_what_the_watch_that_ends_told_last_does_not_stay_where_the_one_that_stays_knows_better():
+def test_the_last_report_of_an_ended_watch_does_not_replace_that_of_the_remaining_one():
     watches = Watches()
     watches.want(*services(MANY + 1))
     watches.of("").has()
     watches.want("shop/s1")
 
-    watches.of("s1").says(NEW)
+    watches.of("s1").reports(NEW)
     first = watches.on_demand.step()
-    watches.of("").says(OLD)
+    watches.of("").reports(OLD)
     watches.of("s1").has()
     last = watches.on_demand.step()
 
@@ -188,9 +188,9 @@ def test_the_same_holds_when_the_one_watch_of_all_takes_over():
         watches.of(f"s{number}").has()
     watches.want(*services(MANY + 1))
 
-    watches.of("").says(NEW)
+    watches.of("").reports(NEW)
     watches.on_demand.step()
-    watches.of("s1").says(OLD)
+    watches.of("s1").reports(OLD)
     watches.of("").has("other")
     last = watches.on_demand.step()
 

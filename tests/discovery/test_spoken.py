@@ -1,4 +1,4 @@
-"""What a port speaks, from what its author wrote."""
+"""The protocol of a port, from its declaration."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""List, watch and list again, against an API server that says what the test wants, in any order."""
+"""List, watch and list again, against an API server scripted by the test."""
 
 import json
 from contextlib import asynccontextmanager
@@ -38,7 +38,7 @@ def error(code):
 
 
 class ScriptedApi:
-    """Gives its answers one after the other: bytes to a list, a list of lines to a watch; an error is raised.
+    """Returns its answers in order: bytes to a list, a list of lines to a watch; an error is raised.
 
     The last watch does not end.
     """
@@ -81,19 +81,19 @@ class ScriptedApi:
 
 
 class Follower:
-    """Runs a watch over a script; remembers what it was told and how long it slept."""
+    """Runs a watch over a script; records the reports and the pauses."""
 
     def __init__(self):
-        self.told, self.slept, self.clock = [], [], 0.0
+        self.reported, self.slept, self.clock = [], [], 0.0
 
     def changed(self, changes):
-        self.told += changes
+        self.reported += changes
 
     def synced(self):
-        self.told.append("in sync")
+        self.reported.append("in sync")
 
     def failed(self, error):
-        self.told.append(type(error))
+        self.reported.append(type(error))
 
     async def sleep(self, seconds):
         self.slept.append(seconds)
@@ -113,7 +113,7 @@ class Follower:
         names = {PutObject: "+", DeleteObject: "-"}
         return [
             names[type(each)] + each.ref.name if isinstance(each, PutObject | DeleteObject) else each
-            for each in self.told
+            for each in self.reported
         ]
 
 
@@ -156,7 +156,7 @@ async def test_a_list_whose_pages_are_too_old_begins_again_and_nothing_of_it_is_
     assert follower.summary == ["+b", "in sync"]
 
 
-async def test_a_deletion_is_told_once_and_a_repetition_not_at_all():
+async def test_a_deletion_is_reported_once_and_a_repetition_not_at_all():
     _api, follower = await followed(
         page("10", A),
         [event("MODIFIED", "11", A), event("DELETED", "12", A), event("DELETED", "13", A), event("ADDED", "14", A)],

@@ -151,7 +151,7 @@ def test_a_way_to_the_api_server_and_a_known_style_are_needed_for_the_clusters_d
     wrong = command("cluster-dns", "show", "--style", "bind")
 
     assert done.returncode == 1
-    assert "no way to the API server" in done.stderr
+    assert "no access to the API server" in done.stderr
     assert wrong.returncode == 2
     assert "'bind' is not one of 'auto', 'coredns', 'coredns-custom', 'kube-dns'" in " ".join(
         wrong.stderr.replace("│", " ").split()

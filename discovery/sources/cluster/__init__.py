@@ -1,1 +1,1 @@
-"""A Kubernetes API server as a source: lists, watches, and what to do when either fails."""
+"""A Kubernetes API server as a source: lists, watches, and recovery from their failures."""

@@ -1,4 +1,4 @@
-"""How to reach an API server; small, because the client library behind it costs 45 MiB and is not always needed."""
+"""How to reach an API server; apart from the client library, which costs 45 MiB and is not always needed."""
 
 from dataclasses import dataclass
 from pathlib import Path

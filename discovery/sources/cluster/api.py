@@ -1,4 +1,4 @@
-"""The API server. Configuration, authentication and TLS are kubernetes-asyncio's; bytes stay bytes here."""
+"""The client of the API server; returns undecoded bytes. kubernetes-asyncio does configuration, authentication, TLS."""
 
 from asyncio import sslproto
 from collections.abc import AsyncIterator, Mapping
@@ -14,19 +14,19 @@ from discovery.sources.cluster.access import Access, NoAccess
 from discovery.sources.cluster.errors import ApiError, Unreachable, Unreadable, of_status
 
 CONNECT_S = 5.0
-LIST_S = 30.0  # between two pieces of an answer; a busy API server may take its time for the first
-LINE_BYTES = 4 * 1024 * 1024  # etcd stores no object larger than 1.5 MiB; a longer line is no event
-# asyncio keeps 256 KiB for each TLS connection, all of it written to at once; a record is 16 KiB. Each followed
+LIST_S = 30.0  # between two reads of a response; a busy API server may be slow to start one
+LINE_BYTES = 4 * 1024 * 1024  # etcd stores no object larger than 1.5 MiB; a longer line is not an event
+# asyncio allocates 256 KiB per TLS connection and touches all of it; a record is 16 KiB. Each followed
 # service is a connection.
 TLS_BUFFER_BYTES = 32 * 1024
 HEADERS = {"Accept": "application/json", "User-Agent": "nodeproxy"}
-FIELD_MANAGER = {"fieldManager": "nodeproxy"}  # who wrote a field, as `kubectl get --show-managed-fields` tells
+FIELD_MANAGER = {"fieldManager": "nodeproxy"}  # the author of a field in `kubectl get --show-managed-fields`
 
 Query = Mapping[str, str]
 
 
 class Body(NamedTuple):
-    """What is sent up."""
+    """The body of a request."""
 
     value: Mapping[str, object]
     type: str = "application/json"
@@ -41,7 +41,7 @@ _status = msgspec.json.Decoder(_Status)
 
 @asynccontextmanager
 async def connected(access: Access) -> AsyncIterator["Api"]:
-    """The API server that `access` leads to.
+    """A client of the API server that `access` names.
 
     Raises:
         NoAccess: no usable configuration.
@@ -64,14 +64,14 @@ async def _load(access: Access, configuration: Configuration) -> None:
 
 
 class Api:
-    """Reads lists, follows watches, changes objects. A token is read anew before it expires, and after a 401."""
+    """Reads lists, follows watches, changes objects. Reads the token again before it expires and after a 401."""
 
     def __init__(self, client: ApiClient, access: Access) -> None:
         self._client = client
         self._access = access
 
     async def read(self, path: str, query: Query) -> bytes:
-        """The whole answer to a GET.
+        """The whole response to a GET.
 
         Raises:
             ApiError: there is none.
@@ -80,33 +80,33 @@ class Api:
             return bytes(await answer.read())
 
     async def merge(self, path: str, patch: Mapping[str, object]) -> None:
-        """Change the object at `path`: a field of `patch` replaces the object's, null takes it away (RFC 7386).
+        """Changes the object at `path`: a field of `patch` replaces the object's, null removes it (RFC 7386).
 
         Raises:
-            Conflict: the patch has a `resourceVersion` that the object has no more.
-            ApiError: it is not changed, or nobody can say whether it is.
+            Conflict: the `resourceVersion` of the patch is not the object's any more.
+            ApiError: it is not changed, or it is unknown whether it is.
         """
         body = Body(patch, "application/merge-patch+json")
         async with self._asked(path, FIELD_MANAGER, LIST_S, "PATCH", body) as answer:
             await answer.read()
 
     async def create(self, path: str, value: Mapping[str, object]) -> None:
-        """Make the object `value` in the collection at `path`.
+        """Creates the object `value` in the collection at `path`.
 
         Raises:
-            Conflict: there is one of that name.
-            ApiError: it is not made, or nobody can say whether it is.
+            Conflict: the name exists already.
+            ApiError: it is not created, or it is unknown whether it is.
         """
         async with self._asked(path, FIELD_MANAGER, LIST_S, "POST", Body(value)) as answer:
             await answer.read()
 
     @asynccontextmanager
     async def lines(self, path: str, query: Query, silence_s: float) -> AsyncIterator[AsyncIterator[bytes]]:
-        """The lines of a GET's answer, as they come; they end when the server ends them.
+        """The lines of the response to a GET as they arrive, until the server ends it.
 
         Raises:
-            Unreachable: nothing came for `silence_s` seconds, or the connection broke.
-            ApiError: there is no answer.
+            Unreachable: no bytes for `silence_s` seconds, or the connection broke.
+            ApiError: there is no response.
         """
         async with self._asked(path, query, silence_s) as answer:
             yield _lines(answer)
@@ -137,8 +137,8 @@ class Api:
             raise Unreachable(f"{type(error).__name__}: {error}".removesuffix(": ")) from error
 
     async def reload_token(self) -> None:
-        """Read the token again, now: the API server has refused the one in hand."""
-        with suppress(ConfigException, OSError):  # it is being replaced; the one in hand is tried again
+        """Reads the token again, because the API server has refused the current one."""
+        with suppress(ConfigException, OSError):  # it is being replaced; the current one is tried again
             await _load(self._access, self._client.configuration)
 
 

@@ -1,29 +1,29 @@
-"""JSON that is nested deeper than any decoder likes, cut to where it can be read. Pure.
+"""Cuts JSON that is nested too deeply for decoders. Pure.
 
-An API server takes `managedFields` of its clients that are ten thousand deep. No field that the mesh reads lies deeper
-than some ten levels, so that what is cut is never missed.
+An API server accepts `managedFields` ten thousand levels deep. All fields that the mesh reads are within some ten
+levels, so none of them is cut.
 """
 
 import re
 
-DEPTH_LIMIT = 64  # a list, its items, and the objects' own fields are a dozen; decoders stop at about a thousand
+DEPTH_LIMIT = 64  # a list with its items and their fields needs a dozen; decoders stop at about a thousand
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*"|[\[{]|[\]}]', re.DOTALL)
 
 
 def cut(text: bytes) -> bytes:
-    """`text`, with null for each list and object that lies deeper than DEPTH_LIMIT.
+    """`text`, with null for each list and object deeper than DEPTH_LIMIT.
 
-    What is no JSON comes out as something else that is none.
+    Invalid JSON stays invalid.
     """
-    kept: list[bytes] = []
-    depth = kept_to = 0
+    pieces: list[bytes] = []
+    depth = done_to = 0
     for token in _TOKEN.finditer(text):
         if token[0] in (b"{", b"["):
             depth += 1
             if depth == DEPTH_LIMIT + 1:
-                kept += (text[kept_to : token.start()], b"null")
+                pieces += (text[done_to : token.start()], b"null")
         elif token[0] in (b"}", b"]"):
             depth -= 1
             if depth == DEPTH_LIMIT:
-                kept_to = token.end()
-    return b"".join((*kept, text[kept_to:] if depth <= DEPTH_LIMIT else b""))
+                done_to = token.end()
+    return b"".join((*pieces, text[done_to:] if depth <= DEPTH_LIMIT else b""))

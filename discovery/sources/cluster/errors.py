@@ -1,19 +1,19 @@
-"""What an API server, or the way to it, may answer instead of what was asked for. A class says what to do next."""
+"""Failures of a request to an API server. The class determines what to do next."""
 
 
 class ApiError(Exception):
-    """Asked again after a while. The text is for the operator."""
+    """The request is retried after a pause. The text is for the operator."""
 
     retry_after_s: float = 0.0
     """The server's own subscription; 0 when it has none."""
 
 
 class Unreachable(ApiError):
-    """No answer: refused, reset, timed out, broken off."""
+    """No response: refused, reset, timed out, cut off."""
 
 
 class Busy(ApiError):
-    """429 or a status of its own failure."""
+    """429 or a server error."""
 
     def __init__(self, text: str, retry_after_s: float) -> None:
         super().__init__(text)
@@ -21,11 +21,11 @@ class Busy(ApiError):
 
 
 class Gone(ApiError):
-    """410: what was asked for is too long ago; the list has to be read anew."""
+    """410: the version is too old; the list has to be read again."""
 
 
 class Unauthorized(ApiError):
-    """401: the token is not, or no longer, accepted."""
+    """401: the token is not accepted, or not any more."""
 
 
 class Forbidden(ApiError):
@@ -33,19 +33,19 @@ class Forbidden(ApiError):
 
 
 class NotFound(ApiError):
-    """404: neither it nor what it should be in is there."""
+    """404: the object or its namespace does not exist."""
 
 
 class Conflict(ApiError):
-    """409: there is one of that name already, or it is not what the change was made for any more."""
+    """409: the name exists already, or the object has changed since it was read."""
 
 
 class Unreadable(ApiError):
-    """Not what an API server sends."""
+    """The response is not one of an API server."""
 
 
 def of_status(status: int, text: str, retry_after_s: float = 0.0) -> ApiError:
-    """The error that an HTTP status (or the code of a Status object) means."""
+    """The error for an HTTP status, or for the code of a Status object."""
     known = {401: Unauthorized, 403: Forbidden, 404: NotFound, 409: Conflict, 410: Gone}.get(status)
     if known is not None:
         return known(text)

@@ -1,10 +1,10 @@
-"""What became of a policy map, as a Kubernetes Event on it: `kubectl describe configmap` shows it to who wrote the map.
+"""The verdict on a policy map as a Kubernetes Event, which `kubectl describe configmap` shows to the map's author.
 
-Every node's discovery comes to the same verdict. The name of an event follows from the version of the map and its
-verdict, so the first node creates it, and the others find it there; so does a discovery that starts again, as long as
-the API server keeps events (an hour, unless told otherwise). An event that cannot be written costs a line in the log.
+Every node's discovery reaches the same verdict. The name of an event is derived from the version of the map and the
+verdict, so the first node creates it and the others, or a restarted discovery, find it, as long as the API server
+stores events (by default an hour). A failure to write an event is logged.
 
-Events of core/v1, because every kubectl and every dashboard shows those, with all their columns.
+Events are of core/v1, because every kubectl and dashboard shows those with all their columns.
 """
 
 import logging
@@ -16,19 +16,19 @@ from typing import Any, Protocol
 import anyio
 
 from discovery.kubernetes.objects import Ref
-from discovery.log import tell
+from discovery.log import log_event
 from discovery.policies.layers import Verdict
 from discovery.problem import path_text, printable
 from discovery.sources.cluster.errors import ApiError, Conflict, Forbidden, NotFound, Unauthorized
 from discovery.sources.cluster.watch import World
 
-SPREAD_S = 5.0  # the nodes of a cluster do not all ask at once; the more there are, the sooner comes the first
-PAUSE_S = 0.1  # between two events: a node that starts in a cluster of many maps asks for ten a second
+SPREAD_S = 5.0  # spreads the nodes' requests; the more nodes, the sooner the first
+PAUSE_S = 0.1  # between two events: a node that starts in a cluster of many maps sends ten a second
 QUEUE_MOST = 1000  # maps whose events are not written yet
 TRIES = 5
 RETRY_S = 1.0  # before the second try, then twice as long each time
-MESSAGE_LIMIT_BYTES = 1024  # as events.k8s.io allows for a note
-NAME_LIMIT = 200  # of an object's name within its event's; a name has 253 characters at most
+MESSAGE_LIMIT_BYTES = 1024  # the limit of events.k8s.io for a note
+NAME_LIMIT = 200  # of an object's name in its event's name, which has at most 253 characters
 
 
 class Api(Protocol):
@@ -40,7 +40,7 @@ class Api(Protocol):
 
 
 class Events:
-    """Notes verdicts and writes their events while it runs, newest verdict per map. `wall` is Unix time in seconds."""
+    """Writes the events of noted verdicts, the newest verdict per map. `wall` is Unix time in seconds."""
 
     def __init__(self, api: Api, world: World, wall: Callable[[], float]) -> None:
         self._api = api
@@ -52,7 +52,7 @@ class Events:
         self._reported = ""
 
     def note(self, verdicts: Iterable[Verdict]) -> None:
-        """Take the verdicts there are now; those that are new are written."""
+        """Notes the current verdicts; new ones are written."""
         before, self._noted = self._noted, {}
         for verdict in verdicts:
             name = self._noted[verdict.ref] = name_of(verdict)
@@ -65,7 +65,7 @@ class Events:
             self._something.set()
 
     async def run(self) -> None:
-        """Write, for good."""
+        """Writes until cancelled."""
         while True:
             await self._something.wait()
             await self._world.sleep(SPREAD_S * self._world.random())
@@ -81,10 +81,10 @@ class Events:
         for _ in range(TRIES):
             try:
                 await self._api.create(path, event_of(verdict, self._wall()))
-            except (Conflict, NotFound):  # another node was first; or the namespace is gone, and the map with it
+            except (Conflict, NotFound):  # another node was first, or the namespace is deleted with the map
                 return
             except Forbidden as error:
-                self._report(f"{error}; give nodeproxy's service account create of events in every namespace")
+                self._report(f"{error}; grant nodeproxy's service account create of events in every namespace")
                 return
             except ApiError as error:
                 reason = str(error)
@@ -100,26 +100,26 @@ class Events:
         self._report(reason)
 
     def _report(self, reason: str) -> None:
-        """Once for as long as no event can be written."""
+        """Logs a failure once until an event can be written again."""
         if not self._reported:
             self._reported = reason
-            tell("events of policy maps are not written", logging.WARNING, reason=reason)
+            log_event("events of policy maps are not written", logging.WARNING, reason=reason)
 
 
 def name_of(verdict: Verdict) -> str:
-    """The name of the event: the map's own, and what follows from its version and from what is said of it."""
-    said = "\n".join((*verdict.version, reason_of(verdict), message_of(verdict)))
+    """The name of the event: the map's, with a hash of its version and of the verdict."""
+    digested = "\n".join((*verdict.version, reason_of(verdict), message_of(verdict)))
     own = verdict.ref.name[:NAME_LIMIT].rstrip("-.")
-    return f"{own}.{blake2b(said.encode(), digest_size=8).hexdigest()}"
+    return f"{own}.{blake2b(digested.encode(), digest_size=8).hexdigest()}"
 
 
 def reason_of(verdict: Verdict) -> str:
-    """One word, by which events are selected."""
+    """The reason of the event, one word to select events by."""
     return "PolicyRejected" if verdict.problems else "PolicyAccepted"
 
 
 def message_of(verdict: Verdict) -> str:
-    """What an operator has to know."""
+    """The message of the event."""
     if not verdict.problems:
         return f"in force: {verdict.tables} {'table' if verdict.tables == 1 else 'tables'}"
     problems = (f"{path_text(problem.path)}: {printable(problem.message)}" for problem in verdict.problems)
@@ -129,7 +129,7 @@ def message_of(verdict: Verdict) -> str:
 
 
 def event_of(verdict: Verdict, now: float) -> dict[str, Any]:
-    """The event as the API server takes it; `now` is Unix time in seconds."""
+    """The event as JSON object; `now` is Unix time in seconds."""
     uid, version = verdict.version
     time = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {

@@ -1,6 +1,6 @@
-"""The endpoints that this node needs: a watch per wanted service or, beyond a number of them, one of all.
+"""Follows the endpoints that this node needs: one watch per subscribed service, or one of all beyond a number.
 
-A mesh may have ten thousand endpoints; a node pays for those that its pods call.
+A mesh may have ten thousand endpoints; a node pays only for those that its pods call.
 """
 
 from collections.abc import Callable, Iterator, Set
@@ -11,7 +11,7 @@ from discovery.sources.cluster.part import Part
 from discovery.sources.cluster.watch import Resource
 from discovery.sources.source import Change, Followed, Unfollowed
 
-# Each watch is a connection, and a look at every slice's labels in the API server for every change; one watch of all
+# Each watch is a connection, and the API server checks every changed slice against its selector; one watch of all
 # costs this process the memory and the decoding of every slice there is.
 MANY = 50
 EVERYTHING = ""
@@ -33,7 +33,7 @@ def slices_of(key: str) -> Resource:
 
 
 class OnDemand:
-    """Keeps the watches that are needed. `start` begins one and gives what ends it."""
+    """Runs the needed watches. `start` starts one and returns the function that ends it."""
 
     def __init__(self, start: Callable[[Resource], tuple[Part, Callable[[], None]]]) -> None:
         self._start = start
@@ -43,16 +43,16 @@ class OnDemand:
         self._one_for_all = False
 
     def want(self, keys: Set[str]) -> None:
-        """From now on the endpoints of these services are needed, and no others."""
+        """Sets the services whose endpoints are needed."""
         self._wanted = keys
 
     def parts(self) -> Iterator[Part]:
-        """The watches there are."""
+        """The current watches."""
         for part, _ in self._running.values():
             yield part
 
     def step(self) -> list[Change]:
-        """Begin and end watches as is needed now; gives what has changed since the last step."""
+        """Starts and ends watches as needed; returns the changes since the last step."""
         needed = self._needed()
         for key in sorted(needed - self._running.keys()):
             self._running[key] = self._start(slices_of(key) if key else slices_of_all(f"more than {MANY} are called"))
@@ -61,12 +61,12 @@ class OnDemand:
         changes += [Followed(key) for key in sorted(followed - self._followed)]
         changes += [Unfollowed(key) for key in sorted(self._followed - followed)]
         self._followed = followed
-        if all(self._running[key][0].ever_in_sync for key in needed):  # until then the old ones stand in
+        if all(self._running[key][0].ever_in_sync for key in needed):  # until then the old watches are used
             changes += self._end(self._running.keys() - needed)
         return changes
 
     def _needed(self) -> Set[str]:
-        most = MANY // 2 if self._one_for_all else MANY  # no to and fro at the border
+        most = MANY // 2 if self._one_for_all else MANY  # hysteresis: no switching back and forth
         self._one_for_all = len(self._wanted) > most
         return {EVERYTHING} if self._one_for_all else self._wanted
 
@@ -74,9 +74,9 @@ class OnDemand:
         return any(each in self._running and self._running[each][0].ever_in_sync for each in (key, EVERYTHING))
 
     def _end(self, keys: Set[str]) -> list[Change]:
-        """End these watches; what only they knew is gone for us, and of what they knew otherwise those that stay count.
+        """Ends these watches; returns deletions of objects that no other watch has, and the versions of the others.
 
-        Two watches of one object tell of it in any order: the last one may have told what the other knows is over.
+        Two watches report a shared object in any order, so the ended one may have reported last, with a stale version.
         """
         ended = {key: self._running.pop(key) for key in sorted(keys)}
         known = {ref: each for part in self.parts() for ref, each in part.known.items()} if ended else {}

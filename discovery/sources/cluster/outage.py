@@ -1,11 +1,11 @@
-"""An outage of something followed, and when an operator has to know of it."""
+"""An outage of a watch, and when to report it to the operator."""
 
 from collections.abc import Callable
 from math import inf
 
 from discovery.sources.cluster.errors import ApiError, Forbidden
 
-REPORTED_AFTER_S = 5.0  # an outage shorter than this is no problem an operator has to know of
+REPORTED_AFTER_S = 5.0  # shorter outages are not reported
 
 
 class Outage:
@@ -13,22 +13,22 @@ class Outage:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.error: ApiError | None = None
-        """Why it lasts, None while there is none."""
+        """The reason of the outage, None without one."""
         self._now = now
         self._since = inf
 
     def goes_on(self, error: ApiError) -> None:
-        """Something has failed, whether for the first time or again."""
+        """Notes a failure, the first or a further one."""
         self.error = error
         self._since = min(self._since, self._now())
 
     def is_over(self) -> None:
-        """Nothing fails any more."""
+        """Notes a success."""
         self.error, self._since = None, inf
 
     @property
     def worth_reporting(self) -> ApiError | None:
-        """The error that an operator has to know of: a missing permission at once, others once they last."""
+        """The error to report: a missing permission at once, others once they last."""
         if isinstance(self.error, Forbidden) or self._now() - self._since >= REPORTED_AFTER_S:
             return self.error
         return None

@@ -1,4 +1,4 @@
-"""One watch as a part of the source: what it has told and nobody has taken yet, and how it is."""
+"""One watch as a part of the source: its pending changes and its state."""
 
 from collections.abc import Callable, Mapping
 
@@ -12,7 +12,7 @@ from nodeproxy.mesh.wire import Watched
 
 
 class Part:
-    """Follows one resource; `wake` is called when there is something to take, or its state has changed."""
+    """Follows one resource; calls `wake` when there are changes to take, or its state has changed."""
 
     def __init__(self, resource: Resource, api: Api, world: World, wake: Callable[[], None]) -> None:
         self.resource = resource
@@ -25,17 +25,17 @@ class Part:
 
     @property
     def known(self) -> Mapping[Ref, Object]:
-        """The objects there are."""
+        """The current objects."""
         return self._watch.known
 
     @property
     def in_sync(self) -> bool:
-        """Whether what it has told is what there is; what may be missing and is forbidden does not count."""
+        """Whether the objects are current; true for an optional resource without permission."""
         return self._outage.error is None or self._does_without
 
     @property
     def settled(self) -> bool:
-        """Whether everything has been told once, as far as it ever will."""
+        """Whether the first list is complete, or never will be for lack of permission."""
         return self.ever_in_sync or self._does_without
 
     def changed(self, changes: tuple[ObjectChange, ...]) -> None:
@@ -56,16 +56,16 @@ class Part:
         self._wake()
 
     def taken(self) -> list[ObjectChange]:
-        """The changes so far; they are given once."""
+        """Returns the pending changes and clears them."""
         changes, self._changes = self._changes, []
         return changes
 
     def problem(self) -> Problem | None:
-        """What an operator has to know; a missing permission at once, a short outage not at all."""
+        """The problem to report: a missing permission at once, an outage once it lasts."""
         error = self._outage.worth_reporting
         if isinstance(error, Forbidden):
-            cure = f"give nodeproxy's service account get, list and watch of {self.resource.path}"
-            until = "" if self.resource.required else f"; the mesh goes on without ({self.resource.why})"
+            cure = f"grant nodeproxy's service account get, list and watch of {self.resource.path}"
+            until = "" if self.resource.required else f"; the mesh works without it ({self.resource.why})"
             message = f"the API server forbids it: {error}; {cure}{until}"
             return Problem(message, subject=self.resource.kind, severity=self.resource.severity)
         if error is None:
@@ -73,7 +73,7 @@ class Part:
         return Problem(f"not followed, the last good state is in force: {error}", subject=self.resource.kind)
 
     def watched(self) -> Watched:
-        """For who wants to know."""
+        """The state of the watch, for the status page."""
         selectors = " ".join(f"{name}={value}" for name, value in self.resource.query.items())
         what = f"{self.resource.path} {selectors}".rstrip()
         return Watched(what, self.resource.why, len(self.known), str(self._outage.error or ""))

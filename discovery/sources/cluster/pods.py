@@ -1,6 +1,6 @@
-"""Who calls: the pods of this node by their addresses.
+"""The callers: the pods of this node by their addresses.
 
-Addresses are used again: a pod that has ended has none any more, and of two that have the same the newer counts.
+Addresses are reused: a pod that has ended is ignored, and of two with the same address the newer counts.
 """
 
 import re
@@ -14,7 +14,7 @@ from nodeproxy.mesh.model import Caller
 
 NODE = "node"  # the workload of pods on the host network, and of the host's own processes: they share its address
 _ENDED = ("Succeeded", "Failed")
-_OF_CRON_JOB = re.compile(r"(.+)-\d{8,}")  # a Job that a CronJob made ends with its minute since 1970
+_OF_CRON_JOB = re.compile(r"(.+)-\d{8,}")  # the name of a CronJob's Job ends with the minutes since 1970
 
 
 class OwnerReference(msgspec.Struct, frozen=True):
@@ -57,7 +57,7 @@ class PodStatus(msgspec.Struct, frozen=True, rename="camel"):
 class Pod(Object, frozen=True, kw_only=True):
     """A Pod, v1."""
 
-    metadata: PodMetadata  # type: ignore[assignment]  # more of it than of other objects'
+    metadata: PodMetadata  # type: ignore[assignment]  # has more fields than other objects'
     spec: PodSpec = PodSpec()
     status: PodStatus = PodStatus()
 
@@ -65,11 +65,11 @@ class Pod(Object, frozen=True, kw_only=True):
 def pods_of(node: str) -> Resource:
     """The pods of this node."""
     selector = {"fieldSelector": f"spec.nodeName={node}"}
-    return Resource("Pod", "/api/v1/pods", Pod, selector, required=False, why="who calls from which address")
+    return Resource("Pod", "/api/v1/pods", Pod, selector, required=False, why="the workloads of caller addresses")
 
 
 def callers_of(pods: Iterable[Object]) -> tuple[Caller, ...]:
-    """Who calls from which address, in the order of the addresses."""
+    """The callers, sorted by address."""
     found: dict[str, Caller] = {}
     for pod in sorted((pod for pod in pods if isinstance(pod, Pod)), key=_age):
         if pod.status.phase in _ENDED:
@@ -83,7 +83,7 @@ def callers_of(pods: Iterable[Object]) -> tuple[Caller, ...]:
 
 
 def workload_of(pod: Pod) -> str:
-    """What the pod is one of: the name of its Deployment, StatefulSet, DaemonSet, CronJob …, else its own."""
+    """The pod's workload: the name of its Deployment, StatefulSet, DaemonSet, CronJob …, else its own."""
     owner = next((owner for owner in pod.metadata.owner_references or () if owner.controller), None)
     if owner is None:
         return pod.metadata.name

@@ -1,4 +1,4 @@
-"""The API server as a source: one watch per kind, and per service whose endpoints are needed, joined to batches."""
+"""The API server as a source: joins one watch per kind, and per service whose endpoints are needed, to batches."""
 
 from collections.abc import Callable, Coroutine, Sequence, Set
 from dataclasses import dataclass
@@ -17,20 +17,20 @@ from discovery.sources.cluster.watch import Api, Resource, World
 from discovery.sources.source import Batch, Change
 from nodeproxy.mesh.wire import Callers, Snapshot, Watches
 
-GATHER_S = 0.01  # changes that come together are taken together; far below what anybody notices
+GATHER_S = 0.01  # changes that arrive together are applied together; not noticeable
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to follow. `node` is this node's name, "" where nobody has to know who calls and what is near."""
+    """What to follow. `node` is this node's name; if "", callers and distances are not determined."""
 
     policy_map: Ref
     node: str = ""
     on_demand: bool = False
-    """Whether endpoints are followed only of services that are wanted."""
+    """Whether endpoints are followed only of subscribed services."""
 
     def resources(self) -> tuple[Resource, ...]:
-        """What is followed from the beginning and for good."""
+        """The resources followed from the start."""
         policy_map = self.policy_map
         return (
             Resource("Service", "/api/v1/services", Service, why="names, ports and addresses of the mesh"),
@@ -56,10 +56,10 @@ class Plan:
 
 
 class Cluster:
-    """Feeds what an API server has, and what changes there, until cancelled.
+    """Passes on the objects of an API server and their changes, until cancelled.
 
-    The first batch comes when every kind has been listed once. While a watch is down, the last good state stays in
-    force and the batch says that it is out of sync. `beside` runs as long as it does.
+    The first batch follows the first list of every kind. While a watch is down, the last good state stays in
+    force and batches are marked out of sync. `beside` runs as long as the source does.
     """
 
     def __init__(
@@ -75,12 +75,12 @@ class Cluster:
         self._woken = anyio.Event()
 
     def want(self, keys: Set[str]) -> None:
-        """From now on the endpoints of these services are needed."""
+        """Sets the services whose endpoints are needed."""
         self._on_demand.want(keys)
         self._wake()
 
     async def run(self, take: Callable[[Batch], None]) -> None:
-        """Feed, for good."""
+        """Runs until cancelled."""
         async with anyio.create_task_group() as self._group:
             if self._beside is not None:
                 self._group.start_soon(self._beside)
@@ -103,7 +103,7 @@ class Cluster:
         watches = Watches(tuple(part.watched() for part in self._all()))
         if self._pods is None:
             return (watches,)
-        self._pods.taken()  # it is small: told whole
+        self._pods.taken()  # small enough to be sent whole
         return Callers(callers_of(self._pods.known.values())), watches
 
     def _problems(self) -> tuple[Problem, ...]:

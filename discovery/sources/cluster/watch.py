@@ -1,7 +1,7 @@
-"""One kind of objects, followed for good: list, watch, and list again where the watch lost its place.
+"""Follows one kind of objects: list, watch, and list again if the watch cannot continue.
 
-The client library's own Watch reconnects with the version it had, whatever the server said of it. Here every way in
-which a list or a watch can fail has its answer: `errors` names them.
+The client library's own Watch reconnects with its version even if the server refused it. Here every way in
+which a list or a watch can fail is handled: `errors` has them.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -18,34 +18,34 @@ from discovery.sources.cluster.depth import cut
 from discovery.sources.cluster.errors import ApiError, Gone, Unauthorized, Unreachable, Unreadable, of_status
 
 PAGE = 500  # objects per answer to a list, as client-go
-WATCH_S = 300.0  # the server is asked to end a watch after so long, and half as much again by chance; as client-go
-SILENCE_S = 150.0  # a server that sends no bookmark, one a minute, for so long is not there any more
+WATCH_S = 300.0  # the requested length of a watch, plus up to half at random; as client-go
+SILENCE_S = 150.0  # bookmarks come every minute; a silent server counts as unreachable
 BACKOFF_S = 0.5
 BACKOFF_MAX_S = 30.0  # as client-go's reflector
-SHORT_S = 1.0  # a watch that brings nothing and ends sooner was none; as client-go
-STEADY_S = 10.0  # a watch that lasted so long was no failure
+SHORT_S = 1.0  # a watch that ends sooner without an event is a failure; as client-go
+STEADY_S = 10.0  # a watch that lasted this long was no failure
 
 Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """What to follow: a kind and where it is served, narrowed by selectors."""
+    """A kind to follow: its path and its selectors."""
 
     kind: str
     path: str
     type: type[Object]
     query: Mapping[str, str] = field(default_factory=dict)
     required: bool = True
-    """Whether the mesh cannot do without: of what it can, a missing permission is only a warning."""
+    """Whether the mesh needs it; if not, a missing permission is only a warning."""
     why: str = ""
-    """What it is good for; for who wants to know."""
+    """Its purpose, for status and messages."""
     without: Ref | None = None
-    """An object that another resource brings as well, and this one does not."""
+    """An object left out here, because another resource has it."""
 
     @property
     def severity(self) -> Severity:
-        """Of a missing permission."""
+        """The severity of a missing permission."""
         return "error" if self.required else "warning"
 
 
@@ -62,21 +62,21 @@ class Api(Protocol):
 
 
 class Heard(Protocol):
-    """Who is told what a watch brings."""
+    """The receiver of a watch's results."""
 
     def changed(self, changes: tuple[ObjectChange, ...]) -> None:
-        """These objects are new, changed or gone."""
+        """Called with new, changed and deleted objects."""
 
     def synced(self) -> None:
-        """Everything there is has been told, and what changes now will be."""
+        """Called when all objects have been reported; from now on changes are."""
 
     def failed(self, error: ApiError) -> None:
-        """Out of sync, and why; tried again."""
+        """Called with the reason when out of sync; the watch is retried."""
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Time and chance, handed in."""
+    """Clock and randomness, injected."""
 
     sleep: Callable[[float], Awaitable[None]]
     now: Callable[[], float]
@@ -108,7 +108,7 @@ _versioned = msgspec.json.Decoder(_Versioned)
 
 
 class Watch:
-    """Follows one resource. Remembers which objects there are, to tell those that a list does not have any more."""
+    """Follows one resource. Stores the current objects, to report those that a new list lacks as deleted."""
 
     def __init__(self, resource: Resource, api: Api, heard: Heard, world: World) -> None:
         self._resource = resource
@@ -117,13 +117,13 @@ class Watch:
         self._world = world
         self._decoder = msgspec.json.Decoder(resource.type)
         self.known: dict[Ref, Object] = {}
-        """What there is, as far as it has been told."""
+        """The objects as last reported."""
         self._backoff_s = BACKOFF_S
         self._version = ""
-        """The last one told of; "" before the first list, and when it is too old."""
+        """The last version seen; "" before the first list, and if it is too old."""
 
     async def run(self) -> None:
-        """Follow, until cancelled."""
+        """Runs until cancelled."""
         while True:
             began = self._world.now()
             try:
@@ -141,7 +141,7 @@ class Watch:
             await self._pause(steady=self._world.now() - began >= STEADY_S, wanted_s=wanted_s)
 
     async def _pause(self, steady: bool, wanted_s: float) -> None:
-        """Wait before trying again: not at all after a steady time, else ever longer, and never all nodes at once."""
+        """Waits before a retry: not after a steady watch, else with exponential backoff and jitter."""
         if steady:
             self._backoff_s = BACKOFF_S
         if not steady or wanted_s:
@@ -149,10 +149,10 @@ class Watch:
             self._backoff_s = min(self._backoff_s * 2, BACKOFF_MAX_S)
 
     async def _list(self) -> str:
-        """Report everything there is now; gives the version to watch from.
+        """Lists and reports all objects; returns the version to watch from.
 
         Raises:
-            ApiError: see `errors`; nothing has been told.
+            ApiError: see `errors`; nothing has been reported.
         """
         found: dict[Ref, Object] = {}
         query = {**self._resource.query, "limit": str(PAGE)}
@@ -171,11 +171,11 @@ class Watch:
         return page.metadata.resource_version
 
     async def _watch(self) -> None:
-        """Report what changes after the version in hand until the server ends the watch.
+        """Reports changes after the current version until the server ends the watch.
 
         Raises:
-            Gone: the version in hand is too old to watch from.
-            ApiError: see `errors`; the next watch goes on from the version in hand.
+            Gone: the current version is too old to watch from.
+            ApiError: see `errors`; the next watch continues from the current version.
         """
         query = {
             **self._resource.query,
@@ -210,9 +210,9 @@ class Watch:
             self._report((PutObject(ref, value),))
 
     def _report(self, changes: tuple[ObjectChange, ...]) -> None:
-        told = tuple(change for change in changes if change.ref != self._resource.without)
-        if told:
-            self._heard.changed(told)
+        reported = tuple(change for change in changes if change.ref != self._resource.without)
+        if reported:
+            self._heard.changed(reported)
 
     def _ref(self, value: Object) -> Ref:
         return Ref(self._resource.kind, value.metadata.namespace or "", value.metadata.name)
@@ -222,7 +222,7 @@ def _decoded(decoder: "msgspec.json.Decoder[Value]", text: bytes | msgspec.Raw) 
     try:
         try:
             return decoder.decode(text)
-        except RecursionError:  # whoever may write one object must not keep all others from being read
+        except RecursionError:  # the author of one invalid object must not block all others
             return decoder.decode(cut(bytes(text)))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Unreadable(f"not what an API server sends: {error}") from error

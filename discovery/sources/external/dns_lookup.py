@@ -1,4 +1,4 @@
-"""From a name to its addresses, by DNS. dnspython asks; here its many ways to fail become one."""
+"""Resolves a name by DNS with dnspython, and converts its errors to one."""
 
 from ipaddress import ip_address
 from typing import NamedTuple
@@ -10,11 +10,11 @@ import dns.resolver
 
 from discovery.sources.external.names import Found, NotFound, Server
 
-LIFETIME_S = 5.0  # of one question, over all servers; as resolv.conf's default
+LIFETIME_S = 5.0  # of one query, over all servers; as resolv.conf's default
 
 
 class _Part(NamedTuple):
-    """The addresses of one family; none, for as long as `ttl_s` says nothing."""
+    """The addresses of one family; if none, `ttl_s` has no meaning."""
 
     texts: tuple[str, ...] = ()
     ttl_s: float = float("inf")
@@ -34,7 +34,7 @@ async def look_up(name: str, server: Server | None) -> Found:
         except dns.exception.DNSException:
             if not four.texts:
                 raise
-            six = _Part()  # some servers are silent about what they do not have
+            six = _Part()  # some servers do not answer for record types that a name lacks
     except dns.resolver.NXDOMAIN:
         raise NotFound("there is no such name") from None
     except (dns.exception.DNSException, OSError) as error:
@@ -45,7 +45,7 @@ async def look_up(name: str, server: Server | None) -> Found:
 
 
 async def _ask(resolver: dns.asyncresolver.Resolver, name: str, kind: str) -> _Part:
-    absolute = dns.name.from_text(name)  # no search path: an ExternalName is a whole name
+    absolute = dns.name.from_text(name)  # no search path: an ExternalName is fully qualified
     try:
         answer = await resolver.resolve(absolute, kind, search=False)
     except dns.resolver.NoAnswer:
@@ -54,7 +54,7 @@ async def _ask(resolver: dns.asyncresolver.Resolver, name: str, kind: str) -> _P
 
 
 def _resolver(server: Server | None) -> dns.asyncresolver.Resolver:
-    """A resolver for one look-up: what /etc/resolv.conf says may have changed since the last one."""
+    """A resolver for one look-up, because /etc/resolv.conf may have changed since the last."""
     resolver = dns.asyncresolver.Resolver(configure=server is None)
     resolver.lifetime = LIFETIME_S
     if server is not None:
@@ -63,7 +63,7 @@ def _resolver(server: Server | None) -> dns.asyncresolver.Resolver:
 
 
 def _in_words(error: Exception) -> str:
-    """The kind of failure only: dnspython's own text has the seconds in it, and would be a new problem each time."""
+    """The kind of failure only: dnspython's own text has the elapsed time, so each would be a new problem."""
     if isinstance(error, dns.exception.Timeout):
         return "no DNS server answers in time"
     if isinstance(error, dns.resolver.NoNameservers):

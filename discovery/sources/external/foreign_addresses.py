@@ -1,9 +1,9 @@
-"""Which addresses a name may lead the mesh to. Pure.
+"""Which addresses an ExternalName may resolve to. Pure.
 
-Whoever may write a Service may write any name into it, and whoever owns the name decides what it resolves to, at any
-time. The proxy calls from the host network, where loopback and link-local addresses lead to what trusts the host: its
-own admin pages, a cloud's metadata with the node's credentials. ExternalName has been this way into other people's
-hosts (CVE-2021-32783: Contour's Envoy, its admin interface by a Service named localhost), so they are refused.
+The author of a Service chooses the name, and the name's owner its addresses, at any time. The proxy connects from the
+host network, where loopback and link-local addresses reach services that trust the host: admin pages, a cloud's
+metadata with the node's credentials. Such addresses are refused (CVE-2021-32783: Contour's Envoy, its admin interface
+through a Service named localhost).
 """
 
 from collections.abc import Collection
@@ -14,7 +14,7 @@ from nodeproxy.mesh.address import Range
 
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052, 2.1: an IPv4 address in the last 32 bits
 
-# Services of clouds for their machines that stand outside of what is link-local.
+# Clouds' metadata services outside the link-local ranges.
 _CLOUD = {
     ip_address("168.63.129.16"): "Azure's WireServer",
     ip_address("100.100.100.200"): "Alibaba Cloud's metadata",
@@ -28,10 +28,10 @@ _CLOUD = {
 
 
 def refusal(address: Address, own_ranges: Collection[Range], *, loopback_allowed: bool) -> str:
-    """Why `address` is not called, "" when it may be.
+    """The reason why `address` is refused, "" if it is allowed.
 
-    `own_ranges` are the mesh's: a name that leads there leads back here. Loopback is allowed for a folder of YAML on
-    a laptop, whose writer owns the host.
+    `own_ranges` are the mesh's: a request there would loop. Loopback is allowed for a folder of YAML on a laptop,
+    whose author owns the host.
     """
     meant = _meant(address)
     if meant in _CLOUD:
@@ -48,7 +48,7 @@ def refusal(address: Address, own_ranges: Collection[Range], *, loopback_allowed
 
 
 def _meant(address: Address) -> Address:
-    """The IPv4 address that an IPv6 one stands for, where it does, else itself."""
+    """The IPv4 address embedded in an IPv6 one, else the address itself."""
     if address.version == 6:
         if address.ipv4_mapped is not None:
             return address.ipv4_mapped

@@ -1,8 +1,7 @@
-"""A source around another that adds the addresses of its ExternalName services, for as long as DNS says.
+"""A source that wraps another and adds EndpointSlices for its ExternalName services.
 
-Each service's name is asked for again when its TTL is over. A name that cannot be resolved keeps the addresses it had
-last: a DNS server that is down must not take down what it has named. Behind this source an ExternalName is a service
-with EndpointSlices like all others.
+Each name is resolved again when its TTL ends. If that fails, the last good addresses stay in force: an outage of DNS
+must not stop the services. Consumers see an ExternalName as a service with EndpointSlices like all others.
 """
 
 from collections import defaultdict
@@ -20,17 +19,17 @@ from discovery.sources.external.slices import FAMILIES, Address, is_external, re
 from discovery.sources.source import Batch, Change, Followed, Source, Unfollowed
 from nodeproxy.mesh.wire import Snapshot
 
-TTL_LEAST_S = 1.0  # 0 is common and means "do not cache"; a second is what asking at each request would not beat
-TTL_MOST_S = 300.0  # a TTL of days is a mistake more often than a promise
-LOOKUPS_MOST = 16  # at once, each with a socket of its own; some clusters have hundreds of such services
-LOOKUPS_OF_NAMESPACE = 4  # whose names nobody answers must not keep those of others from being asked for
+TTL_LEAST_S = 1.0  # 0 is common and means "do not cache"; a second is nearly as good
+TTL_MOST_S = 300.0  # a TTL of days is more often a mistake than intended
+LOOKUPS_MOST = 16  # at once, each with its own socket; some clusters have hundreds of such services
+LOOKUPS_OF_NAMESPACE = 4  # unanswered names of one namespace must not block the others
 RETRY_S = 5.0  # after a failure, doubled for each in a row
 RETRY_MOST_S = 60.0
-FIRST_ANSWERS_S = 2.0  # workers keep the table they have for so long, before one whose names nobody has asked for yet
+FIRST_ANSWERS_S = 2.0  # the first table waits this long for its names to be resolved
 
 
 class Found(NamedTuple):
-    """What a name leads to, and for how many seconds that holds."""
+    """The addresses of a name, and their TTL in seconds."""
 
     addresses: tuple[Address, ...]
     ttl_s: float
@@ -44,7 +43,7 @@ class Server(NamedTuple):
 
 
 class NotFound(Exception):
-    """A name leads nowhere now; the text says why, and is the same for the same reason."""
+    """A name cannot be resolved; the text is the reason, equal for equal reasons."""
 
 
 Lookup = Callable[[str], Awaitable[Found]]
@@ -53,7 +52,7 @@ Lookup = Callable[[str], Awaitable[Found]]
 
 @dataclass(slots=True)
 class Alias:
-    """One ExternalName service, and where its name led last."""
+    """One ExternalName service, and the last good addresses of its name."""
 
     service: Service
     origin: Origin
@@ -65,11 +64,11 @@ class Alias:
 
     @property
     def name(self) -> str:
-        """What it is an alias of."""
+        """The external name."""
         return (self.service.spec.external_name or "").lower()
 
     def problems(self) -> Iterator[Problem]:
-        """Why its name does not lead where it should."""
+        """Why addresses of its name are not used."""
         stays = "; the last good addresses stay in force" if self.addresses else ""
         for message in filter(None, (self.refused, self.failed + stays if self.failed else "")):
             subject = subject_of("Service", self.service.key)
@@ -77,10 +76,10 @@ class Alias:
 
 
 class ExternalNames:
-    """Feeds what `source` feeds, and the slices of its ExternalName services.
+    """Passes on the batches of `source` with the slices of its ExternalName services.
 
-    `refusal` says why an address may not be called, or "". With `on_demand` only names of services that are followed
-    are resolved, and one counts as followed when its name has been looked up once.
+    `refusal` returns why an address may not be called, or "". With `on_demand` only names of services that are followed
+    are resolved, and one counts as followed once its name has been looked up.
     """
 
     def __init__(
@@ -106,13 +105,13 @@ class ExternalNames:
         self._snapshots: tuple[Snapshot, ...] = ()
         self._waits = False
         self._begun = False
-        """Whether a whole mesh has been handed on, or is not waited with any more."""
+        """Whether the first whole mesh has been passed on, or its wait has ended."""
         self._services: dict[str, PutObject] = {}
         self._followed: set[str] = set()
         self._aliases: dict[str, Alias] = {}
 
     async def run(self, take: Callable[[Batch], None]) -> None:
-        """Feed, for good."""
+        """Runs until cancelled."""
         self._take = take
         async with anyio.create_task_group() as self._group:
             await self._source.run(self._pass_on)
@@ -123,7 +122,7 @@ class ExternalNames:
         self._feed()
 
     def _feed(self) -> None:
-        """Hand on what has changed; the first whole mesh not before its names have been asked for."""
+        """Passes on changes; the first whole mesh only after its names have been looked up."""
         if self._last.in_sync and not self._begun:
             if self._unanswered():
                 if not self._waits:
@@ -145,7 +144,7 @@ class ExternalNames:
             self._feed()
 
     def _seen(self, change: Change) -> Iterator[Change]:
-        """What becomes of one change of the source."""
+        """The changes that one change of the source results in."""
         if isinstance(change, Followed):
             self._followed.add(change.key)
             yield from self._settle(change.key)
@@ -164,13 +163,13 @@ class ExternalNames:
             yield from self._settle(key)
 
     def _settle(self, key: str) -> Iterator[Change]:
-        """Begin, go on or end resolving as is needed now; gives the slices that this changes."""
+        """Starts and ends resolving as needed; returns the changed slices."""
         put, alias = self._services.get(key), self._aliases.get(key)
         if put is None or (self._on_demand and key not in self._followed):
             if alias is not None:
                 yield from self._end(key)
                 if key in self._followed and not alias.answered:
-                    yield Followed(key)  # it was kept back for an answer that nobody waits for any more
+                    yield Followed(key)  # it was delayed for an answer that is not needed any more
             return
         assert isinstance(put.object, Service)
         if alias is not None and alias.name == (put.object.spec.external_name or "").lower():
@@ -188,7 +187,7 @@ class ExternalNames:
             yield DeleteObject(ref_of_slice(key, family))
 
     async def _follow(self, key: str, alias: Alias) -> None:
-        """Resolve one name whenever its time is over, until its scope is cancelled."""
+        """Resolves one name whenever its TTL has ended, until its scope is cancelled."""
         with alias.scope:
             failures = 0
             while True:
@@ -202,12 +201,12 @@ class ExternalNames:
                     self._judge(alias, found.addresses)
                     failures, wait_s = 0, min(max(found.ttl_s, TTL_LEAST_S), TTL_MOST_S)
                 if self._aliases.get(key) is not alias:
-                    return  # ended while its answer was on the way
+                    return  # ended during the look-up
                 self._report(key, alias)
                 await self._sleep(wait_s)
 
     def _judge(self, alias: Alias, addresses: Iterable[Address]) -> None:
-        """Let the addresses be in force that may be; where none may, the last good ones stay."""
+        """Puts the allowed addresses in force; if none is allowed, the last good ones stay."""
         refusals = {address: self._refusal(address) for address in addresses}
         good = tuple(address for address, why in refusals.items() if not why)
         bad = [f"{address} is not called: {why}" for address, why in refusals.items() if why]

@@ -1,4 +1,4 @@
-"""An ExternalName's addresses in the shape in which all endpoints come: one EndpointSlice per family. Pure."""
+"""The addresses of an ExternalName as EndpointSlices, one per family. Pure."""
 
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv6Address
@@ -30,21 +30,21 @@ def ports_of(service: Service) -> Sequence[ServicePort]:
 
 
 def ref_of_slice(service_key: str, family: str) -> Ref:
-    """Which slice holds the addresses of this family.
+    """The slice with the addresses of this family.
 
-    The slash is in no name that an API server or a folder would have: nobody can write such a slice.
+    Names of objects have no slash, so no other slice can have this name.
     """
     namespace, _, name = service_key.partition("/")
     return Ref("EndpointSlice", namespace, f"{name}/{family}")
 
 
 def is_resolved(found: EndpointSlice) -> bool:
-    """Whether a slice comes from here."""
+    """Whether a slice is one of this module's."""
     return "/" in found.metadata.name
 
 
 def slices_for(service: Service, addresses: Iterable[Address]) -> dict[Ref, EndpointSlice]:
-    """The slices of both families; an ExternalName's ports are those of its endpoints, it has no other numbers."""
+    """The slices of both families; the endpoints have the port numbers of the ExternalName."""
     namespace, _, name = service.key.partition("/")
     ports = [SlicePort(port.name, port.port, port.protocol) for port in ports_of(service)]
     slices = {}

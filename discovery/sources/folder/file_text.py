@@ -1,4 +1,4 @@
-"""What one file of objects says. Decides what of a half-good file is in force; nothing across files."""
+"""The objects in one file. Decides which objects of a partly invalid file are in force; nothing across files."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,11 +9,11 @@ from discovery.kubernetes.documents import Document, NotDocuments, json_document
 from discovery.kubernetes.objects import KINDS, POLICY_LABEL, KnownObject, Ref, Refused, ref_of
 from discovery.problem import Origin, Path, Problem, printable, shown
 
-PROBLEMS_PER_FILE = 100  # more are not read, and the first are cured first
+PROBLEMS_PER_FILE = 100  # further ones are not read
 
 
 class Found(NamedTuple):
-    """An object and where it stands."""
+    """An object and its origin."""
 
     object: KnownObject
     origin: Origin
@@ -21,9 +21,9 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FileText:
-    """What one file says, and what it still stands for because what it says now is no good.
+    """The objects of one file, including the last good versions of those that are invalid now.
 
-    `whole` is false as long as nobody has seen the file in a state that can be read.
+    `whole` is false until the file has been read without an error.
     """
 
     objects: Mapping[Ref, Found] = field(default_factory=dict)
@@ -31,26 +31,26 @@ class FileText:
     whole: bool = False
 
     def unreadable(self, problem: Problem) -> "FileText":
-        """The same objects, and why they are not newer ones."""
+        """The same objects, with the reason why they are not newer."""
         return replace(self, problems=(problem,))
 
 
 def read_text(name: str, text: bytes, before: FileText, policy_map: Ref) -> FileText:
-    """What the file called `name` says with these bytes, after what it said `before`.
+    """The objects of the file `name` with these bytes; `before` is its previous state.
 
-    Bytes that cannot be read leave everything as it was. An object that cannot be in force leaves its last good
-    version; while there is a document whose object nobody can name, no object of the file is given up.
+    If the bytes cannot be parsed, nothing changes. A refused object leaves its last good version in force. While a
+    document's object cannot be identified, no object of the file is removed.
     """
     shown_name = printable(name)
     if not text.strip():
-        message = "is empty; what it said last stays in force, delete the file to give that up"
+        message = "is empty; its last good objects stay in force, delete the file to remove them"
         return before.unreadable(Problem(message, Origin(shown_name), severity="warning"))
     try:
         documents = json_document(text) if name.endswith(".json") else yaml_documents(text)
     except NotDocuments as error:
         origin = Origin(shown_name, error.document)
         return before.unreadable(
-            Problem(f"{error}; what the file said last stays in force", origin, line=error.line or None)
+            Problem(f"{error}; the last good objects of the file stay in force", origin, line=error.line or None)
         )
     reading = _Reading(shown_name, before, policy_map)
     for document in documents:
@@ -59,7 +59,7 @@ def read_text(name: str, text: bytes, before: FileText, policy_map: Ref) -> File
 
 
 class _Reading:
-    """The documents of one file, one after another."""
+    """Reads the documents of one file in order."""
 
     def __init__(self, name: str, before: FileText, policy_map: Ref) -> None:
         self._name = name
@@ -95,7 +95,7 @@ class _Reading:
         elif ref in self._objects:
             other = self._objects[ref].origin.document
             self._problems.append(
-                Problem(f"stands in document {other} as well, which is in force; remove one", origin, str(ref))
+                Problem(f"is also in document {other}, which is in force; remove one", origin, str(ref))
             )
         else:
             self._accept(ref, value, origin)
@@ -113,7 +113,7 @@ class _Reading:
         self._problems.append(problem)
 
     def result(self, yaml: bytes) -> FileText:
-        """What the file stands for; `yaml` is its text where lines can be told, else empty."""
+        """The result for the file; `yaml` is its text if line numbers can be found in it, else empty."""
         problems = self._problems[:PROBLEMS_PER_FILE]
         if yaml and problems:
             problems = with_lines(yaml, problems)
@@ -122,9 +122,9 @@ class _Reading:
 
 
 def _objects_in(value: Any) -> Iterator[tuple[Path, Any]]:  # noqa: ANN401  a document
-    """The object that a document is, or those that it lists, each with its place.
+    """The object in a document, or the items of a list, each with its path.
 
-    The objects of a typed list (`kind: ServiceList`) need not repeat what the list says.
+    The objects of a typed list (`kind: ServiceList`) need not repeat the list's kind and version.
     """
     kind = value.get("kind") if isinstance(value, Mapping) else None
     if not isinstance(kind, str) or not kind.endswith("List") or kind.removesuffix("List") not in ("", *KINDS):
@@ -140,20 +140,20 @@ def _objects_in(value: Any) -> Iterator[tuple[Path, Any]]:  # noqa: ANN401  a do
 
 
 def _another_group(value: Mapping[str, Any]) -> bool:
-    """Whether the object only shares its kind with one of ours: Knative has Services too."""
+    """Whether the object is of another API group with the same kind: Knative has Services too."""
     group = str(value.get("apiVersion", "")).rpartition("/")[0]
     return group not in ("", KINDS[value["kind"]][0].rpartition("/")[0])
 
 
 def _labelled(config_map: Mapping[str, Any]) -> bool:
-    """Whether a ConfigMap means to be a policy map; true without quotes does, and is refused for what it is."""
+    """Whether a ConfigMap is labelled as a policy map; an unquoted true counts, and is refused later."""
     metadata = config_map["metadata"]
     labels = metadata.get("labels") if isinstance(metadata, Mapping) else None
     return isinstance(labels, Mapping) and labels.get(POLICY_LABEL) in ("true", True)
 
 
 def with_lines(yaml: bytes, problems: Sequence[Problem]) -> list[Problem]:
-    """The same problems, each with the line of the deepest part of its path that stands in the file."""
+    """The same problems, each with the line of the deepest part of its path that is in the file."""
     places = {
         (each.origin.document, each.full_path[:end]) for each in problems for end in range(len(each.full_path) + 1)
     }

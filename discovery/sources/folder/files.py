@@ -1,6 +1,6 @@
-"""The folder of YAML as a source: waits for its files to change, then has the folder read again.
+"""The folder of YAML as a source: waits for its files to change, then reads the folder again.
 
-Understands editors that write a new file and rename it, kubelet's swap of the link `..data`, and a folder that is
+Handles editors that write a new file and rename it, kubelet's swap of the link `..data`, and a folder that is
 moved away and comes back.
 """
 
@@ -14,21 +14,21 @@ from anyio import to_thread
 # documented by watchfiles for direct use; `awatch` would begin to watch only after the folder has been read
 from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
 
-from discovery.log import tell
+from discovery.log import log_event
 from discovery.sources.folder.folder import Folder
 from discovery.sources.source import Batch
 
-STEP_S = 0.02  # quiet for so long: the writer has finished
-DEBOUNCE_S = 0.05  # a writer that never finishes is read every so often
-TICK_S = 1.0  # a look without notice: files that are links to elsewhere, network file systems, a folder replaced
+STEP_S = 0.02  # quiet for this long: the writer has finished
+DEBOUNCE_S = 0.05  # the longest wait for a writer that never finishes
+TICK_S = 1.0  # polling: for links to elsewhere, network file systems, a replaced folder
 
 
 def inotify(path: str) -> RustNotify:
     """A watch of the folder `path`, not of folders inside it.
 
     Raises:
-        OSError: there is no such folder, or the kernel gives no more watches.
-        WatchfilesRustInternalError: the kernel gives none at all.
+        OSError: there is no such folder, or the limit of watches is reached.
+        WatchfilesRustInternalError: inotify is not available.
     """
     return RustNotify(
         [path], debug=False, force_polling=False, poll_delay_ms=0, recursive=False, ignore_permission_denied=False
@@ -36,9 +36,9 @@ def inotify(path: str) -> RustNotify:
 
 
 class Files:
-    """Feeds what a folder says, and what it says after each change, until cancelled.
+    """Passes on the objects of a folder, now and after each change, until cancelled.
 
-    Where the kernel gives no watch, changes are noticed at the next tick.
+    Without inotify, changes are noticed at the next tick.
     """
 
     def __init__(self, folder: Folder, path: str, watch: Callable[[str], RustNotify] = inotify) -> None:
@@ -48,7 +48,7 @@ class Files:
         self._unwatched_because = ""
 
     async def run(self, take: Callable[[Batch], None]) -> None:
-        """Feed, for good; a folder that is not there is waited for."""
+        """Runs until cancelled; waits for a missing folder."""
         while True:
             watch = self._watch()
             try:
@@ -58,7 +58,7 @@ class Files:
                     watch.close()
 
     def _watch(self) -> RustNotify | None:
-        """A watch of the folder; None when there is no folder, or no watch to be had, which is told once."""
+        """A watch of the folder; None if the folder is missing or cannot be watched, which is logged once."""
         try:
             watch = self._new_watch(self._path)
         except FileNotFoundError:
@@ -66,13 +66,13 @@ class Files:
         except (OSError, WatchfilesRustInternalError) as error:
             if self._unwatched_because != str(error):
                 self._unwatched_because = str(error)
-                tell("not watched", logging.WARNING, folder=self._path, reason=error, looks_every_s=TICK_S)
+                log_event("not watched", logging.WARNING, folder=self._path, reason=error, looks_every_s=TICK_S)
             return None
         self._unwatched_because = ""
         return watch
 
     async def _follow(self, watch: RustNotify | None, take: Callable[[Batch], None]) -> None:
-        """Feed as long as `watch` watches the folder that stands at the path."""
+        """Passes on changes as long as `watch` watches the folder at the path."""
         seen = self._folder.signature()
         own = seen[:1]
         take(await to_thread.run_sync(self._folder.read))
@@ -81,12 +81,12 @@ class Files:
             before, seen = seen, self._folder.signature()
             if noticed or seen != before:
                 take(await to_thread.run_sync(self._folder.read))
-            # a folder made anew may have the inode of the old one, but its end was noticed
+            # a new folder may reuse the inode of the old one, but the deletion was noticed
             if watch is None or seen[:1] != own or self._path in noticed:
                 return
 
     async def _change(self, watch: RustNotify | None) -> set[str]:
-        """Wait for changes, at most until the next tick; gives the paths where any were noticed."""
+        """Waits for changes, at most until the next tick; returns the changed paths."""
         if watch is None:
             await anyio.sleep(TICK_S)
             return set()

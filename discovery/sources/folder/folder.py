@@ -1,7 +1,7 @@
-"""A folder of YAML and JSON as a set of objects: reads it again when asked, and says what has changed.
+"""A folder of YAML and JSON as a set of objects: reads it on request and returns the changes.
 
-Keeps what was good while something is not, as `file_text` decides for one file; decides which file wins where two
-have the same object. Waits for nothing and watches nothing: that is `files`.
+Decides which file wins if two have the same object; `file_text` decides which objects of one file are in force. Does
+not wait or watch: `files` does.
 """
 
 import os
@@ -24,7 +24,7 @@ SUFFIXES = (".yaml", ".yml", ".json")
 
 
 class Signature(NamedTuple):
-    """What the file system says of one file; equal ones mean that it is most likely unchanged."""
+    """The metadata of one file; equal signatures mean that it is most likely unchanged."""
 
     name: str
     inode: int
@@ -33,7 +33,7 @@ class Signature(NamedTuple):
 
 
 class Folder:
-    """The objects of a folder, and the last good ones of what cannot be read now."""
+    """The objects of a folder, including the last good ones of unreadable files."""
 
     def __init__(self, path: Path, policy_map: Ref) -> None:
         self._path = path
@@ -43,14 +43,14 @@ class Folder:
         self._in_force: dict[Ref, Found] = {}
 
     def signature(self) -> tuple[Signature, ...]:
-        """What the file system says of the folder itself, first, and of its files; nothing when it is not there."""
+        """The signatures of the folder, first, and of its files; empty if the folder is missing."""
         try:
             return tuple(self._signatures())
         except OSError:
             return ()
 
     def read(self) -> Batch:
-        """Read all files; gives what has changed since the last time, and all problems there are now."""
+        """Reads all files; returns the changes since the last time, and all current problems."""
         try:
             names = self._names()
         except OSError as error:
@@ -71,13 +71,13 @@ class Folder:
         return Batch((), (Problem(message + stays, Origin(printable(str(self._path)))),), in_sync=False)
 
     def _names(self) -> list[str]:
-        # hidden files are editors' and kubelet's own: .shop.yaml.swp, .#shop.yaml, ..data
+        # hidden files belong to editors and kubelet: .shop.yaml.swp, .#shop.yaml, ..data
         return sorted(name for name in os.listdir(self._path) if name.endswith(SUFFIXES) and not name.startswith("."))
 
     def _signatures(self) -> Iterator[Signature]:
         yield Signature("", os.stat(self._path).st_ino, 0, 0)
         for name in self._names():
-            with suppress(OSError):  # a link to nothing
+            with suppress(OSError):  # a dangling link
                 found = os.stat(self._path / name)
                 yield Signature(name, found.st_ino, max(found.st_mtime_ns, found.st_ctime_ns), found.st_size)
 
@@ -87,7 +87,7 @@ class Folder:
             text = _bytes_of(self._path / name)
         except OSError as error:
             self._digests.pop(name, None)
-            message = f"cannot be read: {error.strerror or error}; what it said last stays in force"
+            message = f"cannot be read: {error.strerror or error}; its last good objects stay in force"
             self._files[name] = before.unreadable(Problem(message, Origin(printable(name))))
             return
         digest = blake2b(text).digest()
@@ -96,7 +96,7 @@ class Folder:
             self._files[name] = read_text(name, text, before, self._policy_map)
 
     def _settle(self) -> tuple[list[Change], list[Problem]]:
-        """Let the file that sorts first win each object; gives the changes, and what is not in force."""
+        """Selects for each object the file that sorts first; returns the changes and the problems."""
         winners: dict[Ref, Found] = {}
         double = []
         for _, text in sorted(self._files.items()):
@@ -104,7 +104,7 @@ class Folder:
                 first = winners.setdefault(ref, found)
                 if first is not found:
                     where = f"{first.origin.file}, document {first.origin.document}"
-                    message = f"stands in {where} as well, which sorts first and is in force; remove one"
+                    message = f"is also in {where}, which sorts first and is in force; remove one"
                     double.append(Problem(message, found.origin, str(ref)))
         objects, unused = mirrored(winners)
         before, self._in_force = self._in_force, objects
@@ -117,7 +117,7 @@ def _bytes_of(path: Path) -> bytes:
     """The bytes of a file.
 
     Raises:
-        OSError: it cannot be read, is no file, or is larger than discovery reads.
+        OSError: it cannot be read, is not a regular file, or exceeds SIZE_LIMIT_BYTES.
     """
     with open(path, "rb", opener=_without_waiting) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -129,5 +129,5 @@ def _bytes_of(path: Path) -> bytes:
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    """Open even a pipe at once; one called x.yaml must not hold us up until somebody writes to it."""
+    """Opens a file without blocking: a pipe called x.yaml would block until it has a writer."""
     return os.open(path, flags | os.O_NONBLOCK)

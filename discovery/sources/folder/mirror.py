@@ -1,7 +1,7 @@
-"""v1 Endpoints of a folder, as the slices that a cluster would make of them. Pure.
+"""Converts v1 Endpoints of a folder to the slices that a cluster would create. Pure.
 
-A cluster mirrors the Endpoints of a Service without selector. Those of a Service with a selector follow from its pods,
-as its slices do, and may not count beside them. Endpoints that are not used are reported, each with the reason.
+A cluster mirrors the Endpoints of a Service without a selector. Those of a Service with a selector duplicate its slices
+and are not used. Unused Endpoints are reported, each with the reason.
 Source: Kubernetes, pkg/controller/endpointslicemirroring (KEP-752).
 """
 
@@ -24,18 +24,18 @@ from discovery.sources.external.slices import is_external
 from discovery.sources.folder.file_text import Found
 
 SKIP_LABEL = "endpointslice.kubernetes.io/skip-mirror"
-LEADER_ANNOTATION = "control-plane.alpha.kubernetes.io/leader"  # a lock that happens to be Endpoints
+LEADER_ANNOTATION = "control-plane.alpha.kubernetes.io/leader"  # a leader election lock stored as Endpoints
 
 
 class Unused(NamedTuple):
-    """Why Endpoints are not mirrored: a note where that is as it should be."""
+    """The reason why Endpoints are not mirrored; a note if that is expected."""
 
     reason: str
     severity: Severity = "warning"
 
 
 def mirrored(objects: Mapping[Ref, Found]) -> tuple[dict[Ref, Found], list[Problem]]:
-    """`objects` with slices in the place of Endpoints, and what is to be said of Endpoints that are not used."""
+    """`objects` with slices in place of Endpoints, and a problem for each unused Endpoints object."""
     sliced = {found.object.service_key for found in objects.values() if isinstance(found.object, EndpointSlice)}
     result: dict[Ref, Found] = {}
     problems = []
@@ -55,7 +55,7 @@ def mirrored(objects: Mapping[Ref, Found]) -> tuple[dict[Ref, Found], list[Probl
 
 
 def _unused(endpoints: Endpoints, service: object, sliced: set[str]) -> Unused | None:
-    """Why they are not mirrored, None when they are."""
+    """The reason why they are not mirrored, None if they are."""
     if (endpoints.metadata.labels or {}).get(SKIP_LABEL) == "true":
         return Unused(f"the label {SKIP_LABEL} says that its writer makes the slices", "note")
     if LEADER_ANNOTATION in (endpoints.metadata.annotations or {}):
@@ -73,7 +73,7 @@ def _unused(endpoints: Endpoints, service: object, sliced: set[str]) -> Unused |
 
 
 def _slices(endpoints: Endpoints) -> Iterator[EndpointSlice]:
-    """A slice for each subset and family; "#" is in no name that an API server or a folder would have."""
+    """A slice per subset and family; "#" is not allowed in names, so these do not collide."""
     namespace, _, name = endpoints.key.partition("/")
     for index, subset in enumerate(endpoints.subsets or ()):
         for family in ("IPv4", "IPv6"):

@@ -38,4 +38,4 @@ def test_without_a_way_to_the_api_server_that_is_said(tmp_path):
     done = CliRunner().invoke(app, ["cluster-dns", "remove", "--kubeconfig", str(tmp_path / "none")])
 
     assert done.exit_code == 1
-    assert "no way to the API server" in done.output
+    assert "no access to the API server" in done.output

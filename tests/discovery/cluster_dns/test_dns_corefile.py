@@ -1,4 +1,4 @@
-"""The mesh's part of somebody else's Corefile: there, once, and gone without a trace."""
+"""The mesh's part of a Corefile of another author: written once, and removed without a trace."""
 
 import pytest
 from hypothesis import example, given
@@ -81,7 +81,7 @@ def test_a_zone_and_the_step_of_the_search_path_come_into_every_usual_corefile(c
     assert without_mesh(after) == corefile
 
 
-def test_an_edit_around_it_is_kept_and_an_edit_within_undone():
+def test_an_edit_around_it_stays_and_an_edit_within_is_undone():
     ours = with_mesh(KUBEADM, NODE)
     edited = ours.replace("lameduck 5s", "lameduck 9s").replace("cache 5\n", "cache 3600\n")
 
@@ -128,9 +128,9 @@ def test_a_cluster_domain_of_its_own_is_understood():
         ("{\n}\n", "a server block without a zone", 1),
         (". { kubernetes cluster.local\n}\n", "kubernetes shares its line with something else", 1),
         ("\ufeff" + KUBEADM, "a byte order mark", 1),
-        (f"{KUBEADM}{BEGIN}\n", "`# nodeproxy begin` stands there without `# nodeproxy end`", 24),
-        (f"{KUBEADM}{END}\n", "`# nodeproxy end` stands there without `# nodeproxy begin`", 24),
-        (f"{BEGIN}\n{BEGIN}\n{END}\n{KUBEADM}", "`# nodeproxy begin` stands twice", 2),
+        (f"{KUBEADM}{BEGIN}\n", "`# nodeproxy begin` is there without `# nodeproxy end`", 24),
+        (f"{KUBEADM}{END}\n", "`# nodeproxy end` is there without `# nodeproxy begin`", 24),
+        (f"{BEGIN}\n{BEGIN}\n{END}\n{KUBEADM}", "`# nodeproxy begin` is there twice", 2),
     ],
 )
 def test_a_corefile_that_cannot_be_added_to_is_left_alone_and_the_line_named(corefile, message, line):
@@ -167,12 +167,12 @@ def test_what_will_not_work_is_said(corefile, words):
         ('"" a', ["", "a"]),
     ],
 )
-def test_words_are_told_apart_as_coredns_does(text, words):
+def test_words_are_separated_as_coredns_does(text, words):
     [block] = parse(f"x {{\n{text}\n}}")
 
     assert [word.text for directive in block.directives for word in directive.words] == words
 
 
-def test_a_text_that_is_no_corefile_is_told_from_one():
+def test_a_text_that_is_no_corefile_is_refused():
     with pytest.raises(NotACorefile):
         parse(". {")

@@ -1,4 +1,4 @@
-"""The keeper against an API server that does what the test wants, on the test's clock."""
+"""The keeper against a scripted API server, on the test's clock."""
 
 import json
 from contextlib import asynccontextmanager
@@ -88,10 +88,10 @@ class ApiServer:
             self._report()
             raise refusal
         key = "/".join(path.split("/")[-2:])
-        kept = self.objects[key]
-        if patch["metadata"]["resourceVersion"] != kept["metadata"]["resourceVersion"]:
+        current = self.objects[key]
+        if patch["metadata"]["resourceVersion"] != current["metadata"]["resourceVersion"]:
             raise Conflict("the object has been modified")
-        self.put(key, {**kept["data"], **patch["data"]})
+        self.put(key, {**current["data"], **patch["data"]})
 
     async def create(self, path, value):
         raise AssertionError
@@ -105,7 +105,7 @@ def _key(path, query):
 
 
 class Clock:
-    """Time that passes when somebody sleeps."""
+    """Time that passes when a task sleeps."""
 
     def __init__(self):
         self.now, self.slept = 0.0, []
@@ -130,7 +130,7 @@ async def keeping_at(api, clock=None, style="coredns"):
         group.cancel_scope.cancel()
 
 
-async def test_two_who_overwrite_each_other_do_not_make_a_storm():
+async def test_two_writers_that_overwrite_each_other_do_not_storm():
     api, clock = ApiServer(), Clock()
     api.put(COREDNS, {"Corefile": KUBEADM})
 
@@ -161,7 +161,7 @@ async def test_a_write_that_is_refused_is_tried_again(refusals):
     async with keeping_at(api):
         await api.until(lambda: not api.refusals)
         if isinstance(refusals[0], Conflict):
-            api.put(COREDNS, {"Corefile": KUBEADM})  # that is what a conflict says
+            api.put(COREDNS, {"Corefile": KUBEADM})  # the cause of a conflict
         await api.until(lambda: api.corefile() == WITH_MESH)
 
     assert api.tokens_read == sum(isinstance(each, Unauthorized) for each in refusals)

@@ -1,4 +1,4 @@
-"""Which ConfigMap gets which text."""
+"""The planned text of each ConfigMap."""
 
 import json
 
@@ -25,7 +25,7 @@ def maps(corefile=None, custom=None, kube_dns=None):
 
 
 def done(before, plan):
-    """The ConfigMaps when a plan is carried out."""
+    """The ConfigMaps after a plan."""
     after = {name: None if data is None else dict(data) for name, data in before.items()}
     for change in plan.changes:
         assert change.create == (after[change.name] is None)
@@ -39,7 +39,7 @@ CLUSTERS = {
     "coredns-custom of AKS": maps(AKS, {"other.server": "example.org:53 {\n}\n"}),
     "coredns-custom of k3s": maps(K3S, {}),
     "coredns-custom, Corefile unknown": maps(None, {"a": "b"}),
-    "coredns, although somebody made a coredns-custom": maps(KUBEADM, {"a.server": ""}),
+    "coredns, although there is a coredns-custom": maps(KUBEADM, {"a.server": ""}),
     "kube-dns": maps(kube_dns={}),
     "kube-dns with entries": maps(kube_dns={"stubDomains": '{"a": ["10.0.0.1"]}', "upstreamNameservers": "[]"}),
 }
@@ -67,7 +67,7 @@ def test_the_imported_keys_are_what_coredns_reads():
     assert "template IN ANY svc.corp.example {" in override
 
 
-def test_where_no_corefile_tells_the_clusters_domain_it_is_the_setting():
+def test_where_no_corefile_has_the_clusters_domain_it_is_the_setting():
     before = maps(None, {})
 
     after = done(before, to_have(before, "auto", Upstream("169.254.77.1", "corp.example")))
@@ -119,7 +119,7 @@ def test_what_cannot_be_done_is_said_and_nothing_written(before, style, words):
     assert [words in str(problem) for problem in plan.problems] == [True]
 
 
-def test_an_imported_key_that_nobody_imports_is_written_and_that_is_said():
+def test_a_key_that_no_corefile_imports_is_written_and_reported():
     plan = to_have(maps(KUBEADM, {}), "coredns-custom", NODE)
 
     assert [change.name for change in plan.changes] == ["coredns-custom"]
@@ -142,7 +142,7 @@ def test_a_damaged_text_does_not_keep_the_others_from_being_cleaned():
 
 
 @given(dictionaries(text(), lists(text())), just(0) | just(2))
-def test_other_stub_domains_are_kept_as_they_are_written(entries, indent):
+def test_other_stub_domains_stay_as_they_are_written(entries, indent):
     before = json.dumps(entries, indent=indent)
     try:
         after = kube_dns.with_mesh(before, NODE)
