@@ -1,5 +1,7 @@
 """What the mesh answers itself is framed like any other answer: a kept connection stays in step."""
 
+import re
+
 import pytest
 
 from nodeproxy.protocol.errors_as_responses import own_response
@@ -66,3 +68,14 @@ async def test_a_malformed_get_is_refused_with_a_text(world):
 @pytest.mark.parametrize("status", [103, 204])
 def test_a_status_without_a_body_has_no_length(status):
     assert own_response(status, b"", b"text/plain").fields.get(b"content-length") is None
+
+
+async def test_the_meshs_own_answer_has_a_date_a_type_and_a_length(world):
+    world.serve()
+    client = await world.client()
+
+    await client.send(request(b"GET", b"nobody.shop.mesh"))
+    answer = await client.head()
+
+    assert re.search(rb"\r\nDate: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT\r\n", answer)
+    assert b"\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: " in answer and b"Via:" not in answer
