@@ -123,6 +123,14 @@ class EndpointsUnknown(ProxyError):
     reason = "endpoints-unknown"
 
 
+class RateLimited(ProxyError):
+    """More requests than the policy `rateLimit` of the service allows."""
+
+    status = 429
+    reason = "rate-limited"
+    fault: ClassVar[Fault] = "client"
+
+
 class UnknownCaller(ProxyError):
     """The name depends on the caller's namespace, and the caller is unknown: its pod may be too new."""
 

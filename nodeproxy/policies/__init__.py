@@ -1,10 +1,12 @@
-"""One module per policy. `CHAIN` is the order in which they wrap a service's upstream handler, outermost first."""
+"""One module per policy. `CHAIN` is their order, outermost first; those that do not wait stand before those that do."""
 
-from nodeproxy.policies import health_check, load_balancer, retries, timeouts
+from nodeproxy.policies import health_check, load_balancer, rate_limit, retries, split, timeouts
 
 CHAIN = (
+    rate_limit.POLICY,
     timeouts.POLICY,
     retries.POLICY,
+    split.POLICY,
     load_balancer.POLICY,
     health_check.POLICY,
 )

@@ -29,14 +29,25 @@ class Block(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One policy: its name in the policy table, its settings, and its handler.
+    """One policy: its name in the table, its settings, and what it does to the requests of a service port.
 
-    `wrap(settings, inner, tools)` returns the handler around `inner`, or `inner` itself when the settings switch the
-    policy off. A policy that acts elsewhere (balancing, health checks) has no `wrap`. A policy with `default` true
-    applies to every service, with default settings where none are written.
+    A policy that must remember something has `state(settings, before, tools)`: what it returns belongs to the service
+    port and survives every update of the table. It is called when the policy is new, and when its settings have
+    changed, then with the state `before`, which it must not change: the update may yet be rejected.
+
+    A policy that does not wait has `on_request(exchange, state)`, which may return a response in the endpoint's place,
+    and `on_response(exchange, response, state)`. `state` is the settings where the policy has no state.
+
+    A policy that waits has `wrap(settings, inner, tools, state)`: it returns the handler around `inner`, or `inner`
+    itself when these settings ask for nothing. A policy that acts elsewhere (balancing, probes) has none of these.
+
+    A policy in force without being asked for has `default` true: its settings' defaults apply.
     """
 
     name: str
     settings: type[Block]
     wrap: Callable[..., Any] | None = None
     default: bool = False
+    state: Callable[..., Any] | None = None
+    on_request: Callable[..., Any] | None = None
+    on_response: Callable[..., Any] | None = None

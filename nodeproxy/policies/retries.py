@@ -163,7 +163,7 @@ class Retries:
         return attempt < self._settings.attempts and in_time and exchange.may_be_delivered_again()
 
 
-def wrap(settings: RetriesSettings, inner: Handler, tools: Tools) -> Handler:
+def wrap(settings: RetriesSettings, inner: Handler, tools: Tools, _state: object = None) -> Handler:
     """`inner` with retries, or `inner` itself if `settings` switch them off."""
     return Retries(settings, inner, tools) if settings.attempts else inner
 

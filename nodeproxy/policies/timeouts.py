@@ -46,7 +46,7 @@ class Timeouts:
         return response
 
 
-def wrap(settings: TimeoutsSettings, inner: Handler, _tools: Tools) -> Handler:
+def wrap(settings: TimeoutsSettings, inner: Handler, _tools: Tools, _state: object = None) -> Handler:
     """`inner` with deadlines for head, request and idleness; the upstream applies `connect`."""
     return Timeouts(settings, inner) if settings.response_head_s or settings.request_s or settings.idle_s else inner
 

@@ -8,11 +8,9 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from ipaddress import ip_network
-from math import inf
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import trio
 from prometheus_client import CollectorRegistry
@@ -28,7 +26,7 @@ from nodeproxy.downstream.http1 import ConnectionContext
 from nodeproxy.downstream.listener import Connections, Listener, bound, bound_datagrams
 from nodeproxy.downstream.virtual_listeners import VirtualListeners
 from nodeproxy.exchange.access_log import AccessLog
-from nodeproxy.exchange.exchange import Handler, Tools
+from nodeproxy.exchange.exchange import Tools
 from nodeproxy.io.capacity import ADMIN_MOST, Capacity, open_files
 from nodeproxy.io.reactor import LAG_BOUNDS_S, Reactor
 from nodeproxy.mesh.callers import Callers
@@ -39,6 +37,8 @@ from nodeproxy.mesh.wire import Update, keys_of
 from nodeproxy.policies.block import Block
 from nodeproxy.policies.health_check import HealthCheckSettings
 from nodeproxy.policies.load_balancer import LoadBalancerSettings
+from nodeproxy.policies.split import SplitSettings
+from nodeproxy.policies.split import names as split_names
 from nodeproxy.policies.timeouts import TimeoutsSettings
 from nodeproxy.process.sockets import Sockets
 from nodeproxy.protocol.forwarded import NO_VIA, VIA, Adder
@@ -51,10 +51,13 @@ from nodeproxy.table.table import Route
 from nodeproxy.telemetry.accesslog import AccessLines
 from nodeproxy.telemetry.metrics import Room, RouteNumbers, Sources, WorkerCollector
 from nodeproxy.telemetry.stats import RouteStats, WorkerStats
+from nodeproxy.upstream.cluster import Cluster, ClusterContext
 from nodeproxy.upstream.clusters import Clusters
-from nodeproxy.upstream.http1 import Upstream, none_ready
+from nodeproxy.upstream.http1 import Http1
 from nodeproxy.upstream.idle import IdleConnections
-from nodeproxy.upstream.on_demand import Changes, OnDemand, OnDemandContext
+from nodeproxy.upstream.on_demand import Changes, OnDemand
+from nodeproxy.upstream.split import Split
+from nodeproxy.upstream.upstream import Upstream
 
 FLUSH_EVERY_S = 0.1
 RETRY_S = 1.0  # before another attempt to open sockets
@@ -83,18 +86,16 @@ class Worker:
         self._draining = False
         self._capacity = Capacity(open_files(), settings.downstream_connections_limit)
         idle = IdleConnections(self._capacity.shared, self._stats.shortages)
-        self._clusters = Clusters(self._reactor, idle, own_addresses(settings))
+        self._clusters = Clusters(ClusterContext(self._reactor, idle, own_addresses(settings), self._random.random))
         self._changes = Changes(self._reactor)
         self._live = Live(
-            Makers(self._upstream, self._on_demand, self._tools),
+            Makers(self._upstream, self._install_cluster, self._clusters.remove, self._tools),
             self._reactor.clock,
             settings.default_namespace,
             Callers(tuple(map(ip_network, own_ranges(settings))), Trust(*split_sources(settings.trust_forwarded))),
             settings.cluster_domain,
         )
-        self._on_demand_context = OnDemandContext(
-            self._reactor, self._changes, self._live.subscriptions.want, self._handler_of
-        )
+        self._on_demand = OnDemand(self._reactor, self._changes, self._live.subscriptions.want)
         self._endpoints_waiter = EndpointsWaiter(self._live)
         self._connections = Connections(self._reactor, self._capacity.clients_most(0), self._bug)
         self._admin_connections = Connections(self._reactor, ADMIN_MOST, self._bug)
@@ -231,45 +232,43 @@ class Worker:
         return overview(self._live, self._reactor.clock())
 
     def _install(self, update: Update) -> None:
-        before = self._live.table
-        self._live.install(update)
+        changed = self._live.install(update)
         if self._live.ready:
             self._has_table.set()
         self._stats.updates += 1
-        if self._live.table is not before:
+        if changed:
             self._changes.notify()
             self._endpoints_waiter.notify()
-            self._clusters.keep(self._live.table.has)
             if self._settings.virtual_addresses:
                 self._virtual.follow(*keys_of(update))
 
     def _refused(self) -> None:
         self._stats.updates_refused += 1
 
-    def _upstream(self, service: Service, port: Port, settings: Mapping[str, Block], pod: str) -> Upstream:
-        timeouts, balancer = settings["timeouts"], settings["loadBalancer"]
+    def _upstream(
+        self, service: Service, port: Port, settings: Mapping[str, Block], states: Mapping[str, Any], pod: str
+    ) -> Upstream:
+        timeouts, split = settings["timeouts"], settings.get("split")
         assert isinstance(timeouts, TimeoutsSettings)
+        targets = None
+        if isinstance(split, SplitSettings) and not pod:
+            targets = Split(self._clusters, split_names(split, service.namespace, port.number), states["split"])
+        http1 = Http1(self._reactor, timeouts.connect_s, self._limits)
+        return Upstream(self._clusters.of(service, port), targets, pod, http1, self._reactor, self._on_demand)
+
+    def _install_cluster(self, service: Service, port: Port, settings: Mapping[str, Block]) -> None:
+        balancer = settings["loadBalancer"]
         assert isinstance(balancer, LoadBalancerSettings)
-        name = f"{service.key}:{port.key}"
-        choice = self._clusters.balancer_for(service, port, pod, chooser(balancer.simple), self._random.random)
-        return Upstream(name, choice, self._reactor, timeouts.connect_s, self._limits, none_ready(service))
+        self._clusters.install(service, port, chooser(balancer.simple))
 
-    def _on_demand(self, service: Service, port: Port, settings: Mapping[str, Block], pod: str) -> OnDemand:
-        timeouts = settings["timeouts"]
-        assert isinstance(timeouts, TimeoutsSettings)
-        return OnDemand(service.key, port.key, pod, timeouts.response_head_s or inf, self._on_demand_context)
-
-    def _handler_of(self, key: str, port: str, pod: str) -> Handler | None:
-        route = self._live.table.at(key, port)
-        if route.service.unsubscribed:
-            return None
-        return route.of_pod(pod).handler if pod else route.handler
+    def _cluster(self, route: Route) -> Cluster:
+        return self._clusters.of(route.service, route.port)
 
     def _usage_of(self, key: str) -> Usage | None:
         routes = self._live.table.routes.get(key)
         if routes is None:
             return None
-        active = (endpoint.active for route in routes.values() for endpoint in self._clusters.endpoints(route.name))
+        active = (endpoint.active for route in routes.values() for endpoint in self._cluster(route).endpoints)
         return Usage(sum(sum(route.stats.requests.values()) for route in routes.values()), sum(active))
 
     async def _review_demand(self) -> None:
@@ -285,24 +284,24 @@ class Worker:
             settings = route.settings.get("healthCheck")
             if isinstance(settings, HealthCheckSettings) and route.port.served:
                 host = f"{route.service.name}.{route.service.namespace}.mesh".encode()
-                for endpoint in self._clusters.endpoints(route.name):
-                    yield Target(
-                        endpoint.name, host, endpoint.health, settings, partial(self._clusters.review, route.name)
-                    )
+                cluster = self._cluster(route)
+                for endpoint in cluster.endpoints:
+                    yield Target(endpoint.name, host, endpoint.health, settings, cluster.review)
 
     def _route_numbers(self) -> Iterator[RouteNumbers]:
         now = self._reactor.clock()
         for route in self._live.table:
             if route.service.unsubscribed and not route.stats.requests:
                 continue  # a cluster may have thousands of services that this node never calls
-            endpoints = self._clusters.endpoints(route.name)
+            cluster = self._cluster(route)
+            endpoints = cluster.endpoints
             yield RouteNumbers(
                 (route.service.namespace, route.service.name, route.port.key),
                 route.stats,
-                self._clusters.ejections(route.name),
+                cluster.ejections,
                 sum(endpoint.active for endpoint in endpoints),
                 len(endpoints),
-                self._clusters.usable_count(route.name, now),
+                cluster.usable_count(now),
             )
 
     def _table_age_s(self) -> float | None:

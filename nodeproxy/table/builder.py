@@ -1,11 +1,13 @@
-"""Builds the next table from each update and puts it in force by replacing one reference.
+"""Builds the table in force from updates.
 
-A route whose service has not changed stays the same object, with its handler, endpoints and connections; a changed
-service keeps the health and statistics of the ports and endpoints that remain.
+An update is installed in two phases: all of it is built without side effects, then it is put in force at once. A
+rejected update changes nothing. What does not change is kept: the handlers of a service port while its policies are
+the same, the state of each policy while its settings are.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -18,26 +20,30 @@ from nodeproxy.mesh.wire import Callers as CallersSnapshot
 from nodeproxy.mesh.wire import Drop, Fresh, PolicyMap, PolicyMaps, Put, Replace, Update, Watched, Watches
 from nodeproxy.policies import CHAIN
 from nodeproxy.policies.block import Block
+from nodeproxy.policies.filters import Filters
 from nodeproxy.policies.table import SharedSettings
 from nodeproxy.table.table import NoTable, PodRoutes, Route, Table
 from nodeproxy.telemetry.stats import RouteStats
 
-MakeHandler = Callable[[Service, Port, Mapping[str, Block], str], Handler]
-"""For a whole service port, or only for its pod with this host name."""
-MakeTools = Callable[[RouteStats], Tools]
+States = Mapping[str, Any]
+"""The state of each policy of a service port that has one, by its name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Makers:
-    """Makes the parts of a route: its handler, with endpoints or without a subscription, and its policies' tools."""
+    """What the builder calls for the side of the endpoints."""
 
-    upstream: MakeHandler
-    unsubscribed: MakeHandler
-    tools: MakeTools
+    upstream: Callable[[Service, Port, Mapping[str, Block], States, str], Handler]
+    """Makes the innermost handler of a service port, or of the pod with this host name. Without side effects."""
+    install: Callable[[Service, Port, Mapping[str, Block]], None]
+    """Puts the endpoints of a service port in force."""
+    remove: Callable[[str], None]
+    """Dismisses the endpoints of the service port with this name."""
+    tools: Callable[[RouteStats], Tools]
 
 
 class Live:
-    """Holds the table in force and the snapshots beside it; builds the next table from each update."""
+    """Holds the table and the other snapshots from discovery, and installs updates."""
 
     def __init__(
         self,
@@ -51,11 +57,11 @@ class Live:
         self.callers = callers
         self.subscriptions = Subscriptions(now)
         self.watches: tuple[Watched, ...] = ()
-        """The watches of discovery, for the admin pages."""
+        """What discovery watches, for /debug."""
         self.policy_maps: tuple[PolicyMap, ...] = ()
         """The ConfigMaps that hold policies, and whether they are in force; for metrics."""
         self.confirmed_at: float | None = None
-        """When discovery last confirmed the table, monotonic seconds; None before the first table."""
+        """When discovery last confirmed that the table is current, monotonic seconds; None before the first."""
         self._makers = makers
         self._now = now
         self._namespace = namespace
@@ -69,8 +75,8 @@ class Live:
         """Whether there is a table."""
         return self.confirmed_at is not None
 
-    def install(self, update: Update) -> None:
-        """Put `update` in force, whole.
+    def install(self, update: Update) -> bool:
+        """Put `update` in force, whole; returns whether it concerns the table.
 
         Raises:
             PolicyRefused: a service's policies are not valid; nothing has changed.
@@ -82,56 +88,94 @@ class Live:
         elif isinstance(update, PolicyMaps):
             self.policy_maps = update.maps
         else:
-            self._install(update)
+            return self._install(update)
+        return False
 
-    def _install(self, update: Replace | Put | Drop | Fresh) -> None:
+    def _install(self, update: Replace | Put | Drop | Fresh) -> bool:
         if isinstance(update, Replace):
+            built = {service.key: self._routes_of(service) for service in update.services}
             self._on_demand = update.on_demand
-            routes = {service.key: self._routes_of(service) for service in update.services}
+            before, self.table = self.table, Table(built, self._namespace, self._cluster_domain)
+            self._put_in_force(before.routes, built)
         elif isinstance(update, Put):
-            routes = {**self.table.routes, update.service.key: self._routes_of(update.service)}
+            routes = self._routes_of(update.service)
+            self._put_in_force(self.table.put(update.service.key, routes), {update.service.key: routes})
         elif isinstance(update, Drop):
-            routes = {key: ports for key, ports in self.table.routes.items() if key != update.key}
+            self._put_in_force(self.table.drop(update.key), {})
         self.confirmed_at = self._now() - (update.age_s if isinstance(update, Replace) else 0.0)
-        if not isinstance(update, Fresh):
-            self.table = Table(routes, self._namespace, self._cluster_domain)
-            self._pods.keep(routes)
+        return not isinstance(update, Fresh)
 
-    def _routes_of(self, service: Service) -> Mapping[str, Route]:
+    def _put_in_force(self, before: Mapping[str, "Routes"], after: Mapping[str, "Routes"]) -> None:
+        """Install what has changed from `before` to `after`, and dismiss what has gone."""
+        for key, routes in after.items():
+            old = before.get(key, {})
+            for port, route in routes.items():
+                if old.get(port) is not route:
+                    self._makers.install(route.service, route.port, route.settings)
+            if self._on_demand and any(not route.service.unsubscribed for route in routes.values()):
+                self.subscriptions.want(key)  # another subscriber may end; this worker says when it needs it no more
+        for key, routes in before.items():
+            for port, route in routes.items():
+                if port not in after.get(key, {}):
+                    self._makers.remove(route.name)
+                    self._pods.forget(route.name)
+
+    def _routes_of(self, service: Service) -> "Routes":
         before = self.table.routes.get(service.key, {})
         service = replace(service, policies=self._settings.of(service.policies)[0])
         if service.unsubscribed and service.key in self.subscriptions:
             service = _still_subscribed(service, before)
-        elif self._on_demand and not service.unsubscribed:
-            self.subscriptions.want(service.key)  # the subscription that revealed it may end; this one is our own
         return {port.key: self._route(service, port, before.get(port.key)) for port in service.ports}
 
     def _route(self, service: Service, port: Port, before: Route | None) -> Route:
         if before is not None and before.port == port and _alike(before.service, service):
             return before
-        stats = before.stats if before is not None else RouteStats()
         settings = self._settings.of(service.policies)[1]
-        handler = self._handler(service, port, settings, stats, "")
-        return Route(service, port, settings, handler, stats, self._pods)
+        if before is not None and before.settings == settings:
+            return Route(service, port, before.settings, before.handler, before.stats, before.states, self._pods)
+        stats = before.stats if before is not None else RouteStats()
+        tools = self._makers.tools(stats)
+        states = _states(settings, before, tools)
+        handler = self._handler(service, port, settings, states, tools, "")
+        return Route(service, port, settings, handler, stats, states, self._pods)
 
     def _handler(
-        self, service: Service, port: Port, settings: Mapping[str, Block], stats: RouteStats, pod: str
+        self, service: Service, port: Port, settings: Mapping[str, Block], states: States, tools: Tools, pod: str
     ) -> Handler:
-        if service.unsubscribed:
-            return self._makers.unsubscribed(service, port, settings, pod)
-        handler, tools = self._makers.upstream(service, port, settings, pod), self._makers.tools(stats)
-        for policy in reversed(CHAIN):
-            if policy.wrap is not None and policy.name in settings:
-                handler = policy.wrap(settings[policy.name], handler, tools)
-        return handler
+        handler = self._makers.upstream(service, port, settings, states, pod)
+        asked = [policy for policy in CHAIN if policy.name in settings]
+        for policy in reversed(asked):
+            if policy.wrap is not None:
+                handler = policy.wrap(settings[policy.name], handler, tools, states.get(policy.name))
+        known = {policy.name: states.get(policy.name, settings[policy.name]) for policy in asked}
+        on_request = [(policy.on_request, known[policy.name]) for policy in asked if policy.on_request is not None]
+        on_response = [(policy.on_response, known[policy.name]) for policy in asked if policy.on_response is not None]
+        return Filters(on_request, on_response, handler) if on_request or on_response else handler
 
     def _route_of_pod(self, whole: Route, pod: str) -> Route:
-        handler = self._handler(whole.service, whole.port, whole.settings, whole.stats, pod)
-        return Route(whole.service, whole.port, whole.settings, handler, whole.stats)
+        tools = self._makers.tools(whole.stats)
+        handler = self._handler(whole.service, whole.port, whole.settings, whole.states, tools, pod)
+        return Route(whole.service, whole.port, whole.settings, handler, whole.stats, whole.states)
 
 
-def _still_subscribed(service: Service, before: Mapping[str, Route]) -> Service:
-    """`service`, whose subscription has not reached discovery yet, with the endpoints that it had."""
+Routes = Mapping[str, Route]
+
+
+def _states(settings: Mapping[str, Block], before: Route | None, tools: Tools) -> States:
+    """The states for these settings: those of the route `before` where the settings are the same."""
+    states = {}
+    for policy in CHAIN:
+        if policy.state is None or policy.name not in settings:
+            continue
+        state = before.states.get(policy.name) if before is not None else None
+        if before is None or state is None or before.settings.get(policy.name) != settings[policy.name]:
+            state = policy.state(settings[policy.name], state, tools)
+        states[policy.name] = state
+    return states
+
+
+def _still_subscribed(service: Service, before: Routes) -> Service:
+    """`service` with the endpoints it had: discovery has not (yet) received this worker's subscription."""
     if not any(not route.service.unsubscribed for route in before.values()):
         return service
     known = {key: route.port.endpoints for key, route in before.items()}
@@ -140,5 +184,5 @@ def _still_subscribed(service: Service, before: Mapping[str, Route]) -> Service:
 
 
 def _alike(one: Service, other: Service) -> bool:
-    """Whether two versions of a service differ in their ports at most."""
+    """Whether a route of one is a route of the other, its port aside."""
     return replace(one, ports=other.ports) == other

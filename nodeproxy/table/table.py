@@ -1,7 +1,9 @@
-"""The routing table: finds the route of a service port by name. It is immutable; `builder` makes the next one."""
+"""The routing table: finds the route of a service port by name. `builder` changes it."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
 
 from nodeproxy.errors import NotReady, UnknownCaller, UnknownService
 from nodeproxy.exchange.exchange import Handler
@@ -25,6 +27,8 @@ class Route:
     settings: Mapping[str, Block]
     handler: Handler
     stats: RouteStats
+    states: Mapping[str, Any] = field(default_factory=dict)
+    """The state of each policy that has one, by its name."""
     pods: "PodRoutes | None" = None
     """Makes the routes to its single pods; None for a route to a single pod."""
 
@@ -70,32 +74,48 @@ class PodRoutes:
             self._made[whole.name] = whole, made
         return made[pod]
 
-    def keep(self, routes: Mapping[str, Mapping[str, Route]]) -> None:
-        """Drop the pods' routes of all routes that are not in `routes`."""
-        for name, (whole, _) in list(self._made.items()):
-            if routes.get(whole.service.key, {}).get(whole.port.key) is not whole:
-                del self._made[name]
+    def forget(self, name: str) -> None:
+        """Drop the pods' routes of the route of this name, which has gone."""
+        self._made.pop(name, None)
 
 
-@dataclass(frozen=True, slots=True)
 class Table:
-    """All routes. Immutable except for the cache of spellings."""
+    """All routes, and a cache of the spellings by which they were found."""
 
-    routes: Mapping[str, Mapping[str, Route]] = field(default_factory=dict)
-    """By service key, then port key."""
-    own_namespace: str = ""
-    """The namespace of <service>.mesh for a caller that is not a pod; "" if such a name is refused."""
-    cluster_domain: str = names.CLUSTER_DOMAIN
-    _spellings: dict[bytes, Route] = field(default_factory=dict)
+    def __init__(
+        self,
+        routes: Mapping[str, Mapping[str, Route]] = MappingProxyType({}),
+        own_namespace: str = "",
+        cluster_domain: str = names.CLUSTER_DOMAIN,
+    ) -> None:
+        self.own_namespace = own_namespace
+        """What <service>.mesh means for a caller that is no pod; "" when it means nothing."""
+        self.cluster_domain = cluster_domain
+        self._routes = dict(routes)
+        self._found: dict[bytes, Route] = {}
+        self._spellings: dict[str, list[bytes]] = {}  # by service key, of those in _found
+
+    @property
+    def routes(self) -> Mapping[str, Mapping[str, Route]]:
+        """By service key, then port key."""
+        return self._routes
+
+    def put(self, key: str, routes: Mapping[str, Route]) -> Mapping[str, Mapping[str, Route]]:
+        """Let the service with this key have these routes; returns those it had, by its key."""
+        before = self.drop(key)
+        self._routes[key] = routes
+        return before
+
+    def drop(self, key: str) -> Mapping[str, Mapping[str, Route]]:
+        """Remove the service with this key, if there is one; returns the routes it had, by its key."""
+        for spelling in self._spellings.pop(key, ()):
+            del self._found[spelling]
+        before = self._routes.pop(key, None)
+        return {} if before is None else {key: before}
 
     def __iter__(self) -> Iterator[Route]:
-        for ports in self.routes.values():
+        for ports in self._routes.values():
             yield from ports.values()
-
-    def has(self, name: str) -> bool:
-        """Whether there is a route with this name."""
-        key, _, port = name.rpartition(":")
-        return port in self.routes.get(key, ())
 
     def at(self, key: str, port: str) -> Route:
         """The route of the port with this key, of the service with this key.
@@ -116,7 +136,7 @@ class Table:
             UnknownCaller: the name depends on the caller's namespace, which is unknown.
         """
         asked = request.service or request.authority
-        return self._spellings.get(asked) or self._look_up(asked, namespace or self.own_namespace)
+        return self._found.get(asked) or self._look_up(asked, namespace or self.own_namespace)
 
     def _look_up(self, asked: bytes, namespace: str) -> Route:
         shown = ascii(asked.decode("ascii", "replace"))
@@ -125,8 +145,9 @@ class Table:
             raise UnknownService(f"{shown} is not a mesh name; call http://<service>.<namespace>.mesh/")
         if name.namespace:
             route = self._route_of(name, shown)
-            if len(self._spellings) < SPELLINGS_MOST:
-                self._spellings[asked] = route
+            if len(self._found) < SPELLINGS_MOST:
+                self._found[asked] = route
+                self._spellings.setdefault(name.key, []).append(asked)
             return route
         if not namespace:
             raise UnknownCaller(

@@ -1,25 +1,18 @@
-"""The innermost handler of a service: chooses an endpoint, sends the request, reads the response's head."""
+"""HTTP/1.1 to endpoints: sends a request, reads the response's head, gives the connection back."""
 
 from dataclasses import dataclass
 
-from nodeproxy.balance.balancer import Balancer
-from nodeproxy.balance.sticky import StickyBalancer
 from nodeproxy.errors import (
     BadResponse,
     BodyTimeout,
-    ConnectFailed,
     ConnectionLost,
     DeadlinePassed,
     EndpointError,
-    NoEndpoints,
-    ProxyError,
 )
 from nodeproxy.exchange.attempt import Attempt
 from nodeproxy.exchange.body import ReceivedBody, WholeBody
-from nodeproxy.exchange.exchange import Exchange
 from nodeproxy.io.channel import SocketChannel
 from nodeproxy.io.reactor import Reactor
-from nodeproxy.mesh.model import Service
 from nodeproxy.protocol.http1.framing import decoder
 from nodeproxy.protocol.http1.head import HeadLimits
 from nodeproxy.protocol.http1.response_head import ResponseHead
@@ -30,52 +23,23 @@ from nodeproxy.protocol.method import IDEMPOTENT
 from nodeproxy.upstream.endpoint import Endpoint
 from nodeproxy.upstream.upload import Upload
 
-CONNECTS_MOST = 3  # endpoints tried before a connect failure is told to the policies: one rack may be down, not all
 INTERIM_MOST = 16  # 1xx heads before a response; more is an endpoint gone wild
 
 
 @dataclass(frozen=True, slots=True)
-class Upstream:
-    """Sends exchanges to the endpoints of one service port. `name` is for messages, `connect_s` bounds a connect."""
+class Http1:
+    """Sends attempts by HTTP/1.1. `connect_s` bounds a connect."""
 
-    name: str
-    balancer: Balancer[Endpoint] | StickyBalancer[Endpoint]
     reactor: Reactor
     connect_s: float
     limits: HeadLimits
-    none_ready: str
-    """What the operator is told when there is no endpoint; see `none_ready`."""
 
-    async def __call__(self, exchange: Exchange) -> Response:
-        """The response of an endpoint; see `policies.exchange.Handler`.
+    async def send(self, attempt: Attempt, endpoint: Endpoint) -> Response:
+        """The response of `endpoint`, as soon as its head is there.
 
         Raises:
-            NoEndpoints: the service has none.
-            EndpointError: what went wrong on the way; connect failures have been tried on other endpoints.
+            EndpointError: what went wrong on the way.
         """
-        connects = 1
-        while True:
-            now = self.reactor.now
-            endpoint = self.balancer.next(now, exchange)
-            if endpoint is None:
-                raise NoEndpoints(f"{self.name}: {self.none_ready}")
-            attempt = Attempt(exchange, endpoint, now)
-            try:
-                response = await self._send(attempt, endpoint)
-            except BaseException as error:
-                attempt.end(error.reason if isinstance(error, ProxyError) else "cancelled")
-                if isinstance(error, EndpointError):
-                    exchange.tried = [*(exchange.tried or ()), endpoint]
-                    if isinstance(error, ConnectFailed):
-                        self.balancer.review(self.reactor.now)
-                        if connects < CONNECTS_MOST and self.balancer.has_others(exchange.tried):
-                            connects += 1
-                            continue
-                raise
-            response.attempt = attempt
-            return response
-
-    async def _send(self, attempt: Attempt, endpoint: Endpoint) -> Response:
         exchange = attempt.exchange
         channel = endpoint.take()
         if channel is not None:
@@ -188,13 +152,3 @@ def _response(method: bytes, head: ResponseHead, data: bytes, transfer: Transfer
     response.body = ReceivedBody(transfer.channel, length, reader, data[head.end :], over)
     response.body.nominated = head.nominated
     return response
-
-
-def none_ready(service: Service) -> str:
-    """Why a service has no endpoint, and what to check."""
-    if service.only_local:
-        return (
-            "internalTrafficPolicy is Local and no endpoint on this node is ready; "
-            "PreferSameNode prefers instead of insisting"
-        )
-    return "no endpoint is ready; check its pods and EndpointSlices"

@@ -1,13 +1,13 @@
-"""The handler of an unsubscribed service: subscribes to it, waits for its endpoints, then calls its real handler."""
+"""Endpoints on demand: a request for a service that the worker has not subscribed to waits until they are known."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nodeproxy.errors import DeadlinePassed, EndpointsUnknown
-from nodeproxy.exchange.exchange import Exchange, Handler
+from nodeproxy.errors import DeadlinePassed, EndpointsUnknown, UnknownService
+from nodeproxy.exchange.exchange import Exchange
 from nodeproxy.io.reactor import Reactor
 from nodeproxy.io.task import Task, park
-from nodeproxy.protocol.message import Response
+from nodeproxy.upstream.cluster import Cluster
 
 WAIT_S = 10.0  # an API server under load may be slow; a client gets the error before its own timeout
 
@@ -40,49 +40,31 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
-class OnDemandContext:
-    """What the handlers of all unsubscribed services share; a separate object because there may be thousands."""
+class OnDemand:
+    """Subscribes, and waits. It is what the innermost handler calls: a request that a policy refuses subscribes to
+    nothing.
+    """
 
     reactor: Reactor
     changes: Changes
-    want: Callable[[str], None]
-    handler_of: Callable[[str, str, str], Handler | None]
-    """Returns the handler of a service's port, both by key, or of a pod of it; None while its endpoints are unknown.
+    subscribe: Callable[[str], None]
 
-    Raises UnknownService.
-    """
-
-
-@dataclass(frozen=True, slots=True)
-class OnDemand:
-    """The handler of one port of an unsubscribed service, or of the pod with this host name; "" for all of them."""
-
-    key: str
-    port: str
-    """Its key, as in `mesh.model.Port.key`."""
-    pod: str
-    limit_s: float
-    """Of the whole request, in seconds."""
-    context: OnDemandContext
-
-    async def __call__(self, exchange: Exchange) -> Response:
-        """The response of an endpoint, once the endpoints are known; see `exchange.exchange.Handler`.
+    async def until_known(self, cluster: Cluster, exchange: Exchange) -> None:
+        """Wait until the endpoints of `cluster` are known, within the time that `exchange` has, and WAIT_S.
 
         Raises:
             EndpointsUnknown: discovery has not sent the service's endpoints in time.
-            UnknownService: the service has been removed from the mesh.
+            UnknownService: the service has left the mesh.
         """
-        context = self.context
-        context.want(self.key)
-        scope = exchange.scope.child(min(exchange.started + self.limit_s, context.reactor.now + WAIT_S))
-        scope.moved(context.reactor.now)
-        while (handler := context.handler_of(self.key, self.port, self.pod)) is None:
+        key = cluster.service_key
+        self.subscribe(key)
+        exchange.scope.child(self.reactor.now + WAIT_S).moved(self.reactor.now)
+        while not cluster.known:
+            if cluster.gone:
+                raise UnknownService(f"there is no {cluster.name} in the mesh any more")
             try:
-                await context.changes.wait()
+                await self.changes.wait()
             except DeadlinePassed:
-                text = (
-                    f"discovery has not sent the endpoints of {self.key} in time; check that it reaches the API server"
-                )
+                text = f"discovery has not sent the endpoints of {key} in time; check that it reaches the API server"
                 raise EndpointsUnknown(text) from None
-        exchange.scope.moved(context.reactor.now)  # that was for the wait; the handler knows what is allowed
-        return await handler(exchange)
+        exchange.scope.moved(self.reactor.now)

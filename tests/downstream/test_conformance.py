@@ -6,9 +6,9 @@ import re
 import pytest
 
 from nodeproxy import errors
-from nodeproxy.mesh.model import Endpoint
+from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.protocol.forwarded import NO_VIA, VIA, Adder
-from nodeproxy.upstream.clusters import Clusters
+from nodeproxy.upstream.cluster import Cluster, ClusterContext
 
 HOST = b"Host: web.shop.mesh\r\n"
 GET = b"GET / HTTP/1.1\r\n" + HOST
@@ -210,13 +210,13 @@ async def test_a_body_that_was_refused_before_it_came_ends_the_connection(world)
 
 def test_the_mesh_itself_is_no_endpoint(world, caplog):
     own = ("127.0.0.1", world.listener.address[1])
-    clusters = Clusters(world.reactor, world.all_idle, {own})
+    context = ClusterContext(world.reactor, world.all_idle, {own}, lambda: 0.5)
+    cluster = Cluster("shop/web", "shop/web:80", context)
+    port = Port(80, endpoints=(Endpoint(*own), Endpoint("127.0.0.1", 9)))
 
-    clusters.balancer(
-        "shop/web:80", [Endpoint(*own), Endpoint("127.0.0.1", 9)], lambda among, _random: among[0], lambda: 0.5
-    )
+    cluster.install(Service("shop", "web", ports=(port,)), port, lambda among, _random: among[0])
 
-    assert [endpoint.address for endpoint in clusters.endpoints("shop/web:80")] == [("127.0.0.1", 9)]
+    assert [endpoint.address for endpoint in cluster.endpoints] == [("127.0.0.1", 9)]
     assert "is this proxy itself" in caplog.text
 
 

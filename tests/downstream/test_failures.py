@@ -2,6 +2,7 @@
 
 import pytest
 
+from nodeproxy.mesh.wire import Drop
 from nodeproxy.upstream.http1 import INTERIM_MOST
 
 GET = b"GET /a?b=c HTTP/1.1\r\nHost: web.shop.mesh\r\nX-One: 1\r\n\r\n"
@@ -90,7 +91,7 @@ async def test_a_refused_connect_goes_to_the_next_endpoint_even_for_a_post(world
         assert (await client.head()).startswith(b"HTTP/1.1 200 ")
         await client.until(b"ok")
 
-    assert world.clusters.ejections(world.route.name) == 1
+    assert world.clusters.get(world.route.name).ejections == 1
 
 
 async def test_a_flaky_endpoint_costs_no_request_when_retries_allow_it(world):
@@ -167,13 +168,14 @@ async def test_ejections_of_endpoints_that_have_left_still_count(world):
     client = await world.client()
     await client.send(GET)
     await client.head()
-    before = world.clusters.ejections(name)
+    cluster = world.clusters.get(name)
+    before = cluster.ejections
 
     world.serve(alive)
-    after = world.clusters.ejections(name)
+    after = cluster.ejections
     world.serve()
-    later = world.clusters.ejections(name)
-    world.clusters.keep(lambda _name: False)
+    later = cluster.ejections
+    world.install(Drop("shop/web"))
 
     assert (before, after, later) == (1, 1, 1)
-    assert world.clusters.ejections(name) == 0
+    assert world.clusters.get(name) is None and cluster.gone

@@ -228,7 +228,7 @@ async def test_a_request_that_finds_no_descriptor_is_the_meshs_fault(world):
         head = await client.head()
 
     assert head.startswith(b"HTTP/1.1 503 ") and b"x-mesh-error: out-of-descriptors\r\n" in head
-    (endpoint,) = world.clusters.endpoints("shop/web:80")
+    (endpoint,) = world.clusters.get("shop/web:80").endpoints
     assert endpoint.health.ejections == 0
 
 

@@ -138,4 +138,5 @@ def request(method=b"GET", path=b"/", host=b"web.shop.mesh", service=b"", block=
 
 def exchange(method=b"GET", body=None):
     """An exchange that has just begun."""
-    return Exchange(request(method), body or WholeBody(b""), "10.0.0.9", Scope(Lane()), STARTED)
+    body = body or WholeBody(b"")
+    return Exchange(request(method, length=body.length), body, "10.0.0.9", Scope(Lane()), STARTED)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nodeproxy.errors import EndpointsUnknown, UnknownService
+from nodeproxy.errors import UnknownService
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.model import Port, Service
 from nodeproxy.table.builder import Live, Makers
@@ -19,7 +19,7 @@ def other(name):
 
 def bare_live(*updates, namespace="default", cluster_domain="cluster.local"):
     """A live table whose routes lead nowhere."""
-    live = Live(Makers(*[lambda *_: None] * 3), lambda: 1000.0, namespace, Callers(), cluster_domain)
+    live = Live(Makers(*[lambda *_: None] * 4), lambda: 1000.0, namespace, Callers(), cluster_domain)
     for update in updates:
         live.install(update)
     return live
@@ -31,18 +31,19 @@ class Mesh:
     def __init__(self, *updates):
         self.world = PolicyWorld()
         self.made = []
-        makers = Makers(self._upstream, self._on_demand, lambda _stats: self.world.tools)
+        self.installed = []
+        self.removed = []
+        makers = Makers(self._upstream, self._install, self.removed.append, lambda _stats: self.world.tools)
         self.live = Live(makers, lambda: self.world.now, "shop", Callers())
         for update in updates:
             self.live.install(update)
 
-    def _upstream(self, service, port, _settings, pod):
+    def _upstream(self, service, port, _settings, _states, pod):
         self.made.append(f"{service.key}:{port.key}" + (f" {pod}" if pod else ""))
         return Replies(200)
 
-    def _on_demand(self, service, port, _settings, pod):
-        self.made.append(f"unsubscribed {service.key}:{port.key}" + (f" {pod}" if pod else ""))
-        return Replies(EndpointsUnknown("not yet"))
+    def _install(self, service, port, _settings):
+        self.installed.append(f"{service.key}:{port.key}")
 
     def match(self, host, service=b"", namespace=""):
         return self.live.table.match(request(host=host, service=service), namespace)

@@ -16,14 +16,18 @@ from nodeproxy.io.reactor import Reactor
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Replace
+from nodeproxy.policies.split import names
 from nodeproxy.protocol.forwarded import VIA, Adder
 from nodeproxy.protocol.http1.head import HeadLimits
 from nodeproxy.table.builder import Live, Makers
 from nodeproxy.telemetry.stats import WorkerStats
+from nodeproxy.upstream.cluster import ClusterContext
 from nodeproxy.upstream.clusters import Clusters
-from nodeproxy.upstream.http1 import Upstream, none_ready
+from nodeproxy.upstream.http1 import Http1
 from nodeproxy.upstream.idle import IdleConnections
-from nodeproxy.upstream.on_demand import Changes, OnDemand, OnDemandContext
+from nodeproxy.upstream.on_demand import Changes, OnDemand
+from nodeproxy.upstream.split import Split
+from nodeproxy.upstream.upstream import Upstream
 
 REAL_LIMIT_S = 20.0  # of one test: a scenario that hangs fails here, with the line where it waits
 
@@ -66,10 +70,10 @@ class World:
         self._sockets = []
         self._channels = []
         self.all_idle = IdleConnections(1 << 20, self.stats.shortages)
-        self.clusters = Clusters(self.reactor, self.all_idle)
+        self.clusters = Clusters(ClusterContext(self.reactor, self.all_idle, (), random.Random(7).random))
         self.changes = Changes(self.reactor)
         self.live = Live(
-            Makers(self._upstream, self._on_demand, self._tools),
+            Makers(self._upstream, self._install_cluster, self.clusters.remove, self._tools),
             self.clock,
             "default",
             Callers((ip_network("127.77.0.0/16"),)),
@@ -85,7 +89,7 @@ class World:
         self.listener.close()
         for task in list(self.connections.open.values()):
             task.cancel()
-        self.clusters.keep(lambda _name: False)
+        self.clusters.clear()
         for _ in range(50):
             self.reactor.turn()
         for channel in self._channels:
@@ -157,7 +161,6 @@ class World:
         addresses = tuple(Endpoint("127.0.0.1", endpoint.port) for endpoint in endpoints)
         service = Service(namespace, name, "", (Port(port, "http", "http", addresses),), policies or {})
         self.live.install(Replace((service,)))
-        self.clusters.keep(self.live.table.has)
 
     async def client(self):
         """A connection to the mesh."""
@@ -178,22 +181,16 @@ class World:
         self._sockets.append(sock)
         return sock
 
-    def _upstream(self, service, port, settings, pod):
-        name = f"{service.key}:{port.key}"
-        choose = chooser(settings["loadBalancer"].simple)
-        balancer = self.clusters.balancer_for(service, port, pod, choose, random.Random(7).random)
-        connect_s = settings["timeouts"].connect_s
-        return Upstream(name, balancer, self.reactor, connect_s, HeadLimits(), none_ready(service))
+    def _upstream(self, service, port, settings, states, pod):
+        http1 = Http1(self.reactor, settings["timeouts"].connect_s, HeadLimits())
+        split = settings.get("split")
+        if split is not None:
+            split = Split(self.clusters, names(split, service.namespace, port.number), states["split"])
+        on_demand = OnDemand(self.reactor, self.changes, self.live.subscriptions.want)
+        return Upstream(self.clusters.of(service, port), split, pod, http1, self.reactor, on_demand)
 
-    def _on_demand(self, service, port, _settings, pod):
-        def awake(key, port, pod):
-            route = self.live.table.at(key, port)
-            if route.service.unsubscribed:
-                return None
-            return route.of_pod(pod).handler if pod else route.handler
-
-        waking = OnDemandContext(self.reactor, self.changes, self.live.subscriptions.want, awake)
-        return OnDemand(service.key, port.key, pod, 15.0, waking)
+    def _install_cluster(self, service, port, settings):
+        self.clusters.install(service, port, chooser(settings["loadBalancer"].simple))
 
     def _tools(self, stats):
         return Tools(self.clock, random.Random(3).random, self._sleep, stats)

@@ -3,14 +3,17 @@
 import pytest
 
 from nodeproxy.errors import ProxyError
+from nodeproxy.exchange.body import WholeBody
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.model import Port, Service
 from nodeproxy.mesh.wire import Put, Replace
 from nodeproxy.policies import table
 from nodeproxy.policies.block import Block, Policy
+from nodeproxy.protocol.errors_as_responses import error_response
+from nodeproxy.protocol.fields import FieldRefused
 from nodeproxy.table import builder as live
 from nodeproxy.telemetry.stats import RouteStats
-from tests.fakes.exchanges import PolicyWorld, Replies, exchange, run
+from tests.fakes.exchanges import Pieces, PolicyWorld, Replies, exchange, run
 
 
 class ConcurrencySettings(Block):
@@ -43,7 +46,7 @@ class Concurrency:
             self._free += 1
 
 
-def wrap(settings, inner, _tools):
+def wrap(settings, inner, _tools, _state):
     return Concurrency(settings, inner) if settings.most else inner
 
 
@@ -62,7 +65,7 @@ def mesh(policies, endpoint):
     """A mesh of one service with `policies`, and its route."""
     world = PolicyWorld()
     mesh = live.Live(
-        live.Makers(lambda *_: endpoint, lambda *_: endpoint, lambda _stats: world.tools),
+        live.Makers(lambda *_: endpoint, lambda *_: None, lambda *_: None, lambda _stats: world.tools),
         lambda: world.now,
         "shop",
         Callers(),
@@ -126,3 +129,96 @@ def test_a_change_of_its_settings_is_in_force_at_once():
 
     assert next(iter(inner.table)).settings["concurrency"].most == 9
     assert isinstance(route.stats, RouteStats) and next(iter(inner.table)).stats is route.stats
+
+
+class StampSettings(Block):
+    """Sets a field of every response."""
+
+    name: str
+    value: str
+
+
+def stamp(_exchange, response, settings):
+    response.fields.set(settings.name.encode(), settings.value.encode())
+
+
+class MaxBodySettings(Block):
+    """Refuses request bodies of more than so many bytes."""
+
+    bytes: int
+
+
+class BodyTooLarge(ProxyError):
+    """The body of a request is larger than the service takes."""
+
+    status = 413
+    reason = "body-too-large"
+
+
+class Bounded:
+    """A body that is given up where it grows beyond its bound."""
+
+    def __init__(self, body, most):
+        self.length, self.streamed, self.trailers = body.length, body.streamed, b""
+        self._body = body
+        self._left = most
+
+    async def read(self):
+        piece = await self._body.read()
+        self.trailers = self._body.trailers
+        self._left -= len(piece)
+        if self._left < 0:
+            raise BodyTooLarge
+        return piece
+
+    def rewind(self):
+        return False
+
+
+def bound(exchange, settings):
+    if exchange.request.length > settings.bytes:
+        return error_response(BodyTooLarge("see maxBody"))
+    exchange.body = Bounded(exchange.body, settings.bytes)
+    return None
+
+
+STAMP = Policy("stamp", StampSettings, on_response=stamp)
+MAX_BODY = Policy("maxBody", MaxBodySettings, on_request=bound)
+
+
+@pytest.fixture
+def _both(monkeypatch):
+    chain = (STAMP, MAX_BODY, *live.CHAIN)
+    monkeypatch.setattr(live, "CHAIN", chain)
+    monkeypatch.setattr(table, "_KNOWN", {policy.name: policy for policy in chain})
+
+
+@pytest.mark.usefixtures("_both")
+def test_a_policy_that_sets_a_response_field_sets_it_whatever_responds():
+    policies = {"stamp": {"name": "X-Stamp", "value": "1"}, "maxBody": {"bytes": 4}}
+    _, route = mesh(policies, Replies(200))
+
+    from_endpoint = run(route.handler(exchange()))
+    from_policy = run(route.handler(exchange(b"PUT", WholeBody(b"12345"))))
+
+    assert (from_endpoint.status, from_policy.status) == (200, 413)
+    assert from_endpoint.fields.get(b"x-stamp") == from_policy.fields.get(b"x-stamp") == b"1"
+    assert not run(mesh({}, Replies(200))[1].handler(exchange())).fields.block()
+
+
+@pytest.mark.usefixtures("_both")
+@pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding", "Connection", "Host"])
+def test_a_policy_cannot_frame_a_message(name):
+    _, route = mesh({"stamp": {"name": name, "value": "1"}}, Replies(200))
+
+    with pytest.raises(FieldRefused):
+        run(route.handler(exchange()))
+
+
+@pytest.mark.usefixtures("_both")
+def test_a_policy_that_limits_a_body_of_unknown_length_ends_it_where_it_grows_too_large():
+    _, route = mesh({"maxBody": {"bytes": 4}, "retries": {"attempts": 0}}, Replies(200))
+
+    assert run(route.handler(exchange(b"PUT", Pieces(b"12", b"34")))).status == 200
+    with pytest.raises(BodyTooLarge):
+        run(route.handler(exchange(b"PUT", Pieces(b"12", b"34", b"5"))))

@@ -37,7 +37,10 @@ def test_what_is_written_counts_and_the_rest_is_as_usual():
 @pytest.mark.parametrize(
     ("policies", "problem"),
     [
-        ({"retry": {}}, "retry: no such policy; there are healthCheck, loadBalancer, retries, timeouts"),
+        (
+            {"retry": {}},
+            "retry: no such policy; there are healthCheck, loadBalancer, rateLimit, retries, split, timeouts",
+        ),
         ({"retries": {"attempt": 1}}, "retries.attempt: no such field"),
         ({"retries": {"backoff": {"step": "1s"}}}, "retries.backoff.step: no such field"),
         ({"retries": {"attempts": 99}}, "retries.attempts: input should be less than or equal to 10, got 99"),
@@ -124,7 +127,15 @@ def test_a_probe_is_as_written():
 
 
 def test_policies_that_act_elsewhere_put_nothing_around_a_handler():
-    assert {policy.name for policy in CHAIN if policy.wrap is None} == {"loadBalancer", "healthCheck"}
+    acting = {policy.name for policy in CHAIN if policy.wrap or policy.on_request or policy.on_response}
+
+    assert {policy.name for policy in CHAIN} - acting == {"loadBalancer", "healthCheck", "split"}
+
+
+def test_those_that_do_not_wait_stand_before_those_that_do():
+    waits = [policy.wrap is not None for policy in CHAIN if policy.wrap or policy.on_request or policy.on_response]
+
+    assert waits == sorted(waits)
 
 
 def test_timeouts_stand_around_retries():

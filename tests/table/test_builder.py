@@ -115,6 +115,7 @@ def test_an_update_with_a_wrong_policy_changes_nothing(update):
 
     assert mesh.live.table is table
     assert mesh.live.confirmed_at == mesh.world.now - 5
+    assert mesh.names() == ["shop/web:80"] and mesh.installed == ["shop/web:80"] and not mesh.removed
 
 
 def test_a_table_that_was_kept_on_disk_is_as_old_as_it_says():
@@ -125,3 +126,40 @@ def test_a_table_that_was_kept_on_disk_is_as_old_as_it_says():
 
     live.install(Fresh())
     assert live.confirmed_at == clock
+
+
+def test_endpoints_that_come_and_go_leave_the_handler_alone():
+    mesh = Mesh(Replace((web(ONE),)))
+    before = mesh.match(b"web.shop.mesh")
+
+    mesh.live.install(Put(web(ONE, OTHER)))
+
+    assert mesh.match(b"web.shop.mesh").handler is before.handler
+    assert mesh.made == ["shop/web:80"] and mesh.installed == ["shop/web:80"] * 2
+
+
+def test_an_update_of_one_service_installs_that_one_alone():
+    mesh = Mesh(Replace((web(ONE), *(other(f"s{number}") for number in range(50)))))
+    mesh.installed.clear()
+
+    mesh.live.install(Put(web(OTHER)))
+    mesh.live.install(Drop("shop/s7"))
+
+    assert mesh.installed == ["shop/web:80"] and mesh.removed == ["shop/s7:80"]
+
+
+def test_what_a_replace_does_not_change_is_not_installed_again():
+    mesh = Mesh(Replace((web(ONE), other("old"), other("same"))))
+    mesh.installed.clear()
+
+    mesh.live.install(Replace((web(OTHER), other("same"), other("new"))))
+
+    assert mesh.installed == ["shop/web:80", "shop/new:80"] and mesh.removed == ["shop/old:80"]
+
+
+def test_a_port_that_goes_is_removed():
+    mesh = Mesh(Replace((web(ports=(Port(80), Port(81))),)))
+
+    mesh.live.install(Put(web(ports=(Port(80),))))
+
+    assert mesh.removed == ["shop/web:81"]

@@ -4,7 +4,7 @@ import pytest
 
 from nodeproxy.errors import UnknownCaller, UnknownService
 from nodeproxy.mesh.model import Endpoint, Port, Service
-from nodeproxy.mesh.wire import Drop, Replace
+from nodeproxy.mesh.wire import Drop, Put, Replace
 from nodeproxy.table import table
 from nodeproxy.table.table import Table
 from tests.fakes.exchanges import request
@@ -65,7 +65,6 @@ def test_a_port_of_another_transport_with_the_same_number_takes_nothing_away(por
 
     assert mesh.match(b"web.shop.mesh").port.transport == mesh.live.table.at("shop/web", "80").port.transport == "tcp"
     assert mesh.names() == ["shop/web:80", "shop/web:80/udp"]
-    assert all(mesh.live.table.has(name) for name in mesh.names())
 
 
 @pytest.mark.parametrize(
@@ -156,7 +155,19 @@ def test_spellings_are_remembered_up_to_a_bound(monkeypatch):
     routes = {id(mesh.match(spelling)) for spelling in spellings}
 
     assert len(routes) == 1
-    assert list(mesh.live.table._spellings) == spellings[:3]
+    assert list(mesh.live.table._found) == spellings[:3]
+
+
+def test_a_change_of_a_service_forgets_its_spellings_and_no_others():
+    mesh = Mesh(Replace((web(), other("new"))))
+    before, untouched = mesh.match(b"web.shop.mesh"), mesh.match(b"new.shop.mesh")
+
+    mesh.live.install(Put(web(Endpoint("10.0.0.1", 8080))))
+
+    assert list(mesh.live.table._found) == [b"new.shop.mesh"]
+    assert mesh.match(b"web.shop.mesh") is not before and mesh.match(b"new.shop.mesh") is untouched
+    mesh.live.install(Drop("shop/web"))
+    mesh.refusal(b"web.shop.mesh")
 
 
 def test_names_that_mean_nothing_are_not_remembered():
@@ -165,11 +176,11 @@ def test_names_that_mean_nothing_are_not_remembered():
     for number in range(100):
         mesh.refusal(b"nobody-%d.mesh" % number)
 
-    assert not mesh.live.table._spellings
+    assert not mesh.live.table._found
 
 
 def test_tables_do_not_share_their_memory():
-    assert Table()._spellings is not Table()._spellings
+    assert Table()._found is not Table()._found
 
 
 def test_a_name_without_namespace_is_in_the_callers_and_means_another_service_for_another_caller():

@@ -154,3 +154,17 @@ async def test_once_served_it_may_take_as_long_as_its_service_allows(world):
     await server.send(b"HTTP/1.1 204 No Content\r\n\r\n")
 
     assert (await client.head()).startswith(b"HTTP/1.1 204 ")
+
+
+async def test_a_request_that_a_policy_refuses_subscribes_to_nothing(world):
+    limited = msgspec.structs.replace(ASLEEP, policies={"rateLimit": {"requestsPerSecond": 0.1}})
+    world.install(Replace((limited,), on_demand=True))
+    first, second = await world.client(), await world.client()
+    await first.send(GET)
+    await world.settle()
+    world.live.subscriptions.review(lambda _key: None)
+
+    await second.send(GET)
+
+    assert (await second.head()).startswith(b"HTTP/1.1 429 ")
+    assert "shop/web" not in world.live.subscriptions

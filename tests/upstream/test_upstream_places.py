@@ -11,7 +11,6 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 def install(world, *endpoints, **fields):
     service = Service("shop", "web", "", (Port(80, "http", "http", endpoints),), **fields)
     world.live.install(Replace((service,)))
-    world.clusters.keep(world.live.table.has)
 
 
 def at(server, **fields):

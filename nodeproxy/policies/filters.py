@@ -1,0 +1,34 @@
+"""The policies of a service port that do not wait, in one handler without a frame for each."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from nodeproxy.exchange.exchange import Exchange, Handler
+from nodeproxy.protocol.message import Response
+
+OnRequest = tuple[Callable[[Exchange, Any], Response | None], object]
+OnResponse = tuple[Callable[[Exchange, Response, Any], None], object]
+
+
+class Filters:
+    """Calls each with the request, until one responds; calls each with the response, wherever it is from.
+
+    Errors pass by: they are not responses yet.
+    """
+
+    def __init__(self, on_request: Sequence[OnRequest], on_response: Sequence[OnResponse], inner: Handler) -> None:
+        self._on_request = tuple(on_request)
+        self._on_response = tuple(on_response)
+        self._inner = inner
+
+    async def __call__(self, exchange: Exchange) -> Response:
+        """See Handler."""
+        for on_request, state in self._on_request:
+            response = on_request(exchange, state)
+            if response is not None:
+                break
+        else:
+            response = await self._inner(exchange)
+        for on_response, state in self._on_response:
+            on_response(exchange, response, state)
+        return response

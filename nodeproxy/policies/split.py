@@ -1,0 +1,47 @@
+"""`split`: the requests of a service port go to several services in exact proportions. `upstream.split` does it."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from nodeproxy.balance.weights import Weights
+from nodeproxy.exchange.exchange import Tools
+from nodeproxy.policies.block import Block, Policy
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
+
+
+class Target(Block):
+    """One of the services, by default in the namespace and with the port of the service that is split."""
+
+    service: Name
+    namespace: Name | None = None
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    weight: Annotated[int, Field(ge=0, le=1_000_000)] = 1
+
+
+class SplitSettings(Block):
+    """Weights are proportions: 9 and 1 mean the same as 90 and 10."""
+
+    targets: Annotated[tuple[Target, ...], Field(min_length=1, max_length=32)]
+
+    @model_validator(mode="after")
+    def _some_weight(self) -> "SplitSettings":
+        if not any(target.weight for target in self.targets):
+            raise ValueError("at least one target needs a weight above 0")
+        return self
+
+
+def names(settings: SplitSettings, namespace: str, port: int) -> tuple[str, ...]:
+    """The clusters that a service port of this namespace and number is split over."""
+    return tuple(
+        f"{target.namespace or namespace}/{target.service}:{target.port or port}" for target in settings.targets
+    )
+
+
+def weights(settings: SplitSettings, _before: Weights | None, _tools: Tools) -> Weights:
+    """The proportions, from their beginning."""
+    return Weights([target.weight for target in settings.targets])
+
+
+POLICY = Policy("split", SplitSettings, state=weights)

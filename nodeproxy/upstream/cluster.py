@@ -1,0 +1,135 @@
+"""A cluster: the endpoints of one service port, with their balancer. It outlives every change of them."""
+
+import logging
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass
+
+from nodeproxy.balance.balancer import Balancer, Choose
+from nodeproxy.balance.sticky import StickyBalancer, StickySessions
+from nodeproxy.errors import UnknownService
+from nodeproxy.io.reactor import Reactor
+from nodeproxy.mesh import model
+from nodeproxy.upstream.endpoint import Endpoint
+from nodeproxy.upstream.idle import IdleConnections
+
+Address = tuple[str, int]
+PODS_NAMED = 5  # names of pods in a message: enough to see the pattern
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterContext:
+    """What all clusters of a worker share."""
+
+    reactor: Reactor
+    all_idle: IdleConnections
+    own: Container[Address]
+    """Of this proxy. RFC 9110, 7.6: a request sent there would come back, and again."""
+    random: Callable[[], float]
+
+
+class Cluster:
+    """Its endpoints keep their connections and their health while they stay in the service."""
+
+    __slots__ = (
+        "__weakref__", "_context", "_endpoints", "_past_ejections", "_pods", "_sessions", "balancer", "gone", "known",
+        "name", "none_ready", "service_key",
+    )  # fmt: skip
+
+    def __init__(self, service_key: str, name: str, context: ClusterContext) -> None:
+        self.service_key = service_key
+        self.name = name
+        """`<namespace>/<service>:<port>`, the port by its key."""
+        self.known = False
+        """Whether its endpoints are known; they are not before the worker has subscribed to its service."""
+        self.gone = False
+        """Whether the service port has left the mesh."""
+        self.none_ready = ""
+        """Why there is no endpoint, if there is none, and what to check."""
+        self._context = context
+        self._endpoints: dict[Address, Endpoint] = {}
+        self._pods: dict[str, tuple[Address, ...]] = {}
+        self._sessions: StickySessions[Endpoint] | None = None
+        self._past_ejections = 0
+        self.balancer: Balancer[Endpoint] | StickyBalancer[Endpoint] = Balancer((), _first, context.random)
+
+    @property
+    def endpoints(self) -> Sequence[Endpoint]:
+        """Those it has now."""
+        return tuple(self._endpoints.values())
+
+    @property
+    def ejections(self) -> int:
+        """How often an endpoint was ejected, those that have left included."""
+        return self._past_ejections + sum(endpoint.health.ejections for endpoint in self._endpoints.values())
+
+    def install(self, service: model.Service, port: model.Port, choose: Choose[Endpoint]) -> None:
+        """Take over exactly the endpoints of `port`, which is of `service`."""
+        before, now, pods = self._endpoints, dict[Address, Endpoint](), dict[str, list[Address]]()
+        for each in port.endpoints:
+            address = (each.address, each.port)
+            if address in self._context.own:
+                log.warning("%s: the endpoint %s:%d is this proxy itself; it is left out", self.name, *address)
+                continue
+            endpoint = now[address] = before.get(address) or Endpoint(
+                self._context.reactor, address, self._context.all_idle
+            )
+            endpoint.distance = each.distance
+            if each.hostname:
+                pods.setdefault(each.hostname, []).append(address)
+        self._endpoints, self._pods = now, {pod: tuple(addresses) for pod, addresses in pods.items()}
+        self.known, self.none_ready = not service.unsubscribed, none_ready(service)
+        balancer = Balancer(tuple(now.values()), choose, self._context.random)
+        self.balancer = self._sticky(balancer, service.affinity_s) if service.affinity_s else balancer
+        self._dismiss([endpoint for address, endpoint in before.items() if address not in now])
+
+    def of_pod(self, pod: str) -> Balancer[Endpoint]:
+        """A balancer over the endpoints of the pod with this host name.
+
+        Raises:
+            UnknownService: no ready pod has it.
+        """
+        if not self.known:
+            return Balancer((), _first, self._context.random)
+        if pod not in self._pods:
+            have = ", ".join(sorted(self._pods)[:PODS_NAMED]) or "none with a name"
+            raise UnknownService(f"service {self.service_key} has no ready pod {pod}; it has {have}")
+        return Balancer([self._endpoints[address] for address in self._pods[pod]], _first, self._context.random)
+
+    def usable_count(self, now: float) -> int:
+        """How many endpoints are usable at `now`, monotonic seconds."""
+        return self.balancer.usable_count(now)
+
+    def review(self) -> None:
+        """The health of an endpoint has changed."""
+        self.balancer.review(self._context.reactor.clock())
+
+    def leave(self) -> None:
+        """The service port has left the mesh: dismiss all endpoints."""
+        self.gone = True
+        leaving, self._endpoints = self.endpoints, {}
+        self._dismiss(leaving)
+
+    def _sticky(self, balancer: Balancer[Endpoint], timeout_s: float) -> StickyBalancer[Endpoint]:
+        if self._sessions is None or self._sessions.timeout_s != timeout_s:
+            self._sessions = StickySessions(timeout_s)
+        return StickyBalancer(balancer, self._sessions)
+
+    def _dismiss(self, leaving: Sequence[Endpoint]) -> None:
+        for endpoint in leaving:
+            endpoint.leave()
+            self._past_ejections += endpoint.health.ejections
+
+
+def none_ready(service: model.Service) -> str:
+    """Why a service has no endpoint, and what to check."""
+    if service.only_local:
+        return (
+            "internalTrafficPolicy is Local and no endpoint on this node is ready; "
+            "PreferSameNode prefers instead of insisting"
+        )
+    return "no endpoint is ready; check its pods and EndpointSlices"
+
+
+def _first(members: Sequence[Endpoint], _random: Callable[[], float]) -> Endpoint:
+    return members[0]

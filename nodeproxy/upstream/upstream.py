@@ -1,0 +1,63 @@
+"""The innermost handler of a service port: a cluster, one of its endpoints, an attempt there."""
+
+from dataclasses import dataclass
+
+from nodeproxy.errors import ConnectFailed, EndpointError, NoEndpoints, ProxyError
+from nodeproxy.exchange.attempt import Attempt
+from nodeproxy.exchange.exchange import Exchange
+from nodeproxy.io.reactor import Reactor
+from nodeproxy.protocol.message import Response
+from nodeproxy.upstream.cluster import Cluster
+from nodeproxy.upstream.http1 import Http1
+from nodeproxy.upstream.on_demand import OnDemand
+from nodeproxy.upstream.split import Split
+
+CONNECTS_MOST = 3  # endpoints tried before a connect failure is reported to the policies: one rack may be down, not all
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """Sends exchanges to the endpoints of a cluster, or of one pod of it: `pod` is its host name."""
+
+    cluster: Cluster
+    """Where requests go, unless there is a split."""
+    split: Split | None
+    pod: str
+    http1: Http1
+    reactor: Reactor
+    on_demand: OnDemand
+
+    async def __call__(self, exchange: Exchange) -> Response:
+        """The response of an endpoint; see `exchange.exchange.Handler`.
+
+        Raises:
+            NoEndpoints: the cluster has none, or is not there.
+            EndpointsUnknown, UnknownService: see `OnDemand.until_known`.
+            EndpointError: what went wrong on the way; connect failures have been tried on other endpoints.
+        """
+        cluster = self.cluster if self.split is None else self.split.next()
+        connects = 1
+        while True:
+            now = self.reactor.now
+            balancer = cluster.of_pod(self.pod) if self.pod else cluster.balancer
+            endpoint = balancer.next(now, exchange)
+            if endpoint is None:
+                if cluster.known:
+                    raise NoEndpoints(f"{cluster.name}: {cluster.none_ready}")
+                await self.on_demand.until_known(cluster, exchange)
+                continue
+            attempt = Attempt(exchange, endpoint, now)
+            try:
+                response = await self.http1.send(attempt, endpoint)
+            except BaseException as error:
+                attempt.end(error.reason if isinstance(error, ProxyError) else "cancelled")
+                if isinstance(error, EndpointError):
+                    exchange.tried = [*(exchange.tried or ()), endpoint]
+                    if isinstance(error, ConnectFailed):
+                        balancer.review(self.reactor.now)
+                        if connects < CONNECTS_MOST and balancer.has_others(exchange.tried):
+                            connects += 1
+                            continue
+                raise
+            response.attempt = attempt
+            return response
