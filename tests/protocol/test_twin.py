@@ -107,7 +107,9 @@ def test_on_bytes_of_chance(data):
     assert_same(data)
 
 
-REQUEST = b"POST /p HTTP/1.1\r\nHost: a.b.mesh\r\nX-Real-IP: 1\r\nContent-Length: 300000\r\nA: %b\r\n\r\n" % (b"x" * 600)
+REQUEST = b"POST /p HTTP/1.1\r\nHost: a.b.mesh\r\nX-Real-IP: 1\r\nContent-Length: 300000\r\nA: %b\r\n\r\n" % (
+    b"x" * 600
+)
 RESPONSE = b"HTTP/1.1 200 Fine\r\nKeep-Alive: 1\r\nContent-Length: 300000\r\nA: %b\r\n\r\n" % (b"x" * 600)
 SCANS = {
     "request": lambda: compiled.scan_request(REQUEST, LIMITS[0]),
