@@ -49,8 +49,9 @@ class Reply:
             await self._channel.send(response_head(response, added + end) + first)
             return persistent
         chunked = response.length < 0 and head.minor == 1
-        if response.length < 0 and not chunked:
-            persistent = False  # HTTP/1.0: the body ends with the connection
+        if response.length < 0:
+            response.fields.drop_length()  # a policy may have made a body of another length
+            persistent = persistent and chunked  # HTTP/1.0: the body ends with the connection
         await self._channel.send(response_head(response, added + _ending_of_head(chunked, persistent, head.minor)))
         await self._stream(exchange, response, chunked)
         return persistent

@@ -25,7 +25,7 @@ class Scope:
     def __init__(self, task: Limited, outer: "Scope | None" = None) -> None:
         self.until = inf
         """When it must be over, monotonic seconds."""
-        self.idle_s: float = inf if outer is None else outer.idle_s
+        self.idle_s = inf
         """How long no byte of it may move."""
         self._outer = outer
         self._task = task
@@ -44,14 +44,18 @@ class Scope:
         """When it must be over, the scopes around it considered, monotonic seconds."""
         return self.until if self._outer is None else min(self.until, self._outer.ends())
 
+    def silence_s(self) -> float:
+        """How long no byte of it may move, the scopes around it considered."""
+        return self.idle_s if self._outer is None else min(self.idle_s, self._outer.silence_s())
+
     def moved(self, now: float) -> None:
         """A byte has moved, in either direction, or bounds have changed: silence is counted from here."""
         until = self.until if self._outer is None else self.ends()
-        deadline = now + self.idle_s
+        deadline = now + (self.idle_s if self._outer is None else self.silence_s())
         self._task.limit(until if until < deadline else deadline)
 
     def extend(self, until: float, silent_since: float) -> None:
         """Allow it to take until `until`, which is later than before."""
         self.until = until
         # A store is enough where a deadline moves back: the task looks at it when the earlier one has come.
-        self._task.deadline = max(self._task.deadline, min(self.ends(), silent_since + self.idle_s))
+        self._task.deadline = max(self._task.deadline, min(self.ends(), silent_since + self.silence_s()))

@@ -11,12 +11,16 @@ from collections.abc import Container, Iterator
 _LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]++):[ \t]*+([^\r]*+)\r\n")
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++")
 _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*+")
+_LENGTH = (b"content-length",)
+_LENGTH_LINE = re.compile(rb"(?:\A|\n)content-length:", re.IGNORECASE)
 
-# Where a request goes, where a message ends, and what ends at this hop (RFC 9110, 7.6.1; RFC 9112, 6).
+# Where a request goes, where a message ends, and what ends at this hop (RFC 9110, 7.6.1; RFC 9112, 6). Also what the
+# mesh adds itself, which would stand there twice: the origin of a request, and the date of a response without one.
 OF_THE_SENDER = frozenset(
     {
         b"host", b"content-length", b"transfer-encoding", b"connection", b"keep-alive", b"proxy-connection", b"te",
-        b"trailer", b"upgrade", b"via",
+        b"trailer", b"upgrade", b"via", b"expect", b"date", b"forwarded", b"x-forwarded-for", b"x-forwarded-proto",
+        b"x-forwarded-host", b"x-real-ip",
     }
 )  # fmt: skip
 
@@ -74,9 +78,8 @@ class Fields:
         Raises:
             FieldRefused: the field belongs to the sender.
         """
+        _check_owner(name)
         lower = name.lower()
-        if lower in OF_THE_SENDER:
-            raise FieldRefused(f"{_shown(name)} is written by the side that sends a message; no policy can change it")
         if self._added is not None:
             self._added = [(found, line) for found, line in self._added if found != lower]
         if self._dropped is None:
@@ -92,6 +95,11 @@ class Fields:
             self._block = b"".join([self._block, *(line for _, line in self._added)])
             self._added = None
         return self._block
+
+    def drop_length(self) -> None:
+        """Drop Content-Length: for the side that sends a body whose length is UNKNOWN, and frames it otherwise."""
+        if _LENGTH_LINE.search(self._block):
+            self._block = without(self._block, _LENGTH)
 
     def pairs(self) -> Iterator[tuple[bytes, bytes]]:
         """Each line as a name in lower case and a value without blanks around it: what HTTP/2 sends."""
@@ -113,11 +121,16 @@ def without(block: bytes, names: Container[bytes]) -> bytes:
 def _line(name: bytes, value: bytes) -> bytes:
     if _NAME.fullmatch(name) is None:
         raise FieldRefused(f"{_shown(name)} is not a field name")
-    if name.lower() in OF_THE_SENDER:
-        raise FieldRefused(f"{_shown(name)} is written by the side that sends a message; no policy can change it")
+    _check_owner(name)
     if _VALUE.fullmatch(value) is None:
         raise FieldRefused(f"the value of {_shown(name)} has a control byte in it")
     return b"%b: %b\r\n" % (name, value.strip(b" \t"))
+
+
+def _check_owner(name: bytes) -> None:
+    # CGI-like servers read an underscore as a dash.
+    if name.lower().replace(b"_", b"-") in OF_THE_SENDER:
+        raise FieldRefused(f"{_shown(name)} is written by the side that sends a message; no policy can change it")
 
 
 def _shown(name: bytes) -> str:

@@ -4,12 +4,22 @@ There is no status line, no connection and no framing here: the side that reads 
 that sends it writes them, each in its own protocol.
 """
 
+import re
 from typing import Protocol
 
 from nodeproxy.protocol.fields import Fields
 
 UNKNOWN = -1
 """The length of a body whose sender has not said it: it is streamed, and ends when its protocol says so."""
+
+
+_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++")
+_VISIBLE = re.compile(rb"[\x21-\x7e]++")
+_PHRASE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*+")
+
+
+class NotSendable(ValueError):
+    """A part of a first line that would be read as more than this part."""
 
 
 class Body(Protocol):
@@ -83,18 +93,29 @@ class Request:
         self.traced = False
         """Whether it has a traceparent field, valid or not."""
 
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set a slot. The compiled twin goes past this: what it has read is valid.
+
+        Raises:
+            NotSendable: a method or a path with a blank or a control byte in it.
+        """
+        if name in ("method", "path"):
+            grammar = _TOKEN if name == "method" else _VISIBLE
+            if not isinstance(value, bytes) or grammar.fullmatch(value) is None:
+                raise NotSendable(f"{value!r} cannot be the {name} of a request")
+        object.__setattr__(self, name, value)
+
 
 class Response:
     """An endpoint's answer, or the mesh's own, on its way to the client."""
 
     __slots__ = (
-        "attempt", "body", "dated", "fields", "first", "length", "phrase", "reason", "status", "version",
+        "_phrase", "attempt", "body", "dated", "fields", "first", "length", "reason", "status", "version",
     )  # fmt: skip
 
     def __init__(self, status: int, fields: Fields, length: int, first: bytes = b"") -> None:
         self.status = status
-        self.phrase = b""
-        """The reason phrase that was received; HTTP/2 has none."""
+        self._phrase = b""
         self.version = b""
         """The protocol's version in which it was received, as Via names it; b"" for the mesh's own."""
         self.fields = fields
@@ -110,6 +131,17 @@ class Response:
         self.attempt: Ending | None = None
         self.reason = ""
         """Which error of the mesh it reports (`x-mesh-error`), "" for an endpoint's answer."""
+
+    @property
+    def phrase(self) -> bytes:
+        """The reason phrase that was received; HTTP/2 has none."""
+        return self._phrase
+
+    @phrase.setter
+    def phrase(self, phrase: bytes) -> None:
+        if _PHRASE.fullmatch(phrase) is None:
+            raise NotSendable(f"{phrase!r} cannot be the phrase of a response")
+        self._phrase = phrase
 
     def close(self) -> None:
         """Return what it still holds: the exchange is over, or this answer is not wanted. Idempotent."""

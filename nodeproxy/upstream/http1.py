@@ -63,6 +63,7 @@ class Http1:
                 upload = Upload(exchange, channel)
             head, data = await self._read_head(attempt, channel)
         except BaseException as error:
+            exchange.answered = attempt.first_byte is not None
             channel.close()
             if upload is not None:
                 upload.stop()
@@ -86,13 +87,9 @@ class Http1:
             if b"\n" in more or len(data) > 2 * scanned:
                 head, scanned = scan_response(data, self.limits), len(data)
             if head is None:
-                try:
-                    more = await channel.recv()
-                    if not more:
-                        raise ConnectionLost("closed before its response")
-                except EndpointError:
-                    attempt.exchange.answered = attempt.first_byte is not None
-                    raise
+                more = await channel.recv()
+                if not more:
+                    raise ConnectionLost("closed before its response")
                 if attempt.first_byte is None:
                     attempt.first_byte = self.reactor.now
                 data += more

@@ -1,5 +1,7 @@
 """How often one request may reach endpoints, whatever goes wrong: 1 + `attempts` times."""
 
+import socket
+
 import pytest
 
 GET = b"GET /a HTTP/1.1\r\nHost: web.shop.mesh\r\n\r\n"
@@ -58,3 +60,21 @@ async def test_a_post_is_delivered_once(world):
     await client.send(GET.replace(b"GET", b"POST"))
 
     assert await deliveries(world, endpoint, servers) == 1
+
+
+async def test_a_try_that_ends_within_an_interim_response_is_not_repeated(world):
+    endpoint = world.endpoint()
+    world.serve(endpoint, policies={"retries": {"retryOn": ["timeout"], "perTryTimeout": "2s"}})
+    world.listener._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    client = await world.client()
+    await client.send(GET)
+    server = await endpoint.accept()
+    await server.head()
+
+    for _ in range(16):  # more than the client takes, which reads nothing
+        await server.send(b"HTTP/1.1 103 Early Hints\r\nLink: %b\r\n\r\n" % (b"a" * 60_000))
+        await world.settle()
+    world.advance(2.1)
+    await world.settle()
+
+    assert endpoint.nobody_came()

@@ -60,6 +60,29 @@ def test_what_is_set_on_the_outer_scope_later_holds_for_the_inner_one_too(task):
     assert task.deadline == inner.ends() == NOW + 2
 
 
+def test_a_silence_that_is_set_on_the_outer_scope_later_holds_for_the_inner_one_too(task):
+    outer = Scope(task)
+    inner = outer.child(inf)
+
+    inner.idle_s, outer.idle_s = 5, 3
+    inner.moved(NOW)
+    assert task.deadline == NOW + 3
+    inner.extend(inf, silent_since=NOW + 1)
+
+    assert task.deadline == NOW + 4
+
+
+def test_an_inner_scope_that_is_extended_does_not_outlast_the_outer_one(task):
+    outer = Scope(task)
+    outer.until = NOW + 4
+    inner = outer.child(NOW + 1)
+    inner.moved(NOW)
+
+    inner.extend(NOW + 9, silent_since=NOW)
+
+    assert task.deadline == inner.ends() == NOW + 4
+
+
 def test_an_end_that_is_put_off_moves_the_deadline_back_and_never_forward(task):
     scope = Scope(task)
     scope.until, scope.idle_s = NOW + 1, 5

@@ -82,12 +82,21 @@ def test_what_it_is_not_meant_for_is_an_error(plain_chunks, arguments):
         plain_chunks(*arguments)
 
 
-@pytest.mark.parametrize("one", [b"1\r\na\r\n", b"1;\r\na\r\n"], ids=["plain", "with extensions"])
-def test_one_feed_decodes_a_bounded_number_and_says_that_it_holds_more(one):
-    reader = Chunked()
-    count = 4 * STEPS_MOST
+PLAIN, EXTENDED = b"1\r\na\r\n", b"1;\r\na\r\n"
+STEPS_OF_EXTENDED = 3  # its line, its data, its end
+RUNS = {
+    "plain": PLAIN * 4 * STEPS_MOST,
+    "with extensions": EXTENDED * 4 * STEPS_MOST,
+    "plain behind extensions": EXTENDED * (STEPS_MOST // STEPS_OF_EXTENDED) + PLAIN * 4 * STEPS_MOST,
+}
 
-    pieces = [reader.feed(one * count + b"0\r\n\r\nGET")]
+
+@pytest.mark.parametrize("wire", RUNS.values(), ids=RUNS)
+def test_one_feed_decodes_a_bounded_number_and_says_that_it_holds_more(wire):
+    reader = Chunked()
+    count = wire.count(b"a")
+
+    pieces = [reader.feed(wire + b"0\r\n\r\nGET")]
     while reader.waiting:
         pieces.append(reader.feed(b""))
 

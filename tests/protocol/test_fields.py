@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodeproxy.protocol.fields import OF_THE_SENDER, FieldRefused, Fields
+from nodeproxy.protocol.fields import FieldRefused, Fields
 
 RECEIVED = b"Host: a\r\nX-One: 1\r\nx-one:\t2 \r\nB:\r\nCookie: c=1\r\n"
 
@@ -58,14 +58,24 @@ def test_edits_are_seen_at_once():
     assert list(fields.pairs()) == [(b"host", b"a"), (b"b", b""), (b"cookie", b"c=1"), (b"x-one", b"3")]
 
 
-@pytest.mark.parametrize("name", sorted(OF_THE_SENDER))
-def test_what_belongs_to_the_sender_cannot_be_edited(name):
-    for edit in (lambda fields: fields.set(name.upper(), b"1"), lambda fields: fields.remove(name)):
+@pytest.mark.parametrize("spelled", [bytes.lower, bytes.upper, lambda name: name.replace(b"-", b"_")])
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"host", b"content-length", b"transfer-encoding", b"connection", b"keep-alive", b"proxy-connection", b"te",
+        b"trailer", b"upgrade", b"via", b"expect", b"date", b"forwarded", b"x-forwarded-for", b"x-forwarded-proto",
+        b"x-forwarded-host", b"x-real-ip",
+    ],
+)  # fmt: skip
+def test_what_belongs_to_the_sender_cannot_be_edited(name, spelled):
+    for edit in (
+        lambda fields, name: fields.set(name, b"1"),
+        Fields.remove,
+        lambda fields, name: fields.add(name, b"1"),
+    ):
         fields = Fields(RECEIVED)
         with pytest.raises(FieldRefused, match="the side that sends"):
-            edit(fields)
-        with pytest.raises(FieldRefused, match="the side that sends"):
-            fields.add(name, b"1")
+            edit(fields, spelled(name))
         assert fields.block() is RECEIVED
 
 

@@ -1,15 +1,19 @@
 """The compiled twin is the Python scanner, faster: same results, same refusals, on whatever comes."""
 
+import gc
 import random
+import sys
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nodeproxy.errors import ProxyError
+from nodeproxy.protocol.fields import Fields
 from nodeproxy.protocol.http1.head import HeadLimits
-from nodeproxy.protocol.http1.request_head import scan_request
-from nodeproxy.protocol.http1.response_head import scan_response
+from nodeproxy.protocol.http1.request_head import RequestHead, scan_request
+from nodeproxy.protocol.http1.response_head import ResponseHead, scan_response
+from nodeproxy.protocol.message import Request, Response
 from tests.fakes.heads import flat
 from tests.protocol.test_request_refusals import MALFORMED
 
@@ -101,3 +105,67 @@ def test_on_heads_of_chance(data):
 @given(st.binary(max_size=200))
 def test_on_bytes_of_chance(data):
     assert_same(data)
+
+
+REQUEST = b"POST /p HTTP/1.1\r\nHost: a.b.mesh\r\nX-Real-IP: 1\r\nContent-Length: 300000\r\nA: %b\r\n\r\n" % (
+    b"x" * 600
+)
+RESPONSE = b"HTTP/1.1 200 Fine\r\nKeep-Alive: 1\r\nContent-Length: 300000\r\nA: %b\r\n\r\n" % (b"x" * 600)
+SCANS = {
+    "request": lambda: compiled.scan_request(REQUEST, LIMITS[0]),
+    "response": lambda: compiled.scan_response(RESPONSE, LIMITS[0]),
+    "chunks": lambda: compiled.plain_chunks(b"12c\r\n%b\r\n" % (b"x" * 300) * 3, 0, 9),
+}
+# What its objects refer to and others too: their types, and the values that they share.
+SHARED = (Request, Response, Fields, RequestHead, ResponseHead, *(
+    getattr(message, name)
+    for message, names in (
+        (SCANS["request"]().request, ("scheme", "version", "service")), (SCANS["response"]().response, ("reason",)),
+    )
+    for name in names
+))  # fmt: skip
+
+
+def references():
+    gc.collect()
+    return [sys.getrefcount(value) for value in SHARED]
+
+
+@pytest.mark.parametrize("scan_one", SCANS.values(), ids=SCANS)
+def test_what_it_makes_is_freed_with_its_last_reference(scan_one):
+    for _ in range(100):
+        scan_one()
+    before, blocks = references(), sys.getallocatedblocks()
+
+    for _ in range(2000):
+        scan_one()
+
+    assert references() == before
+    assert sys.getallocatedblocks() - blocks < 200
+
+
+@pytest.mark.parametrize("scan_one", SCANS.values(), ids=SCANS)
+def test_memory_that_fails_at_any_step_is_an_error_and_nothing_is_left(scan_one):
+    testcapi = pytest.importorskip("_testcapi", reason="this Python was built without its test modules")
+    scan_one()
+    before, failures = references(), 0
+
+    for step in range(40):
+        testcapi.set_nomemory(step, step + 1)
+        try:
+            made = scan_one()
+        except MemoryError:
+            made = None
+            failures += 1
+        finally:
+            testcapi.remove_mem_hooks()
+
+    del made
+    assert failures
+    assert references() == before
+
+
+def test_what_it_makes_is_seen_by_the_collector():
+    request, response = SCANS["request"]().request, SCANS["response"]().response
+
+    assert all(map(gc.is_tracked, (request, request.fields, response, response.fields)))

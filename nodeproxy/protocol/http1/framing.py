@@ -130,7 +130,7 @@ class Chunked:
         self._at = steps = 0
         pieces: list[bytes] = []
         while steps < STEPS_MOST and not self.done:
-            taken = self._state(self, pieces)
+            taken = self._state(self, pieces, STEPS_MOST - steps)
             if not taken:
                 break
             steps += taken
@@ -144,10 +144,10 @@ class Chunked:
         if not self.done:
             raise BrokenBody("ended before its last chunk")
 
-    # A state takes what it can from `_held` and returns its number of steps; 0 when it needs more.
+    # A state takes what it can from `_held`, in `most` steps, and returns how many it took; 0 when it needs more.
 
-    def _size_line(self, pieces: list[bytes]) -> int:
-        plain, at, count = plain_chunks(self._held, self._at, STEPS_MOST)
+    def _size_line(self, pieces: list[bytes], most: int) -> int:
+        plain, at, count = plain_chunks(self._held, self._at, most)
         if count:
             self._at = at
             pieces.append(plain)
@@ -168,7 +168,7 @@ class Chunked:
         self._state = Chunked._data if self._left else Chunked._trailer
         return 1
 
-    def _data(self, pieces: list[bytes]) -> int:
+    def _data(self, pieces: list[bytes], _most: int) -> int:
         piece = self._held[self._at : self._at + self._left]
         if not piece:
             return 0
@@ -179,7 +179,7 @@ class Chunked:
             self._state = Chunked._data_end
         return 1
 
-    def _data_end(self, _pieces: list[bytes]) -> int:
+    def _data_end(self, _pieces: list[bytes], _most: int) -> int:
         line_end = self._held[self._at : self._at + 2]
         if not b"\r\n".startswith(line_end):
             raise BrokenBody("a chunk is longer than its size")
@@ -189,7 +189,7 @@ class Chunked:
         self._state = Chunked._size_line
         return 1
 
-    def _trailer(self, _pieces: list[bytes]) -> int:
+    def _trailer(self, _pieces: list[bytes], _most: int) -> int:
         section = self._held[self._at :]
         end = 0 if section.startswith(b"\r\n") else section.find(b"\r\n\r\n") + 2
         if end == 1:  # not found
@@ -206,7 +206,7 @@ class Chunked:
         return 0
 
 
-State = Callable[[Chunked, list[bytes]], int]
+State = Callable[[Chunked, list[bytes], int], int]
 
 
 def decoder(length: int, until_close: bool = False, lenient: bool = False) -> Decoder:

@@ -9,7 +9,11 @@ _TRAILERS = b"TE: trailers\r\nConnection: TE\r\n"
 
 def request_head(request: Request, added: bytes) -> bytes:
     """The head of `request` with the field lines `added` behind its own, its empty line included."""
-    end = _END_CHUNKED if request.length == UNKNOWN else _END
+    end = _END
+    if request.length == UNKNOWN:
+        # RFC 9112, 6.2: no Content-Length beside it, which is there if a policy made a body of another length
+        request.fields.drop_length()
+        end = _END_CHUNKED
     if request.takes_trailers:
         end = _TRAILERS + end
     return b"%b %b HTTP/1.1\r\n%b%b%b" % (request.method, request.path, request.fields.block(), added, end)

@@ -458,7 +458,7 @@ static int meet_twin(PyObject *Py_UNUSED(module))
     static const char *const fields[] = {"_block", "_added", "_dropped", NULL};
     static const char *const request[] = {"method", "scheme", "authority", "path", "fields", "length", "version",
                                           "expects", "takes_trailers", "service", "traced", NULL};
-    static const char *const response[] = {"status", "phrase", "version", "fields", "dated", "length",
+    static const char *const response[] = {"status", "_phrase", "version", "fields", "dated", "length",
                                            "first", "body", "attempt", "reason", NULL};
     if (!find_slots(&fields_class, MODULE "fields", "Fields", fields) ||
         !find_slots(&request_class, MODULE "message", "Request", request) ||
