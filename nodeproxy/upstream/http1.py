@@ -7,7 +7,6 @@ from nodeproxy.errors import (
     BodyTimeout,
     ConnectionLost,
     DeadlinePassed,
-    EndpointError,
 )
 from nodeproxy.exchange.attempt import Attempt
 from nodeproxy.exchange.body import ReceivedBody, WholeBody
@@ -84,7 +83,7 @@ class Http1:
         data, more, scanned, interims = b"", b"", 0, 0
         while True:
             head = None
-            if b"\n" in more or len(data) > 2 * scanned:
+            if 10 in more or len(data) > 2 * scanned:
                 head, scanned = scan_response(data, self.limits), len(data)
             if head is None:
                 more = await channel.recv()
