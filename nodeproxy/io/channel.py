@@ -7,6 +7,7 @@ wraps this one.
 import errno
 import select
 import socket
+from collections import deque
 from contextlib import suppress
 from typing import Protocol
 
@@ -58,14 +59,16 @@ class SocketChannel:
     A read or write is tried before the task waits, unless the last one showed that it would block: a short read
     has emptied the socket, and the next byte is a new edge (epoll(7), question 9).
 
+    Several tasks may send at a time: each sends all of its data before the next does.
+
     An event resumes the last task that waited: for input the `reader`, for output the `writer`. `guard` is the task
     to interrupt with ClientGone when the peer hangs up while no task reads; `broken` is the error that reads and
     writes raise. `when_orphaned` is called on input, or the end, of an idle connection.
     """
 
     __slots__ = (
-        "_half_close_is_gone", "_recv", "_send", "_sock", "broken", "closed", "ending", "guard", "idle_since",
-        "reactor", "readable", "reader", "when_orphaned", "writable", "writer",
+        "_half_close_is_gone", "_recv", "_send", "_senders", "_sock", "broken", "closed", "ending", "guard",
+        "idle_since", "reactor", "readable", "reader", "when_orphaned", "writable", "writer",
     )  # fmt: skip
 
     def __init__(
@@ -83,6 +86,7 @@ class SocketChannel:
         self.idle_since = 0.0
         """When it returned to its pool, monotonic seconds."""
         self._half_close_is_gone = half_close_is_gone
+        self._senders: deque[Task] | None = None  # in the order of their calls, while the first one waits
         self._sock = sock
         self._recv = sock.recv
         self._send = sock.send
@@ -125,6 +129,9 @@ class SocketChannel:
 
     async def send(self, data: bytes) -> None:
         """See Channel."""
+        if self._senders is not None:
+            await self._send_in_turn(data)
+            return
         try:
             sent = self._send(data)
         except BlockingIOError:
@@ -132,22 +139,55 @@ class SocketChannel:
         except OSError as error:
             raise self.broken(f"writing: {error}") from error
         if sent != len(data):
+            self.writable = False
+            self._senders = deque((self.reactor.current,))
             await self._send_rest(memoryview(data)[sent:])
 
-    async def _send_rest(self, data: memoryview) -> None:
-        self.writable = False
-        while data:
-            if self.writable:
-                try:
-                    data = data[self._send(data) :]
-                except BlockingIOError:
-                    pass
-                except OSError as error:
-                    raise self.broken(f"writing: {error}") from error
-                self.writable = not data
-            else:
-                self.writer = self.reactor.current
+    async def _send_in_turn(self, data: bytes) -> None:
+        senders, task = self._senders, self.reactor.current
+        assert senders is not None  # the caller has looked
+        senders.append(task)
+        try:
+            while senders[0] is not task:
                 await park()
+        except BaseException:
+            self._leave(task)
+            raise
+        await self._send_rest(memoryview(data))
+
+    async def _send_rest(self, data: memoryview) -> None:
+        """Send all of `data` for the first of the senders, which then makes room for the next."""
+        try:
+            while data:
+                if self.closed:
+                    raise self.broken("writing: the connection was closed")
+                if self.writable:
+                    try:
+                        data = data[self._send(data) :]
+                    except BlockingIOError:
+                        pass
+                    except OSError as error:
+                        raise self.broken(f"writing: {error}") from error
+                    self.writable = not data
+                else:
+                    self.writer = self.reactor.current
+                    await park()
+        except BaseException:
+            self.close()  # what others sent now would stand within what this one began
+            raise
+        finally:
+            self._leave(self.reactor.current)
+
+    def _leave(self, task: Task) -> None:
+        senders = self._senders
+        if senders is None:
+            return
+        if task in senders:
+            senders.remove(task)
+        if not senders:
+            self._senders = None
+        elif self.writer is not senders[0]:
+            self.reactor.wake(senders[0])
 
     @property
     def number(self) -> int:
@@ -173,6 +213,8 @@ class SocketChannel:
         """See Channel."""
         if not self.closed:
             self.closed = True
+            for task in self._senders or ():
+                self.reactor.wake(task)
             self.reader = self.writer = self.guard = None
             self.reactor.close_after_turn(self._sock)
 
