@@ -78,3 +78,23 @@ async def test_a_try_that_ends_within_an_interim_response_is_not_repeated(world)
     await world.settle()
 
     assert endpoint.nobody_came()
+
+
+async def test_a_retry_goes_to_an_endpoint_that_has_not_failed_the_request_while_there_is_one(world):
+    endpoints = [world.endpoint() for _ in range(3)]
+    world.serve(*endpoints)
+
+    for _ in range(8):
+        client = await world.client()
+        await client.send(GET)
+        reached = []
+        while len(reached) < 3:
+            await world.settle()
+            for endpoint in endpoints:
+                if (server := endpoint.waiting()) is not None:
+                    reached.append(endpoint)
+                    await server.head()
+                    server.reset()
+        assert (await client.head()).startswith(b"HTTP/1.1 502 ")
+
+        assert len(set(reached)) == 3

@@ -4,6 +4,7 @@ import pytest
 
 from nodeproxy.mesh.wire import Drop
 from nodeproxy.upstream.http1 import INTERIM_MOST
+from nodeproxy.upstream.upstream import CONNECTS_MOST
 
 GET = b"GET /a?b=c HTTP/1.1\r\nHost: web.shop.mesh\r\nX-One: 1\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -140,6 +141,20 @@ async def test_an_endpoint_that_refused_a_connect_is_not_chosen_by_the_next_requ
     await world.settle()
     assert [outcome for _, outcome in world.attempts].count("connect-failed") == 1
     assert sorted(line[0].tries for line in world.log) == [1, 1, 1, 1, 1, 2]
+
+
+async def test_so_many_endpoints_are_tried_until_one_can_be_connected_to_and_no_more(world):
+    dead = [world.endpoint() for _ in range(CONNECTS_MOST + 2)]
+    world.serve(*dead, policies={"retries": {"attempts": 0}})
+    for endpoint in dead:
+        endpoint.stop()
+    client = await world.client()
+
+    await client.send(GET)
+
+    assert (await client.head()).startswith(b"HTTP/1.1 503 ")
+    assert [outcome for _, outcome in world.attempts] == ["connect-failed"] * CONNECTS_MOST
+    assert len({name for name, _ in world.attempts}) == CONNECTS_MOST
 
 
 @pytest.mark.parametrize("more", [0, 1])

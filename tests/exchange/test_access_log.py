@@ -1,0 +1,33 @@
+"""The line of an exchange in the access log."""
+
+from nodeproxy.exchange.access_log import AccessLog
+from nodeproxy.exchange.attempt import Attempt
+from nodeproxy.mesh.callers import Known
+from tests.exchange.test_exchange import Endpoint
+from tests.fakes.exchanges import STARTED, exchange
+
+
+def test_an_exchange_is_one_line_whatever_its_attempts():
+    lines, one = [], exchange(b"PUT")
+    log = one.observer = AccessLog(lines.append)
+    one.caller = Known("shop", ("shop", "cart"))
+
+    for outcome in ("connect-failed", 200):
+        Attempt(one, Endpoint(), STARTED).end(outcome)
+    log.exchange_ended(one, "shop/web:80", 502, "connection-lost", 0.12345678)
+
+    assert lines == [
+        {
+            "client": "10.0.0.9",
+            "source": "shop/cart",
+            "method": "PUT",
+            "host": "web.shop.mesh",
+            "target": "/",
+            "service": "shop/web:80",
+            "endpoint": "10.0.0.1:80",
+            "status": 502,
+            "reason": "connection-lost",
+            "tries": 2,
+            "seconds": 0.123457,
+        }
+    ]
