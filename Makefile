@@ -11,11 +11,12 @@ demo: $(READY)  ## the main job on this machine: example services, the mesh in f
 test: $(READY)  ## the whole suite, with its coverage floor
 	$(BIN)/python -m pytest --cov --cov-report=term
 
-check: $(READY)  ## format, lint, types, layers
+check: $(READY)  ## format, lint, types, layers, our own rules; the lengths of modules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python source_rules.py
 
 bench: $(READY)  ## nodeproxy beside nginx, HAProxy, Envoy and Traefik (loadtest/README.md)
 	$(BIN)/python -m loadtest peers
