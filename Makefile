@@ -2,20 +2,44 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+COVERED := $(CURDIR)/build/coverage
+PYTEST_COV := $(BIN)/python -m pytest --cov --cov-report= --cov-fail-under=0
 
-.PHONY: demo test check bench kube clean
+.PHONY: demo test test-nodes test-cluster test-others quick check bench kube clean
 
 demo: $(READY)  ## the main job on this machine: example services, the mesh in front of them, requests
 	$(BIN)/nodeproxy demo $(DEMO)
 
+# Clusters often wait, so they run beside the other tests. Each job prints when it has ended, and all must succeed.
 test: $(READY)  ## the whole suite, with its coverage floor
-	$(BIN)/python -m pytest --cov --cov-report=term
+	rm -rf $(COVERED)
+	$(MAKE) --no-print-directory --jobs=3 --keep-going --output-sync=target test-nodes test-cluster test-others
+	$(BIN)/coverage combine --quiet $(COVERED)
+	$(BIN)/coverage report
 
-check: $(READY)  ## format, lint, types, layers
+$(COVERED):
+	mkdir -p $@
+
+test-nodes test-cluster test-others: $(READY) | $(COVERED)
+
+test-nodes:
+	COVERAGE_FILE=$(COVERED)/.coverage.nodes $(PYTEST_COV) -p no:cacheprovider tests/cluster/test_two_nodes.py
+
+test-cluster:
+	COVERAGE_FILE=$(COVERED)/.coverage.cluster $(PYTEST_COV) -p no:cacheprovider tests/cluster --ignore=tests/cluster/test_two_nodes.py
+
+test-others:
+	COVERAGE_FILE=$(COVERED)/.coverage.others $(PYTEST_COV) --ignore=tests/cluster
+
+quick: $(READY)  ## at each save: all tests but those of processes, network namespaces and clusters
+	$(BIN)/python -m pytest --quiet -m "not process and not namespace and not cluster"
+
+check: $(READY)  ## format, lint, types, layers, our own rules; the lengths of modules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python source_rules.py
 
 bench: $(READY)  ## nodeproxy beside nginx, HAProxy, Envoy and Traefik (loadtest/README.md)
 	$(BIN)/python -m loadtest peers

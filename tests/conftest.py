@@ -1,10 +1,21 @@
 """Fixtures of more than one folder. Scenarios that take a `world` run as tasks of its reactor, on its clock."""
 
 import inspect
+from pathlib import Path
 
 import pytest
 
 from tests.fakes.world import World
+
+MARKS = {"cluster": "cluster", "demo": "process", "namespaces": "namespace", "system": "process"}
+
+
+def pytest_collection_modifyitems(items):
+    """Mark every test of a folder with what it needs."""
+    for item in items:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        if folder in MARKS:
+            item.add_marker(MARKS[folder])
 
 
 @pytest.hookimpl(tryfirst=True)

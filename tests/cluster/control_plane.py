@@ -2,14 +2,17 @@
 
 import json
 import os
-import socket
 import ssl
 import subprocess
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
+from http import HTTPStatus
 from pathlib import Path
+
+from tests.fakes.ports import free_port
 
 LIMIT_S = 180.0  # of any wait, on a busy machine; starting takes about five seconds
 ADMIN, CONTROLLERS, SCHEDULER, PROXY = "admin-token", "controllers-token", "scheduler-token", "proxy-token"
@@ -20,11 +23,6 @@ def home():
     """Where `make kube` puts the programs."""
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return Path(os.environ.get("KUBE_HOME") or caches / "nodeproxy" / "kube") / "bin"
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return sock.getsockname()[1]
 
 
 def node_token(node):
@@ -92,11 +90,26 @@ class ControlPlane:
         done = self.kubectl("apply", "--validate=strict", "--filename=-", document=values)
         assert done.returncode == 0, done.stderr
 
+    def get(self, path, **parameters):
+        """The object at this path of the API server, None if there is none; kubectl costs a process each time."""
+        try:
+            return json.loads(self._get(f"{self.url}{path}?{urllib.parse.urlencode(parameters)}", LIMIT_S))
+        except urllib.error.HTTPError as error:
+            with error:
+                if error.code == HTTPStatus.NOT_FOUND:
+                    return None
+            raise
+
+    def metrics(self):
+        """The lines of the API server's metrics."""
+        return self._get(f"{self.url}/metrics", LIMIT_S).decode().splitlines()
+
     def watches(self, resource):
         """How many watches of this resource the API server serves."""
-        lines = self._get(f"{self.url}/metrics").decode().splitlines()
         found = [
-            line for line in lines if line.startswith("apiserver_longrunning_requests{") and 'verb="WATCH"' in line
+            line
+            for line in self.metrics()
+            if line.startswith("apiserver_longrunning_requests{") and 'verb="WATCH"' in line
         ]
         return sum(int(line.rsplit(" ", 1)[1]) for line in found if f'resource="{resource}"' in line)
 
@@ -141,7 +154,7 @@ class ControlPlane:
         end, pause = time.monotonic() + LIMIT_S, threading.Event()
         while not claim():
             assert time.monotonic() < end, f"waited {LIMIT_S} s for {what}; logs in {self.folder}"
-            pause.wait(0.02)
+            pause.wait(0.05)
 
     def _serves(self, name):
         process = self.processes[name]
@@ -155,10 +168,10 @@ class ControlPlane:
             return False
         return True
 
-    def _get(self, url):
+    def _get(self, url, timeout_s=5.0):
         request = urllib.request.Request(url, headers={"Authorization": f"Bearer {ADMIN}"})
         context = ssl.create_default_context(cafile=str(self.authority)) if url.startswith("https") else None
-        with urllib.request.urlopen(request, timeout=5, context=context) as answer:
+        with urllib.request.urlopen(request, timeout=timeout_s, context=context) as answer:
             return answer.read()
 
     def _etcd(self, path, value):

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -90,14 +91,15 @@ class ConfigMaps:
 
     def data(self, name):
         """The keys of one, None when it does not exist."""
-        done = self._cluster.kubectl("get", "configmap", name, "--namespace=kube-system", "--output=json")
-        return json.loads(done.stdout).get("data", {}) if done.returncode == 0 else None
+        found = self._cluster.get(f"/api/v1/namespaces/kube-system/configmaps/{name}")
+        return None if found is None else found.get("data", {})
 
     def until(self, name, claim, what):
         """Its keys, as soon as `claim` is true of them."""
-        end = time.monotonic() + LIMIT_S
+        end, pause = time.monotonic() + LIMIT_S, threading.Event()
         while not claim(data := self.data(name)):
             assert time.monotonic() < end, f"waited {LIMIT_S} s for {what}; have {data}"
+            pause.wait(0.05)
         return data
 
     def delete(self):

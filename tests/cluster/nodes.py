@@ -1,6 +1,5 @@
 """A real cluster of two nodes on one machine: each a set of namespaces (node.py), joined by a bridge (place.py)."""
 
-import json
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -64,7 +63,7 @@ class Nodes:
 
     def pods(self, app, namespace):
         """The running pods of an application that nobody has deleted."""
-        found = json.loads(self.kubectl("-n", namespace, "get", "pods", f"--selector=app={app}", "--output=json"))
+        found = self.plane.get(f"/api/v1/namespaces/{namespace}/pods", labelSelector=f"app={app}")
         return [
             each
             for each in found["items"]

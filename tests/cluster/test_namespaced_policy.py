@@ -1,6 +1,5 @@
 """Policy maps of namespaces on a real API server, with the permissions of the manifests and no others."""
 
-import json
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -42,10 +41,10 @@ def in_force(namespace):
 
 
 def events(cluster, namespace, name="policies"):
-    """Reason and message of the events on a policy map, as kubectl finds them."""
-    selector = f"--field-selector=involvedObject.kind=ConfigMap,involvedObject.name={name}"
-    found = cluster.kubectl("get", "events", f"--namespace={namespace}", selector, "--output=json")
-    return [(each["reason"], each["message"]) for each in json.loads(found.stdout)["items"]]
+    """Reason and message of the events on a policy map, by the selector with which kubectl finds them."""
+    selector = f"involvedObject.kind=ConfigMap,involvedObject.name={name}"
+    found = cluster.get(f"/api/v1/namespaces/{namespace}/events", fieldSelector=selector)
+    return [(each["reason"], each["message"]) for each in found["items"]]
 
 
 def test_a_map_is_in_force_for_its_namespace_and_whoever_wrote_it_sees_that(cluster, account, shop, tmp_path):
@@ -93,8 +92,7 @@ def test_a_map_rules_no_service_of_another_namespace(cluster, account, shop, tmp
 
 def already_there(cluster):
     """How many events the API server has refused because it had them."""
-    lines = cluster.kubectl("get", "--raw=/metrics").stdout.splitlines()
-    counts = (line.partition("} ") for line in lines if line.startswith("apiserver_request_total{"))
+    counts = (line.partition("} ") for line in cluster.metrics() if line.startswith("apiserver_request_total{"))
     wanted = ('code="409"', 'resource="events"', 'verb="POST"')
     return sum(float(count) for labels, _, count in counts if all(label in labels for label in wanted))
 

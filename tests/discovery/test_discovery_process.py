@@ -14,7 +14,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 from nodeproxy.mesh.wire import LINE_LIMIT_BYTES, Fresh, PolicyMaps, Put, Replace, parse
 from tests.discovery.kube import endpoint, file_of, policy_map, service, slice_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.process]
 
 DEADLINE_S = 30  # two shared cores; it takes a second
 COMMAND = [sys.executable, "-m", "discovery"]

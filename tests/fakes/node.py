@@ -9,24 +9,12 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
+from tests.fakes.ports import free_port
+
 LIMIT_S = 15.0  # of any wait: a machine under load is slow, a hang is longer
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return sock.getsockname()[1]
-
-
-def two_free_ports():
-    """The lower one of two neighbours: two workers serve admin there."""
-    while True:
-        with socket.create_server(("127.0.0.1", 0)) as sock, suppress(OSError):
-            port = sock.getsockname()[1]
-            socket.create_server(("127.0.0.1", port + 1)).close()
-            return port
 
 
 def until(claim, what):
@@ -129,7 +117,7 @@ class Node:
 
     def __init__(self, folder: Path, *flags, ulimit=""):
         self.folder = folder
-        self.port, self.admin = free_port(), two_free_ports()
+        self.port, self.admin = free_port(), free_port()
         self.log = folder.parent / "node.log"
         command = [
             sys.executable, "-m", "nodeproxy", "run", "--discovery", f"files:{folder}",

@@ -1,0 +1,74 @@
+"""What the rules of `source_rules.py` find, and what they leave alone."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from source_rules import AWAITS_IN_FINALLY, SETTINGS_BESIDE_COROUTINE, Finding, findings, lengths
+
+COROUTINE = "async def serve(): pass\n"
+
+
+def found(source):
+    return list(findings("a.py", source))
+
+
+@pytest.mark.parametrize("step", ["await close()", "async with scope: pass", "if open: [await each for each in open]"])
+def test_a_coroutine_that_awaits_in_a_finally_is_found_by_its_qualified_name(step):
+    source = f"class Server:\n async def run(self):\n  try:\n   pass\n  finally:\n   {step}\n"
+
+    assert found(source) == [Finding("a.py:Server.run", AWAITS_IN_FINALLY)]
+
+
+@pytest.mark.parametrize("place", ["try", "except OSError", "else"])
+def test_an_await_in_any_other_part_of_a_try_is_no_finding(place):
+    parts = {"try": "close()", "except OSError": "close()", "else": "close()", "finally": "close()"}
+    parts[place] = "await close()"
+    source = "async def run():\n" + "".join(f" {part}:\n  {step}\n" for part, step in parts.items())
+
+    assert found(source) == []
+
+
+def test_a_function_that_a_finally_defines_does_not_run_there():
+    source = "async def run():\n try:\n  pass\n finally:\n  async def close(): await end()\n  register(close)\n"
+
+    assert found(source) == []
+
+
+def test_a_function_inside_a_function_is_found_once():
+    source = "async def run():\n async def close():\n  try:\n   pass\n  finally:\n   await end()\n"
+
+    assert found(source) == [Finding("a.py:run.close", AWAITS_IN_FINALLY)]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "from pydantic import Field\n",
+        "import pydantic.fields\n",
+        "from pydantic_settings import BaseSettings\n",
+        "from nodeproxy.policies.block import Block\nclass RetrySettings(Block): pass\n",
+    ],
+)
+def test_settings_beside_a_coroutine_are_found_and_alone_they_are_not(settings):
+    assert found(settings + COROUTINE) == [Finding("a.py", SETTINGS_BESIDE_COROUTINE)]
+    assert found(settings) == []
+
+
+def test_a_module_that_only_takes_settings_is_no_finding():
+    assert found("from nodeproxy.policies.block import Block\ndef wrap(settings: Block): pass\n" + COROUTINE) == []
+
+
+def test_the_lengths_of_modules_are_reported_as_median_and_p90():
+    assert lengths("mesh", range(1, 102)) == "mesh: 101 modules, median 51 lines, p90 91, longest 101"
+
+
+def test_the_source_keeps_the_rules_and_every_exception_is_still_one():
+    script = Path(__file__).parents[1] / "source_rules.py"
+
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.startswith("nodeproxy: ")
