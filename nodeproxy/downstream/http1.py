@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from math import inf
 
 from nodeproxy.downstream.http1_reply import Reply
-from nodeproxy.downstream.tunnel import Relay
+from nodeproxy.downstream.tunnel import relay
 from nodeproxy.errors import (
     BadRequest,
     ClientGone,
@@ -31,9 +31,9 @@ from nodeproxy.protocol.http1.framing import decoder
 from nodeproxy.protocol.http1.head import HeadLimits
 from nodeproxy.protocol.http1.request_head import ConnectAsked, RequestHead
 from nodeproxy.protocol.http1.scan import scan_request
-from nodeproxy.protocol.message import Request, Response, Tunnel
+from nodeproxy.protocol.message import Request
 from nodeproxy.table.table import Route
-from nodeproxy.telemetry.stats import RouteStats, TunnelStats, WorkerStats
+from nodeproxy.telemetry.stats import RouteStats, WorkerStats
 
 IN_A_ROW = 16  # pipelined requests answered without waiting before others get a turn
 DRIPS_S = 1.0  # for a whole head, once others wait to be let in
@@ -211,7 +211,12 @@ class Connection:
             route = context.match(request, exchange.caller.namespace)
             response = await route.handler(exchange)
             if response.tunnel is not None:
-                return await self._tunnel(exchange, route, response, response.tunnel)
+                await reply.switch(response)
+                early, self._received = self._received, b""
+                if context.half_close_is_gone:
+                    self._channel.guard = None  # in a tunnel, the end of one direction is not the client's end
+                await relay(exchange, route, response, self._channel, early)
+                return False
             # An answer before the request's end: what is left of the request must not be taken for the next one.
             persistent = self._request_body is None and not context.draining()
             goes_on = await reply(exchange, response, head, persistent)
@@ -230,27 +235,6 @@ class Connection:
                 await task.cancel_children()
         self._count(exchange, route, status, reason)
         return goes_on
-
-    async def _tunnel(self, exchange: Exchange, route: Route, response: Response, tunnel: Tunnel) -> bool:
-        """Switch to the protocol that client and endpoint have agreed on. Counted at once, logged when it has ended."""
-        context, clock = self.context, self._reactor.clock
-        if context.half_close_is_gone:
-            self._channel.guard = None  # not of a tunnel: the end of one direction is part of many protocols
-        await self._reply.switch(response)
-        route.stats.count(response.status, "", exchange.caller.labels, clock() - exchange.started)
-        early, self._received = self._received, b""
-        stats = route.stats.tunnels = route.stats.tunnels or TunnelStats()
-        relay = Relay(exchange.scope, self._channel, tunnel, stats)
-        try:
-            await relay.run(early)
-        finally:
-            response.close()
-            if context.observer is not None:
-                elapsed_s = clock() - exchange.started
-                context.observer.exchange_ended(exchange, route.name, response.status, relay.reason, elapsed_s)
-        if relay.reason:
-            self._channel.close()
-        return False
 
     async def _connect(self, head: RequestHead) -> bool:
         """Answer a CONNECT; from a yes on, all requests of this connection mean the service port that it names.

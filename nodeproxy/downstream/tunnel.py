@@ -8,13 +8,37 @@ either direction. A worker that drains leaves tunnels alone until its drain limi
 from math import inf
 
 from nodeproxy.errors import ProxyError
+from nodeproxy.exchange.exchange import Exchange
 from nodeproxy.io.channel import Channel, SocketChannel
 from nodeproxy.io.scope import Scope
 from nodeproxy.io.task import Task
-from nodeproxy.protocol.message import Tunnel
+from nodeproxy.protocol.message import Response, Tunnel
+from nodeproxy.table.table import Route
 from nodeproxy.telemetry.stats import TO_CLIENT, TO_ENDPOINT, TunnelStats
 
 SHARE_PIECES = 4  # relayed in a row before others get a turn, up to 64 KiB each; as for bodies
+
+
+async def relay(exchange: Exchange, route: Route, response: Response, client: SocketChannel, early: bytes) -> None:
+    """Relay between `client` and the tunnel of `response`, whose 101 has been sent, until it has ended.
+
+    Counts the exchange now, for its response is complete, and reports it to the observer when the tunnel has ended.
+    The client's connection is closed unless both sides had ended theirs. `early` is what the client has sent already.
+    """
+    tunnel, clock, observer = response.tunnel, client.reactor.clock, exchange.observer
+    assert tunnel is not None  # the caller has looked
+    route.stats.count(response.status, "", exchange.caller.labels, clock() - exchange.started)
+    stats = route.stats.tunnels = route.stats.tunnels or TunnelStats()
+    tunnelled = Relay(exchange.scope, client, tunnel, stats)
+    try:
+        await tunnelled.run(early)
+    finally:
+        response.close()
+        if observer is not None:
+            elapsed_s = clock() - exchange.started
+            observer.exchange_ended(exchange, route.name, response.status, tunnelled.reason, elapsed_s)
+    if tunnelled.reason:
+        client.close()
 
 
 class Relay:

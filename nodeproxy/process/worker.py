@@ -189,7 +189,7 @@ class Worker:
         for task in list(self._connections.open.values()):
             task.cancel()
         with trio.move_on_after(CLEANUP_S):  # tunnels are logged when they end
-            while self._connections.open:
+            while self._connections.open:  # noqa: ASYNC110  their tasks are the reactor's, not trio's
                 await trio.sleep(0.02)
 
     def _clients_context(self) -> ConnectionContext:
