@@ -23,7 +23,8 @@ async def relay(exchange: Exchange, route: Route, response: Response, client: So
     """Relay between `client` and the tunnel of `response`, whose 101 has been sent, until it has ended.
 
     Counts the exchange now, for its response is complete, and reports it to the observer when the tunnel has ended.
-    The client's connection is closed unless both sides had ended theirs. `early` is what the client has sent already.
+    The endpoint's connection is closed then, the client's is left to the caller: what it still sends must be discarded
+    before, or it would not get the endpoint's last words. `early` is what the client has sent already.
     """
     tunnel, clock, observer = response.tunnel, client.reactor.clock, exchange.observer
     assert tunnel is not None  # the caller has looked
@@ -37,8 +38,6 @@ async def relay(exchange: Exchange, route: Route, response: Response, client: So
         if observer is not None:
             elapsed_s = clock() - exchange.started
             observer.exchange_ended(exchange, route.name, response.status, tunnelled.reason, elapsed_s)
-    if tunnelled.reason:
-        client.close()
 
 
 class Relay:

@@ -303,6 +303,7 @@ async def test_an_endpoint_that_resets_ends_the_clients_side(world):
 
     server.reset()
     ended = await client.rest()
+    client.close()
     await world.settle()
 
     assert ended == b"" and not world.connections.open
@@ -311,12 +312,20 @@ async def test_an_endpoint_that_resets_ends_the_clients_side(world):
 
 async def test_what_an_endpoint_said_before_it_closed_arrives_though_the_client_still_talks(world):
     client, server = await switched(world)
+    goodbye = bytes(RECEIVE_BYTES) * 2
 
-    await server.send(b"goodbye")
-    server.close()
-    await client.send(b"what?")
+    async def say_goodbye():
+        await server.send(goodbye)
+        server.close()
 
-    assert await client.exactly(7) == b"goodbye"
+    world.reactor.spawn(say_goodbye())
+    await world.settle(50)
+    for _ in range(5):
+        await client.send(b"what?")
+        await world.settle()
+
+    assert await client.rest() == goodbye
+    assert tunnels(world).ended == {"connection-lost": 1}
 
 
 async def test_a_half_closed_client_is_not_gone_even_where_that_aborts_requests(world):
