@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from math import inf
 
 from nodeproxy.downstream.http1_reply import Reply
+from nodeproxy.downstream.tunnel import relay
 from nodeproxy.errors import (
     BadRequest,
     ClientGone,
@@ -209,6 +210,13 @@ class Connection:
         try:
             route = context.match(request, exchange.caller.namespace)
             response = await route.handler(exchange)
+            if response.tunnel is not None:
+                await reply.switch(response)
+                early, self._received = self._received, b""
+                if context.half_close_is_gone:
+                    self._channel.guard = None  # in a tunnel, the end of one direction is not the client's end
+                await relay(exchange, route, response, self._channel, early)
+                return False
             # An answer before the request's end: what is left of the request must not be taken for the next one.
             persistent = self._request_body is None and not context.draining()
             goes_on = await reply(exchange, response, head, persistent)

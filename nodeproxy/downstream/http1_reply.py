@@ -9,7 +9,7 @@ from nodeproxy.exchange.exchange import Exchange
 from nodeproxy.io.channel import SocketChannel
 from nodeproxy.protocol.errors_as_responses import date_line, error_response
 from nodeproxy.protocol.http1.request_head import RequestHead
-from nodeproxy.protocol.http1.sending import response_head
+from nodeproxy.protocol.http1.sending import response_head, switching_head
 from nodeproxy.protocol.message import Response
 
 _END = b"\r\n"
@@ -59,6 +59,11 @@ class Reply:
     async def interim(self, response: Response) -> None:
         """Send a 1xx response."""
         await self._channel.send(response_head(response, _END))
+
+    async def switch(self, response: Response) -> None:
+        """Send a 101: what follows on this connection is no HTTP."""
+        self.began = True
+        await self._channel.send(switching_head(response, self._via[response.version]))
 
     def refusal(self, error: ProxyError, received: bytes) -> bytes:
         """All bytes of the answer to `received`, which is no request but may have its method."""

@@ -29,6 +29,7 @@ from nodeproxy.exchange.access_log import AccessLog
 from nodeproxy.exchange.exchange import Tools
 from nodeproxy.io.capacity import ADMIN_MOST, Capacity, open_files
 from nodeproxy.io.reactor import LAG_BOUNDS_S, Reactor
+from nodeproxy.io.task import CLEANUP_S
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.model import Port, Service
 from nodeproxy.mesh.subscriptions import Usage
@@ -186,6 +187,11 @@ class Worker:
                 await trio.sleep(0.02)
             return
         log.warning("drain limit reached", extra={"connections": len(self._connections.open)})
+        for task in list(self._connections.open.values()):
+            task.cancel()
+        with trio.move_on_after(CLEANUP_S):  # tunnels are logged when they end
+            while self._connections.open:  # noqa: ASYNC110  their tasks are the reactor's, not trio's
+                await trio.sleep(0.02)
 
     def _clients_context(self) -> ConnectionContext:
         """The context of the main listener, whose clients address services by name."""

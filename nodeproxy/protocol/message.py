@@ -7,6 +7,7 @@ that sends it writes them, each in its own protocol.
 import re
 from typing import Protocol
 
+from nodeproxy.errors import ProxyError
 from nodeproxy.protocol.fields import Fields
 
 UNKNOWN = -1
@@ -55,6 +56,23 @@ class StreamedBody(Body, Protocol):
         ...
 
 
+class Tunnel(Protocol):
+    """The endpoint's side of a connection that has left HTTP; `io.channel.Channel` has the contract of its methods."""
+
+    received: bytes
+    """What came behind the head of its 101."""
+
+    broken: type[ProxyError]
+
+    async def recv(self) -> bytes: ...
+
+    async def send(self, data: bytes) -> None: ...
+
+    def half_close(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
 class Ending(Protocol):
     """What a response ends: an attempt."""
 
@@ -68,7 +86,7 @@ class Request:
 
     __slots__ = (
         "authority", "expects", "fields", "length", "method", "path", "scheme", "service", "takes_trailers", "traced",
-        "version",
+        "upgrade", "version",
     )  # fmt: skip
 
     def __init__(self, method: bytes, authority: bytes, path: bytes, fields: Fields, length: int = 0) -> None:
@@ -92,6 +110,8 @@ class Request:
         """The mesh name that the field x-mesh-service held, which is not among `fields`; b"" where there was none."""
         self.traced = False
         """Whether it has a traceparent field, valid or not."""
+        self.upgrade = b""
+        """The protocols that the client offers to switch to, a list; b"" where there is none that may be passed on."""
 
     def __setattr__(self, name: str, value: object) -> None:
         """Set a slot. The compiled twin goes past this: what it has read is valid.
@@ -110,7 +130,8 @@ class Response:
     """An endpoint's answer, or the mesh's own, on its way to the client."""
 
     __slots__ = (
-        "_phrase", "attempt", "body", "dated", "fields", "first", "length", "reason", "status", "version",
+        "_phrase", "attempt", "body", "dated", "fields", "first", "length", "reason", "status", "tunnel", "upgrade",
+        "version",
     )  # fmt: skip
 
     def __init__(self, status: int, fields: Fields, length: int, first: bytes = b"") -> None:
@@ -131,6 +152,10 @@ class Response:
         self.attempt: Ending | None = None
         self.reason = ""
         """Which error of the mesh it reports (`x-mesh-error`), "" for an endpoint's answer."""
+        self.upgrade = b""
+        """The protocol that a 101 switches to; b"" where it names none, and for every other status."""
+        self.tunnel: Tunnel | None = None
+        """What the connection has become by a 101 that the client had asked for."""
 
     @property
     def phrase(self) -> bytes:
@@ -147,6 +172,8 @@ class Response:
         """Return what it still holds: the exchange is over, or this answer is not wanted. Idempotent."""
         if self.body is not None:
             self.body.abandon()
+        if self.tunnel is not None:
+            self.tunnel.close()
         if self.attempt is not None:
             self.attempt.end(self.status)
             self.attempt = None

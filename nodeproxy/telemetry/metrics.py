@@ -69,6 +69,7 @@ class WorkerCollector(Collector):
         yield _gauge("requests_active", "Requests in flight.", routes, lambda route: route.active)
         yield _gauge("endpoints", "Endpoints of the service port in the table.", routes, lambda route: route.endpoints)
         yield _gauge("endpoints_usable", "Endpoints neither ejected nor unhealthy.", routes, lambda route: route.usable)
+        yield from _tunnels(routes)
         yield _policy_accepted(self._sources.policy_maps())
         yield from self._process()
 
@@ -164,6 +165,29 @@ def _durations(routes: list[RouteNumbers]) -> Metric:
             buckets.append(("+Inf" if bound == inf else f"{bound:g}", total))
         family.add_metric(route.labels, buckets, route.stats.seconds)
     return family
+
+
+def _tunnels(routes: list[RouteNumbers]) -> Iterator[Metric]:
+    active = GaugeMetricFamily(
+        "nodeproxy_tunnels_active", "Connections upgraded to another protocol (101), open now.", labels=SERVICE
+    )
+    ended = CounterMetricFamily(
+        "nodeproxy_tunnels_ended",
+        "Upgraded connections that have ended. reason is empty if both sides closed.",
+        labels=[*SERVICE, "reason"],
+    )
+    relayed = CounterMetricFamily(
+        "nodeproxy_tunnel_bytes", "Bytes relayed on upgraded connections.", labels=[*SERVICE, "direction"]
+    )
+    for route in routes:
+        tunnels = route.stats.tunnels
+        if tunnels is not None:
+            active.add_metric(route.labels, tunnels.active)
+            for reason, number in sorted(tunnels.ended.items()):
+                ended.add_metric([*route.labels, reason], number)
+            for direction, number in tunnels.bytes.items():
+                relayed.add_metric([*route.labels, direction], number)
+    yield from (active, ended, relayed)
 
 
 def _policy_accepted(maps: Sequence[PolicyMap]) -> Metric:

@@ -5,13 +5,28 @@ from collections import defaultdict
 
 LATENCY_BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
+TO_ENDPOINT, TO_CLIENT = "to_endpoint", "to_client"
+
 SHORTAGES = ("accept", "endpoint", "listener", "probe")
+
+
+class TunnelStats:
+    """The numbers of one service port's connections that have left HTTP by 101."""
+
+    __slots__ = ("active", "bytes", "ended")
+
+    def __init__(self) -> None:
+        self.active = 0
+        self.bytes = {TO_ENDPOINT: 0, TO_CLIENT: 0}
+        """What has been relayed, by direction."""
+        self.ended: defaultdict[str, int] = defaultdict(int)
+        """Tunnels by why they ended: "" where both sides had ended theirs, else the reason of an error."""
 
 
 class RouteStats:
     """The numbers of one service port in one worker."""
 
-    __slots__ = ("buckets", "requests", "retries", "seconds")
+    __slots__ = ("buckets", "requests", "retries", "seconds", "tunnels")
 
     def __init__(self) -> None:
         self.requests: defaultdict[tuple[int, str, tuple[str, str]], int] = defaultdict(int)
@@ -19,6 +34,8 @@ class RouteStats:
         self.buckets = [0] * (len(LATENCY_BOUNDS_S) + 1)
         """Exchanges by duration: up to each bound, and the rest."""
         self.seconds = 0.0
+        self.tunnels: TunnelStats | None = None
+        """None before the first one: most services have none."""
         self.retries = 0
 
     def count(self, status: int, reason: str, caller: tuple[str, str], elapsed_s: float) -> None:

@@ -20,6 +20,7 @@ from nodeproxy.protocol.http1.sending import request_head
 from nodeproxy.protocol.message import Response
 from nodeproxy.protocol.method import IDEMPOTENT
 from nodeproxy.upstream.endpoint import Endpoint
+from nodeproxy.upstream.tunnel import SwitchedConnection, check_switch
 from nodeproxy.upstream.upload import Upload
 
 INTERIM_MOST = 16  # 1xx heads before a response; more is an endpoint gone wild
@@ -97,7 +98,10 @@ class Http1:
             else:
                 interims += 1
                 status = head.response.status
-                if status == 101 or interims > INTERIM_MOST:
+                if status == 101:
+                    check_switch(attempt.exchange.request, head.response)
+                    return head, data
+                if interims > INTERIM_MOST:
                     raise BadResponse(f"unexpected {status}, the {interims}. interim response")
                 if attempt.exchange.interim is not None:
                     await attempt.exchange.interim(head.response)
@@ -129,7 +133,10 @@ class Transfer:
 def _response(method: bytes, head: ResponseHead, data: bytes, transfer: Transfer) -> Response:
     """The response to a request with this method; `data` begins with its head."""
     response = head.response
-    if method == b"HEAD" or response.status in (204, 304):
+    if method == b"HEAD" or response.status in (204, 304, 101):
+        if response.status == 101:
+            response.tunnel = SwitchedConnection(transfer.channel, data[head.end :])
+            return response
         if response.status == 204 and head.framed and response.length:
             # RFC 9112, 6.3: it ends with its head. What it announced may still come: nothing else does from there.
             data = b""

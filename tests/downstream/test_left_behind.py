@@ -5,6 +5,7 @@ import gc
 import pytest
 
 from nodeproxy.downstream.http1 import Connection
+from nodeproxy.downstream.tunnel import Relay
 from nodeproxy.errors import ProxyError
 from nodeproxy.exchange.body import ReceivedBody
 from nodeproxy.exchange.exchange import Exchange
@@ -15,17 +16,20 @@ from nodeproxy.protocol.http1.framing import Chunked, Sized
 from nodeproxy.protocol.http1.request_head import RequestHead
 from nodeproxy.protocol.http1.response_head import ResponseHead
 from nodeproxy.protocol.message import Request, Response
+from nodeproxy.upstream.tunnel import SwitchedConnection
 from nodeproxy.upstream.upload import Upload
 
 HEAVY = (
-    BufferedBody, Cancelled, Chunked, Connection, Exchange, Fields, ProxyError, ReceivedBody, Request, RequestHead,
-    Response, ResponseHead, Sized, Upload,
+    BufferedBody, Cancelled, Chunked, Connection, Exchange, Fields, ProxyError, ReceivedBody, Relay, Request,
+    RequestHead, Response, ResponseHead, Sized, SwitchedConnection, Upload,
 )  # fmt: skip
 GET = b"GET / HTTP/1.1\r\nHost: web.shop.mesh\r\n\r\n"
 UPLOAD = b"PUT / HTTP/1.1\r\nHost: web.shop.mesh\r\nContent-Length: 1000\r\n\r\nabc"
 CHUNKS = b"PUT / HTTP/1.1\r\nHost: web.shop.mesh\r\nTransfer-Encoding: chunked\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 HALF = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"
+UPGRADE = b"GET / HTTP/1.1\r\nHost: web.shop.mesh\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
 BUSY = b"HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbu"
 
 
@@ -255,6 +259,61 @@ async def a_cancelled_connection(world, endpoint):
     client.close()
 
 
+async def a_tunnel_that_both_sides_end(world, endpoint):
+    client, server = await asked(world, endpoint, UPGRADE)
+    await server.send(SWITCH)
+    await client.head()
+    client.channel.half_close()
+    await server.rest()
+    server.close()
+    await client.rest()
+    client.close()
+
+
+async def a_tunnel_whose_client_resets(world, endpoint):
+    client, server = await asked(world, endpoint, UPGRADE)
+    await server.send(SWITCH + bytes(100_000))
+    await client.head()
+    client.reset()
+    await server.rest()
+
+
+async def a_tunnel_whose_endpoint_resets(world, endpoint):
+    client, server = await asked(world, endpoint, UPGRADE)
+    await server.send(SWITCH)
+    await client.head()
+    server.reset()
+    await client.rest()
+    client.close()
+
+
+async def a_tunnel_in_which_nothing_moves(world, endpoint):
+    client, server = await asked(world, endpoint, UPGRADE)
+    await server.send(SWITCH)
+    await client.head()
+    world.advance(301)
+    await client.rest()
+    await server.rest()
+    client.close()
+
+
+async def a_cancelled_tunnel(world, endpoint):
+    client, server = await asked(world, endpoint, UPGRADE)
+    await server.send(SWITCH)
+    await client.head()
+    for task in list(world.connections.open.values()):
+        task.cancel()
+    await client.rest()
+    client.close()
+
+
+async def a_refused_switch(world, endpoint):
+    client, server = await asked(world, endpoint, GET)
+    await server.send(SWITCH)
+    await client.head()
+    client.close()
+
+
 async def a_bug_in_a_handler(world, _endpoint):
     async def broken(exchange):
         await exchange.body.read()
@@ -275,6 +334,8 @@ ENDINGS = (
     a_deadline_before_the_head, a_silence_in_the_body, a_silence_in_an_upload, a_try_that_takes_too_long,
     a_retried_upload, a_refused_connect, a_malformed_request, a_head_that_drips, a_malformed_response,
     a_malformed_response_to_an_upload, a_bad_chunk_of_the_client, a_bad_chunk_of_the_endpoint, an_unknown_service,
+    a_tunnel_that_both_sides_end, a_tunnel_whose_client_resets, a_tunnel_whose_endpoint_resets,
+    a_tunnel_in_which_nothing_moves, a_cancelled_tunnel, a_refused_switch,
     a_drained_idle_connection, a_cancelled_connection, a_bug_in_a_handler,
 )  # fmt: skip
 POLICIES = {

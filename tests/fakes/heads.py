@@ -25,6 +25,7 @@ class SeenRequest(NamedTuple):
     end: int
     version: bytes
     scheme: bytes
+    upgrade: bytes
 
 
 class SeenResponse(NamedTuple):
@@ -47,7 +48,7 @@ def seen_request(head):
     sent = request_head(request, b"").removesuffix(b"\r\n").removesuffix(b"Transfer-Encoding: chunked\r\n")
     return SeenRequest(
         request.method, request.path, minor, request.authority, request.length, persistent, request.expects,
-        request.service, request.traced, nominated, sent, end, request.version, request.scheme,
+        request.service, request.traced, nominated, sent, end, request.version, request.scheme, request.upgrade,
     )  # fmt: skip
 
 
@@ -59,7 +60,7 @@ def seen_response(head):
     return SeenResponse(
         response.status, response.length if framed else UNTIL_CLOSE, persistent, int(response.version[2:]),
         response.dated, nominated, response_head(response, b""), end,
-        (response.first, response.body, response.attempt, response.reason),
+        (response.first, response.body, response.attempt, response.reason, response.upgrade, response.tunnel),
     )  # fmt: skip
 
 

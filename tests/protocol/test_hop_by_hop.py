@@ -145,10 +145,41 @@ def test_what_is_nominated_is_known_to_the_body_too(heads):
     assert request.nominated == response.nominated == (b"x-one", b"x-two")
 
 
-def test_no_request_can_ask_an_endpoint_for_another_protocol(heads):
-    upgrade = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
+@pytest.mark.parametrize("protocol", [b"h2c", b"H2C", b"h2", b"HTTP/2.0", b"TLS/1.0", b"h2c, http/1.1, tls"])
+def test_no_request_can_ask_an_endpoint_for_http_that_the_mesh_would_not_see(heads, protocol):
+    upgrade = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: %b\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
 
-    assert heads.scan_request(GET + HOST + upgrade + b"\r\n", LIMITS).head == GET + HOST
+    assert heads.scan_request(GET + HOST + upgrade % protocol + b"\r\n", LIMITS).head == GET + HOST
+
+
+@pytest.mark.parametrize(
+    ("fields", "offered"),
+    [
+        (b"Connection: Upgrade\r\nUpgrade: websocket\r\n", b"websocket"),
+        (b"upgrade:WebSocket \r\nconnection:keep-alive,UPGRADE\r\n", b"WebSocket"),
+        (b"Connection: upgrade\r\nUpgrade: a/1.0,,h2c\r\nUpgrade:\tb , http/2\r\n", b"a/1.0, b"),
+        (b"Connection: upgrade\r\nUpgrade: a\r\nContent-Length: 0\r\n", b"a"),
+        (b"Connection: upgrade\r\nUpgrade: a\r\nContent-Length: 1\r\n", b""),
+        (b"Connection: upgrade\r\nUpgrade: a\r\nTransfer-Encoding: chunked\r\n", b""),
+        (b"Connection: keep-alive\r\nUpgrade: a\r\n", b""),
+        (b"Connection: upgrade\r\n", b""),
+        (b"Connection: upgrade\r\nUpgrade: ,\r\n", b""),
+        (b"Connection: upgrade\r\nUpgrade: a, b/\r\n", b""),
+        (b"Connection: upgrade\r\nUpgrade: a b\r\n", b""),
+        (b"Connection: upgrade\r\nUpgrade: a/1/2\r\n", b""),
+    ],
+)
+def test_an_upgrade_in_due_form_is_offered_to_the_endpoint(heads, fields, offered):
+    head = heads.scan_request(GET + HOST + fields + b"\r\n", LIMITS)
+
+    assert head.upgrade == offered
+    assert (b"Connection: Upgrade\r\nUpgrade: %b\r\n" % offered in head.head) is bool(offered)
+
+
+def test_an_http_1_0_client_offers_no_protocol(heads):
+    upgrade = b"Connection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+
+    assert heads.scan_request(b"GET / HTTP/1.0\r\n" + HOST + upgrade, LIMITS).upgrade == b""
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ TOKENS = (
     b"Transfer-Encoding: chunked\r\n", b"Connection: close, x-a\r\n", b"X-A: 1\r\n", b"x_forwarded_for: 1\r\n",
     b"X-Real-IP:\t1\r\n", b"Expect: 100-continue\r\n", b"traceparent: 00-1\r\n", b"x-mesh-service: a.b\r\n",
     b"TE: x\r\n", b"TE: trailers\r\nConnection: te\r\n", b"TRACE ", b"Max-Forwards: 2\r\n", b"HTTP/1.1 426\r\n",
-    b"Upgrade: a\r\n", b"date: d\r\n", b"tracestate: a\r\n",
+    b"Upgrade: a\r\n", b"Connection: upgrade\r\n", b"HTTP/1.1 101\r\n", b"date: d\r\n", b"tracestate: a\r\n",
     b"Keep-Alive: 1\r\n", b"X: y\r\n", b"\r\n", b"\n", b"\r", b" ", b"\t", b":", b"\0", b"\x7f", b"\x80", b"[", b"a",
 )  # fmt: skip
 CORPUS = (
@@ -40,6 +40,8 @@ CORPUS = (
     b"HTTP/1.1 200 OK\r\nConnection: x\r\nX: 1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n",
     b"HTTP/1.0 304 Not Modified\r\nServer: x\r\n\r\n",
     b"OPTIONS * HTTP/1.1\r\nHost: a\r\nmax-forwards: 3\r\nTE: trailers\r\nConnection: te, x\r\ntraceparent: x\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c, a/1, b\r\n\r\n",
+    b"HTTP/1.1 101 x\r\nUpgrade: a/1\r\nConnection: upgrade\r\n\r\n",
     b"HTTP/1.1 426\r\nUpgrade: h2c\r\nDate: d\r\nConnection: upgrade, a\r\nA: 1\r\n\r\n",
 )
 

@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from nodeproxy.mesh.wire import PolicyMap
 from nodeproxy.telemetry.metrics import Room, RouteNumbers, Sources, WorkerCollector
-from nodeproxy.telemetry.stats import LATENCY_BOUNDS_S, RouteStats, WorkerStats
+from nodeproxy.telemetry.stats import LATENCY_BOUNDS_S, RouteStats, TunnelStats, WorkerStats
 
 WEB = ("shop", "web", "80")
 ROOM = Room(open_files=1024, clients_most=180, unserved=3)
@@ -98,6 +98,21 @@ def test_a_route_tells_each_of_its_numbers(name, value):
     stats.retries = 9
 
     assert Scrape(stats, route=(1, 2, 5, 4)).value(name, **LABELS) == value
+
+
+def test_tunnels_are_told_once_a_service_has_had_one():
+    stats, none_yet = RouteStats(), Scrape()
+    tunnels = stats.tunnels = TunnelStats()
+    tunnels.active, tunnels.bytes = 2, {"to_endpoint": 10, "to_client": 20}
+    tunnels.ended[""], tunnels.ended["timeout"] = 3, 1
+
+    scrape = Scrape(stats)
+
+    assert none_yet.values("nodeproxy_tunnels_active") == {}
+    assert scrape.value("nodeproxy_tunnels_active", **LABELS) == 2
+    assert scrape.values("nodeproxy_tunnels_ended_total") == {(*WEB, ""): 3, (*WEB, "timeout"): 1}
+    assert scrape.value("nodeproxy_tunnel_bytes_total", **LABELS, direction="to_endpoint") == 10
+    assert scrape.value("nodeproxy_tunnel_bytes_total", **LABELS, direction="to_client") == 20
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ FIELDS = re.compile(rb"(?:" + FIELD + rb")*")
 HOST = re.compile(AUTHORITY)
 CONNECT_TARGET = re.compile(rb"(?:[A-Za-z0-9._\-]++|\[[0-9A-Fa-f:.]++\]):([0-9]{1,5})")
 ABSOLUTE = re.compile(rb"http://(" + AUTHORITY + rb")([/?].*+)?", re.IGNORECASE | re.DOTALL)
+PROTOCOL = re.compile(TOKEN + rb"(?:/" + TOKEN + rb")?")  # RFC 9110, 7.8
 
 # The beginning of a head, as far as bytes and line ends tell. What does not match never becomes a head: it is refused
 # now, not when its time is over. Said of what may be, not of what may not: 14 times faster on 64 KiB, and a head that

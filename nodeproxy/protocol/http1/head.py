@@ -94,6 +94,18 @@ def is_persistent(found: dict[bytes, list[bytes]], minor: int) -> bool:
     return b"close" not in options and (minor == 1 or b"keep-alive" in options)
 
 
+def offered(found: dict[bytes, list[bytes]], minor: int) -> list[bytes]:
+    """The protocols of Upgrade, as spelled; none where the field is malformed, not nominated or of HTTP/1.0.
+
+    Source: RFC 9110, 7.8.
+    """
+    if b"upgrade" not in found or not minor or b"upgrade" not in members(found.get(b"connection", [])):
+        return []
+    protocols = [each.strip(b" \t") for value in found[b"upgrade"] for each in value.split(b",")]
+    protocols = [protocol for protocol in protocols if protocol]
+    return protocols if all(map(grammar.PROTOCOL.fullmatch, protocols)) else []
+
+
 def members(values: Iterable[bytes]) -> list[bytes]:
     """The members of a list-based field, in lower case; empty ones do not count. Source: RFC 9110, 5.6.1.2."""
     return [member for value in values for each in value.split(b",") if (member := each.strip(b" \t").lower())]

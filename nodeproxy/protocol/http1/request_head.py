@@ -27,12 +27,15 @@ from nodeproxy.protocol.http1.head import (
     length,
     members,
     nominated,
+    offered,
     sort,
 )
 from nodeproxy.protocol.message import Request
 
 _COUNTED = (b"TRACE", b"OPTIONS")  # methods whose forwards may be limited
 _VERSIONS = (b"1.0", b"1.1")
+# Never passed on: behind them come requests, which would reach the endpoint without a policy having seen them.
+_HTTP_AGAIN = (b"h2c", b"h2", b"http", b"tls")
 
 
 class RequestHead(NamedTuple):
@@ -121,6 +124,9 @@ def _understood(start: re.Match[bytes], data: bytes, minor: int) -> RequestHead:
     request.takes_trailers = minor == 1 and b"te" in connection and b"trailers" in codings
     request.service = services[0]
     request.traced = b"traceparent" in found
+    if b"upgrade" in found and not request.length:
+        protocols = [each for each in offered(found, minor) if each.partition(b"/")[0].lower() not in _HTTP_AGAIN]
+        request.upgrade = b", ".join(protocols)
     # RFC 9112, 9.3: no persistent connection between a proxy and an HTTP/1.0 client; absolute-form is said to proxies.
     persistent = is_persistent(found, minor) and (minor == 1 or start[2].startswith(b"/"))
     return RequestHead(request, minor, persistent, named, len(data))

@@ -16,6 +16,7 @@ from nodeproxy.protocol.http1.head import (
     is_persistent,
     length,
     nominated,
+    offered,
     sort,
 )
 from nodeproxy.protocol.message import UNKNOWN, Response
@@ -73,4 +74,6 @@ def scan_response(data: bytes, limits: HeadLimits) -> ResponseHead | None:
     response.phrase = data[13 : start.end() - 2]
     response.version = _VERSIONS[minor]
     response.dated = b"date" in found
+    if status == 101 and not size_of_body:
+        response.upgrade = b", ".join(offered(found, minor))
     return ResponseHead(response, size_of_body is not None, is_persistent(found, minor), named, size)

@@ -5,6 +5,8 @@ from nodeproxy.protocol.message import UNKNOWN, Request, Response
 _END = b"\r\n"
 _END_CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 _TRAILERS = b"TE: trailers\r\nConnection: TE\r\n"
+_SWITCH = b"Connection: Upgrade\r\nUpgrade: %b\r\n"
+_TRAILERS_AND_SWITCH = b"TE: trailers\r\nConnection: TE, Upgrade\r\nUpgrade: %b\r\n"
 
 
 def request_head(request: Request, added: bytes) -> bytes:
@@ -14,9 +16,21 @@ def request_head(request: Request, added: bytes) -> bytes:
         # RFC 9112, 6.2: no Content-Length beside it, which is there if a policy made a body of another length
         request.fields.drop_length()
         end = _END_CHUNKED
-    if request.takes_trailers:
-        end = _TRAILERS + end
+    if request.takes_trailers or request.upgrade:
+        end = _options(request) + end
     return b"%b %b HTTP/1.1\r\n%b%b%b" % (request.method, request.path, request.fields.block(), added, end)
+
+
+def _options(request: Request) -> bytes:
+    """What is said to the next hop alone, in one Connection line: some servers read only one of several."""
+    if not request.upgrade:
+        return _TRAILERS
+    return (_TRAILERS_AND_SWITCH if request.takes_trailers else _SWITCH) % request.upgrade
+
+
+def switching_head(response: Response, added: bytes) -> bytes:
+    """The head of a 101 with `added` behind its fields, its empty line included."""
+    return response_head(response, added + _SWITCH % response.upgrade + _END)
 
 
 def response_head(response: Response, added: bytes) -> bytes:

@@ -343,6 +343,7 @@ static PyObject *plain_request(PyObject *data, const Limits *limits)
         ref(Py_False),
         ref(nothing),
         PyBool_FromLong(found.traced),
+        ref(nothing),
     };
     PyObject *head[] = {
         instance_of(&request_class, items, sizeof items / sizeof *items),
@@ -392,6 +393,8 @@ static PyObject *plain_response(PyObject *data, const Limits *limits)
         ref(Py_None),
         ref(Py_None),
         ref(no_reason),
+        ref(nothing),
+        ref(Py_None),
     };
     PyObject *head[] = {
         instance_of(&response_class, items, sizeof items / sizeof *items),
@@ -457,9 +460,9 @@ static int meet_twin(PyObject *Py_UNUSED(module))
 {
     static const char *const fields[] = {"_block", "_added", "_dropped", NULL};
     static const char *const request[] = {"method", "scheme", "authority", "path", "fields", "length", "version",
-                                          "expects", "takes_trailers", "service", "traced", NULL};
+                                          "expects", "takes_trailers", "service", "traced", "upgrade", NULL};
     static const char *const response[] = {"status", "_phrase", "version", "fields", "dated", "length",
-                                           "first", "body", "attempt", "reason", NULL};
+                                           "first", "body", "attempt", "reason", "upgrade", "tunnel", NULL};
     if (!find_slots(&fields_class, MODULE "fields", "Fields", fields) ||
         !find_slots(&request_class, MODULE "message", "Request", request) ||
         !find_slots(&response_class, MODULE "message", "Response", response))

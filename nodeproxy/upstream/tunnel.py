@@ -1,0 +1,47 @@
+"""A connection whose endpoint has switched to another protocol by 101: from here on it carries bytes, not messages.
+
+Accepted only where the client offered that protocol itself. The connection never returns to its pool.
+"""
+
+from nodeproxy.errors import BadResponse
+from nodeproxy.io.channel import SocketChannel
+from nodeproxy.protocol.message import Request, Response
+
+
+class SwitchedConnection:
+    """See `message.Tunnel`."""
+
+    __slots__ = ("_channel", "broken", "received")
+
+    def __init__(self, channel: SocketChannel, received: bytes) -> None:
+        self.received = received
+        self.broken = channel.broken
+        self._channel = channel
+
+    async def recv(self) -> bytes:
+        """See `io.channel.Channel`."""
+        return await self._channel.recv()
+
+    async def send(self, data: bytes) -> None:
+        """See `io.channel.Channel`."""
+        await self._channel.send(data)
+
+    def half_close(self) -> None:
+        """See `io.channel.Channel`."""
+        self._channel.half_close()
+
+    def close(self) -> None:
+        """See `io.channel.Channel`."""
+        self._channel.close()
+
+
+def check_switch(request: Request, response: Response) -> None:
+    """Check that the 101 `response` names nothing but protocols that `request` offers.
+
+    Raises:
+        BadResponse: it does not; the connection must not be used any more. Source: RFC 9110, 7.8.
+    """
+    offered = request.upgrade.lower().split(b", ")
+    for protocol in response.upgrade.lower().split(b", "):
+        if not protocol or protocol not in offered:
+            raise BadResponse("101 to a protocol that the client has not offered")
