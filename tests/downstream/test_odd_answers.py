@@ -175,3 +175,16 @@ async def test_what_comes_behind_a_streamed_body_is_of_no_answer_and_its_connect
 
     assert b"evil" not in await client.until(b"ok")
     assert await server.rest() == b""
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nConnection: close\r\n", b"HTTP/1.0 200 OK\r\n"])
+async def test_a_connection_that_its_endpoint_will_close_carries_no_other_request(world, head):
+    endpoint, client, server = await asked(world)
+
+    await server.send(head + b"Content-Length: 2\r\n\r\nok")
+    await client.until(b"ok")
+    await client.send(GET)
+    again = await endpoint.accept()
+
+    assert (await again.head()).startswith(b"GET /a ")
+    assert await server.rest() == b""
