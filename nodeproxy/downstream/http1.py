@@ -223,6 +223,8 @@ class Connection:
             status, reason = response.status, response.reason
         except ProxyError as error:
             status, reason = error.status, error.reason
+            if response is not None and response.attempt is not None:
+                response.attempt.end(reason)  # its head was fine, and its body has not arrived
             goes_on = await self._report(exchange, head, error)
         finally:
             self._channel.guard = None

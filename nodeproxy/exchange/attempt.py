@@ -25,7 +25,7 @@ class Attempt:
         self.first_byte: float | None = None
         """When the first byte of a response had come, monotonic seconds."""
         self.outcome: int | str | None = None
-        """The response's status, or the reason of the error in its place; None while it lasts."""
+        """The response's status, or the reason of the error in its place or within it; None while it lasts."""
         endpoint.active += 1
         exchange.tries += 1
         exchange.endpoint_name = endpoint.name

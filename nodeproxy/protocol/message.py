@@ -76,8 +76,8 @@ class Tunnel(Protocol):
 class Ending(Protocol):
     """What a response ends: an attempt."""
 
-    def end(self, outcome: int) -> None:
-        """The response with the status `outcome` has been sent or given up."""
+    def end(self, outcome: int | str) -> None:
+        """The response with this status has been sent or given up, or failed for this reason; the first call counts."""
         ...
 
 

@@ -42,3 +42,21 @@ async def test_an_early_answer_that_is_retried_gets_the_whole_body_on_another_co
     assert body == b"0123456789"
     assert await first.rest() == b""
     assert (await client.head()).startswith(b"HTTP/1.1 204 ")
+
+
+async def test_a_connection_with_an_unfinished_request_carries_no_other(world):
+    endpoint = world.endpoint()
+    world.serve(endpoint)
+    client, other = await world.client(), await world.client()
+    await client.send(b"POST / HTTP/1.1\r\nHost: web.shop.mesh\r\nContent-Length: 100\r\n\r\n01234")
+    server = await endpoint.accept()
+    await server.head()
+    await server.exactly(5)
+
+    await server.send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+    await client.head()
+    await other.send(b"GET / HTTP/1.1\r\nHost: web.shop.mesh\r\n\r\n")
+    again = await endpoint.accept()
+
+    assert (await again.head()).startswith(b"GET / ")
+    assert await server.rest() == b""

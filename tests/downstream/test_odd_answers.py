@@ -154,3 +154,37 @@ async def test_a_stream_of_events_outlives_the_time_for_its_head(world):
     await server.send(b"0\r\n\r\n")
 
     assert (await client.until(b"0\r\n\r\n")).endswith(b"0\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("head", "end"),
+    [(b"Content-Length: 4", b"lf"), (b"Transfer-Encoding: chunked", b"4\r\nhalf\r\n0\r\n\r\n")],
+    ids=["sized", "chunked"],
+)
+async def test_what_comes_behind_a_streamed_body_is_of_no_answer_and_its_connection_is_closed(world, head, end):
+    endpoint, client, server = await asked(world)
+
+    await server.send(b"HTTP/1.1 200 OK\r\n%b\r\n\r\n%b" % (head, b"ha" if end == b"lf" else b""))
+    await client.head()
+    await server.send(end + b"HTTP/1.1 200 evil\r\n")
+    await world.settle()
+    await client.send(GET)
+    again = await endpoint.accept()
+    await again.head()
+    await again.send(OK)
+
+    assert b"evil" not in await client.until(b"ok")
+    assert await server.rest() == b""
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nConnection: close\r\n", b"HTTP/1.0 200 OK\r\n"])
+async def test_a_connection_that_its_endpoint_will_close_carries_no_other_request(world, head):
+    endpoint, client, server = await asked(world)
+
+    await server.send(head + b"Content-Length: 2\r\n\r\nok")
+    await client.until(b"ok")
+    await client.send(GET)
+    again = await endpoint.accept()
+
+    assert (await again.head()).startswith(b"GET /a ")
+    assert await server.rest() == b""
