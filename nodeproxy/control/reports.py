@@ -1,0 +1,111 @@
+"""The worker's reports to the control process: which service ports have changed, a few per turn, once a second.
+
+Requests go on meanwhile: a step looks at STEP_SERVICES services, then the hot lane runs.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from dataclasses import dataclass, field
+
+import trio
+
+from nodeproxy.mesh.reports import (
+    UNROUTED,
+    Introduction,
+    PortCounters,
+    PortGone,
+    PortKey,
+    PortReport,
+    PortState,
+    ProcessReport,
+    Report,
+    RequestKind,
+)
+from nodeproxy.mesh.wire import line
+from nodeproxy.telemetry.stats import RouteStats
+
+ROUND_S = 1.0  # the precision of /metrics; scrapes are 15 s and more apart
+STEP_SERVICES = 16  # reported, they take a quarter of a millisecond, as long as a few requests
+STEP_S = 0.004  # at least, between two steps: beyond 4,000 services a round takes longer, not more of the core
+
+
+@dataclass(frozen=True, slots=True)
+class PortNumbers:
+    """One service port as the table and its cluster have it now."""
+
+    key: PortKey
+    stats: RouteStats
+    ejections: int
+    state: PortState
+
+    @property
+    def mark(self) -> tuple[object, ...]:
+        """A value that differs when any number of the port has changed; cheaper than its report."""
+        return (sum(self.stats.buckets), self.stats.retries, self.ejections, self.state)
+
+    def report(self) -> PortReport:
+        """The whole report of the port."""
+        stats = self.stats
+        requests = ((RequestKind(status, reason, *by), n) for (status, reason, by), n in stats.requests.items())
+        counters = PortCounters(tuple(requests), tuple(stats.buckets), stats.seconds, stats.retries, self.ejections)
+        return PortReport(self.key, counters, self.state)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The sources of a worker's reports."""
+
+    introduction: Introduction
+    unrouted: RouteStats
+    services: Callable[[], Collection[str]]
+    """The keys of all services in the table."""
+    ports: Callable[[str], Iterable[PortNumbers]]
+    """The service ports to report of one service; none for a service that has left the table."""
+    process: Callable[[], ProcessReport]
+
+
+@dataclass(slots=True)
+class Reporter:
+    """The reports on one connection; remembers what the other end has."""
+
+    sources: Sources
+    _marks: dict[str, dict[PortKey, tuple[object, ...]]] = field(default_factory=dict)
+
+    async def run(self, send: Callable[[bytes], Awaitable[None]]) -> None:
+        """Send rounds of reports, forever. `send` waits while the other end does not read."""
+        await send(line(self.sources.introduction))
+        while True:
+            began = trio.current_time()
+            await self._round(send)
+            await send(line(self.sources.process()))
+            await trio.sleep(max(STEP_S, began + ROUND_S - trio.current_time()))
+
+    async def _round(self, send: Callable[[bytes], Awaitable[None]]) -> None:
+        services = ["", *({*self.sources.services(), *self._marks} - {""})]
+        pause_s = max(STEP_S, ROUND_S / 2 * STEP_SERVICES / len(services))
+        for first in range(0, len(services), STEP_SERVICES):
+            changes = [report for key in services[first : first + STEP_SERVICES] for report in self.changes_of(key)]
+            if changes:
+                await send(b"".join(map(line, changes)))
+            if first + STEP_SERVICES < len(services):
+                await trio.sleep(pause_s)
+
+    def changes_of(self, service: str) -> list[Report]:
+        """The reports of the ports of `service` that differ from what was reported before."""
+        before = self._marks.get(service, {})
+        now: dict[PortKey, tuple[object, ...]] = {}
+        changes: list[Report] = []
+        for numbers in self._ports(service):
+            now[numbers.key] = mark = numbers.mark
+            if before.get(numbers.key) != mark:
+                changes.append(numbers.report())
+        changes += [PortGone(key) for key in before if key not in now]
+        if now:
+            self._marks[service] = now
+        elif before:
+            del self._marks[service]
+        return changes
+
+    def _ports(self, service: str) -> Iterable[PortNumbers]:
+        return (
+            self.sources.ports(service) if service else (PortNumbers(UNROUTED, self.sources.unrouted, 0, PortState()),)
+        )
