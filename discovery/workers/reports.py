@@ -22,7 +22,7 @@ from nodeproxy.mesh.reports import (
 )
 
 _K = TypeVar("_K")
-START_S = 10.0  # after a start, how long the sums may wait for every worker: a missing one shows as counters going back
+START_S = 30.0  # after a start, how long the sums may wait for every worker: a missing one shows as counters going back
 
 
 @dataclass(slots=True)

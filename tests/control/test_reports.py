@@ -4,7 +4,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from nodeproxy.control.reports import ROUND_S, STEP_SERVICES, PortNumbers, Reporter, Sources
+from nodeproxy.control.reports import ROUND_S, STEP_PORTS, PortNumbers, Reporter, Sources
 from nodeproxy.mesh.reports import (
     UNROUTED,
     Introduction,
@@ -131,7 +131,7 @@ async def test_a_new_peer_is_told_everything(autojump_clock):
 
 
 @pytest.mark.trio
-@pytest.mark.parametrize("services", [STEP_SERVICES * 3, STEP_SERVICES * 1000])
+@pytest.mark.parametrize("services", [STEP_PORTS * 3, STEP_PORTS * 500])
 async def test_between_two_steps_the_hot_lane_has_its_turn(autojump_clock, nursery, services):
     worker = Worker(*(f"shop/s{number}" for number in range(services)))
     nursery.start_soon(Reporter(worker.sources).run, worker.send)
@@ -139,7 +139,7 @@ async def test_between_two_steps_the_hot_lane_has_its_turn(autojump_clock, nurse
 
     sizes = [len(batch) for batch in worker.sent]
 
-    assert max(sizes) <= STEP_SERVICES
+    assert max(sizes) <= STEP_PORTS
     assert sum(len(batch) for batch in worker.sent if isinstance(batch[0], PortReport)) == services + 1
 
 
