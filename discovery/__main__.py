@@ -55,12 +55,12 @@ def _scope(mesh_range: str, headless_range: str, policy_map: Ref) -> Scope:
     return Scope(*ranges, policy_map)
 
 
-def _server(text: str) -> Server | None:
+def _server(text: str, option: str) -> Server | None:
     address, _, port = text.rpartition(":")
     try:
         return Server(str(ip_address(address.strip("[]"))), int(port)) if text else None
     except ValueError:
-        raise typer.BadParameter(f"expected 10.96.0.10:53 or [::1]:53, got {text!r}", param_hint="--resolver") from None
+        raise typer.BadParameter(f"expected 10.96.0.10:53 or [::1]:53, got {text!r}", param_hint=option) from None
 
 
 @app.command("serve")
@@ -79,6 +79,8 @@ def serve_command(
     resolver: Annotated[
         str, typer.Option(metavar="ADDRESS:PORT", help="DNS server for ExternalNames; by default the system's.")
     ] = "",
+    metrics: Annotated[str, typer.Option(metavar="ADDRESS:PORT", help="Serves /metrics; by default not.")] = "",
+    workers: Annotated[int, typer.Option(min=1, help="Number of workers that will connect.")] = 1,
     state: Annotated[Path | None, typer.Option(help="File of the last good state, read at the next start.")] = None,
     log_format: Annotated[LogFormat, typer.Option(help="How log lines look.")] = "text",
     until_eof: Annotated[
@@ -91,7 +93,16 @@ def serve_command(
     where = _source(source)
     if isinstance(where, Access):  # a folder is read whole anyway
         scope = replace(scope, on_demand=on_demand)
-    settings = Settings(where, socket, scope, STDIN if until_eof else None, state, _server(resolver))
+    settings = Settings(
+        where,
+        socket,
+        scope,
+        STDIN if until_eof else None,
+        state,
+        _server(resolver, "--resolver"),
+        _server(metrics, "--metrics"),
+        workers,
+    )
     configure(log_format)
     raise typer.Exit(anyio.run(serve, settings, backend="asyncio"))
 

@@ -15,6 +15,8 @@ import anyio
 from anyio.abc import TaskStatus
 
 from discovery.log import ProblemLog, log_event
+from discovery.observe.pages import MetricsPage
+from discovery.observe.server import serve_pages
 from discovery.policies.layers import Verdict
 from discovery.services.catalogue import Catalogue, Scope
 from discovery.sources.cluster.access import Access, NoAccess
@@ -25,6 +27,7 @@ from discovery.sources.folder.folder import Folder
 from discovery.sources.source import Batch, Source
 from discovery.workers.last_good import LastGood
 from discovery.workers.publish import Publisher
+from discovery.workers.reports import Reports
 from nodeproxy.mesh.wire import PolicyMap, PolicyMaps, size_of
 
 EOF_READ_BYTES = 4096  # the bytes are dropped; only the end of the file counts
@@ -46,12 +49,17 @@ class Settings:
     """The file of the last good state, None for none."""
     resolver: Server | None = None
     """The DNS server for ExternalNames, None for those of /etc/resolv.conf."""
+    metrics: tuple[str, int] | None = None
+    """The listener address of /metrics, None for none."""
+    workers: int = 1
+    """How many workers will report."""
 
 
 async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> int:
     """Serves until SIGTERM, SIGINT or the end of `ends_with`; returns the exit status."""
     wanted = _Subscribed()
-    publisher = Publisher(wanted=wanted if settings.scope.on_demand else None)
+    reports = Reports(settings.workers)
+    publisher = Publisher(wanted=wanted if settings.scope.on_demand else None, reports=reports)
     last_good = LastGood(settings.state, anyio.sleep) if settings.state is not None else None
     intake = Intake(Catalogue(settings.scope), publisher, last_good)
     async with anyio.create_task_group() as group:
@@ -64,6 +72,9 @@ async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TAS
             log_event("not serving", logging.ERROR, socket=settings.socket, reason=error.strerror or str(error))
             group.cancel_scope.cancel()
             return 1
+        if settings.metrics is not None:
+            page = MetricsPage(reports, lambda: publisher.policy_maps)
+            group.start_soon(serve_pages, settings.metrics, {b"/metrics": page})
         if last_good is not None:
             group.start_soon(last_good.run)
             if (before := last_good.load()) is not None:

@@ -44,7 +44,8 @@ class Settings(BaseSettings):
         description="file for the last good state, served after a start while the source is unreachable; empty: none",
     )
     listen: KnownAddress = Field("127.0.0.1:8077", description="listener address for HTTP by mesh name")
-    admin: Address = Field("127.0.0.1:9077", description="listener address of /metrics, /livez, /readyz and /debug")
+    admin: Address = Field("127.0.0.1:9077", description="listener address of a worker's /livez, /readyz and /debug")
+    metrics: KnownAddress = Field("127.0.0.1:9076", description="listener address of /metrics for all workers")
     dns: MaybeKnownAddress = Field(
         "", description="listener address of DNS for the zone mesh, UDP and TCP; empty: none"
     )
@@ -116,6 +117,7 @@ class Settings(BaseSettings):
         """Refuse settings that are valid each and conflict with each other."""
         listeners = [("listen", split_address(self.listen))]
         listeners += [("dns", split_address(self.dns))] if self.dns else []
+        listeners += [("metrics", split_address(self.metrics))]
         host, port = split_address(self.admin)
         if port + self.workers - 1 > 65535:
             raise ValueError(

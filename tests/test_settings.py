@@ -77,6 +77,7 @@ def test_a_value_that_cannot_work_is_refused_with_its_cure(name, value, words):
         ({"admin": "127.0.0.1:8076", "workers": 2}, "admin and listen are both at 127.0.0.1:8077"),
         ({"dns": "127.0.0.1:8077"}, "dns and listen are both at 127.0.0.1:8077"),
         ({"dns": "127.0.0.1:9077"}, "admin and dns are both at 127.0.0.1:9077"),
+        ({"admin": "127.0.0.1:9075", "workers": 2}, "admin and metrics are both at 127.0.0.1:9076"),
         ({"listen": "[::1]:9077", "admin": "[0:0::1]:9077"}, "admin and listen are both at"),
         ({"admin": "127.0.0.1:65535", "workers": 2}, "there is no port 65536"),
         ({"mesh_range": "127.78.0.0/15"}, "overlaps headless_range"),

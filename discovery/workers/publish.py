@@ -1,7 +1,7 @@
 """The Unix socket for workers: sends the whole mesh once, then one line per changed service.
 
 Stores one pending value per service and worker, never a queue: a worker that does not read costs no more memory than
-the mesh itself, and does not delay the others. Workers send subscriptions: see `nodeproxy.mesh.wire`.
+the mesh itself, and does not delay the others. Workers send subscriptions and reports: see `nodeproxy.mesh.wire`.
 """
 
 import os
@@ -19,13 +19,25 @@ from anyio.lowlevel import checkpoint
 
 from discovery.services.catalogue import Differences
 from discovery.workers.pending import Backlog
+from discovery.workers.reports import Reports
 from discovery.workers.subscriptions import Subscriptions
 from nodeproxy.mesh.model import Service
-from nodeproxy.mesh.wire import FRESH_EVERY_S, Replace, Snapshot, SubscriptionChange, line, parse_subscription
+from nodeproxy.mesh.reports import REPORT_LIMIT_BYTES
+from nodeproxy.mesh.wire import (
+    FRESH_EVERY_S,
+    PolicyMap,
+    PolicyMaps,
+    Replace,
+    Snapshot,
+    Subscribe,
+    Unsubscribe,
+    Upward,
+    line,
+    parse_upward,
+)
 
 SOCKET_MODE = 0o600  # the table names every service of the cluster; workers run as the same user
 READ_BYTES = 64 * 1024  # at once from a worker
-SUBSCRIPTION_LIMIT_BYTES = 1024  # a subscription names one service; a longer line is invalid
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +51,18 @@ class Clock:
 class Publisher:
     """The services in force, and the connected workers.
 
-    `wanted` is called with the keys of the services that workers subscribe to; without it all are followed.
+    `wanted` is called with the keys of the services that workers subscribe to; without it all are followed. `reports`
+    takes what they report.
     """
 
-    def __init__(self, clock: Clock | None = None, wanted: Callable[[frozenset[str]], None] | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock | None = None,
+        wanted: Callable[[frozenset[str]], None] | None = None,
+        reports: Reports | None = None,
+    ) -> None:
         self._clock = clock or Clock()
+        self.reports = reports or Reports(now=self._clock.now)
         self._on_demand = wanted is not None
         self._subscriptions = Subscriptions(wanted or _ignored, self._clock.now)
         self._snapshots: dict[type[Snapshot], Snapshot] = {}
@@ -58,6 +77,12 @@ class Publisher:
     def workers(self) -> int:
         """The number of connected workers."""
         return len(self._workers)
+
+    @property
+    def policy_maps(self) -> tuple[PolicyMap, ...]:
+        """The policy maps as last published."""
+        snapshot = self._snapshots.get(PolicyMaps)
+        return snapshot.maps if isinstance(snapshot, PolicyMaps) else ()
 
     def restore(self, last_good: Replace) -> None:
         """Publishes the last good state and its age, until the source is in sync for the first time."""
@@ -83,6 +108,7 @@ class Publisher:
                 self._services.pop(key, None)
             else:
                 self._services[key] = service
+            self.reports.follow(key, {port.key for port in service.ports} if service is not None else ())
         self._in_sync = in_sync
         if in_sync and not self._known:
             self._known = True
@@ -132,9 +158,7 @@ class Publisher:
         try:
             async with stream, anyio.create_task_group() as group:
                 own = stream.extra(SocketAttribute.raw_socket)
-                group.start_soon(
-                    _read_subscriptions, own, partial(self._subscriptions.note, worker), group.cancel_scope
-                )
+                group.start_soon(_read, own, partial(self._note, worker), group.cancel_scope)
                 with suppress(OSError):
                     while True:
                         await _send(own, line(await worker.next_update(self._everything)))
@@ -142,6 +166,13 @@ class Publisher:
         finally:
             self._workers.discard(worker)
             self._subscriptions.gone(worker)
+            self.reports.gone(worker)
+
+    def _note(self, worker: Backlog, message: Upward) -> None:
+        if isinstance(message, Subscribe | Unsubscribe):
+            self._subscriptions.note(worker, message)
+        else:
+            self.reports.note(worker, message)
 
     def _everything(self) -> Replace:
         if self._restored is not None:
@@ -169,21 +200,21 @@ async def _send(own: Socket, text: bytes) -> None:
             await anyio.wait_writable(own)
 
 
-async def _read_subscriptions(
-    own: Socket, note: Callable[[SubscriptionChange], None], scope: anyio.CancelScope
-) -> None:
-    """Applies a worker's subscriptions; cancels `scope` at the end of its stream or at an invalid line."""
-    held = b""
+async def _read(own: Socket, note: Callable[[Upward], None], scope: anyio.CancelScope) -> None:
+    """Applies what a worker sends; cancels `scope` at the end of its stream or at an invalid line."""
+    held = bytearray()
     with suppress(OSError, msgspec.DecodeError):
-        while len(held) <= SUBSCRIPTION_LIMIT_BYTES:
+        while len(held) <= REPORT_LIMIT_BYTES:
             await anyio.wait_readable(own)
             with suppress(BlockingIOError):
                 data = own.recv(READ_BYTES)
                 if not data:
                     break
-                *lines, held = (held + data).split(b"\n")
-                for text in lines:
-                    note(parse_subscription(text))
+                held += data
+                if b"\n" in data:
+                    *lines, held = held.split(b"\n")
+                    for text in lines:
+                        note(parse_upward(text))
     scope.cancel()
 
 

@@ -34,8 +34,9 @@ def run(
     discovery: Annotated[str | None, typer.Option(metavar="files:DIR|kube:[FILE]", help="Source of services.")] = None,
     listen: Annotated[str | None, typer.Option(metavar="ADDRESS:PORT", help="Serves HTTP by mesh name.")] = None,
     admin: Annotated[
-        str | None, typer.Option(metavar="ADDRESS:PORT", help="Serves /metrics, /livez, /readyz, /debug.")
+        str | None, typer.Option(metavar="ADDRESS:PORT", help="Serves /livez, /readyz, /debug of a worker.")
     ] = None,
+    metrics: Annotated[str | None, typer.Option(metavar="ADDRESS:PORT", help="Serves /metrics of the node.")] = None,
     dns: Annotated[str | None, typer.Option(metavar="ADDRESS:PORT", help="Answers DNS for the zone mesh.")] = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes.")] = None,
     access_log: Annotated[str | None, typer.Option(metavar="off|json|text", help="A line per request.")] = None,
@@ -47,7 +48,7 @@ def run(
     environment. `nodeproxy settings` lists them.
     """
     flags = {
-        "discovery": discovery, "listen": listen, "admin": admin, "dns": dns, "workers": workers,
+        "discovery": discovery, "listen": listen, "admin": admin, "metrics": metrics, "dns": dns, "workers": workers,
         "access_log": access_log,
     }  # fmt: skip
     settings = read_settings(config, {name: value for name, value in flags.items() if value is not None})

@@ -1,8 +1,9 @@
-"""The admin pages: /metrics, /livez, /readyz, /debug. Read-only, served by the same HTTP/1 code as services."""
+"""The admin pages of a worker: /livez, /readyz, /debug. Read-only, served by the same HTTP/1 code as services.
+
+The control process serves /metrics for all workers: a page of thousands of services would delay requests here.
+"""
 
 from collections.abc import Callable
-
-from prometheus_client import CollectorRegistry, generate_latest
 
 from nodeproxy.errors import UnknownService
 from nodeproxy.exchange.exchange import Exchange
@@ -11,14 +12,18 @@ from nodeproxy.protocol.message import Response
 
 TEXT = b"text/plain; charset=utf-8"
 JSON = b"application/json"
-METRICS = b"text/plain; version=0.0.4; charset=utf-8"
 
 
 class Admin:
-    """The handler of the admin pages. `ready` is the result of /readyz, `debug` renders /debug."""
+    """The handler of the admin pages. `ready` is the result of /readyz, `debug` renders /debug.
 
-    def __init__(self, registry: CollectorRegistry, ready: Callable[[], bool], debug: Callable[[], bytes]) -> None:
-        self._registry = registry
+    `metrics` is host and port of the control process's /metrics, to which requests are redirected.
+    """
+
+    def __init__(self, metrics: tuple[str, int], ready: Callable[[], bool], debug: Callable[[], bytes]) -> None:
+        host, port = metrics
+        authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._metrics = f"http://{authority}/metrics".encode()
         self._ready = ready
         self._debug = debug
 
@@ -32,14 +37,15 @@ class Admin:
         if exchange.request.method not in (b"GET", b"HEAD"):
             return _page(405, b"GET only\n", lines=b"Allow: GET, HEAD\r\n")  # RFC 9110, 15.5.6
         if path == b"/metrics":
-            return _page(200, generate_latest(self._registry), METRICS)
+            text = b"the metrics of this node are at %b (setting metrics)\n" % self._metrics
+            return _page(308, text, lines=b"Location: %b\r\n" % self._metrics)
         if path == b"/livez":
             return _page(200, b"alive\n")
         if path == b"/readyz":
             return _page(200, b"ready\n") if self._ready() else _page(503, b"not ready: no table, or draining\n")
         if path == b"/debug":
             return _page(200, self._debug(), JSON)
-        raise UnknownService("admin pages are /metrics, /livez, /readyz and /debug")
+        raise UnknownService("admin pages are /livez, /readyz and /debug")
 
 
 def _page(status: int, body: bytes, content_type: bytes = TEXT, lines: bytes = b"") -> Response:

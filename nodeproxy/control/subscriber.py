@@ -1,14 +1,15 @@
-"""The worker's connection to discovery: installs updates read from its Unix socket, and sends subscription changes.
+"""The worker's connection to discovery: installs updates read from its Unix socket, sends subscriptions and reports.
 
 While discovery is unreachable the table stays in force, its age grows, and the connection is retried.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 import trio
 
+from nodeproxy.control.reports import Reporter, Sources
 from nodeproxy.mesh.subscriptions import Subscriptions
 from nodeproxy.mesh.wire import LINE_LIMIT_BYTES, Update, line, parse
 from nodeproxy.policies.table import PolicyRefused
@@ -23,9 +24,13 @@ class LineTooLong(ValueError):
 
 
 async def subscribe(
-    path: str, install: Callable[[Update], None], refused: Callable[[], None], subscriptions: Subscriptions
+    path: str,
+    install: Callable[[Update], None],
+    refused: Callable[[], None],
+    subscriptions: Subscriptions,
+    reported: Sources,
 ) -> None:
-    """Install the updates of the discovery that listens at `path`, forever, and send it the `subscriptions`.
+    """Install the updates of the discovery that listens at `path`, forever; send it `subscriptions` and reports.
 
     `refused` is called for each update that cannot be installed.
     """
@@ -42,7 +47,9 @@ async def subscribe(
             async with stream:
                 try:
                     async with trio.open_nursery() as nursery:
-                        nursery.start_soon(_report, stream, subscriptions)
+                        send = _sender(stream)
+                        nursery.start_soon(_send_subscriptions, send, subscriptions)
+                        nursery.start_soon(Reporter(reported).run, send)
                         await _follow(stream, install, refused)
                         nursery.cancel_scope.cancel()
                 except* (msgspec.DecodeError, LineTooLong, trio.BrokenResourceError) as errors:
@@ -53,7 +60,18 @@ async def subscribe(
         await trio.sleep(RETRY_S)
 
 
-async def _report(stream: trio.SocketStream, subscriptions: Subscriptions) -> None:
+def _sender(stream: trio.SocketStream) -> Callable[[bytes], Awaitable[None]]:
+    """Sends whole lines to `stream`, for several tasks in turn."""
+    turn = trio.Lock()
+
+    async def send(lines: bytes) -> None:
+        async with turn:
+            await stream.send_all(lines)
+
+    return send
+
+
+async def _send_subscriptions(send: Callable[[bytes], Awaitable[None]], subscriptions: Subscriptions) -> None:
     """Send all subscriptions, because discovery may have restarted, and then changes as they occur."""
     something = trio.Event()
 
@@ -66,7 +84,7 @@ async def _report(stream: trio.SocketStream, subscriptions: Subscriptions) -> No
         await something.wait()
         something = trio.Event()
         if changes := b"".join(map(line, subscriptions.taken())):
-            await stream.send_all(changes)
+            await send(changes)
 
 
 async def _follow(stream: trio.SocketStream, install: Callable[[Update], None], refused: Callable[[], None]) -> None:

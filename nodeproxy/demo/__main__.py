@@ -35,11 +35,13 @@ def main(requests: int, once: bool) -> int:
 
 def _show(console: Console, running: mesh.Mesh, requests: int) -> None:
     answers = [*track(traffic.send(running.listen, SERVICES, requests), "sending requests", requests, console=console)]
-    console.print(table.rendered(answers, table.retries(running.metrics())))
+    console.print(
+        table.rendered(answers, table.retries(running.metrics(lambda page: table.requests(page) >= requests)))
+    )
     console.print("reviews-v2 fails a tenth of its requests; the mesh retries them, and callers see no failure.\n")
     console.print("Try it by hand:")
     console.print(f"    http_proxy=http://{running.listen} curl http://reviews.shop.mesh/", soft_wrap=True)
-    console.print(f"    curl http://{running.admin}/metrics", soft_wrap=True)
+    console.print(f"    curl http://{running.metrics_address}/metrics", soft_wrap=True)
     console.print(f"Changes of this YAML take effect at once: {running.folder}/shop.yaml", soft_wrap=True)
 
 

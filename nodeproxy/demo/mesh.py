@@ -6,7 +6,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -14,6 +14,7 @@ from pathlib import Path
 from string import Template
 
 START_LIMIT_S = 20.0  # three Python processes on a busy laptop; usually one second
+REPORT_LIMIT_S = 5.0
 END_LIMIT_S = 30.0  # the proxy drains for at most 25 s
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # ignores http_proxy
 
@@ -28,12 +29,18 @@ class Mesh:
 
     listen: str
     admin: str
+    metrics_address: str
     folder: Path
 
-    def metrics(self) -> str:
-        """Its metrics page."""
-        with DIRECT.open(f"http://{self.admin}/metrics", timeout=5) as page:
-            return str(page.read().decode())
+    def metrics(self, has: Callable[[str], bool]) -> str:
+        """Its metrics page, once `has` is true of it; workers report once a second. After REPORT_LIMIT_S as it is."""
+        until = time.monotonic() + REPORT_LIMIT_S
+        while True:
+            with DIRECT.open(f"http://{self.metrics_address}/metrics", timeout=5) as page:
+                text = str(page.read().decode())
+            if has(text) or time.monotonic() >= until:
+                return text
+            time.sleep(0.1)
 
 
 @contextmanager
@@ -48,10 +55,11 @@ def running(folder: Path, ports: Mapping[str, int]) -> Iterator[Mesh]:
     yaml.mkdir()
     values = {name.replace("-", "_"): port for name, port in ports.items()}
     (yaml / "shop.yaml").write_text(template.substitute(values))
-    mesh = Mesh(f"127.0.0.1:{_port(8077)}", f"127.0.0.1:{_port(9077)}", yaml)
+    listen, admin, metrics = (f"127.0.0.1:{_port(wanted)}" for wanted in (8077, 9077, 9076))
+    mesh = Mesh(listen, admin, metrics, yaml)
     command = [
         sys.executable, "-m", "nodeproxy", "run", "--discovery", f"files:{yaml}",
-        "--listen", mesh.listen, "--admin", mesh.admin, "--workers", "1",
+        "--listen", mesh.listen, "--admin", mesh.admin, "--metrics", mesh.metrics_address, "--workers", "1",
     ]  # fmt: skip
     log = folder / "nodeproxy.log"
     with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:

@@ -1,9 +1,10 @@
 """The demo's result: statuses and latencies per service and endpoint."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
@@ -12,12 +13,17 @@ from nodeproxy.demo.traffic import Answer
 
 def retries(metrics: str) -> dict[str, int]:
     """Retries by service, from a metrics page."""
-    return {
-        sample.labels["service"]: int(sample.value)
-        for family in text_string_to_metric_families(metrics)
-        for sample in family.samples
-        if sample.name == "nodeproxy_retries_total"
-    }
+    return {sample.labels["service"]: int(sample.value) for sample in _samples(metrics, "nodeproxy_retries_total")}
+
+
+def requests(metrics: str) -> int:
+    """All completed requests, from a metrics page."""
+    return sum(int(sample.value) for sample in _samples(metrics, "nodeproxy_requests_total"))
+
+
+def _samples(metrics: str, name: str) -> Iterator[Sample]:
+    for family in text_string_to_metric_families(metrics):
+        yield from (sample for sample in family.samples if sample.name == name)
 
 
 def quantile_ms(seconds: Sequence[float], ratio: float) -> float:

@@ -3,6 +3,7 @@
 Discovery sends the snapshots and a `Replace` first, then `Put` and `Drop`, the newest value per service; a snapshot
 whenever it changes, and `Fresh` while nothing does. A worker that receives an unknown type of line keeps its table and
 reconnects. The worker sends subscriptions: the services whose endpoints it needs, all of them on each new connection.
+Beside them it sends its reports: see `reports`.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from nodeproxy.mesh.model import Caller, Service
+from nodeproxy.mesh.reports import Report
 
 LINE_LIMIT_BYTES = 64 * 1024 * 1024  # 10,000 endpoints are about 1 MB; a line beyond this is a broken peer
 FRESH_EVERY_S = 1.0  # the precision of the age of a worker's table
@@ -93,25 +95,27 @@ Snapshot = Callers | Watches | PolicyMaps
 """Sent beside the services: each type as a whole whenever it changes."""
 Update = Replace | Put | Drop | Fresh | Snapshot
 SubscriptionChange = Subscribe | Unsubscribe
+Upward = SubscriptionChange | Report
+"""What a worker sends."""
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Update] = msgspec.json.Decoder(Update)
-_subscription: msgspec.json.Decoder[SubscriptionChange] = msgspec.json.Decoder(SubscriptionChange)
+_upward: msgspec.json.Decoder[Upward] = msgspec.json.Decoder(Upward)
 
 
-def line(message: Update | SubscriptionChange) -> bytes:
+def line(message: Update | Upward) -> bytes:
     """`message` as one line, its newline included."""
     return _encoder.encode(message) + b"\n"
 
 
-def parse_subscription(text: bytes | bytearray) -> SubscriptionChange:
-    """The change of a subscription in one line.
+def parse_upward(text: bytes | bytearray) -> Upward:
+    """The change of a subscription, or the report, in one line.
 
     Raises:
-        msgspec.DecodeError: the line is not JSON or not such a change (`ValidationError` is a subclass).
+        msgspec.DecodeError: the line is not JSON or neither of them (`ValidationError` is a subclass).
     """
     try:
-        return _subscription.decode(text)
+        return _upward.decode(text)
     except UnicodeDecodeError as error:
         raise msgspec.DecodeError(f"not UTF-8: {error}") from error
 

@@ -26,7 +26,7 @@ class CannotListen(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Sockets:
-    """The listening sockets of a worker: for clients of the mesh, and for admin pages."""
+    """The listening sockets of a worker: for clients of the mesh, and for probes."""
 
     main: socket.socket
     admin: socket.socket
@@ -55,6 +55,15 @@ def opened(settings: Settings, index: int) -> Sockets:
             _look_at_dns(split_address(settings.dns))
         stack.pop_all()  # all are open; keep them open
         return Sockets(main, admin, HeldSockets(open_files() - SUPERVISOR_RESERVE))
+
+
+def look_at_metrics(settings: Settings) -> None:
+    """Check that the control process can serve /metrics at its address.
+
+    Raises:
+        CannotListen: the address is in use, not local, or its port requires a privilege.
+    """
+    _bound(split_address(settings.metrics), "metrics").close()
 
 
 def _bound(address: tuple[str, int], setting: str) -> socket.socket:

@@ -20,7 +20,7 @@ import trio
 from nodeproxy.io import handover as held
 from nodeproxy.io.capacity import raise_open_files
 from nodeproxy.process.child import Child
-from nodeproxy.process.sockets import CannotListen, opened
+from nodeproxy.process.sockets import CannotListen, look_at_metrics, opened
 from nodeproxy.process.worker import Worker
 from nodeproxy.settings import Settings, ready_file
 
@@ -39,8 +39,10 @@ class Supervisor:
     def __init__(self, settings: Settings, run_dir: Path) -> None:
         self._settings = settings
         self._lifeline = -1
+        self._addresses = {"listen": settings.listen, "admin": settings.admin, "metrics": settings.metrics}
         self._socket_path = str(run_dir / "discovery.sock")
         ready_file(run_dir).unlink(missing_ok=True)  # left by an earlier run
+        look_at_metrics(settings)
         self._sockets = {index: opened(settings, index) for index in range(settings.workers)}
         self._children = [Child("discovery", self._start_discovery)]
         self._children += [
@@ -53,7 +55,7 @@ class Supervisor:
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         for child in self._children:
             child.run()
-        log.info("started", extra={"listen": self._settings.listen, "admin": self._settings.admin})
+        log.info("started", extra=self._addresses)
         while self._wait(self._patience_s()) not in (signal.SIGTERM, signal.SIGINT):
             self._reap()
             for child in self._children:
@@ -116,6 +118,7 @@ class Supervisor:
             sys.executable, "-m", "discovery", "serve", "--source", settings.discovery, "--socket", self._socket_path,
             "--mesh-range", settings.mesh_range, "--headless-range", settings.headless_range,
             "--log-format", settings.log_format, "--until-eof",
+            "--metrics", settings.metrics, "--workers", str(settings.workers),
             *(["--state", settings.state_file] if settings.state_file else []),
             *(["--node", settings.node_name] if settings.node_name else []),
             *(["--on-demand"] if settings.on_demand else []),
@@ -151,7 +154,7 @@ class Supervisor:
             for other in self._sockets.keys() - {index}:
                 self._close_sockets(other)
             sockets.held.begin()
-            trio.run(Worker(self._settings, self._socket_path, sockets).run)
+            trio.run(Worker(self._settings, self._socket_path, sockets, index).run)
             status = 0
         except OSError as error:
             log.error("worker failed to start", extra={"worker": index, "error": str(error)})

@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import os
 import random
 import signal
 import socket
@@ -13,12 +14,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import trio
-from prometheus_client import CollectorRegistry
 
 from nodeproxy.balance.choice import chooser
 from nodeproxy.control.admin import Admin
 from nodeproxy.control.debug import overview
 from nodeproxy.control.probes import Probing, Target, probe_all
+from nodeproxy.control.reports import PortNumbers, Sources
 from nodeproxy.control.subscriber import subscribe
 from nodeproxy.dns.on_demand import EndpointsWaiter
 from nodeproxy.dns.server import Knowledge, serve_dns
@@ -32,6 +33,14 @@ from nodeproxy.io.reactor import LAG_BOUNDS_S, Reactor
 from nodeproxy.io.task import CLEANUP_S
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.model import Port, Service
+from nodeproxy.mesh.reports import (
+    Introduction,
+    PortKey,
+    PortState,
+    ProcessCounters,
+    ProcessReport,
+    ProcessState,
+)
 from nodeproxy.mesh.subscriptions import Usage
 from nodeproxy.mesh.trust import Trust
 from nodeproxy.mesh.wire import Update, keys_of
@@ -50,7 +59,6 @@ from nodeproxy.settings import Settings, own_addresses, own_ranges, ready_file
 from nodeproxy.table.builder import Live, Makers
 from nodeproxy.table.table import Route
 from nodeproxy.telemetry.accesslog import AccessLines
-from nodeproxy.telemetry.metrics import Room, RouteNumbers, Sources, WorkerCollector
 from nodeproxy.telemetry.stats import RouteStats, WorkerStats
 from nodeproxy.upstream.cluster import Cluster, ClusterContext
 from nodeproxy.upstream.clusters import Clusters
@@ -72,8 +80,9 @@ log = logging.getLogger(__name__)
 class Worker:
     """One process that moves bytes: built from settings, run until SIGTERM."""
 
-    def __init__(self, settings: Settings, socket_path: str, sockets: Sockets) -> None:
+    def __init__(self, settings: Settings, socket_path: str, sockets: Sockets, number: int = 0) -> None:
         self._settings = settings
+        self._number = number
         self._socket_path = socket_path
         self._sockets = sockets
         self._ready_file = ready_file(Path(socket_path).parent)
@@ -117,7 +126,14 @@ class Worker:
         gc.freeze()  # objects of start-up are permanent; exclude them from collection
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._reactor.run)
-            nursery.start_soon(subscribe, self._socket_path, self._install, self._refused, self._live.subscriptions)
+            nursery.start_soon(
+                subscribe,
+                self._socket_path,
+                self._install,
+                self._refused,
+                self._live.subscriptions,
+                self._reported(),
+            )
             nursery.start_soon(probe_all, self._probe_targets, Probing(self._random.random, self._stats.shortages))
             nursery.start_soon(self._flush_for_ever)
             nursery.start_soon(self._review_demand)
@@ -215,13 +231,9 @@ class Worker:
 
     def _admin_context(self) -> ConnectionContext:
         """The context of the admin listener, whose only service is the admin pages."""
-        registry = CollectorRegistry(auto_describe=False)
-        lag, policy_maps = self._reactor.lag, lambda: self._live.policy_maps
-        sources = Sources(
-            self._stats, self._route_numbers, self._table_age_s, LAG_BOUNDS_S, lag, policy_maps, self._room
+        handler = Admin(
+            split_address(self._settings.metrics), lambda: self._main is not None and not self._draining, self._debug
         )
-        registry.register(WorkerCollector(sources))
-        handler = Admin(registry, lambda: self._main is not None and not self._draining, self._debug)
         service = Service(namespace="", name="admin", ports=(Port(number=0),))
         route = Route(service, service.ports[0], {}, handler, RouteStats())
 
@@ -230,9 +242,6 @@ class Worker:
 
         idle_s = min(self._settings.downstream_idle_timeout_s, ADMIN_IDLE_S)
         return replace(self._context, match=match, observer=None, understands_connect=False, idle_timeout_s=idle_s)
-
-    def _room(self) -> Room:
-        return Room(self._capacity.files, self._connections.most, self._virtual.unserved)
 
     def _debug(self) -> bytes:
         return overview(self._live, self._reactor.clock())
@@ -294,21 +303,52 @@ class Worker:
                 for endpoint in cluster.endpoints:
                     yield Target(endpoint.name, host, endpoint.health, settings, cluster.review)
 
-    def _route_numbers(self) -> Iterator[RouteNumbers]:
+    def _reported(self) -> Sources:
+        return Sources(
+            Introduction(self._number, os.getpid()),
+            self._stats.unrouted,
+            lambda: self._live.table.routes,
+            self._port_numbers,
+            self._process_report,
+        )
+
+    def _port_numbers(self, service: str) -> Iterator[PortNumbers]:
         now = self._reactor.clock()
-        for route in self._live.table:
+        for route in self._live.table.routes.get(service, {}).values():
             if route.service.unsubscribed and not route.stats.requests:
                 continue  # a cluster may have thousands of services that this node never calls
             cluster = self._cluster(route)
-            endpoints = cluster.endpoints
-            yield RouteNumbers(
-                (route.service.namespace, route.service.name, route.port.key),
+            endpoints, tunnels = cluster.endpoints, route.stats.tunnels
+            active = sum(endpoint.active for endpoint in endpoints)
+            yield PortNumbers(
+                PortKey(route.service.namespace, route.service.name, route.port.key),
                 route.stats,
                 cluster.ejections,
-                sum(endpoint.active for endpoint in endpoints),
-                len(endpoints),
-                cluster.usable_count(now),
+                PortState(active, len(endpoints), cluster.usable_count(now), tunnels.active if tunnels else 0),
             )
+
+    def _process_report(self) -> ProcessReport:
+        stats = self._stats
+        turns = {f"{bound:g}": n for bound, n in zip(LAG_BOUNDS_S, self._reactor.lag, strict=False)}
+        counters = ProcessCounters(
+            accepted=stats.accepted,
+            evicted=stats.closed_for_room,
+            connects=stats.connects,
+            bugs=stats.bugs,
+            updates=stats.updates,
+            updates_rejected=stats.updates_refused,
+            log_lines_dropped=stats.log_lines_lost,
+            shortages=stats.shortages,
+            slow_turns=turns,
+        )
+        state = ProcessState(
+            connections=stats.connections,
+            connections_limit=self._connections.most,
+            open_files_limit=self._capacity.files,
+            listeners_missing=self._virtual.unserved,
+            table_age_s=self._table_age_s(),
+        )
+        return ProcessReport(counters, state)
 
     def _table_age_s(self) -> float | None:
         confirmed_at = self._live.confirmed_at

@@ -1,9 +1,9 @@
-"""Plain counters that the hot lane increments; `metrics` exports them."""
+"""Plain counters that the hot lane increments; `control.reports` sends them to the control process."""
 
 from bisect import bisect_left
 from collections import defaultdict
 
-LATENCY_BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+from nodeproxy.mesh.reports import LATENCY_BOUNDS_S
 
 TO_ENDPOINT, TO_CLIENT = "to_endpoint", "to_client"
 

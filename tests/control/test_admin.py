@@ -1,7 +1,6 @@
 """The admin pages."""
 
 import pytest
-from prometheus_client import CollectorRegistry, Gauge
 
 from nodeproxy.control.admin import Admin
 from nodeproxy.errors import UnknownService
@@ -11,9 +10,9 @@ from nodeproxy.io.scope import Scope
 from tests.fakes.exchanges import STARTED, Lane, request, run
 
 
-def page(target, method=b"GET", ready=True, registry=None):
+def page(target, method=b"GET", ready=True, metrics=("127.0.0.1", 9076)):
     """What the admin listener answers."""
-    admin = Admin(registry or CollectorRegistry(), lambda: ready, lambda: b"{}")
+    admin = Admin(metrics, lambda: ready, lambda: b"{}")
     return run(admin(Exchange(request(method, path=target), WholeBody(b""), "127.0.0.1", Scope(Lane()), STARTED)))
 
 
@@ -35,15 +34,19 @@ def test_a_probe_is_told_in_status_and_words(target, ready, status, body):
     assert b"Content-Type: text/plain; charset=utf-8\r\n" in response.fields.block()
 
 
-def test_metrics_are_the_registrys_in_the_text_format():
-    registry = CollectorRegistry()
-    Gauge("nodeproxy_answer", "The answer.", registry=registry).set(42)
+@pytest.mark.parametrize(
+    ("metrics", "where"),
+    [
+        (("10.0.0.7", 9076), b"http://10.0.0.7:9076/metrics"),
+        (("fd00::7", 9076), b"http://[fd00::7]:9076/metrics"),
+    ],
+)
+def test_the_metrics_are_elsewhere_and_the_answer_says_where(metrics, where):
+    response = page(b"/metrics", metrics=metrics)
 
-    response = page(b"/metrics", registry=registry)
-
-    assert b"nodeproxy_answer 42.0\n" in response.first
-    assert b"Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n" in response.fields.block()
-    assert b"Content-Length: %d\r\n" % len(response.first) in response.fields.block()
+    assert response.status == 308
+    assert b"Location: %b\r\n" % where in response.fields.block()
+    assert where in response.first
 
 
 def test_a_head_is_answered_like_a_get():
@@ -60,5 +63,5 @@ def test_nothing_can_be_changed(method):
 
 @pytest.mark.parametrize("target", [b"/", b"/metrics/", b"/Metrics", b"*", b"/livez/x"])
 def test_any_other_page_is_unknown(target):
-    with pytest.raises(UnknownService, match=r"/metrics, /livez, /readyz and /debug"):
+    with pytest.raises(UnknownService, match=r"/livez, /readyz and /debug"):
         page(target)

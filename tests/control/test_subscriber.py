@@ -7,13 +7,18 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from nodeproxy.control import subscriber
+from nodeproxy.control.reports import Sources
 from nodeproxy.control.subscriber import subscribe
+from nodeproxy.mesh.reports import Introduction, PortReport, ProcessReport
 from nodeproxy.mesh.subscriptions import Subscriptions
-from nodeproxy.mesh.wire import Drop, Fresh, Put, Replace, Subscribe, line, parse_subscription
+from nodeproxy.mesh.wire import Drop, Fresh, Put, Replace, Subscribe, Unsubscribe, line, parse_upward
+from nodeproxy.telemetry.stats import RouteStats
+from tests.fakes.reports import process
 from tests.fakes.tables import Mesh, other, web
 
 pytestmark = pytest.mark.trio
 PATIENCE_S = 10  # real seconds, only ever used up by a test that fails
+NOTHING = Sources(Introduction(0, 1), RouteStats(), tuple, lambda _service: (), process)
 WRONG = web(policies={"retries": {"attempts": "many"}})
 
 
@@ -40,15 +45,20 @@ class Discovery:
         for part in parts:
             await self._streams[-1].send_all(part if isinstance(part, bytes) else line(part))
 
-    async def hear(self):
-        """What the worker changes."""
+    async def hear(self, *kinds):
+        """The next messages of these kinds that come together."""
         with trio.fail_after(PATIENCE_S):
-            return [parse_subscription(text) for text in (await self._streams[-1].receive_some(4096)).splitlines()]
+            while True:
+                lines = (await self._streams[-1].receive_some(4096)).splitlines()
+                if heard := [each for each in map(parse_upward, lines) if isinstance(each, kinds)]:
+                    return heard
 
     async def is_left(self):
         """Wait until the worker has hung up."""
         with trio.fail_after(PATIENCE_S):
-            return await self._streams[-1].receive_some(1) == b""
+            while await self._streams[-1].receive_some(4096):
+                pass
+            return True
 
     async def hang_up(self):
         await self._streams[-1].aclose()
@@ -92,7 +102,7 @@ async def discovery(path):
 @pytest.fixture
 def follower(path, nursery):
     follower = Follower()
-    nursery.start_soon(subscribe, path, follower.install, follower.refused, follower.mesh.live.subscriptions)
+    nursery.start_soon(subscribe, path, follower.install, follower.refused, follower.mesh.live.subscriptions, NOTHING)
     return follower
 
 
@@ -197,14 +207,25 @@ async def test_wishes_go_up_and_all_of_them_again_to_a_new_discovery(discovery, 
     await discovery.listen()
     await discovery.meet()
 
-    first = await discovery.hear()
+    first = await discovery.hear(Subscribe, Unsubscribe)
     subscriptions.want("shop/new")
-    second = await discovery.hear()
+    second = await discovery.hear(Subscribe, Unsubscribe)
     await discovery.hang_up()
     await discovery.meet()
 
     assert (first, second) == ([Subscribe("shop/web")], [Subscribe("shop/new")])
-    assert await discovery.hear() == [Subscribe("shop/web"), Subscribe("shop/new")]
+    assert await discovery.hear(Subscribe, Unsubscribe) == [Subscribe("shop/web"), Subscribe("shop/new")]
+
+
+async def test_reports_go_up_beside_the_wishes_and_a_new_discovery_is_told_who_it_is(discovery, follower):
+    await discovery.listen()
+    for _ in range(2):
+        await discovery.meet()
+        heard = []
+        while not any(isinstance(each, ProcessReport) for each in heard):
+            heard += await discovery.hear(Introduction, PortReport, ProcessReport)
+        assert [type(each) for each in heard] == [Introduction, PortReport, ProcessReport]
+        await discovery.hang_up()
 
 
 async def test_between_two_of_many_updates_others_have_their_turn(tmp_path):
@@ -220,7 +241,7 @@ async def test_between_two_of_many_updates_others_have_their_turn(tmp_path):
     with trio.fail_after(PATIENCE_S):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(
-                subscribe, path, lambda _update: turns.append("update"), lambda: None, Subscriptions(float)
+                subscribe, path, lambda _update: turns.append("update"), lambda: None, Subscriptions(float), NOTHING
             )
             await discovery.meet()
             await discovery.say(line(Fresh()) * 50)

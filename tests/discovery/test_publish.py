@@ -10,7 +10,8 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 
 from discovery.workers.publish import Clock, Publisher
 from discovery.workers.subscriptions import LINGER_S
-from nodeproxy.mesh.model import Caller, Service
+from nodeproxy.mesh.model import Caller, Port, Service
+from nodeproxy.mesh.reports import Introduction
 from nodeproxy.mesh.wire import (
     LINE_LIMIT_BYTES,
     Callers,
@@ -23,6 +24,7 @@ from nodeproxy.mesh.wire import (
     line,
     parse,
 )
+from tests.fakes.reports import WEB, port, process
 
 pytestmark = pytest.mark.anyio
 
@@ -243,7 +245,36 @@ async def test_a_workers_subscriptions_linger_after_it_has_disconnected(tmp_path
     assert wanted == [one, both, both - one, frozenset()]
 
 
-@pytest.mark.parametrize("sent", [b"no subscription\n", b"x" * 2000, b'{"type":"put"}\n', b"\xff\xfe\n"])
+async def test_reports_are_taken_and_stay_after_the_worker_has_disconnected(tmp_path):
+    publisher = Publisher()
+    publisher.publish(of(REVIEWS), in_sync=True)
+
+    async with serving(tmp_path / "mesh", publisher):
+        async with connected(tmp_path / "mesh") as worker:
+            await worker.send(line(Introduction(0, 7)) + line(port(requests=3)) + line(process()))
+            while not publisher.reports.complete:
+                await anyio.lowlevel.checkpoint()
+        while publisher.workers:
+            await anyio.lowlevel.checkpoint()
+
+    (life,) = publisher.reports.numbers().workers
+    assert (life.connection, life.ports) == (None, {WEB: port(requests=3)})
+
+
+async def test_a_service_that_left_the_mesh_takes_the_counters_of_gone_workers_with_it():
+    publisher = Publisher()
+    publisher.publish(of(Service("shop", "web", ports=(Port(80),))), in_sync=True)
+    for message in (Introduction(0, 7), port(requests=3), process()):
+        publisher.reports.note("connection", message)
+    publisher.reports.gone("connection")
+    before = publisher.reports.numbers().workers[0].ports.keys()
+    publisher.publish({"shop/web": None}, in_sync=True)
+
+    assert set(before) == {WEB}
+    assert not publisher.reports.numbers().workers[0].ports
+
+
+@pytest.mark.parametrize("sent", [b"no subscription\n", b"x" * 2000 + b"\n", b'{"type":"put"}\n', b"\xff\xfe\n"])
 async def test_a_worker_that_sends_an_invalid_subscription_is_disconnected(tmp_path, sent):
     publisher = Publisher()
     publisher.publish(of(REVIEWS), in_sync=True)

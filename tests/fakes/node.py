@@ -117,11 +117,12 @@ class Node:
 
     def __init__(self, folder: Path, *flags, ulimit=""):
         self.folder = folder
-        self.port, self.admin = free_port(), free_port()
+        self.port, self.admin, self.metrics_port = free_port(), free_port(), free_port()
         self.log = folder.parent / "node.log"
         command = [
             sys.executable, "-m", "nodeproxy", "run", "--discovery", f"files:{folder}",
-            "--listen", f"127.0.0.1:{self.port}", "--admin", f"127.0.0.1:{self.admin}", *flags,
+            "--listen", f"127.0.0.1:{self.port}", "--admin", f"127.0.0.1:{self.admin}",
+            "--metrics", f"127.0.0.1:{self.metrics_port}", *flags,
         ]  # fmt: skip
         if ulimit:  # as `-Sn 1024` is what some container runtimes start with
             command = ["/bin/sh", "-c", f'ulimit {ulimit}; exec "$@"', "sh", *command]
@@ -151,6 +152,14 @@ class Node:
 
     def admin_page(self, path):
         return self.get("admin", path, ("127.0.0.1", self.admin))
+
+    def metrics(self):
+        """The page; "" while no worker has reported."""
+        try:
+            status, text = self.get("node", "/metrics", ("127.0.0.1", self.metrics_port))
+        except OSError:
+            return ""
+        return text if status == 200 else ""
 
     def is_ready(self):
         assert self.process.poll() is None, self.log.read_text()

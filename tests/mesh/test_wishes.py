@@ -20,7 +20,7 @@ from nodeproxy.mesh.wire import (
     keys_of,
     line,
     parse,
-    parse_subscription,
+    parse_upward,
 )
 
 MESSAGES = (
@@ -31,7 +31,7 @@ MESSAGES = (
 
 @pytest.mark.parametrize("subscription", [Subscribe("shop/web"), Unsubscribe("shop/web")])
 def test_every_wish_comes_out_as_it_went_in(subscription):
-    assert parse_subscription(line(subscription)) == subscription
+    assert parse_upward(line(subscription)) == subscription
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_every_wish_comes_out_as_it_went_in(subscription):
 )
 def test_what_is_no_wish_is_refused(text):
     with pytest.raises(msgspec.DecodeError):
-        parse_subscription(text)
+        parse_upward(text)
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,9 @@ from nodeproxy.io.capacity import ADMIN_MOST, Capacity
 from tests.fakes.node import Gate, Node, server, service, until
 
 
-def metrics(node):
-    return node.admin_page("/metrics")[1]
-
-
 def number(node, name):
-    return float(next(line for line in metrics(node).splitlines() if line.startswith(f"{name} ")).split()[1])
+    """The value of a series without labels, None while no worker has reported."""
+    return next((float(line.split()[1]) for line in node.metrics().splitlines() if line.startswith(f"{name} ")), None)
 
 
 def has_ended(sock):
@@ -27,7 +24,7 @@ def test_a_low_soft_limit_of_open_files_is_raised(folder):
     (folder / "web.yaml").write_text(service("web"))
 
     with Node(folder, ulimit="-Sn 128") as node:
-        assert number(node, "nodeproxy_open_files_limit") == hard
+        until(lambda: number(node, "nodeproxy_open_files_limit") == hard, "the report")
 
 
 def test_services_beyond_a_low_hard_limit_are_told_and_the_worker_lives(folder):
@@ -62,11 +59,13 @@ def test_a_worker_full_of_clients_still_answers_its_probes(folder):
         stack.callback(lambda: [gate.go.set(), *(each.join() for each in busy)])
         for each in busy:
             each.start()
-        until(lambda: 'requests_active{namespace="shop",port="80",service="web"} 2.0' in metrics(node), "both requests")
+        until(
+            lambda: 'requests_active{namespace="shop",port="80",service="web"} 2.0' in node.metrics(), "both requests"
+        )
         where = ("127.0.0.1", node.admin)
         idle = [stack.enter_context(socket.create_connection(where)) for _ in range(ADMIN_MOST + 5)]
 
-        answers = [node.admin_page(path)[0] for path in ("/livez", "/readyz", "/metrics")]
+        answers = [node.admin_page(path)[0] for path in ("/livez", "/readyz", "/debug")]
         until(lambda: sum(map(has_ended, idle)) >= 5, "those idle longest to be closed")
 
     assert answers == [200, 200, 200]

@@ -41,7 +41,8 @@ def test_http_on_a_number_that_udp_has_too_is_served_in_either_order(folder, ste
         with Node(folder, "--dns", f"127.0.0.1:{dns_port}") as node:
             answers = node.get("quic.shop.mesh"), node.get("any", address=("127.77.0.11", 80))
             records = look_up(dns_port, "_http._tcp.quic.shop.mesh.", "SRV")
-            metrics = node.admin_page("/metrics")[1].splitlines()
+            until(lambda: node.metrics().count("nodeproxy_endpoints{") == 2, "the report")
+            metrics = node.metrics().splitlines()
 
     assert answers == ((200, "one"), (200, "one"))
     assert records == ("NOERROR", ["0 100 80 quic.shop.mesh."])

@@ -37,6 +37,52 @@ def test_a_killed_worker_is_back_and_others_keep_their_connections(folder):
     assert 0 < alive < 16
 
 
+def counted(node):
+    """Completed requests of the service web."""
+    series = (line for line in node.metrics().splitlines() if line.startswith("nodeproxy_requests_total{"))
+    return sum(float(line.rpartition(" ")[2]) for line in series if 'service="web"' in line)
+
+
+def workers(node):
+    return "nodeproxy_workers 2.0" in node.metrics()
+
+
+def test_the_page_of_two_workers_is_their_sum_and_the_counts_of_a_killed_one_stay(folder):
+    with server("one") as port:
+        (folder / "web.yaml").write_text(service("web", port))
+        with Node(folder, "--workers", "2") as node:
+            second = ("127.0.0.1", node.admin + 1)
+            until(lambda: node.get("admin", "/readyz", second)[0] == 200, "both workers")
+            for _ in range(40):
+                assert node.get("web.shop.mesh") == (200, "one")
+            until(lambda: counted(node) == 40, "both reports")
+            victim = node.children()["worker"][0]
+            os.kill(victim, signal.SIGKILL)
+            until(lambda: not workers(node), "the end to be seen")
+            between = counted(node)
+            until(lambda: workers(node), "the next worker")
+            until(lambda: all(node.answers("web.shop.mesh", 200) for _ in range(10)), "it to serve")
+            until(lambda: counted(node) == 50, "the reports of both")
+
+    assert between == 40
+
+
+def test_a_restarted_discovery_has_the_counts_of_living_workers_again(folder):
+    with server("one") as port:
+        (folder / "web.yaml").write_text(service("web", port))
+        with Node(folder, "--workers", "2") as node:
+            for _ in range(20):
+                node.get("web.shop.mesh")
+            until(lambda: counted(node) == 20, "the reports")
+            (victim,) = node.children()["discovery"]
+            os.kill(victim, signal.SIGKILL)
+            until(lambda: node.children().get("discovery", [victim]) != [victim], "a new discovery")
+            until(node.metrics, "its first page")
+            again = counted(node)
+
+    assert again == 20
+
+
 def test_who_comes_while_the_only_worker_is_dead_waits_for_the_next_one(folder):
     with server("one") as port:
         (folder / "web.yaml").write_text(service("web", port))

@@ -55,7 +55,7 @@ def sample(node, name, **labels):
         f'{label}="{value}"'
         for label, value in sorted({"namespace": "shop", "port": "80", "service": "chat", **labels}.items())
     )
-    for line in node.admin_page("/metrics")[1].splitlines():
+    for line in node.metrics().splitlines():
         if line.startswith(f"{name}{{{shown}}} "):
             return float(line.rpartition(" ")[2])
     return None

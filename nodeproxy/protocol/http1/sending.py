@@ -36,4 +36,4 @@ def switching_head(response: Response, added: bytes) -> bytes:
 def response_head(response: Response, added: bytes) -> bytes:
     """The head of `response` with `added` behind its fields, which ends it."""
     # RFC 9112, 4: the space is sent even where no reason phrase is
-    return b"HTTP/1.1 %d %b\r\n%b%b" % (response.status, response.phrase, response.fields.block(), added)
+    return b"HTTP/1.1 %d %b\r\n%b%b" % (response.status, response._phrase, response.fields.block(), added)

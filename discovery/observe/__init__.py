@@ -1,0 +1,1 @@
+"""What people and their tools ask of a node: the metrics of all its workers."""

@@ -1,0 +1,176 @@
+"""A small HTTP/1 server for read-only pages: GET and HEAD, one request per connection, everything bounded.
+
+It refuses every other method, bodies, and heads that RFC 9112 does not allow; it never looks beyond the first request.
+"""
+
+import logging
+import re
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from email.utils import formatdate
+from http import HTTPStatus
+
+import anyio
+
+from discovery.log import log_event
+
+CONNECTIONS_MOST = 16  # at once: Prometheus, perhaps two of it, and an operator
+HEAD_LIMIT_BYTES = 8 * 1024  # as nginx
+HEAD_LIMIT_S = 5.0
+LIMIT_S = 30.0  # of a connection: a page of 10,000 services takes a few seconds
+LINGER_S = 1.0  # for the client to close first: closing with unread input would reset the response
+RETRY_S = 1.0
+READ_BYTES = 4096
+TEXT = "text/plain; charset=utf-8"
+_REQUEST = re.compile(
+    rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (/[!-~]*) HTTP/1\.([01])\r\n((?:[!-9;-~]+:[^\r\n\x00]*\r\n)*)\r\n"
+)
+_NAME = re.compile(rb"^([^:\r\n]+):[ \t]*([^\r\n]*?)[ \t]*\r\n", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A response."""
+
+    status: int
+    body: bytes
+    content_type: str = TEXT
+    lines: str = ""
+    """Further field lines."""
+
+
+Pages = Mapping[bytes, Callable[[], Awaitable[Page]]]
+
+
+def listening(address: tuple[str, int]) -> socket.socket:
+    """A socket that listens at `address`, which the proxy of the other side of an update may listen at too.
+
+    Raises:
+        OSError: the address is in use or not of this host, or its port requires a privilege.
+    """
+    sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.bind(address)
+        sock.listen(CONNECTIONS_MOST)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+async def serve_pages(address: tuple[str, int], pages: Pages) -> None:
+    """Serves `pages`, by path, at `address` until cancelled. While it cannot listen there, it tries again."""
+    failed = False
+    while True:
+        try:
+            listener = listening(address)
+        except OSError as error:
+            if not failed:
+                log_event("cannot serve metrics; retrying", logging.ERROR, address=address, reason=error.strerror)
+            failed = True
+            await anyio.sleep(RETRY_S)
+            continue
+        with listener:
+            await serve_at(listener, pages)
+
+
+async def serve_at(listener: socket.socket, pages: Pages) -> None:
+    """Serves `pages` to the clients of `listener` until cancelled."""
+    limiter = anyio.CapacityLimiter(CONNECTIONS_MOST)
+    async with anyio.create_task_group() as group:
+        while True:
+            await anyio.wait_readable(listener)
+            try:
+                sock, _ = listener.accept()
+            except BlockingIOError:
+                continue
+            except OSError:  # no descriptor: the next attempt needs a pause
+                await anyio.sleep(RETRY_S)
+                continue
+            sock.setblocking(False)
+            try:
+                limiter.acquire_on_behalf_of_nowait(sock)
+            except anyio.WouldBlock:
+                sock.close()
+                continue
+            group.start_soon(_attend, sock, pages, limiter)
+
+
+async def _attend(sock: socket.socket, pages: Pages, limiter: anyio.CapacityLimiter) -> None:
+    try:
+        with sock, suppress(OSError), anyio.move_on_after(LIMIT_S):
+            head = await _head(sock)
+            page = await answer(head, pages) if head else Page(408, b"the request did not arrive in time\n")
+            await _send(sock, rendered(page, with_body=not head.startswith(b"HEAD ")))
+            sock.shutdown(socket.SHUT_WR)
+            with anyio.move_on_after(LINGER_S):
+                while await _received(sock):
+                    pass
+    finally:
+        limiter.release_on_behalf_of(sock)
+
+
+async def _head(sock: socket.socket) -> bytes:
+    """The bytes up to the end of a request's head or beyond the limit; b"" if they did not arrive in time."""
+    head = bytearray()
+    with anyio.move_on_after(HEAD_LIMIT_S):
+        while b"\r\n\r\n" not in head and len(head) <= HEAD_LIMIT_BYTES:
+            data = await _received(sock)
+            if not data:
+                raise ConnectionResetError
+            head += data
+        return bytes(head)
+    return b""
+
+
+async def answer(head: bytes, pages: Pages) -> Page:
+    """The response to the request that begins with `head`, complete or longer than the limit."""
+    if b"\r\n\r\n" not in head[:HEAD_LIMIT_BYTES]:
+        return Page(431, b"the head of the request is too long\n")
+    found = _REQUEST.match(head)
+    if found is None:
+        return Page(400, b"not an HTTP/1 request\n")
+    method, target, minor, lines = found.groups()
+    fields = [(name.lower(), value) for name, value in _NAME.findall(lines)]
+    names = [name for name, _ in fields]
+    if names.count(b"host") != 1 and (minor == b"1" or b"host" in names):  # RFC 9112, 3.2
+        return Page(400, b"a request needs one field Host\n")
+    if method not in (b"GET", b"HEAD"):
+        return Page(405, b"GET only\n", lines="Allow: GET, HEAD\r\n")
+    if b"transfer-encoding" in names or any(value != b"0" for name, value in fields if name == b"content-length"):
+        return Page(400, b"a request for a page has no body\n")
+    page = pages.get(target.partition(b"?")[0])
+    if page is None:
+        return Page(404, b"pages are " + b", ".join(pages) + b"\n")
+    return await page()
+
+
+def rendered(page: Page, *, with_body: bool) -> bytes:
+    """`page` as bytes, without its body for HEAD."""
+    head = (
+        f"HTTP/1.1 {page.status} {HTTPStatus(page.status).phrase}\r\nDate: {formatdate(usegmt=True)}\r\n"
+        f"Content-Type: {page.content_type}\r\nContent-Length: {len(page.body)}\r\n"
+        f"Connection: close\r\n{page.lines}\r\n"
+    )
+    return head.encode() + (page.body if with_body else b"")
+
+
+async def _received(sock: socket.socket) -> bytes:
+    while True:
+        await anyio.wait_readable(sock)
+        with suppress(BlockingIOError):
+            return sock.recv(READ_BYTES)
+
+
+async def _send(sock: socket.socket, text: bytes) -> None:
+    rest = memoryview(text)
+    while rest:
+        try:
+            rest = rest[sock.send(rest) :]
+        except BlockingIOError:
+            await anyio.wait_writable(sock)

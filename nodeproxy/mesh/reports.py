@@ -1,0 +1,120 @@
+"""What a worker reports to the control process: the counters of its process and of each service port.
+
+A worker sends an `Introduction` on each new connection, then rounds: a `PortReport` for each service port that has
+changed since the last round, a `PortGone` for each that has left its table, and a `ProcessReport` that ends the round.
+The first round of a connection contains every port. Values are totals since the worker's start, never differences, so a
+report that is repeated does no harm.
+"""
+
+from typing import NamedTuple
+
+import msgspec
+
+LATENCY_BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+REPORT_LIMIT_BYTES = 16 * 1024 * 1024  # 600 statuses of 256 callers are 9 MB; a line beyond this is a broken peer
+
+
+class PortKey(NamedTuple):
+    """A service port by name; all fields are "" for requests that reached no service."""
+
+    namespace: str
+    service: str
+    port: str
+
+
+UNROUTED = PortKey("", "", "")
+
+
+class RequestKind(NamedTuple):
+    """What completed requests are counted by; `reason` is "" for an endpoint's own response."""
+
+    status: int
+    reason: str
+    source_namespace: str
+    source_workload: str
+
+
+class PortCounters(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The counters of one service port."""
+
+    requests: tuple[tuple[RequestKind, int], ...] = ()
+    durations: tuple[int, ...] = ()
+    """Requests by duration: up to each bound of LATENCY_BOUNDS_S, and the rest; not cumulative."""
+    seconds: float = 0.0
+    retries: int = 0
+    ejections: int = 0
+    tunnels_ended: dict[str, int] = {}
+    """Upgraded connections by why they ended, "" where both sides had ended theirs."""
+    tunnel_bytes: dict[str, int] = {}
+    """Bytes relayed on them by direction."""
+
+
+class PortState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One service port now."""
+
+    active: int = 0
+    """Requests in flight."""
+    endpoints: int = 0
+    usable: int = 0
+    """Endpoints neither ejected nor unhealthy."""
+    tunnels: int = 0
+    """Connections upgraded to another protocol (101), open now."""
+
+
+class ProcessCounters(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The counters of one worker that belong to no service."""
+
+    accepted: int = 0
+    evicted: int = 0
+    """Idle downstream connections closed at the limit."""
+    connects: int = 0
+    bugs: int = 0
+    updates: int = 0
+    updates_rejected: int = 0
+    log_lines_dropped: int = 0
+    shortages: dict[str, int] = {}
+    """Sockets not opened for lack of a descriptor or memory, by purpose."""
+    slow_turns: dict[str, int] = {}
+    """Reactor turns by the highest bound they reached, in seconds."""
+
+
+class ProcessState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One worker now."""
+
+    connections: int = 0
+    connections_limit: int = 0
+    open_files_limit: int = 0
+    listeners_missing: int = 0
+    table_age_s: float | None = None
+    """None before the first table."""
+
+
+class Introduction(msgspec.Struct, frozen=True, tag="worker"):
+    """The worker at the other end of a new connection."""
+
+    number: int
+    pid: int
+
+
+class PortReport(msgspec.Struct, frozen=True, tag="port"):
+    """One service port in one worker."""
+
+    key: PortKey
+    counters: PortCounters
+    state: PortState = PortState()
+
+
+class PortGone(msgspec.Struct, frozen=True, tag="port-gone"):
+    """The worker no longer reports this port: it has left the table, or is neither subscribed nor called."""
+
+    key: PortKey
+
+
+class ProcessReport(msgspec.Struct, frozen=True, tag="process"):
+    """One worker; ends a round."""
+
+    counters: ProcessCounters
+    state: ProcessState
+
+
+Report = Introduction | PortReport | PortGone | ProcessReport

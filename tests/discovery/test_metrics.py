@@ -1,0 +1,197 @@
+"""The workers' reports as Prometheus reads them."""
+
+from math import inf
+
+import pytest
+from msgspec.structs import replace
+from prometheus_client.parser import text_string_to_metric_families
+
+from discovery.observe.pages import text
+from discovery.workers.reports import Reports
+from nodeproxy.mesh.reports import (
+    LATENCY_BOUNDS_S,
+    UNROUTED,
+    Introduction,
+    PortCounters,
+    PortReport,
+    PortState,
+    ProcessCounters,
+    ProcessReport,
+    ProcessState,
+    RequestKind,
+)
+from nodeproxy.mesh.wire import PolicyMap
+from tests.fakes.reports import WEB, port, process
+
+CALLER = ("shop", "cart")
+NO_DURATIONS = (0,) * (len(LATENCY_BOUNDS_S) + 1)
+ORDER = ("namespace", "service", "port", "status", "reason", "source_workload", "le", "at_least_seconds")
+LABELS = dict(zip(("namespace", "service", "port"), WEB, strict=True))
+
+
+class Scrape:
+    """What Prometheus knows after it has asked a node whose workers have reported this."""
+
+    def __init__(self, *workers, maps=()):
+        reports = Reports(now=lambda: 100.0)
+        for number, messages in enumerate(workers):
+            for message in (Introduction(number, number), *messages):
+                reports.note(number, message)
+        self.families = list(text_string_to_metric_families(text(reports.numbers(), maps).decode()))
+        self._samples = [sample for family in self.families for sample in family.samples]
+
+    def values(self, name):
+        """By the values of its labels, in the order of ORDER."""
+        return {
+            tuple(sample.labels[label] for label in ORDER if label in sample.labels): sample.value
+            for sample in self._samples
+            if sample.name == name
+        }
+
+    def value(self, name, **labels):
+        (value,) = (s.value for s in self._samples if s.name == name and s.labels == labels)
+        return value
+
+
+def counted(*requests, key=WEB):
+    """A report of a port with these requests: status, reason, number."""
+    kinds = tuple((RequestKind(status, reason, *CALLER), number) for status, reason, number in requests)
+    return PortReport(key, PortCounters(kinds, NO_DURATIONS))
+
+
+def test_requests_are_told_by_status_and_reason():
+    scrape = Scrape([counted((200, "", 2), (503, "", 1), (503, "no-endpoints", 1), (499, "client-gone", 1))])
+
+    assert scrape.values("nodeproxy_requests_total") == {
+        (*WEB, "200", "", "cart"): 2,
+        (*WEB, "503", "", "cart"): 1,
+        (*WEB, "503", "no-endpoints", "cart"): 1,
+        (*WEB, "499", "client-gone", "cart"): 1,
+    }
+
+
+def test_requests_of_two_workers_are_one_series():
+    scrape = Scrape([counted((200, "", 2))], [counted((200, "", 3), (503, "", 1))])
+
+    assert scrape.values("nodeproxy_requests_total") == {(*WEB, "200", "", "cart"): 5, (*WEB, "503", "", "cart"): 1}
+
+
+def test_requests_that_reached_no_service_have_none_in_their_labels():
+    scrape = Scrape([counted((404, "unknown-service", 1), key=UNROUTED), counted()])
+
+    assert scrape.values("nodeproxy_requests_total") == {("", "", "", "404", "unknown-service", "cart"): 1}
+    assert set(scrape.values("nodeproxy_request_duration_seconds_count")) == {WEB}
+
+
+def test_buckets_are_cumulative_and_end_with_all():
+    durations = [0] * (len(LATENCY_BOUNDS_S) + 1)
+    durations[0], durations[1], durations[9], durations[13], durations[14] = 2, 1, 1, 1, 1
+
+    scrape = Scrape([PortReport(WEB, PortCounters((), tuple(durations), 109.5))])
+
+    told = scrape.values("nodeproxy_request_duration_seconds_bucket")
+    buckets = {float(bound): number for (*_, bound), number in told.items()}
+    assert list(buckets) == [*LATENCY_BOUNDS_S, inf]
+    assert [buckets[bound] for bound in (0.0005, 0.001, 0.25, 0.5, 10.0, inf)] == [2, 3, 3, 4, 5, 6]
+    assert scrape.value("nodeproxy_request_duration_seconds_count", **LABELS) == 6
+    assert scrape.value("nodeproxy_request_duration_seconds_sum", **LABELS) == 109.5
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("nodeproxy_retries_total", 9),
+        ("nodeproxy_outlier_ejections_total", 1),
+        ("nodeproxy_requests_active", 2),
+        ("nodeproxy_endpoints", 5),
+        ("nodeproxy_endpoints_usable", 4),
+    ],
+)
+def test_a_port_tells_each_of_its_numbers(name, value):
+    scrape = Scrape([port(retries=9, ejections=1, state=PortState(2, 5, 4))])
+
+    assert scrape.value(name, **LABELS) == value
+
+
+def test_tunnels_are_reported_once_a_service_has_had_one():
+    counters = PortCounters((), NO_DURATIONS, 0.0, 0, 0, {"": 3, "timeout": 1}, {"to_endpoint": 10, "to_client": 20})
+    one = PortReport(WEB, counters, PortState(0, 1, 1, 2))
+
+    scrape = Scrape([one], [one])
+
+    assert Scrape([port()]).values("nodeproxy_tunnels_active") == {}
+    assert scrape.value("nodeproxy_tunnels_active", **LABELS) == 4
+    assert scrape.values("nodeproxy_tunnels_ended_total") == {(*WEB, ""): 6, (*WEB, "timeout"): 2}
+    assert scrape.value("nodeproxy_tunnel_bytes_total", **LABELS, direction="to_endpoint") == 20
+    assert scrape.value("nodeproxy_tunnel_bytes_total", **LABELS, direction="to_client") == 40
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("nodeproxy_downstream_connections_accepted_total", "accepted"),
+        ("nodeproxy_downstream_connections_evicted_total", "evicted"),
+        ("nodeproxy_connect_requests_total", "connects"),
+        ("nodeproxy_unexpected_errors_total", "bugs"),
+        ("nodeproxy_table_updates_total", "updates"),
+        ("nodeproxy_table_updates_rejected_total", "updates_rejected"),
+        ("nodeproxy_access_log_lines_dropped_total", "log_lines_dropped"),
+    ],
+)
+def test_counters_of_processes_are_added(name, field):
+    each = ProcessReport(replace(ProcessCounters(), **{field: 7}), ProcessState())
+
+    assert Scrape([each], [each]).value(name) == 14
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("nodeproxy_workers", 2),
+        ("nodeproxy_downstream_connections", 7),
+        ("nodeproxy_downstream_connections_limit", 280),
+        ("nodeproxy_open_files_limit", 1024),
+        ("nodeproxy_virtual_listeners_missing", 3),
+    ],
+)
+def test_the_state_of_two_workers_is_that_of_the_node(name, value):
+    one = process(connections=3, connections_limit=180, open_files_limit=1024, listeners_missing=3)
+    other = process(connections=4, connections_limit=100, open_files_limit=2048, listeners_missing=0)
+
+    assert Scrape([one], [other]).value(name) == value
+
+
+@pytest.mark.parametrize(("age_s", "told"), [(None, inf), (0.0, 0.0), (2.5, 2.5)])
+def test_the_tables_age_is_infinite_before_the_first(age_s, told):
+    assert Scrape([process(age_s)]).value("nodeproxy_table_age_seconds") == told
+
+
+def test_slow_turns_and_shortages_are_told_by_label():
+    counters = ProcessCounters(slow_turns={"0.001": 5, "1": 1}, shortages={"endpoint": 5, "accept": 0})
+
+    scrape = Scrape([ProcessReport(counters, ProcessState())])
+
+    assert scrape.values("nodeproxy_reactor_slow_turns_total") == {("0.001",): 5, ("1",): 1}
+    assert scrape.value("nodeproxy_socket_shortages_total", purpose="endpoint") == 5
+    assert scrape.value("nodeproxy_socket_shortages_total", purpose="accept") == 0
+
+
+def test_a_policy_map_is_in_force_or_is_not():
+    scrape = Scrape(maps=(PolicyMap("nodeproxy", "nodeproxy-policy", True), PolicyMap("shop", "mesh", False)))
+
+    assert scrape.value("nodeproxy_policy_accepted", namespace="nodeproxy", configmap="nodeproxy-policy") == 1
+    assert scrape.value("nodeproxy_policy_accepted", namespace="shop", configmap="mesh") == 0
+
+
+def test_every_family_is_ours_and_says_what_it_is():
+    families = Scrape([port(), process()]).families
+
+    assert len({family.name for family in families}) == len(families)
+    assert all(family.name.startswith("nodeproxy_") and family.documentation for family in families)
+
+
+def test_a_node_without_workers_can_be_asked():
+    scrape = Scrape()
+
+    assert scrape.value("nodeproxy_workers") == 0
+    assert scrape.value("nodeproxy_table_age_seconds") == inf
