@@ -50,8 +50,10 @@ class Scope:
 
     def moved(self, now: float) -> None:
         """A byte has moved, in either direction, or bounds have changed: silence is counted from here."""
-        until = self.until if self._outer is None else self.ends()
-        deadline = now + (self.idle_s if self._outer is None else self.silence_s())
+        if self._outer is None:
+            until, deadline = self.until, now + self.idle_s
+        else:
+            until, deadline = self.ends(), now + self.silence_s()
         self._task.limit(until if until < deadline else deadline)
 
     def extend(self, until: float, silent_since: float) -> None:

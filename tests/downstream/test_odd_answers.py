@@ -188,3 +188,35 @@ async def test_a_connection_that_its_endpoint_will_close_carries_no_other_reques
 
     assert (await again.head()).startswith(b"GET /a ")
     assert await server.rest() == b""
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        GET.replace(b"1.1\r\n", b"1.0\r\nConnection: keep-alive\r\n"),
+        GET.replace(b"1.1\r\n", b"1.1\r\nConnection: close\r\n"),
+    ],
+    ids=["of HTTP/1.0", "that asks to close"],
+)
+async def test_an_answer_of_unknown_length_to_a_client_says_that_its_connection_closes(world, request_):
+    _, client, server = await asked(world, request_)
+
+    await server.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n")
+    head, _, body = (await client.rest()).partition(b"\r\n\r\n")
+
+    assert b"Connection: close" in head and b"keep-alive" not in head
+    assert body == (b"ok" if b"1.0" in request_ else b"2\r\nok\r\n0\r\n\r\n")
+
+
+async def test_a_streamed_answer_tells_an_http_1_0_client_that_its_connection_is_kept(world):
+    request = GET.replace(b"1.1\r\n", b"1.0\r\nConnection: keep-alive\r\n")
+    _, client, server = await asked(world, request)
+
+    await server.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+    head = await client.head()
+    await server.send(b"ok")
+    await client.until(b"ok")
+    await client.send(request)
+
+    assert b"\r\nConnection: keep-alive\r\n" in head
+    assert (await server.head()).startswith(b"GET /a ")

@@ -87,3 +87,15 @@ async def test_a_response_that_stands_still_is_broken_off(world):
 async def _flood(client):
     for _ in range(99):
         await client.send(b"x" * 1_000_000)
+
+
+async def test_every_byte_of_a_slow_response_counts_as_life(world):
+    client, server = await begun(world, GET)
+    await server.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n")
+    await client.head()
+
+    for byte in (b"s", b"l", b"o", b"w"):
+        world.advance(6)
+        await world.settle()
+        await server.send(byte)
+        assert await client.exactly(1) == byte
