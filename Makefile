@@ -10,7 +10,8 @@ PYTEST_COV := $(BIN)/python -m pytest --cov --cov-report= --cov-fail-under=0
 demo: $(READY)  ## the main job on this machine: example services, the mesh in front of them, requests
 	$(BIN)/nodeproxy demo $(DEMO)
 
-# Clusters often wait, so they run beside the other tests. Each job prints when it has ended, and all must succeed.
+# Clusters often wait, so they run beside the other tests, which leave them the cores (nice): requests of the two nodes
+# have limits of seconds. Each job prints when it has ended, and all must succeed.
 test: $(READY)  ## the whole suite, with its coverage floor
 	rm -rf $(COVERED)
 	$(MAKE) --no-print-directory --jobs=3 --keep-going --output-sync=target test-nodes test-cluster test-others
@@ -26,10 +27,10 @@ test-nodes:
 	COVERAGE_FILE=$(COVERED)/.coverage.nodes $(PYTEST_COV) -p no:cacheprovider tests/cluster/test_two_nodes.py
 
 test-cluster:
-	COVERAGE_FILE=$(COVERED)/.coverage.cluster $(PYTEST_COV) -p no:cacheprovider tests/cluster --ignore=tests/cluster/test_two_nodes.py
+	COVERAGE_FILE=$(COVERED)/.coverage.cluster nice $(PYTEST_COV) -p no:cacheprovider tests/cluster --ignore=tests/cluster/test_two_nodes.py
 
 test-others:
-	COVERAGE_FILE=$(COVERED)/.coverage.others $(PYTEST_COV) --ignore=tests/cluster
+	COVERAGE_FILE=$(COVERED)/.coverage.others nice $(PYTEST_COV) --ignore=tests/cluster
 
 quick: $(READY)  ## at each save: all tests but those of processes, network namespaces and clusters
 	$(BIN)/python -m pytest --quiet -m "not process and not namespace and not cluster"
