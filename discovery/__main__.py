@@ -81,6 +81,7 @@ def serve_command(
     ] = "",
     metrics: Annotated[str, typer.Option(metavar="ADDRESS:PORT", help="Serves /metrics; by default not.")] = "",
     workers: Annotated[int, typer.Option(min=1, help="Number of workers that will connect.")] = 1,
+    control: Annotated[Path | None, typer.Option(help="Unix socket of the command line; by default none.")] = None,
     state: Annotated[Path | None, typer.Option(help="File of the last good state, read at the next start.")] = None,
     log_format: Annotated[LogFormat, typer.Option(help="How log lines look.")] = "text",
     until_eof: Annotated[
@@ -102,6 +103,7 @@ def serve_command(
         _server(resolver, "--resolver"),
         _server(metrics, "--metrics"),
         workers,
+        control,
     )
     configure(log_format)
     raise typer.Exit(anyio.run(serve, settings, backend="asyncio"))

@@ -15,8 +15,8 @@ import anyio
 from anyio.abc import TaskStatus
 
 from discovery.log import ProblemLog, log_event
-from discovery.observe.pages import MetricsPage
-from discovery.observe.server import serve_pages
+from discovery.observe.pages import MetricsPage, ServicesPage, StatusPage
+from discovery.observe.server import Pages, serve_pages
 from discovery.policies.layers import Verdict
 from discovery.services.catalogue import Catalogue, Scope
 from discovery.sources.cluster.access import Access, NoAccess
@@ -53,6 +53,8 @@ class Settings:
     """The listener address of /metrics, None for none."""
     workers: int = 1
     """How many workers will report."""
+    control: Path | None = None
+    """The Unix socket of the command line, None for none."""
 
 
 async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> int:
@@ -75,6 +77,12 @@ async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TAS
         if settings.metrics is not None:
             page = MetricsPage(reports, lambda: publisher.policy_maps)
             group.start_soon(serve_pages, settings.metrics, {b"/metrics": page})
+        if settings.control is not None:
+            pages: Pages = {
+                b"/status": StatusPage(reports, lambda: publisher.watches),
+                b"/services": ServicesPage(reports),
+            }
+            group.start_soon(serve_pages, settings.control, pages)
         if last_good is not None:
             group.start_soon(last_good.run)
             if (before := last_good.load()) is not None:

@@ -4,6 +4,7 @@ It refuses every other method, bodies, and heads that RFC 9112 does not allow; i
 """
 
 import logging
+import os
 import re
 import socket
 from collections.abc import Awaitable, Callable, Mapping
@@ -11,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
+from pathlib import Path
 
 import anyio
 
@@ -23,6 +25,7 @@ LIMIT_S = 30.0  # of a connection: a page of 10,000 services takes a few seconds
 LINGER_S = 1.0  # for the client to close first: closing with unread input would reset the response
 RETRY_S = 1.0
 READ_BYTES = 4096
+SOCKET_MODE = 0o600
 TEXT = "text/plain; charset=utf-8"
 _REQUEST = re.compile(
     rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (/[!-~]*) HTTP/1\.([01])\r\n((?:[!-9;-~]+:[^\r\n\x00]*\r\n)*)\r\n"
@@ -63,15 +66,38 @@ def listening(address: tuple[str, int]) -> socket.socket:
     return sock
 
 
-async def serve_pages(address: tuple[str, int], pages: Pages) -> None:
-    """Serves `pages`, by path, at `address` until cancelled. While it cannot listen there, it tries again."""
+def listening_unix(path: Path) -> socket.socket:
+    """A Unix socket that only this user can connect to; replaces one left at `path`.
+
+    Raises:
+        OSError: it cannot be created.
+    """
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        sock.setblocking(False)
+        if path.is_socket():
+            path.unlink()
+        os.fchmod(sock.fileno(), SOCKET_MODE)  # before it is bound: the file never has other permissions
+        sock.bind(str(path))
+        sock.listen(CONNECTIONS_MOST)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+async def serve_pages(address: tuple[str, int] | Path, pages: Pages) -> None:
+    """Serves `pages`, by path, at `address` until cancelled. While it cannot listen there, it tries again.
+
+    `address` is host and port, or the path of a Unix socket.
+    """
     failed = False
     while True:
         try:
-            listener = listening(address)
+            listener = listening_unix(address) if isinstance(address, Path) else listening(address)
         except OSError as error:
             if not failed:
-                log_event("cannot serve metrics; retrying", logging.ERROR, address=address, reason=error.strerror)
+                log_event("cannot serve pages; retrying", logging.ERROR, address=address, reason=error.strerror)
             failed = True
             await anyio.sleep(RETRY_S)
             continue

@@ -32,6 +32,8 @@ from nodeproxy.mesh.wire import (
     Subscribe,
     Unsubscribe,
     Upward,
+    Watched,
+    Watches,
     line,
     parse_upward,
 )
@@ -83,6 +85,12 @@ class Publisher:
         """The policy maps as last published."""
         snapshot = self._snapshots.get(PolicyMaps)
         return snapshot.maps if isinstance(snapshot, PolicyMaps) else ()
+
+    @property
+    def watches(self) -> tuple[Watched, ...]:
+        """The watches as last published."""
+        snapshot = self._snapshots.get(Watches)
+        return snapshot.watches if isinstance(snapshot, Watches) else ()
 
     def restore(self, last_good: Replace) -> None:
         """Publishes the last good state and its age, until the source is in sync for the first time."""

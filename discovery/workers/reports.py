@@ -29,6 +29,7 @@ START_S = 30.0  # after a start, how long the sums may wait for every worker: a 
 class Life:
     """One process of a worker, from its first report to its successor's."""
 
+    number: int
     pid: int
     connection: object | None
     """None while the worker is not connected."""
@@ -98,7 +99,7 @@ class Reports:
     def numbers(self) -> Numbers:
         """All reports as they are now."""
         lives = (
-            Life(life.pid, life.connection, dict(life.ports), life.process, life.heard_at)
+            Life(life.number, life.pid, life.connection, dict(life.ports), life.process, life.heard_at)
             for life in self._lives.values()
         )
         past = {key: counters for ports in self._past_ports.values() for key, counters in ports.items()}
@@ -109,7 +110,7 @@ class Reports:
         if life is None or life.pid != worker.pid:
             if life is not None:
                 self._retire(life)
-            life = self._lives[worker.number] = Life(worker.pid, connection)
+            life = self._lives[worker.number] = Life(worker.number, worker.pid, connection)
         self._of = {other: each for other, each in self._of.items() if each is not life}
         life.connection, life.unconfirmed = connection, set(life.ports)
         self._of[connection] = life

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from pydantic import ValidationError
@@ -18,6 +18,11 @@ from nodeproxy.setting_text import split_address
 from nodeproxy.settings import Settings
 from nodeproxy.settings_file import UnusableFile, check_file
 from nodeproxy.telemetry import logs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rich.table import Table
 
 SHOWN_MOST = 100  # characters of an invalid value: enough to find it
 
@@ -72,6 +77,26 @@ def settings() -> None:
     """List all settings with their defaults and meaning."""
     for name, field in Settings.model_fields.items():
         typer.echo(f"{name} = {field.default!r}\n    {field.description}")
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ConfigFile = Annotated[Path | None, typer.Option(help="YAML file with any of the settings.")]
+
+
+@app.command()
+def status(json: Json = False, config: ConfigFile = None) -> None:
+    """Show the workers and watches of the running node (the setting run_dir finds it)."""
+    from nodeproxy.cli import node
+
+    _show("status", lambda text: node.status_tables(text), json, config)
+
+
+@app.command()
+def services(json: Json = False, config: ConfigFile = None) -> None:
+    """Show the services that this node calls: endpoints, requests, retries (the setting run_dir finds the node)."""
+    from nodeproxy.cli import node
+
+    _show("services", lambda text: [node.services_table(text)], json, config)
 
 
 @app.command("net")
@@ -138,6 +163,23 @@ def demo(
     """Start three example services and the mesh in front of them, send requests, show the results."""
     command = [sys.executable, "-m", "nodeproxy.demo", str(requests), *(["--once"] if once else [])]
     os.execv(sys.executable, command)  # replaces this process, so that signals reach it
+
+
+def _show(page: str, tables: "Callable[[bytes], Sequence[Table]]", as_json: bool, config: Path | None) -> None:
+    from rich.console import Console  # here, because the import takes time that other commands do not need
+
+    from nodeproxy.cli import node
+
+    try:
+        text = node.ask(read_settings(config, {}).run_dir, page)
+    except node.NoAnswer as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    if as_json:
+        typer.echo(text.decode(), nl=False)
+        return
+    for table in tables(text):
+        Console(highlight=False, markup=False).print(table)
 
 
 def read_settings(config: Path | None, flags: dict[str, Any]) -> Settings:

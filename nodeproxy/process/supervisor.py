@@ -19,6 +19,7 @@ import trio
 
 from nodeproxy.io import handover as held
 from nodeproxy.io.capacity import raise_open_files
+from nodeproxy.mesh.node_view import SOCKET
 from nodeproxy.process.child import Child
 from nodeproxy.process.sockets import CannotListen, look_at_metrics, opened
 from nodeproxy.process.worker import Worker
@@ -41,6 +42,7 @@ class Supervisor:
         self._lifeline = -1
         self._addresses = {"listen": settings.listen, "admin": settings.admin, "metrics": settings.metrics}
         self._socket_path = str(run_dir / "discovery.sock")
+        self._control_path = str(run_dir / SOCKET)
         ready_file(run_dir).unlink(missing_ok=True)  # left by an earlier run
         look_at_metrics(settings)
         self._sockets = {index: opened(settings, index) for index in range(settings.workers)}
@@ -118,7 +120,7 @@ class Supervisor:
             sys.executable, "-m", "discovery", "serve", "--source", settings.discovery, "--socket", self._socket_path,
             "--mesh-range", settings.mesh_range, "--headless-range", settings.headless_range,
             "--log-format", settings.log_format, "--until-eof",
-            "--metrics", settings.metrics, "--workers", str(settings.workers),
+            "--metrics", settings.metrics, "--workers", str(settings.workers), "--control", self._control_path,
             *(["--state", settings.state_file] if settings.state_file else []),
             *(["--node", settings.node_name] if settings.node_name else []),
             *(["--on-demand"] if settings.on_demand else []),

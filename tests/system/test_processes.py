@@ -7,6 +7,8 @@ import socket
 import threading
 from contextlib import ExitStack
 
+import pytest
+
 from tests.fakes.node import LIMIT_S, Gate, Node, command, server, service, until
 
 
@@ -114,13 +116,14 @@ def refuses(address):
         return sock.connect_ex(address) != 0
 
 
-def test_an_address_that_is_taken_is_told(folder):
+@pytest.mark.parametrize("setting", ["listen", "metrics"])
+def test_an_address_that_is_taken_is_told(folder, setting):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        done = command("run", "--discovery", f"files:{folder}", "--listen", address)
+        done = command("run", "--discovery", f"files:{folder}", f"--{setting}", address)
 
     assert done.returncode == 2
-    assert done.stderr == f"cannot listen at {address}: Address already in use; change `listen`\n"
+    assert done.stderr == f"cannot listen at {address}: Address already in use; change `{setting}`\n"
 
 
 def test_a_killed_discovery_is_back_and_nobody_noticed(folder):
