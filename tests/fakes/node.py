@@ -132,7 +132,11 @@ class Node:
         )
 
     def __enter__(self):
-        until(self.is_ready, f"readiness; log:\n{self.log.read_text()}")
+        try:
+            until(self.is_ready, f"readiness; log:\n{self.log.read_text()}")
+        except BaseException:
+            self.__exit__()  # or it would answer at the virtual addresses of the next test
+            raise
         return self
 
     def __exit__(self, *_):
