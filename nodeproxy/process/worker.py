@@ -7,19 +7,18 @@ import random
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import trio
 
-from nodeproxy.balance.choice import chooser
 from nodeproxy.control.admin import Admin
 from nodeproxy.control.debug import overview
-from nodeproxy.control.probes import Probing, Target, probe_all
-from nodeproxy.control.reports import PortNumbers, Sources
+from nodeproxy.control.probes import Probing, probe_all
+from nodeproxy.control.reports import Sources
 from nodeproxy.control.subscriber import subscribe
 from nodeproxy.dns.on_demand import EndpointsWaiter
 from nodeproxy.dns.server import Knowledge, serve_dns
@@ -35,21 +34,12 @@ from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.model import Port, Service
 from nodeproxy.mesh.reports import (
     Introduction,
-    PortKey,
-    PortState,
     ProcessCounters,
     ProcessReport,
     ProcessState,
 )
-from nodeproxy.mesh.subscriptions import Usage
 from nodeproxy.mesh.trust import Trust
 from nodeproxy.mesh.wire import Update, keys_of
-from nodeproxy.policies.block import Block
-from nodeproxy.policies.health_check import HealthCheckSettings
-from nodeproxy.policies.load_balancer import LoadBalancerSettings
-from nodeproxy.policies.split import SplitSettings
-from nodeproxy.policies.split import names as split_names
-from nodeproxy.policies.timeouts import TimeoutsSettings
 from nodeproxy.process.sockets import Sockets
 from nodeproxy.protocol.forwarded import NO_VIA, VIA, Adder
 from nodeproxy.protocol.http1.head import HeadLimits
@@ -60,13 +50,12 @@ from nodeproxy.table.builder import Live, Makers
 from nodeproxy.table.table import Route
 from nodeproxy.telemetry.accesslog import AccessLines
 from nodeproxy.telemetry.stats import RouteStats, WorkerStats
-from nodeproxy.upstream.cluster import Cluster, ClusterContext
+from nodeproxy.upstream.cluster import ClusterContext
 from nodeproxy.upstream.clusters import Clusters
-from nodeproxy.upstream.http1 import Http1
 from nodeproxy.upstream.idle import IdleConnections
-from nodeproxy.upstream.on_demand import Changes, OnDemand
-from nodeproxy.upstream.split import Split
-from nodeproxy.upstream.upstream import Upstream
+from nodeproxy.upstream.on_demand import Changes
+from nodeproxy.wiring.service_ports import ServicePorts
+from nodeproxy.wiring.upstreams import Upstreams
 
 FLUSH_EVERY_S = 0.1
 RETRY_S = 1.0  # before another attempt to open sockets
@@ -98,14 +87,17 @@ class Worker:
         idle = IdleConnections(self._capacity.shared, self._stats.shortages)
         self._clusters = Clusters(ClusterContext(self._reactor, idle, own_addresses(settings), self._random.random))
         self._changes = Changes(self._reactor)
+        upstreams = Upstreams(
+            self._clusters, self._reactor, self._limits, self._changes, lambda key: self._live.subscriptions.want(key)
+        )
         self._live = Live(
-            Makers(self._upstream, self._install_cluster, self._clusters.remove, self._tools),
+            Makers(upstreams.make, upstreams.install, self._clusters.remove, self._tools),
             self._reactor.clock,
             settings.default_namespace,
             Callers(tuple(map(ip_network, own_ranges(settings))), Trust(*split_sources(settings.trust_forwarded))),
             settings.cluster_domain,
         )
-        self._on_demand = OnDemand(self._reactor, self._changes, self._live.subscriptions.want)
+        self._ports = ServicePorts(self._live, self._clusters, self._reactor.clock)
         self._endpoints_waiter = EndpointsWaiter(self._live)
         self._connections = Connections(self._reactor, self._capacity.clients_most(0), self._bug)
         self._admin_connections = Connections(self._reactor, ADMIN_MOST, self._bug)
@@ -134,7 +126,9 @@ class Worker:
                 self._live.subscriptions,
                 self._reported(),
             )
-            nursery.start_soon(probe_all, self._probe_targets, Probing(self._random.random, self._stats.shortages))
+            nursery.start_soon(
+                probe_all, self._ports.probe_targets, Probing(self._random.random, self._stats.shortages)
+            )
             nursery.start_soon(self._flush_for_ever)
             nursery.start_soon(self._review_demand)
             nursery.start_soon(self._open)
@@ -260,72 +254,22 @@ class Worker:
     def _refused(self) -> None:
         self._stats.updates_refused += 1
 
-    def _upstream(
-        self, service: Service, port: Port, settings: Mapping[str, Block], states: Mapping[str, Any], pod: str
-    ) -> Upstream:
-        timeouts, split = settings["timeouts"], settings.get("split")
-        assert isinstance(timeouts, TimeoutsSettings)
-        targets = None
-        if isinstance(split, SplitSettings) and not pod:
-            targets = Split(self._clusters, split_names(split, service.namespace, port.number), states["split"])
-        http1 = Http1(self._reactor, timeouts.connect_s, self._limits)
-        return Upstream(self._clusters.of(service, port), targets, pod, http1, self._reactor, self._on_demand)
-
-    def _install_cluster(self, service: Service, port: Port, settings: Mapping[str, Block]) -> None:
-        balancer = settings["loadBalancer"]
-        assert isinstance(balancer, LoadBalancerSettings)
-        self._clusters.install(service, port, chooser(balancer.simple))
-
-    def _cluster(self, route: Route) -> Cluster:
-        return self._clusters.of(route.service, route.port)
-
-    def _usage_of(self, key: str) -> Usage | None:
-        routes = self._live.table.routes.get(key)
-        if routes is None:
-            return None
-        active = (endpoint.active for route in routes.values() for endpoint in self._cluster(route).endpoints)
-        return Usage(sum(sum(route.stats.requests.values()) for route in routes.values()), sum(active))
-
     async def _review_demand(self) -> None:
         while True:
             await trio.sleep(REVIEW_EVERY_S)
-            self._live.subscriptions.review(self._usage_of)
+            self._live.subscriptions.review(self._ports.usage)
 
     def _tools(self, stats: RouteStats) -> Tools:
         return Tools(self._reactor.clock, self._random.random, self._reactor.sleep, stats)
-
-    def _probe_targets(self) -> Iterator[Target]:
-        for route in self._live.table:
-            settings = route.settings.get("healthCheck")
-            if isinstance(settings, HealthCheckSettings) and route.port.served:
-                host = f"{route.service.name}.{route.service.namespace}.mesh".encode()
-                cluster = self._cluster(route)
-                for endpoint in cluster.endpoints:
-                    yield Target(endpoint.name, host, endpoint.health, settings, cluster.review)
 
     def _reported(self) -> Sources:
         return Sources(
             Introduction(self._number, os.getpid()),
             self._stats.unrouted,
             lambda: self._live.table.routes,
-            self._port_numbers,
+            self._ports.numbers,
             self._process_report,
         )
-
-    def _port_numbers(self, service: str) -> Iterator[PortNumbers]:
-        now = self._reactor.clock()
-        for route in self._live.table.routes.get(service, {}).values():
-            if route.service.unsubscribed and not route.stats.requests:
-                continue  # a cluster may have thousands of services that this node never calls
-            cluster = self._cluster(route)
-            endpoints, tunnels = cluster.endpoints, route.stats.tunnels
-            active = sum(endpoint.active for endpoint in endpoints)
-            yield PortNumbers(
-                PortKey(route.service.namespace, route.service.name, route.port.key),
-                route.stats,
-                cluster.ejections,
-                PortState(active, len(endpoints), cluster.usable_count(now), tunnels.active if tunnels else 0),
-            )
 
     def _process_report(self) -> ProcessReport:
         stats = self._stats

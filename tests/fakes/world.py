@@ -6,7 +6,6 @@ import time
 from collections.abc import Coroutine
 from ipaddress import ip_network
 
-from nodeproxy.balance.choice import chooser
 from nodeproxy.downstream.http1 import ConnectionContext
 from nodeproxy.downstream.listener import Connections, Listener, bound
 from nodeproxy.errors import ConnectionLost
@@ -16,18 +15,15 @@ from nodeproxy.io.reactor import Reactor
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Replace
-from nodeproxy.policies.split import names
 from nodeproxy.protocol.forwarded import VIA, Adder
 from nodeproxy.protocol.http1.head import HeadLimits
 from nodeproxy.table.builder import Live, Makers
 from nodeproxy.telemetry.stats import WorkerStats
 from nodeproxy.upstream.cluster import ClusterContext
 from nodeproxy.upstream.clusters import Clusters
-from nodeproxy.upstream.http1 import Http1
 from nodeproxy.upstream.idle import IdleConnections
-from nodeproxy.upstream.on_demand import Changes, OnDemand
-from nodeproxy.upstream.split import Split
-from nodeproxy.upstream.upstream import Upstream
+from nodeproxy.upstream.on_demand import Changes
+from nodeproxy.wiring.upstreams import Upstreams
 
 REAL_LIMIT_S = 20.0  # of one test: a scenario that hangs fails here, with the line where it waits
 
@@ -72,8 +68,11 @@ class World:
         self.all_idle = IdleConnections(1 << 20, self.stats.shortages)
         self.clusters = Clusters(ClusterContext(self.reactor, self.all_idle, (), random.Random(7).random))
         self.changes = Changes(self.reactor)
+        upstreams = Upstreams(
+            self.clusters, self.reactor, HeadLimits(), self.changes, lambda key: self.live.subscriptions.want(key)
+        )
         self.live = Live(
-            Makers(self._upstream, self._install_cluster, self.clusters.remove, self._tools),
+            Makers(upstreams.make, upstreams.install, self.clusters.remove, self._tools),
             self.clock,
             "default",
             Callers((ip_network("127.77.0.0/16"),)),
@@ -180,17 +179,6 @@ class World:
         """Close `sock` when the world ends."""
         self._sockets.append(sock)
         return sock
-
-    def _upstream(self, service, port, settings, states, pod):
-        http1 = Http1(self.reactor, settings["timeouts"].connect_s, HeadLimits())
-        split = settings.get("split")
-        if split is not None:
-            split = Split(self.clusters, names(split, service.namespace, port.number), states["split"])
-        on_demand = OnDemand(self.reactor, self.changes, self.live.subscriptions.want)
-        return Upstream(self.clusters.of(service, port), split, pod, http1, self.reactor, on_demand)
-
-    def _install_cluster(self, service, port, settings):
-        self.clusters.install(service, port, chooser(settings["loadBalancer"].simple))
 
     def _tools(self, stats):
         return Tools(self.clock, random.Random(3).random, self._sleep, stats)

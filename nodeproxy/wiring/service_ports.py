@@ -1,0 +1,59 @@
+"""What is asked of the service ports in force: their numbers, their use, the endpoints to probe."""
+
+from collections.abc import Callable, Iterator
+
+from nodeproxy.control.probes import Target
+from nodeproxy.control.reports import PortNumbers
+from nodeproxy.mesh.reports import PortKey, PortState
+from nodeproxy.mesh.subscriptions import Usage
+from nodeproxy.policies.health_check import HealthCheckSettings
+from nodeproxy.table.builder import Live
+from nodeproxy.table.table import Route
+from nodeproxy.upstream.cluster import Cluster
+from nodeproxy.upstream.clusters import Clusters
+
+
+class ServicePorts:
+    """Joins the routes of the table with their clusters."""
+
+    def __init__(self, live: Live, clusters: Clusters, now: Callable[[], float]) -> None:
+        self._live = live
+        self._clusters = clusters
+        self._now = now
+
+    def numbers(self, service: str) -> Iterator[PortNumbers]:
+        """The ports of the service with this key, as they are reported."""
+        now = self._now()
+        for route in self._live.table.routes.get(service, {}).values():
+            if route.service.unsubscribed and not route.stats.requests:
+                continue  # a cluster may have thousands of services that this node never calls
+            cluster = self._cluster(route)
+            endpoints, tunnels = cluster.endpoints, route.stats.tunnels
+            active = sum(endpoint.active for endpoint in endpoints)
+            yield PortNumbers(
+                PortKey(route.service.namespace, route.service.name, route.port.key),
+                route.stats,
+                cluster.ejections,
+                PortState(active, len(endpoints), cluster.usable_count(now), tunnels.active if tunnels else 0),
+            )
+
+    def usage(self, service: str) -> Usage | None:
+        """How much the service with this key is used; None when it has left the mesh."""
+        routes = self._live.table.routes.get(service)
+        if routes is None:
+            return None
+        active = (endpoint.active for route in routes.values() for endpoint in self._cluster(route).endpoints)
+        return Usage(sum(sum(route.stats.requests.values()) for route in routes.values()), sum(active))
+
+    def probe_targets(self) -> Iterator[Target]:
+        """The endpoints of all ports whose policies have them probed."""
+        for route in self._live.table:
+            settings = route.settings.get("healthCheck")
+            if isinstance(settings, HealthCheckSettings) and route.port.served:
+                host = f"{route.service.name}.{route.service.namespace}.mesh".encode()
+                cluster = self._cluster(route)
+                for endpoint in cluster.endpoints:
+                    yield Target(endpoint.name, host, endpoint.health, settings, cluster.review)
+
+    def _cluster(self, route: Route) -> Cluster:
+        return self._clusters.of(route.service, route.port)
