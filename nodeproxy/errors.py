@@ -1,7 +1,9 @@
 """The errors of an exchange. A class states the status sent to the client, and which side is at fault."""
 
+from collections.abc import Iterable
 from typing import ClassVar, Literal
 
+PODS_NAMED = 5  # names of pods in a message: enough to see the pattern
 Fault = Literal["client", "mesh", "endpoint"]
 
 
@@ -107,6 +109,14 @@ class UnknownService(ProxyError):
     status = 404
     reason = "unknown-service"
     fault: ClassVar[Fault] = "client"
+
+
+class UnknownPod(UnknownService):
+    """The service has no ready pod of that host name; `have` are those it has."""
+
+    def __init__(self, service: str, pod: str, have: Iterable[str]) -> None:
+        some = ", ".join(sorted(have)[:PODS_NAMED]) or "none with a name"
+        super().__init__(f"service {service} has no ready pod {pod}; it has {some}")
 
 
 class NotReady(ProxyError):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from nodeproxy.errors import NotReady, UnknownCaller, UnknownService
+from nodeproxy.errors import NotReady, UnknownCaller, UnknownPod, UnknownService
 from nodeproxy.exchange.exchange import Handler
 from nodeproxy.mesh import names
 from nodeproxy.mesh.model import Port, Service
@@ -15,7 +15,6 @@ from nodeproxy.protocol.message import Request
 from nodeproxy.telemetry.stats import RouteStats
 
 SPELLINGS_MOST = 4096  # cached spellings of names; a client cannot make the table grow beyond this
-PODS_NAMED = 5  # names of pods in a message: enough to see the pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +67,7 @@ class PodRoutes:
         if pod not in made:
             pods = {endpoint.hostname for endpoint in whole.port.endpoints} - {""}
             if pod not in pods:
-                have = ", ".join(sorted(pods)[:PODS_NAMED]) or "none with a name"
-                raise UnknownService(f"service {whole.service.key} has no ready pod {pod}; it has {have}")
+                raise UnknownPod(whole.service.key, pod, pods)
             made[pod] = self._make(whole, pod)
             self._made[whole.name] = whole, made
         return made[pod]

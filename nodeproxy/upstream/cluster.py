@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 from nodeproxy.balance.balancer import Balancer, Choose
 from nodeproxy.balance.sticky import StickyBalancer, StickySessions
-from nodeproxy.errors import UnknownService
+from nodeproxy.errors import UnknownPod
 from nodeproxy.io.reactor import Reactor
 from nodeproxy.mesh import model
 from nodeproxy.upstream.endpoint import Endpoint
 from nodeproxy.upstream.idle import IdleConnections
 
 Address = tuple[str, int]
-PODS_NAMED = 5  # names of pods in a message: enough to see the pattern
 log = logging.getLogger(__name__)
 
 
@@ -32,8 +31,8 @@ class Cluster:
     """Its endpoints keep their connections and their health while they stay in the service."""
 
     __slots__ = (
-        "__weakref__", "_context", "_endpoints", "_past_ejections", "_pods", "_sessions", "balancer", "gone", "known",
-        "name", "none_ready", "service_key",
+        "__weakref__", "_choose", "_context", "_endpoints", "_of_pods", "_past_ejections", "_pods", "_sessions",
+        "balancer", "gone", "known", "name", "none_ready", "service_key",
     )  # fmt: skip
 
     def __init__(self, service_key: str, name: str, context: ClusterContext) -> None:
@@ -49,6 +48,8 @@ class Cluster:
         self._context = context
         self._endpoints: dict[Address, Endpoint] = {}
         self._pods: dict[str, tuple[Address, ...]] = {}
+        self._of_pods: dict[str, Balancer[Endpoint]] = {}  # made when first asked for, because most never are
+        self._choose: Choose[Endpoint] = _first
         self._sessions: StickySessions[Endpoint] | None = None
         self._past_ejections = 0
         self.balancer: Balancer[Endpoint] | StickyBalancer[Endpoint] = Balancer((), _first, context.random)
@@ -78,6 +79,7 @@ class Cluster:
             if each.hostname:
                 pods.setdefault(each.hostname, []).append(address)
         self._endpoints, self._pods = now, {pod: tuple(addresses) for pod, addresses in pods.items()}
+        self._of_pods, self._choose = {}, choose
         self.known, self.none_ready = not service.unsubscribed, none_ready(service)
         balancer = Balancer(tuple(now.values()), choose, self._context.random)
         self.balancer = self._sticky(balancer, service.affinity_s) if service.affinity_s else balancer
@@ -87,14 +89,17 @@ class Cluster:
         """A balancer over the endpoints of the pod with this host name.
 
         Raises:
-            UnknownService: no ready pod has it.
+            UnknownPod: no ready pod has it.
         """
         if not self.known:
-            return Balancer((), _first, self._context.random)
+            return Balancer((), self._choose, self._context.random)
         if pod not in self._pods:
-            have = ", ".join(sorted(self._pods)[:PODS_NAMED]) or "none with a name"
-            raise UnknownService(f"service {self.service_key} has no ready pod {pod}; it has {have}")
-        return Balancer([self._endpoints[address] for address in self._pods[pod]], _first, self._context.random)
+            raise UnknownPod(self.service_key, pod, self._pods)
+        balancer = self._of_pods.get(pod)
+        if balancer is None:
+            members = [self._endpoints[address] for address in self._pods[pod]]
+            balancer = self._of_pods[pod] = Balancer(members, self._choose, self._context.random)
+        return balancer
 
     def usable_count(self, now: float) -> int:
         """How many endpoints are usable at `now`, monotonic seconds."""

@@ -90,6 +90,16 @@ async def test_a_pod_is_called_by_its_own_name_and_its_connections_are_the_servi
     assert b"web has no ready pod web-3; it has web-0, web-1, web-2" in await refusal(world, b"web-3.web.shop.mesh")
 
 
+async def test_a_pod_with_several_endpoints_is_balanced_as_its_service_is(world):
+    servers = [world.endpoint() for _ in range(2)]
+    endpoints = (at(server, hostname="web-0") for server in servers)
+    install(world, *endpoints, policies={"loadBalancer": {"simple": "ROUND_ROBIN"}})
+
+    called = [await answered_by(world, *servers, host=b"web-0.web.shop.mesh") for _ in range(4)]
+
+    assert sorted(called) == [0, 0, 1, 1]
+
+
 async def test_the_route_of_a_pod_ends_with_the_pod(world):
     servers = [world.endpoint() for _ in range(2)]
     install(world, at(servers[0], hostname="web-0"), at(servers[1], hostname="web-1"))
