@@ -8,9 +8,11 @@ here: it is written by the side that sends, in its own protocol.
 import re
 from collections.abc import Container, Iterator
 
-_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]++):[ \t]*+([^\r]*+)\r\n")
-_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++")
-_VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*+")
+from nodeproxy.protocol.syntax import TOKEN, VALUE
+
+_LINE = re.compile(rb"(" + TOKEN + rb"):[ \t]*+([^\r]*+)\r\n")
+_NAME = re.compile(TOKEN)
+_VALUE = re.compile(VALUE)
 _LENGTH = (b"content-length",)
 _LENGTH_LINE = re.compile(rb"(?:\A|\n)content-length:", re.IGNORECASE)
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import NamedTuple
 
-from nodeproxy.protocol.http1 import grammar
 from nodeproxy.protocol.message import Request
+from nodeproxy.protocol.syntax import TOKEN
 
 VIA: Mapping[bytes, bytes] = {b"": b"", **{each: b"Via: %b nodeproxy\r\n" % each for each in (b"1.0", b"1.1")}}
 """By the version in which a message was received; no line for the mesh's own messages, which have none."""
@@ -18,7 +18,7 @@ _SAID = re.compile(rb"\n(x-forwarded-(?:for|proto|host)|forwarded|x-real-ip):[ \
 _NAMES = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded", b"x-real-ip")
 # An open quote would swallow the element that is appended: what has one is left out.
 _QUOTES_CLOSED = re.compile(rb'[^"]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*"[^"]*+)*', re.DOTALL)
-_TOKEN = re.compile(grammar.TOKEN)
+_TOKEN = re.compile(TOKEN)
 
 
 def new_trace(bits: Callable[[int], int]) -> bytes:

@@ -9,14 +9,15 @@ from typing import Protocol
 
 from nodeproxy.errors import ProxyError
 from nodeproxy.protocol.fields import Fields
+from nodeproxy.protocol.syntax import TOKEN, VALUE
 
 UNKNOWN = -1
 """The length of a body whose sender has not said it: it is streamed, and ends when its protocol says so."""
 
 
-_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++")
+_TOKEN = re.compile(TOKEN)
 _VISIBLE = re.compile(rb"[\x21-\x7e]++")
-_PHRASE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*+")
+_PHRASE = re.compile(VALUE)
 
 
 class NotSendable(ValueError):

@@ -8,15 +8,16 @@ no white space before a colon, no control bytes.
 
 import re
 
-TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
-FIELD = TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n"
+from nodeproxy.protocol.syntax import TOKEN, VALUE
+
+FIELD = TOKEN + rb":" + VALUE + rb"\r\n"
 
 # Visible ASCII. Fragments and backslashes are left out: servers disagree about what they mean (RFC 3986, 3.5).
 TARGET = rb"[\x21\x22\x24-\x5b\x5d-\x7e]++"
 AUTHORITY = rb"(?:[A-Za-z0-9._\-]++|\[[0-9A-Fa-f:.]++\])(?::[0-9]{1,5})?"
 
 REQUEST_LINE = re.compile(rb"(" + TOKEN + rb") (" + TARGET + rb") HTTP/(\d)\.(\d)\r\n")
-STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*+)?\r\n")
+STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9]\d\d)(?: " + VALUE + rb")?\r\n")
 BLANK_BEFORE_COLON = re.compile(rb"((?<=\r\n)" + TOKEN + rb")[ \t]++:")
 FIELDS = re.compile(rb"(?:" + FIELD + rb")*")
 HOST = re.compile(AUTHORITY)

@@ -27,11 +27,13 @@ class HeadLimits(NamedTuple):
 
 
 def fields_end(data: bytes, start: int) -> int:
+    """Where the well-formed field lines from `start` on end."""
     match = grammar.FIELDS.match(data, start)
     return match.end() if match else start
 
 
 def check_size(data: bytes, size: int, limits: HeadLimits, error: type[BadRequest | BadResponse]) -> None:
+    """Raises `error` for a head beyond `limits`; `size` is that of the head, less than 4 while its end is not there."""
     if max(size, len(data) if size < 4 else 0) > limits.head_bytes:
         raise error(f"a head of more than {limits.head_bytes} bytes")
     if data.count(b"\n", 0, size if size >= 4 else len(data)) > limits.fields + 2:
@@ -39,6 +41,7 @@ def check_size(data: bytes, size: int, limits: HeadLimits, error: type[BadReques
 
 
 def check_unfinished(data: bytes, error: type[BadRequest | BadResponse]) -> None:
+    """Raises `error` for bytes that no head can begin with."""
     if grammar.BEGINNING.fullmatch(data) is None:
         raise error("a bare CR or LF, or a control byte")
 
@@ -89,7 +92,7 @@ def nominated(found: dict[bytes, list[bytes]], onward: bytes) -> tuple[tuple[byt
 
 
 def is_persistent(found: dict[bytes, list[bytes]], minor: int) -> bool:
-    """Source: RFC 9112, 9.3."""
+    """Whether the sender lets its connection be used again. Source: RFC 9112, 9.3."""
     options = members(found.get(b"connection", []))
     return b"close" not in options and (minor == 1 or b"keep-alive" in options)
 
