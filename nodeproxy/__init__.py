@@ -12,7 +12,7 @@ Glossary of this package:
 - **unsubscribed**: a service whose endpoints are unknown because no pod of this node has called it recently.
 - **snapshot**: a value that discovery publishes whole, beside the services.
 - **caller**: the pod of this node, or the node itself, that has a client's address.
-- **handler**: takes an exchange and returns a response; **policy**: a handler that wraps another.
-- **exchange**: one request and its way through the mesh, the only mutable object on that way.
+- **handler**: takes an exchange and returns a response; **policy**: wraps a handler, or filters what passes it.
+- **exchange**: one request and its way through the mesh; **attempt**: one try of it at one endpoint.
 - **hot lane**: `io`, `downstream` and `upstream`, which move all bytes; **trio lane**: `control` and `dns`, rare work.
 """

@@ -83,7 +83,7 @@ class Connection:
         self._stage = _IDLE
         self._scope: Scope
         self.idle_since_seen = -inf
-        """For `Clients`: its `idle_since` when it was last looked at."""
+        """For `Connections`: its `idle_since` when it was last looked at."""
 
     @property
     def idle(self) -> bool:
