@@ -1,14 +1,15 @@
 """The pages of a node."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import anyio
 import msgspec
 from anyio import to_thread
-from prometheus_client import CollectorRegistry, generate_latest
 
-from discovery.observe.metrics import NodeCollector, ports_of
-from discovery.observe.server import Page
+from discovery.observe.metrics import NodeMetrics
+from discovery.observe.ports import ports_of
+from discovery.observe.server import Asked, Page
 from discovery.workers.reports import Numbers, Reports, state_of_all
 from nodeproxy.mesh.node_view import NodeStatus, PortView, WorkerView
 from nodeproxy.mesh.reports import UNROUTED
@@ -16,6 +17,7 @@ from nodeproxy.mesh.wire import PolicyMap, Watched
 
 JSON = "application/json"
 METRICS = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS = "application/openmetrics-text"
 
 
 class MetricsPage:
@@ -24,22 +26,19 @@ class MetricsPage:
     def __init__(self, reports: Reports, policy_maps: Callable[[], Sequence[PolicyMap]]) -> None:
         self._reports = reports
         self._policy_maps = policy_maps
+        self._metrics = NodeMetrics()
         self._turn = anyio.Lock()
 
-    async def __call__(self) -> Page:
+    async def __call__(self, asked: Asked) -> Page:
         """The page; 503 while a worker has not reported after a start, because its counters would be missing."""
         if not self._reports.complete:
             return Page(503, b"not every worker has reported since the start of discovery\n")
+        openmetrics = OPENMETRICS in asked.accept
         async with self._turn:
             numbers, maps = self._reports.numbers(), self._policy_maps()
-            return Page(200, await to_thread.run_sync(text, numbers, maps, abandon_on_cancel=True), METRICS)
-
-
-def text(numbers: Numbers, policy_maps: Sequence[PolicyMap]) -> bytes:
-    """The text format of Prometheus."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(NodeCollector(numbers, policy_maps))
-    return generate_latest(registry)
+            render = partial(self._metrics.text, numbers, maps, openmetrics=openmetrics)
+            body = await to_thread.run_sync(render)  # a thread left behind would render beside the next one
+        return Page(200, body, f"{OPENMETRICS}; version=1.0.0; charset=utf-8" if openmetrics else METRICS)
 
 
 class StatusPage:
@@ -49,7 +48,7 @@ class StatusPage:
         self._reports = reports
         self._watches = watches
 
-    async def __call__(self) -> Page:
+    async def __call__(self, _asked: Asked) -> Page:
         """The page."""
         numbers = self._reports.numbers()
         state = state_of_all(numbers)
@@ -74,7 +73,7 @@ class ServicesPage:
         self._reports = reports
         self._turn = anyio.Lock()
 
-    async def __call__(self) -> Page:
+    async def __call__(self, _asked: Asked) -> Page:
         """The page."""
         async with self._turn:
             numbers = self._reports.numbers()
