@@ -16,10 +16,9 @@ from typing import TypeVar
 import trio
 
 from nodeproxy.control.admin import Admin
-from nodeproxy.control.debug import overview
 from nodeproxy.control.probes import Probing, probe_all
 from nodeproxy.control.reports import Sources
-from nodeproxy.control.subscriber import subscribe
+from nodeproxy.control.subscriber import Receivers, subscribe
 from nodeproxy.dns.on_demand import EndpointsWaiter
 from nodeproxy.dns.server import Knowledge, serve_dns
 from nodeproxy.downstream.http1 import ConnectionContext
@@ -54,6 +53,7 @@ from nodeproxy.upstream.cluster import ClusterContext
 from nodeproxy.upstream.clusters import Clusters
 from nodeproxy.upstream.idle import IdleConnections
 from nodeproxy.upstream.on_demand import Changes
+from nodeproxy.wiring.answers import Answers
 from nodeproxy.wiring.service_ports import ServicePorts
 from nodeproxy.wiring.upstreams import Upstreams
 
@@ -98,6 +98,7 @@ class Worker:
             settings.cluster_domain,
         )
         self._ports = ServicePorts(self._live, self._clusters, self._reactor.clock)
+        self._answers = Answers(self._live, self._clusters, self._reactor.clock)
         self._endpoints_waiter = EndpointsWaiter(self._live)
         self._connections = Connections(self._reactor, self._capacity.clients_most(0), self._bug)
         self._admin_connections = Connections(self._reactor, ADMIN_MOST, self._bug)
@@ -121,8 +122,7 @@ class Worker:
             nursery.start_soon(
                 subscribe,
                 self._socket_path,
-                self._install,
-                self._refused,
+                Receivers(self._install, self._refused, self._answers),
                 self._live.subscriptions,
                 self._reported(),
             )
@@ -225,9 +225,7 @@ class Worker:
 
     def _admin_context(self) -> ConnectionContext:
         """The context of the admin listener, whose only service is the admin pages."""
-        handler = Admin(
-            split_address(self._settings.metrics), lambda: self._main is not None and not self._draining, self._debug
-        )
+        handler = Admin(split_address(self._settings.metrics), lambda: self._main is not None and not self._draining)
         service = Service(namespace="", name="admin", ports=(Port(number=0),))
         route = Route(service, service.ports[0], {}, handler, RouteStats())
 
@@ -236,9 +234,6 @@ class Worker:
 
         idle_s = min(self._settings.downstream_idle_timeout_s, ADMIN_IDLE_S)
         return replace(self._context, match=match, observer=None, understands_connect=False, idle_timeout_s=idle_s)
-
-    def _debug(self) -> bytes:
-        return overview(self._live, self._reactor.clock())
 
     def _install(self, update: Update) -> None:
         changed = self._live.install(update)

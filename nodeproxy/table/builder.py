@@ -57,7 +57,7 @@ class Live:
         self.callers = callers
         self.subscriptions = Subscriptions(now)
         self.watches: tuple[Watched, ...] = ()
-        """What discovery watches, for /debug."""
+        """What discovery watches."""
         self.policy_maps: tuple[PolicyMap, ...] = ()
         """The ConfigMaps that hold policies, and whether they are in force; for metrics."""
         self.confirmed_at: float | None = None
