@@ -51,6 +51,7 @@ class NodeCollector(Collector):
         yield _gauge("endpoints", "Endpoints of the service port in the table.", ports, lambda p: p.state.endpoints)
         yield _gauge("endpoints_usable", "Endpoints neither ejected nor unhealthy.", ports, lambda p: p.state.usable)
         yield from _tunnels(ports)
+        yield from _policies(ports)
         yield _policy_accepted(self._policy_maps)
         yield from self._process()
 
@@ -125,8 +126,8 @@ def ports_of(numbers: Numbers) -> Iterator[Port]:
     for key, each in counters.items():
         now = states.get(key, [NO_PORT])
         active, tunnels = sum(state.active for state in now), sum(state.tunnels for state in now)
-        endpoints = max(now, key=lambda state: (state.endpoints, -state.usable))
-        yield Port(key, ports_added(each), PortState(active, endpoints.endpoints, endpoints.usable, tunnels))
+        most = max(now, key=lambda state: (state.endpoints, -state.usable))
+        yield Port(key, ports_added(each), PortState(active, most.endpoints, most.usable, tunnels, _figures_added(now)))
 
 
 def _requests(ports: list[Port]) -> Metric:
@@ -176,6 +177,36 @@ def _tunnels(ports: list[Port]) -> Iterator[Metric]:
         for direction, number in sorted(port.counters.tunnel_bytes.items()):
             relayed.add_metric([*port.key, direction], number)
     yield from (active, ended, relayed)
+
+
+def _figures_added(states: Sequence[PortState]) -> dict[str, dict[str, float]]:
+    added: dict[str, dict[str, float]] = {}
+    for state in states:
+        for policy, figures in state.figures.items():
+            of_policy = added.setdefault(policy, {})
+            for name, value in figures.items():
+                of_policy[name] = of_policy.get(name, 0.0) + value
+    return added
+
+
+def _policies(ports: list[Port]) -> Iterator[Metric]:
+    decisions = CounterMetricFamily(
+        "nodeproxy_policy_decisions",
+        "Decisions of policies; mode is shadow for what a policy that is not enforced would have done.",
+        labels=[*SERVICE, "policy", "outcome", "mode"],
+    )
+    figures = GaugeMetricFamily(
+        "nodeproxy_policy_state",
+        "Figures of the state of policies, summed over the workers; docs/policies says what each means.",
+        labels=[*SERVICE, "policy", "figure"],
+    )
+    for port in ports:
+        for decision, number in sorted(port.counters.decisions):
+            decisions.add_metric([*port.key, *decision], number)
+        for policy, of_policy in sorted(port.state.figures.items()):
+            for name, value in sorted(of_policy.items()):
+                figures.add_metric([*port.key, policy, name], value)
+    yield from (decisions, figures)
 
 
 def _policy_accepted(maps: Sequence[PolicyMap]) -> Metric:

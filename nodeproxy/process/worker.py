@@ -26,6 +26,7 @@ from nodeproxy.downstream.http1 import ConnectionContext
 from nodeproxy.downstream.listener import Connections, Listener, bound, bound_datagrams
 from nodeproxy.downstream.virtual_listeners import VirtualListeners
 from nodeproxy.exchange.access_log import AccessLog
+from nodeproxy.exchange.decisions import Decisions
 from nodeproxy.exchange.exchange import Tools
 from nodeproxy.io.capacity import ADMIN_MOST, Capacity, open_files
 from nodeproxy.io.reactor import LAG_BOUNDS_S, Reactor
@@ -259,8 +260,8 @@ class Worker:
             await trio.sleep(REVIEW_EVERY_S)
             self._live.subscriptions.review(self._ports.usage)
 
-    def _tools(self, stats: RouteStats) -> Tools:
-        return Tools(self._reactor.clock, self._random.random, self._reactor.sleep, stats)
+    def _tools(self, stats: RouteStats, decisions: Decisions) -> Tools:
+        return Tools(self._reactor.clock, self._random.random, self._reactor.sleep, stats, decisions)
 
     def _reported(self) -> Sources:
         return Sources(

@@ -6,7 +6,7 @@ from typing import Any
 from nodeproxy.balance.choice import chooser
 from nodeproxy.io.reactor import Reactor
 from nodeproxy.mesh.model import Port, Service
-from nodeproxy.policies.block import Block
+from nodeproxy.policies.block import PolicySettings
 from nodeproxy.policies.load_balancer import LoadBalancerSettings
 from nodeproxy.policies.split import SplitSettings, names
 from nodeproxy.policies.timeouts import TimeoutsSettings
@@ -35,7 +35,7 @@ class Upstreams:
         self._on_demand = OnDemand(reactor, changes, subscribe)
 
     def make(
-        self, service: Service, port: Port, settings: Mapping[str, Block], states: Mapping[str, Any], pod: str
+        self, service: Service, port: Port, settings: Mapping[str, PolicySettings], states: Mapping[str, Any], pod: str
     ) -> Upstream:
         """The innermost handler of a service port, or of the pod of it with this host name."""
         timeouts, split = settings["timeouts"], settings.get("split")
@@ -46,7 +46,7 @@ class Upstreams:
         http1 = Http1(self._reactor, timeouts.connect_s, self._limits)
         return Upstream(self._clusters.of(service, port), targets, pod, http1, self._reactor, self._on_demand)
 
-    def install(self, service: Service, port: Port, settings: Mapping[str, Block]) -> None:
+    def install(self, service: Service, port: Port, settings: Mapping[str, PolicySettings]) -> None:
         """Put the endpoints of a service port in force."""
         balancer = settings["loadBalancer"]
         assert isinstance(balancer, LoadBalancerSettings)

@@ -11,6 +11,7 @@ from discovery.workers.reports import Reports
 from nodeproxy.mesh.reports import (
     LATENCY_BOUNDS_S,
     UNROUTED,
+    Decision,
     Introduction,
     PortCounters,
     PortReport,
@@ -124,6 +125,23 @@ def test_tunnels_are_reported_once_a_service_has_had_one():
     assert scrape.values("nodeproxy_tunnels_ended_total") == {(*WEB, ""): 6, (*WEB, "timeout"): 2}
     assert scrape.value("nodeproxy_tunnel_bytes_total", **LABELS, direction="to_endpoint") == 20
     assert scrape.value("nodeproxy_tunnel_bytes_total", **LABELS, direction="to_client") == 40
+
+
+def test_decisions_and_figures_of_policies_are_added_over_the_workers():
+    decisions = ((Decision("rateLimit", "rejected", "enforce"), 2), (Decision("retries", "retried", "shadow"), 1))
+    one = PortReport(
+        WEB,
+        PortCounters((), NO_DURATIONS, decisions=decisions),
+        PortState(figures={"adaptiveConcurrency": {"limit": 7.5}}),
+    )
+
+    scrape = Scrape([one], [one])
+
+    limited = {"policy": "rateLimit", "outcome": "rejected", "mode": "enforce"}
+    assert scrape.value("nodeproxy_policy_decisions_total", **LABELS, **limited) == 4
+    rehearsed = {"policy": "retries", "outcome": "retried", "mode": "shadow"}
+    assert scrape.value("nodeproxy_policy_decisions_total", **LABELS, **rehearsed) == 2
+    assert scrape.value("nodeproxy_policy_state", **LABELS, policy="adaptiveConcurrency", figure="limit") == 15
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,9 @@ class Mesh:
         self.made = []
         self.installed = []
         self.removed = []
-        makers = Makers(self._upstream, self._install, self.removed.append, lambda _stats: self.world.tools)
+        makers = Makers(
+            self._upstream, self._install, self.removed.append, lambda _stats, decisions: self.world.tools_of(decisions)
+        )
         self.live = Live(makers, lambda: self.world.now, "shop", Callers())
         for update in updates:
             self.live.install(update)

@@ -180,8 +180,8 @@ class World:
         self._sockets.append(sock)
         return sock
 
-    def _tools(self, stats):
-        return Tools(self.clock, random.Random(3).random, self._sleep, stats)
+    def _tools(self, stats, decisions):
+        return Tools(self.clock, random.Random(3).random, self._sleep, stats, decisions)
 
     async def _sleep(self, seconds):
         self.clock.now += seconds
