@@ -106,3 +106,5 @@ class Tools:
     sleep: Callable[[float], Awaitable[None]]
     stats: RouteStats
     decisions: Decisions
+    workers: int = 1
+    """Of this node, each with its own state of a policy."""
