@@ -17,7 +17,12 @@ from typing import NamedTuple
 ROOT = Path(__file__).parent
 AWAITS_IN_FINALLY = "awaits in a `finally`: await after the `try`, or in an `except`"
 SETTINGS_BESIDE_COROUTINE = "defines a coroutine beside pydantic's models: settings and handler belong in two modules"
-SETTINGS = {"pydantic", "pydantic_settings", "Block"}  # two packages, and the base class of all policy settings
+SETTINGS = {
+    "pydantic",
+    "pydantic_settings",
+    "Block",
+    "PolicySettings",
+}  # two packages, and the bases of policy settings
 
 
 class Finding(NamedTuple):

@@ -22,7 +22,10 @@ _SLOTS = dict.fromkeys(SERVICE, "%s")
 
 
 class PortFamily:
-    """A metric family with one series per service port, or several told apart by further labels."""
+    """A metric family with one series per service port, or several told apart by further labels.
+
+    Its numbers are whole unless they may be `fractions`.
+    """
 
     def __init__(
         self,
@@ -30,6 +33,8 @@ class PortFamily:
         name: str,
         text: str,
         labels: Sequence[str] = (),
+        *,
+        fractions: bool = False,
     ) -> None:
         declared = kind(name, text, labels=[*SERVICE, *labels])
         self.heads = (
@@ -39,10 +44,14 @@ class PortFamily:
         """In the text format of Prometheus, and in OpenMetrics."""
         self._labels = tuple(labels)
         self._name = name + ("_total" if kind is CounterMetricFamily else "")
+        self._ending = " %s\n" if fractions else " %d.0\n"
         self._templates: dict[tuple[object, ...], str] = {}
 
-    def lines(self, place: Place, series: Sequence[tuple[tuple[object, ...], int]]) -> list[str]:
-        """The lines of one service port: for each series the values of the further labels, and its number."""
+    def lines(self, place: Place, series: Sequence[tuple[tuple[object, ...], int | str]]) -> list[str]:
+        """The lines of one service port: for each series the values of the further labels, and its number.
+
+        Numbers that may be fractions come as `value_text` writes them.
+        """
         templates, made = self._templates, self._made
         return [(templates.get(values) or made(values)) % (*place, count) for values, count in series]
 
@@ -54,7 +63,7 @@ class PortFamily:
         if len(self._templates) >= TEMPLATES_MOST:
             self._templates.clear()
         labels = dict(zip(self._labels, map(str, values), strict=True))
-        return self._templates.setdefault(values, template(self._name, labels) + " %d.0\n")
+        return self._templates.setdefault(values, template(self._name, labels) + self._ending)
 
 
 class PortHistogram(PortFamily):
@@ -62,13 +71,13 @@ class PortHistogram(PortFamily):
 
     def __init__(self, name: str, text: str, bounds: Sequence[float]) -> None:
         super().__init__(HistogramMetricFamily, name, text)
-        self._buckets = [template(f"{name}_bucket", {"le": number(bound)}) + " %d.0\n" for bound in bounds]
+        self._buckets = [template(f"{name}_bucket", {"le": value_text(bound)}) + " %d.0\n" for bound in bounds]
         self._ends = template(f"{name}_count", {}) + " %d.0\n" + template(f"{name}_sum", {}) + " %s\n"
 
     def histogram(self, place: Place, cumulative: Sequence[int], total: float) -> list[str]:
         """The lines of one service port: a number for each bound, and the sum of what was observed."""
         found = [each % (*place, count) for each, count in zip(self._buckets, cumulative, strict=True)]
-        found.append(self._ends % (*place, cumulative[-1], *place, number(total)))
+        found.append(self._ends % (*place, cumulative[-1], *place, value_text(total)))
         return found
 
 
@@ -83,7 +92,7 @@ def place_of(key: PortKey) -> Place:
     return escaped(key.namespace), escaped(key.port), escaped(key.service)
 
 
-def number(value: float) -> str:
+def value_text(value: float) -> str:
     """A number that may be infinite or a fraction, as prometheus_client writes it."""
     text: str = floatToGoString(value)  # type: ignore[no-untyped-call]
     return text

@@ -9,7 +9,7 @@ from math import inf
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from discovery.observe.lines import Place, PortFamily, PortHistogram, place_of, rendered
+from discovery.observe.lines import Place, PortFamily, PortHistogram, place_of, rendered, value_text
 from discovery.observe.ports import Port, ports_of
 from discovery.workers.reports import Numbers, processes_added, state_of_all
 from nodeproxy.mesh.reports import LATENCY_BOUNDS_S, UNROUTED
@@ -48,6 +48,20 @@ class NodeMetrics:
             CounterMetricFamily, "nodeproxy_tunnel_bytes", "Bytes relayed on upgraded connections.", ("direction",)
         )
 
+        self._decisions = PortFamily(
+            CounterMetricFamily,
+            "nodeproxy_policy_decisions",
+            "Decisions of policies; mode is shadow for what a policy that is not enforced would have done.",
+            ("policy", "outcome", "mode"),
+        )
+        self._figures = PortFamily(
+            GaugeMetricFamily,
+            "nodeproxy_policy_state",
+            "Figures of the state of policies, summed over the workers; docs/policies says what each means.",
+            ("policy", "figure"),
+            fractions=True,
+        )
+
     def text(self, numbers: Numbers, policy_maps: Sequence[PolicyMap], *, openmetrics: bool = False) -> bytes:
         """The page, in the text format of Prometheus or in OpenMetrics."""
         every = [(place_of(port.key), port) for port in sorted(ports_of(numbers), key=lambda port: port.key)]
@@ -63,15 +77,30 @@ class NodeMetrics:
         requests = self._requests.lines
         yield self._requests, [line for at, port in every for line in requests(at, port.counters.requests)]
         yield self._durations, [line for at, port in ports for line in self._histogram(at, port)]
-        for family, number in self._numbers:
-            yield family, [family.line(at, number(port)) for at, port in ports]
+        for family, value in self._numbers:
+            yield family, [family.line(at, value(port)) for at, port in ports]
         tunnelled = [(at, port) for at, port in ports if port.counters.tunnel_bytes]
         yield self._tunnels_active, [self._tunnels_active.line(at, port.state.tunnels) for at, port in tunnelled]
         yield self._tunnels_ended, _counts(self._tunnels_ended, ports, lambda port: port.counters.tunnels_ended)
         yield self._tunnel_bytes, _counts(self._tunnel_bytes, ports, lambda port: port.counters.tunnel_bytes)
 
+        yield self._decisions, [line for at, port in ports for line in self._decisions.lines(at, _decisions(port))]
+        yield self._figures, [line for at, port in ports for line in self._figures.lines(at, _figures(port))]
+
     def _histogram(self, place: Place, port: Port) -> list[str]:
         return self._durations.histogram(place, list(accumulate(port.counters.durations)), port.counters.seconds)
+
+
+def _decisions(port: Port) -> Sequence[tuple[tuple[object, ...], int]]:
+    return sorted(port.counters.decisions)
+
+
+def _figures(port: Port) -> Sequence[tuple[tuple[object, ...], str]]:
+    return [
+        ((policy, name), value_text(value))
+        for policy, figures in sorted(port.state.figures.items())
+        for name, value in sorted(figures.items())
+    ]
 
 
 def _numbers() -> Sequence[tuple[PortFamily, Callable[[Port], int]]]:

@@ -1,6 +1,6 @@
 """The service ports of a node, each summed over its workers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from discovery.workers.reports import Numbers, ports_added
@@ -34,5 +34,15 @@ def ports_of(numbers: Numbers) -> Iterator[Port]:
     for key, each in counters.items():
         now = states.get(key, [NO_PORT])
         active, tunnels = sum(state.active for state in now), sum(state.tunnels for state in now)
-        endpoints = max(now, key=lambda state: (state.endpoints, -state.usable))
-        yield Port(key, ports_added(each), PortState(active, endpoints.endpoints, endpoints.usable, tunnels))
+        most = max(now, key=lambda state: (state.endpoints, -state.usable))
+        yield Port(key, ports_added(each), PortState(active, most.endpoints, most.usable, tunnels, _figures_added(now)))
+
+
+def _figures_added(states: Sequence[PortState]) -> dict[str, dict[str, float]]:
+    added: dict[str, dict[str, float]] = {}
+    for state in states:
+        for policy, figures in state.figures.items():
+            of_policy = added.setdefault(policy, {})
+            for name, value in figures.items():
+                of_policy[name] = of_policy.get(name, 0.0) + value
+    return added

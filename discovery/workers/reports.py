@@ -162,6 +162,7 @@ def ports_added(all_counters: Iterable[PortCounters]) -> PortCounters:
         sum(each.ejections for each in some),
         _added(each.tunnels_ended for each in some),
         _added(each.tunnel_bytes for each in some),
+        tuple(_added(dict(each.decisions) for each in some).items()),
     )
 
 

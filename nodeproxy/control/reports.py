@@ -11,6 +11,7 @@ import trio
 
 from nodeproxy.mesh.reports import (
     UNROUTED,
+    Decision,
     Introduction,
     PortCounters,
     PortGone,
@@ -43,7 +44,8 @@ class PortNumbers(NamedTuple):
         """A value that differs when any number of the port has changed; cheaper than its report."""
         tunnels = self.stats.tunnels
         moved = None if tunnels is None else (sum(tunnels.bytes.values()), sum(tunnels.ended.values()))
-        return (sum(self.stats.buckets), self.stats.retries, self.ejections, self.state, moved)
+        decided = sum(self.stats.decisions.values())
+        return (sum(self.stats.buckets), self.stats.retries, self.ejections, self.state, moved, decided)
 
     def report(self) -> PortReport:
         """The whole report of the port."""
@@ -57,6 +59,7 @@ class PortNumbers(NamedTuple):
             self.ejections,
             {} if stats.tunnels is None else dict(stats.tunnels.ended),
             {} if stats.tunnels is None else dict(stats.tunnels.bytes),
+            tuple((Decision(*key), number) for key, number in stats.decisions.items()),
         )
         return PortReport(self.key, counters, self.state)
 

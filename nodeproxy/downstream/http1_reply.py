@@ -46,7 +46,9 @@ class Reply:
             end = _END if persistent and head.minor else _END_KEPT if persistent else _END_CLOSE
             # RFC 9110, 9.3.2: the answer to HEAD says how long a body would be, and has none, whatever made it.
             first = response.first if head.request.method != b"HEAD" else b""
-            await self._channel.send(response_head(response, added + end) + first)
+            sending = self._channel.write(response_head(response, added + end) + first)
+            if sending is not None:
+                await sending
             return persistent
         chunked = response.length < 0 and head.minor == 1
         if response.length < 0:

@@ -15,6 +15,7 @@ class AccessLog:
     def exchange_ended(self, exchange: Exchange, service_port: str, status: int, reason: str, elapsed_s: float) -> None:
         """See Observer."""
         request = exchange.request
+        shadowed = {"shadow": ",".join(exchange.shadowed)} if exchange.shadowed else {}
         self._add(
             {
                 "client": exchange.client,
@@ -28,6 +29,7 @@ class AccessLog:
                 "reason": reason,
                 "tries": exchange.tries,
                 "seconds": round(elapsed_s, 6),
+                **shadowed,
             }
         )
 

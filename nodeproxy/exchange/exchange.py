@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Protocol
 
+from nodeproxy.exchange.decisions import Decisions
 from nodeproxy.io.scope import Scope
 from nodeproxy.mesh.callers import UNKNOWN
 from nodeproxy.protocol.message import Body, Request, Response
@@ -48,6 +49,7 @@ class Exchange:
         "observer",
         "request",
         "scope",
+        "shadowed",
         "started",
         "tried",
         "tries",
@@ -81,6 +83,8 @@ class Exchange:
         self.endpoint_name = ""
         """The endpoint it was last sent to, for logs."""
         self.observer: Observer | None = None
+        self.shadowed: tuple[str, ...] = ()
+        """What policies in shadow mode would have done: `<policy>:<outcome>`."""
         self.tried: list[object] | None = None
         """Endpoints that failed it, not to be chosen again while others are left."""
 
@@ -95,9 +99,12 @@ Handler = Callable[[Exchange], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """The world as policies may see it, handed in so that tests can hand in another."""
+    """What a policy of a service port may use of the world; tests pass their own."""
 
     now: Callable[[], float]
     random: Callable[[], float]
     sleep: Callable[[float], Awaitable[None]]
     stats: RouteStats
+    decisions: Decisions
+    workers: int = 1
+    """Of this node, each with its own state of a policy."""

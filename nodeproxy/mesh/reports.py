@@ -34,6 +34,15 @@ class RequestKind(NamedTuple):
     source_workload: str
 
 
+class Decision(NamedTuple):
+    """What decisions of policies are counted by."""
+
+    policy: str
+    outcome: str
+    mode: str
+    """`enforce`, or `shadow` for what would have been done."""
+
+
 class PortCounters(msgspec.Struct, frozen=True, omit_defaults=True):
     """The counters of one service port."""
 
@@ -47,6 +56,7 @@ class PortCounters(msgspec.Struct, frozen=True, omit_defaults=True):
     """Upgraded connections by why they ended, "" where both sides had ended theirs."""
     tunnel_bytes: dict[str, int] = {}
     """Bytes relayed on them by direction."""
+    decisions: tuple[tuple[Decision, int], ...] = ()
 
 
 class PortState(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -59,6 +69,8 @@ class PortState(msgspec.Struct, frozen=True, omit_defaults=True):
     """Endpoints neither ejected nor unhealthy."""
     tunnels: int = 0
     """Connections upgraded to another protocol (101), open now."""
+    figures: dict[str, dict[str, float]] = {}
+    """What policies export of their state, by policy and name; see `policies.block.Policy.numbers`."""
 
 
 class ProcessCounters(msgspec.Struct, frozen=True, omit_defaults=True):

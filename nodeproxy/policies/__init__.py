@@ -1,6 +1,6 @@
 """One module per policy. `CHAIN` is their order, outermost first; those that do not wait stand before those that do."""
 
-from nodeproxy.policies import health_check, load_balancer, rate_limit, retries, split, timeouts
+from nodeproxy.policies import connection_pool, health_check, load_balancer, rate_limit, retries, split, timeouts
 
 CHAIN = (
     rate_limit.POLICY,
@@ -8,5 +8,6 @@ CHAIN = (
     retries.POLICY,
     split.POLICY,
     load_balancer.POLICY,
+    connection_pool.POLICY,
     health_check.POLICY,
 )

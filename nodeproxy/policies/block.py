@@ -1,8 +1,8 @@
-"""The base of all policy settings: frozen, unknown keys refused, camelCase in YAML and snake_case here."""
+"""The base of all policy settings: frozen, unknown keys rejected, camelCase in YAML and snake_case here."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic.alias_generators import to_camel
@@ -14,7 +14,7 @@ Duration = Annotated[float, BeforeValidator(seconds)]
 
 
 class Block(BaseModel):
-    """One policy's settings, as written under its name in a policy table.
+    """A part of a policy's settings, as written in a policy table.
 
     A field `backend_request_s` of type Duration is written `backendRequest`: the YAML carries its own unit.
     """
@@ -23,8 +23,16 @@ class Block(BaseModel):
         frozen=True,
         extra="forbid",
         strict=True,
+        use_attribute_docstrings=True,
         alias_generator=lambda name: to_camel(name.removesuffix("_s")),
     )
+
+
+class PolicySettings(Block):
+    """One policy's settings, as written under its name in a policy table."""
+
+    mode: Literal["enforce", "shadow"] = "enforce"
+    """`shadow` evaluates the policy and counts what it would have done, and changes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +44,28 @@ class Policy:
     changed, then with the state `before`, which it must not change: the update may yet be rejected.
 
     A policy that does not wait has `on_request(exchange, state)`, which may return a response in the endpoint's place,
-    and `on_response(exchange, response, state)`. `state` is the settings where the policy has no state.
+    and `on_response(exchange, response, state)`. `state` is the settings where the policy has no state. A response of
+    `on_request` is counted as the decision "rejected"; in shadow mode it is dropped, and `on_response` is not called,
+    unless the policy `observes`: then `on_response` changes nothing in either mode.
 
     A policy that waits has `wrap(settings, inner, tools, state)`: it returns the handler around `inner`, or `inner`
-    itself when these settings ask for nothing. A policy that acts elsewhere (balancing, probes) has none of these.
+    itself when these settings ask for nothing. In shadow mode (`tools.decisions.shadow`) that handler changes nothing.
+    A policy that acts elsewhere (balancing, probes) has none of these.
+
+    `outcomes` are its decisions and what each means, for metrics (`tools.decisions.count`) and documentation. `numbers`
+    returns figures of its state for metrics, e.g. the limit in force; `figures` says what each means.
 
     A policy in force without being asked for has `default` true: its settings' defaults apply.
     """
 
     name: str
-    settings: type[Block]
+    settings: type[PolicySettings]
     wrap: Callable[..., Any] | None = None
     default: bool = False
     state: Callable[..., Any] | None = None
     on_request: Callable[..., Any] | None = None
     on_response: Callable[..., Any] | None = None
+    observes: bool = False
+    outcomes: Mapping[str, str] = field(default_factory=dict)
+    numbers: Callable[..., Mapping[str, float]] | None = None
+    figures: Mapping[str, str] = field(default_factory=dict)

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from nodeproxy.exchange.decisions import Decisions
 from nodeproxy.exchange.exchange import Exchange, Handler
 from nodeproxy.protocol.message import Response
 
-OnRequest = tuple[Callable[[Exchange, Any], Response | None], object]
+OnRequest = tuple[Callable[[Exchange, Any], Response | None], object, Decisions]
 OnResponse = tuple[Callable[[Exchange, Response, Any], None], object]
 
 
@@ -23,10 +24,12 @@ class Filters:
 
     async def __call__(self, exchange: Exchange) -> Response:
         """See Handler."""
-        for on_request, state in self._on_request:
+        for on_request, state, decisions in self._on_request:
             response = on_request(exchange, state)
             if response is not None:
-                break
+                decisions.count("rejected", exchange)
+                if not decisions.shadow:
+                    break
         else:
             response = await self._inner(exchange)
         for on_response, state in self._on_response:

@@ -4,12 +4,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from nodeproxy.policies.block import Block, Duration, Policy
+from nodeproxy.policies.block import Duration, Policy, PolicySettings
 
 Positive = Annotated[Duration, Field(gt=0)]
 
 
-class HealthCheckSettings(Block):
+class HealthCheckSettings(PolicySettings):
     """A GET of `path` every `interval`; a status of 200 to 399 within `timeout` is a success.
 
     Thresholds count consecutive results. Defaults are Envoy Gateway's `healthCheck.active`.

@@ -2,10 +2,10 @@
 
 from typing import Literal
 
-from nodeproxy.policies.block import Block, Policy
+from nodeproxy.policies.block import Policy, PolicySettings
 
 
-class LoadBalancerSettings(Block):
+class LoadBalancerSettings(PolicySettings):
     """`simple` as in Istio: least request of two random choices, round robin, or random."""
 
     simple: Literal["LEAST_REQUEST", "ROUND_ROBIN", "RANDOM"] = "LEAST_REQUEST"

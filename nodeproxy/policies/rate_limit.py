@@ -7,12 +7,12 @@ from pydantic import Field
 
 from nodeproxy.errors import RateLimited
 from nodeproxy.exchange.exchange import Exchange, Tools
-from nodeproxy.policies.block import Block, Policy
+from nodeproxy.policies.block import Policy, PolicySettings
 from nodeproxy.protocol.errors_as_responses import error_response
 from nodeproxy.protocol.message import Response
 
 
-class RateLimitSettings(Block):
+class RateLimitSettings(PolicySettings):
     """A token bucket: `burst` requests at once, `requestsPerSecond` in the long run."""
 
     requests_per_second: Annotated[float, Field(gt=0, le=1e6, strict=False)]
@@ -53,4 +53,10 @@ def on_request(_exchange: Exchange, bucket: Bucket) -> Response | None:
     return response
 
 
-POLICY = Policy("rateLimit", RateLimitSettings, state=Bucket, on_request=on_request)
+POLICY = Policy(
+    "rateLimit",
+    RateLimitSettings,
+    state=Bucket,
+    on_request=on_request,
+    outcomes={"rejected": "answered with 429: the bucket had no token"},
+)

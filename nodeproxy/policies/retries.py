@@ -11,7 +11,7 @@ from pydantic import Field
 
 from nodeproxy.errors import ConnectFailed, ConnectionLost, DeadlinePassed, EndpointError, ProxyError
 from nodeproxy.exchange.exchange import Exchange, Handler, Tools
-from nodeproxy.policies.block import Block, Duration, Policy
+from nodeproxy.policies.block import Block, Duration, Policy, PolicySettings
 from nodeproxy.protocol.message import Body, Response
 
 Condition = Literal["connect-failure", "reset", "timeout", "gateway-error", "5xx", "retriable-status-codes"]
@@ -25,7 +25,7 @@ class Backoff(Block):
     max_s: Duration = 0.25
 
 
-class RetriesSettings(Block):
+class RetriesSettings(PolicySettings):
     """`attempts` counts tries beyond the first; 0 switches retries off.
 
     A request is delivered to endpoints at most 1 + `attempts` times, however the tries fail. A repeat after the

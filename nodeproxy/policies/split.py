@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from nodeproxy.balance.weights import Weights
 from nodeproxy.exchange.exchange import Tools
-from nodeproxy.policies.block import Block, Policy
+from nodeproxy.policies.block import Block, Policy, PolicySettings
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
 
@@ -20,7 +20,7 @@ class Target(Block):
     weight: Annotated[int, Field(ge=0, le=1_000_000)] = 1
 
 
-class SplitSettings(Block):
+class SplitSettings(PolicySettings):
     """Weights are proportions: 9 and 1 mean the same as 90 and 10."""
 
     targets: Annotated[tuple[Target, ...], Field(min_length=1, max_length=32)]

@@ -7,7 +7,7 @@ import msgspec
 from pydantic import ValidationError
 
 from nodeproxy.policies import CHAIN
-from nodeproxy.policies.block import Block
+from nodeproxy.policies.block import PolicySettings
 
 SHARED_MOST = 1024  # different tables that are cached for sharing
 _KNOWN = {policy.name: policy for policy in CHAIN}
@@ -21,7 +21,7 @@ class PolicyRefused(ValueError):
         self.problems = problems
 
 
-def settings_of(policies: Mapping[str, Any]) -> dict[str, Block]:
+def settings_of(policies: Mapping[str, Any]) -> dict[str, PolicySettings]:
     """The settings of every policy in force for a service, by name: those written, and the defaults.
 
     Raises:
@@ -50,9 +50,9 @@ class SharedSettings:
     """Equal policy tables as one object: a mesh has thousands of services and few different tables."""
 
     def __init__(self) -> None:
-        self._known: dict[bytes, tuple[dict[str, Any], dict[str, Block]]] = {}
+        self._known: dict[bytes, tuple[dict[str, Any], dict[str, PolicySettings]]] = {}
 
-    def of(self, policies: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Block]]:
+    def of(self, policies: dict[str, Any]) -> tuple[dict[str, Any], dict[str, PolicySettings]]:
         """`policies`, and their settings.
 
         Raises:

@@ -3,11 +3,11 @@
 from math import inf
 
 from nodeproxy.exchange.exchange import Exchange, Handler, Tools
-from nodeproxy.policies.block import Block, Duration, Policy
+from nodeproxy.policies.block import Duration, Policy, PolicySettings
 from nodeproxy.protocol.message import Response
 
 
-class TimeoutsSettings(Block):
+class TimeoutsSettings(PolicySettings):
     """Seconds; 0 switches one off.
 
     `responseHead` runs from the last byte of the request to the head of the response, retries included: a download or a

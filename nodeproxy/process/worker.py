@@ -25,6 +25,7 @@ from nodeproxy.downstream.http1 import ConnectionContext
 from nodeproxy.downstream.listener import Connections, Listener, bound, bound_datagrams
 from nodeproxy.downstream.virtual_listeners import VirtualListeners
 from nodeproxy.exchange.access_log import AccessLog
+from nodeproxy.exchange.decisions import Decisions
 from nodeproxy.exchange.exchange import Tools
 from nodeproxy.io.capacity import ADMIN_MOST, Capacity, open_files
 from nodeproxy.io.reactor import LAG_BOUNDS_S, Reactor
@@ -51,6 +52,7 @@ from nodeproxy.telemetry.accesslog import AccessLines
 from nodeproxy.telemetry.stats import RouteStats, WorkerStats
 from nodeproxy.upstream.cluster import ClusterContext
 from nodeproxy.upstream.clusters import Clusters
+from nodeproxy.upstream.context import UpstreamContext
 from nodeproxy.upstream.idle import IdleConnections
 from nodeproxy.upstream.on_demand import Changes
 from nodeproxy.wiring.answers import Answers
@@ -85,10 +87,11 @@ class Worker:
         self._draining = False
         self._capacity = Capacity(open_files(), settings.downstream_connections_limit)
         idle = IdleConnections(self._capacity.shared, self._stats.shortages)
-        self._clusters = Clusters(ClusterContext(self._reactor, idle, own_addresses(settings), self._random.random))
+        upstream = UpstreamContext(self._reactor, idle, self._limits)
+        self._clusters = Clusters(ClusterContext(upstream, own_addresses(settings), self._random.random))
         self._changes = Changes(self._reactor)
         upstreams = Upstreams(
-            self._clusters, self._reactor, self._limits, self._changes, lambda key: self._live.subscriptions.want(key)
+            self._clusters, self._reactor, self._changes, lambda key: self._live.subscriptions.want(key)
         )
         self._live = Live(
             Makers(upstreams.make, upstreams.install, self._clusters.remove, self._tools),
@@ -254,8 +257,10 @@ class Worker:
             await trio.sleep(REVIEW_EVERY_S)
             self._live.subscriptions.review(self._ports.usage)
 
-    def _tools(self, stats: RouteStats) -> Tools:
-        return Tools(self._reactor.clock, self._random.random, self._reactor.sleep, stats)
+    def _tools(self, stats: RouteStats, decisions: Decisions) -> Tools:
+        return Tools(
+            self._reactor.clock, self._random.random, self._reactor.sleep, stats, decisions, self._settings.workers
+        )
 
     def _reported(self) -> Sources:
         return Sources(

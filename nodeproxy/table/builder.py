@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from nodeproxy.exchange.decisions import Decisions
 from nodeproxy.exchange.exchange import Handler, Tools
 from nodeproxy.mesh import names
 from nodeproxy.mesh.callers import Callers
@@ -19,12 +20,14 @@ from nodeproxy.mesh.subscriptions import Subscriptions
 from nodeproxy.mesh.wire import Callers as CallersSnapshot
 from nodeproxy.mesh.wire import Drop, Fresh, PolicyMap, PolicyMaps, Put, Replace, Update, Watched, Watches
 from nodeproxy.policies import CHAIN
-from nodeproxy.policies.block import Block
+from nodeproxy.policies.block import PolicySettings
 from nodeproxy.policies.filters import Filters
 from nodeproxy.policies.table import SharedSettings
 from nodeproxy.table.table import NoTable, PodRoutes, Route, Table
 from nodeproxy.telemetry.stats import RouteStats
 
+Settings = Mapping[str, PolicySettings]
+"""The settings of each policy in force for a service port, by its name."""
 States = Mapping[str, Any]
 """The state of each policy of a service port that has one, by its name."""
 
@@ -33,13 +36,14 @@ States = Mapping[str, Any]
 class Makers:
     """What the builder calls for the side of the endpoints."""
 
-    upstream: Callable[[Service, Port, Mapping[str, Block], States, str], Handler]
+    upstream: Callable[[Service, Port, Settings, States, str], Handler]
     """Makes the innermost handler of a service port, or of the pod with this host name. Without side effects."""
-    install: Callable[[Service, Port, Mapping[str, Block]], None]
+    install: Callable[[Service, Port, Settings, States], None]
     """Puts the endpoints of a service port in force."""
     remove: Callable[[str], None]
     """Dismisses the endpoints of the service port with this name."""
-    tools: Callable[[RouteStats], Tools]
+    tools: Callable[[RouteStats, Decisions], Tools]
+    """Makes the tools of one policy of a service port."""
 
 
 class Live:
@@ -111,7 +115,7 @@ class Live:
             old = before.get(key, {})
             for port, route in routes.items():
                 if old.get(port) is not route:
-                    self._makers.install(route.service, route.port, route.settings)
+                    self._makers.install(route.service, route.port, route.settings, route.states)
             if self._on_demand and any(not route.service.unsubscribed for route in routes.values()):
                 self.subscriptions.want(key)  # another subscriber may end; this worker says when it needs it no more
         for key, routes in before.items():
@@ -134,44 +138,57 @@ class Live:
         if before is not None and before.settings == settings:
             return Route(service, port, before.settings, before.handler, before.stats, before.states, self._pods)
         stats = before.stats if before is not None else RouteStats()
-        tools = self._makers.tools(stats)
-        states = _states(settings, before, tools)
-        handler = self._handler(service, port, settings, states, tools, "")
+        states = self._states(settings, before, stats)
+        handler = self._handler(service, port, settings, states, stats, "")
         return Route(service, port, settings, handler, stats, states, self._pods)
 
     def _handler(
-        self, service: Service, port: Port, settings: Mapping[str, Block], states: States, tools: Tools, pod: str
+        self, service: Service, port: Port, settings: Settings, states: States, stats: RouteStats, pod: str
     ) -> Handler:
         handler = self._makers.upstream(service, port, settings, states, pod)
         asked = [policy for policy in CHAIN if policy.name in settings]
         for policy in reversed(asked):
             if policy.wrap is not None:
+                tools = self._tools(stats, policy.name, settings)
                 handler = policy.wrap(settings[policy.name], handler, tools, states.get(policy.name))
         known = {policy.name: states.get(policy.name, settings[policy.name]) for policy in asked}
-        on_request = [(policy.on_request, known[policy.name]) for policy in asked if policy.on_request is not None]
-        on_response = [(policy.on_response, known[policy.name]) for policy in asked if policy.on_response is not None]
+        on_request = [
+            (policy.on_request, known[policy.name], _decisions(stats, policy.name, settings))
+            for policy in asked
+            if policy.on_request is not None
+        ]
+        on_response = [
+            (policy.on_response, known[policy.name])
+            for policy in asked
+            if policy.on_response is not None and (policy.observes or settings[policy.name].mode == "enforce")
+        ]
         return Filters(on_request, on_response, handler) if on_request or on_response else handler
 
     def _route_of_pod(self, whole: Route, pod: str) -> Route:
-        tools = self._makers.tools(whole.stats)
-        handler = self._handler(whole.service, whole.port, whole.settings, whole.states, tools, pod)
+        handler = self._handler(whole.service, whole.port, whole.settings, whole.states, whole.stats, pod)
         return Route(whole.service, whole.port, whole.settings, handler, whole.stats, whole.states)
+
+    def _states(self, settings: Settings, before: Route | None, stats: RouteStats) -> States:
+        """The states for these settings: those of the route `before` where the settings are the same."""
+        states = {}
+        for policy in CHAIN:
+            if policy.state is None or policy.name not in settings:
+                continue
+            state = before.states.get(policy.name) if before is not None else None
+            if before is None or state is None or before.settings.get(policy.name) != settings[policy.name]:
+                state = policy.state(settings[policy.name], state, self._tools(stats, policy.name, settings))
+            states[policy.name] = state
+        return states
+
+    def _tools(self, stats: RouteStats, policy: str, settings: Settings) -> Tools:
+        return self._makers.tools(stats, _decisions(stats, policy, settings))
 
 
 Routes = Mapping[str, Route]
 
 
-def _states(settings: Mapping[str, Block], before: Route | None, tools: Tools) -> States:
-    """The states for these settings: those of the route `before` where the settings are the same."""
-    states = {}
-    for policy in CHAIN:
-        if policy.state is None or policy.name not in settings:
-            continue
-        state = before.states.get(policy.name) if before is not None else None
-        if before is None or state is None or before.settings.get(policy.name) != settings[policy.name]:
-            state = policy.state(settings[policy.name], state, tools)
-        states[policy.name] = state
-    return states
+def _decisions(stats: RouteStats, policy: str, settings: Settings) -> Decisions:
+    return Decisions(stats.decisions, policy, settings[policy].mode)
 
 
 def _still_subscribed(service: Service, before: Routes) -> Service:

@@ -10,7 +10,7 @@ from nodeproxy.exchange.exchange import Handler
 from nodeproxy.mesh import names
 from nodeproxy.mesh.model import Port, Service
 from nodeproxy.mesh.unserved import unserved
-from nodeproxy.policies.block import Block
+from nodeproxy.policies.block import PolicySettings
 from nodeproxy.protocol.message import Request
 from nodeproxy.telemetry.stats import RouteStats
 
@@ -23,7 +23,7 @@ class Route:
 
     service: Service
     port: Port
-    settings: Mapping[str, Block]
+    settings: Mapping[str, PolicySettings]
     handler: Handler
     stats: RouteStats
     states: Mapping[str, Any] = field(default_factory=dict)

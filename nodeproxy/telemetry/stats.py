@@ -26,7 +26,7 @@ class TunnelStats:
 class RouteStats:
     """The numbers of one service port in one worker."""
 
-    __slots__ = ("buckets", "requests", "retries", "seconds", "tunnels")
+    __slots__ = ("buckets", "decisions", "requests", "retries", "seconds", "tunnels")
 
     def __init__(self) -> None:
         self.requests: defaultdict[tuple[int, str, tuple[str, str]], int] = defaultdict(int)
@@ -37,6 +37,8 @@ class RouteStats:
         self.tunnels: TunnelStats | None = None
         """None before the first one: most services have none."""
         self.retries = 0
+        self.decisions: dict[tuple[str, str, str], int] = {}
+        """Of policies, by policy, outcome and mode; see `exchange.decisions`."""
 
     def count(self, status: int, reason: str, caller: tuple[str, str], elapsed_s: float) -> None:
         """Count one finished exchange: its response's last byte has been sent, or it failed."""

@@ -62,7 +62,7 @@ def state_of(endpoint: Endpoint, now: float) -> EndpointState:
         *endpoint.address,
         endpoint.distance,
         endpoint.active,
-        endpoint.idle_count,
+        endpoint.pool.idle_count,
         max(0.0, health.ejected_until - now),
         health.ejections,
         health.probes_down,

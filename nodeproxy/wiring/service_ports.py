@@ -1,11 +1,13 @@
 """What is asked of the service ports in force: their numbers, their use, the endpoints to probe."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from nodeproxy.control.probes import Target
 from nodeproxy.control.reports import PortNumbers
 from nodeproxy.mesh.reports import PortKey, PortState
 from nodeproxy.mesh.subscriptions import Usage
+from nodeproxy.policies import CHAIN
 from nodeproxy.policies.health_check import HealthCheckSettings
 from nodeproxy.table.builder import Live
 from nodeproxy.table.table import Route
@@ -34,7 +36,13 @@ class ServicePorts:
                 PortKey(route.service.namespace, route.service.name, route.port.key),
                 route.stats,
                 cluster.ejections,
-                PortState(active, len(endpoints), cluster.usable_count(now), tunnels.active if tunnels else 0),
+                PortState(
+                    active,
+                    len(endpoints),
+                    cluster.usable_count(now),
+                    tunnels.active if tunnels else 0,
+                    _figures(route.states),
+                ),
             )
 
     def usage(self, service: str) -> Usage | None:
@@ -57,3 +65,11 @@ class ServicePorts:
 
     def _cluster(self, route: Route) -> Cluster:
         return self._clusters.of(route.service, route.port)
+
+
+def _figures(states: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """What the policies with these states export."""
+    if not states:
+        return {}
+    exporting = ((policy.name, policy.numbers) for policy in CHAIN if policy.numbers is not None)
+    return {name: dict(numbers(states[name])) for name, numbers in exporting if name in states}

@@ -7,6 +7,7 @@ from trio.testing import wait_all_tasks_blocked
 from nodeproxy.control.reports import ROUND_S, STEP_PORTS, PortNumbers, Reporter, Sources
 from nodeproxy.mesh.reports import (
     UNROUTED,
+    Decision,
     Introduction,
     PortGone,
     PortKey,
@@ -78,6 +79,17 @@ def test_a_port_is_reported_again_only_when_it_has_changed():
     busy = reporter.changes_of("shop/web")
 
     assert [len(each) for each in (first, unchanged, called, busy)] == [1, 0, 1, 1]
+
+
+def test_a_decision_of_a_policy_is_a_change():
+    worker = Worker("shop/web")
+    reporter = Reporter(worker.sources)
+    reporter.changes_of("shop/web")
+
+    worker.stats["shop/web"].decisions["rateLimit", "rejected", "shadow"] = 3
+    (report,) = reporter.changes_of("shop/web")
+
+    assert report.counters.decisions == ((Decision("rateLimit", "rejected", "shadow"), 3),)
 
 
 def test_a_port_that_is_gone_is_said_once():

@@ -16,6 +16,7 @@ from discovery.workers.reports import Reports
 from nodeproxy.mesh.reports import (
     LATENCY_BOUNDS_S,
     UNROUTED,
+    Decision,
     Introduction,
     PortCounters,
     PortKey,
@@ -133,6 +134,23 @@ def test_tunnels_are_reported_once_a_service_has_had_one():
     assert scrape.value("nodeproxy_tunnel_bytes_total", **LABELS, direction="to_client") == 40
 
 
+def test_decisions_and_figures_of_policies_are_added_over_the_workers():
+    decisions = ((Decision("rateLimit", "rejected", "enforce"), 2), (Decision("retries", "retried", "shadow"), 1))
+    one = PortReport(
+        WEB,
+        PortCounters((), NO_DURATIONS, decisions=decisions),
+        PortState(figures={"adaptiveConcurrency": {"limit": 7.5}}),
+    )
+
+    scrape = Scrape([one], [one])
+
+    limited = {"policy": "rateLimit", "outcome": "rejected", "mode": "enforce"}
+    assert scrape.value("nodeproxy_policy_decisions_total", **LABELS, **limited) == 4
+    rehearsed = {"policy": "retries", "outcome": "retried", "mode": "shadow"}
+    assert scrape.value("nodeproxy_policy_decisions_total", **LABELS, **rehearsed) == 2
+    assert scrape.value("nodeproxy_policy_state", **LABELS, policy="adaptiveConcurrency", figure="limit") == 15
+
+
 @pytest.mark.parametrize(
     ("name", "field"),
     [
@@ -225,8 +243,9 @@ def reported(ports):
     reports.note("worker", Introduction(0, 1))
     for key, requests, durations in ports:
         kinds = tuple((RequestKind(*kind), number) for *kind, number in requests)
-        counters = PortCounters(kinds, tuple(durations), sum(durations) / 7, 1, 2, {"": 1}, {"to_client": 3})
-        reports.note("worker", PortReport(PortKey(*key), counters, PortState(1, 2, 3, 4)))
+        decided = ((Decision("split", "x", "shadow"), 4),)
+        counters = PortCounters(kinds, tuple(durations), sum(durations) / 7, 1, 2, {"": 1}, {"to_client": 3}, decided)
+        reports.note("worker", PortReport(PortKey(*key), counters, PortState(1, 2, 3, 4, {"p": {"limit": 7.5}})))
     reports.note("worker", process())
     return reports.numbers()
 

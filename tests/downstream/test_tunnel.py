@@ -214,7 +214,7 @@ async def test_its_connection_is_used_for_nothing_else(world):
     await world.settle()
 
     (kept,) = world.clusters.get("shop/web:80").endpoints
-    assert (active, kept.active, kept.idle_count) == (1, 0, 0)
+    assert (active, kept.active, kept.pool.idle_count) == (1, 0, 0)
 
 
 async def test_a_reader_that_does_not_read_stops_its_sender(world):

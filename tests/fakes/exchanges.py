@@ -4,6 +4,7 @@ from math import inf
 from random import Random
 
 from nodeproxy.exchange.body import WholeBody
+from nodeproxy.exchange.decisions import Decisions
 from nodeproxy.exchange.exchange import Exchange, Tools
 from nodeproxy.io.scope import Scope
 from nodeproxy.protocol.fields import Fields
@@ -120,7 +121,14 @@ class PolicyWorld:
         self.now = STARTED
         self.slept = []
         self.stats = RouteStats()
-        self.tools = Tools(lambda: self.now, Random(5).random, self._sleep, self.stats)
+        self.tools = self.tools_of(Decisions(self.stats.decisions, "policy"))
+
+    def tools_of(self, decisions):
+        return Tools(lambda: self.now, Random(5).random, self._sleep, self.stats, decisions)
+
+    def shadow(self, policy):
+        """The tools of a policy in shadow mode."""
+        return self.tools_of(Decisions(self.stats.decisions, policy, "shadow"))
 
     async def _sleep(self, seconds):
         self.slept.append(seconds)

@@ -33,7 +33,9 @@ class Mesh:
         self.made = []
         self.installed = []
         self.removed = []
-        makers = Makers(self._upstream, self._install, self.removed.append, lambda _stats: self.world.tools)
+        makers = Makers(
+            self._upstream, self._install, self.removed.append, lambda _stats, decisions: self.world.tools_of(decisions)
+        )
         self.live = Live(makers, lambda: self.world.now, "shop", Callers())
         for update in updates:
             self.live.install(update)
@@ -42,7 +44,7 @@ class Mesh:
         self.made.append(f"{service.key}:{port.key}" + (f" {pod}" if pod else ""))
         return Replies(200)
 
-    def _install(self, service, port, _settings):
+    def _install(self, service, port, _settings, _states):
         self.installed.append(f"{service.key}:{port.key}")
 
     def match(self, host, service=b"", namespace=""):

@@ -21,6 +21,7 @@ from nodeproxy.table.builder import Live, Makers
 from nodeproxy.telemetry.stats import WorkerStats
 from nodeproxy.upstream.cluster import ClusterContext
 from nodeproxy.upstream.clusters import Clusters
+from nodeproxy.upstream.context import UpstreamContext
 from nodeproxy.upstream.idle import IdleConnections
 from nodeproxy.upstream.on_demand import Changes
 from nodeproxy.wiring.upstreams import Upstreams
@@ -66,11 +67,10 @@ class World:
         self._sockets = []
         self._channels = []
         self.all_idle = IdleConnections(1 << 20, self.stats.shortages)
-        self.clusters = Clusters(ClusterContext(self.reactor, self.all_idle, (), random.Random(7).random))
+        self.upstream = UpstreamContext(self.reactor, self.all_idle, HeadLimits())
+        self.clusters = Clusters(ClusterContext(self.upstream, (), random.Random(7).random))
         self.changes = Changes(self.reactor)
-        upstreams = Upstreams(
-            self.clusters, self.reactor, HeadLimits(), self.changes, lambda key: self.live.subscriptions.want(key)
-        )
+        upstreams = Upstreams(self.clusters, self.reactor, self.changes, lambda key: self.live.subscriptions.want(key))
         self.live = Live(
             Makers(upstreams.make, upstreams.install, self.clusters.remove, self._tools),
             self.clock,
@@ -180,8 +180,8 @@ class World:
         self._sockets.append(sock)
         return sock
 
-    def _tools(self, stats):
-        return Tools(self.clock, random.Random(3).random, self._sleep, stats)
+    def _tools(self, stats, decisions):
+        return Tools(self.clock, random.Random(3).random, self._sleep, stats, decisions)
 
     async def _sleep(self, seconds):
         self.clock.now += seconds

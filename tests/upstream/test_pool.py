@@ -3,140 +3,140 @@
 import pytest
 
 from nodeproxy.errors import ConnectionLost
-from nodeproxy.upstream import endpoint as endpoint_module
-from nodeproxy.upstream.endpoint import IDLE_S
-from tests.fakes.pool import Pool
+from nodeproxy.upstream import pool as pool_module
+from nodeproxy.upstream.http1 import IDLE_S
+from tests.fakes.pool import Pooled
 
 
 async def test_the_connection_used_last_is_used_next(world):
-    pool = Pool(world)
+    pool = Pooled(world)
     (first, _), (second, _) = await pool.open(2)
 
-    pool.endpoint.give_back(first)
-    pool.endpoint.give_back(second)
+    pool.release(first)
+    pool.release(second)
 
-    assert pool.endpoint.idle_count == 2
-    assert [pool.endpoint.take() for _ in range(3)] == [second, first, None]
+    assert pool.idle_count == 2
+    assert [pool.take() for _ in range(3)] == [second, first, None]
 
 
 async def test_more_idle_connections_than_the_most_are_closed(world, monkeypatch):
-    monkeypatch.setattr(endpoint_module, "IDLE_MOST", 2)
-    pool = Pool(world)
+    monkeypatch.setattr(pool_module, "IDLE_MOST", 2)
+    pool = Pooled(world)
     pairs = await pool.open(3)
-    for channel, _ in pairs:
-        pool.endpoint.give_back(channel)
+    for connection, _ in pairs:
+        pool.release(connection)
 
-    assert pool.endpoint.idle_count == 2
+    assert pool.idle_count == 2
     assert await pairs[2][1].rest() == b""
 
 
 async def test_a_connection_that_is_ending_is_not_kept(world):
-    pool = Pool(world)
-    channel, server = await pool.open()
+    pool = Pooled(world)
+    connection, server = await pool.open()
     server.close()
     await world.settle()
 
-    pool.endpoint.give_back(channel)
+    pool.release(connection)
 
-    assert pool.endpoint.idle_count == 0 and channel.closed
+    assert pool.idle_count == 0 and connection.channel.closed
 
 
 async def test_an_idle_connection_that_speaks_or_ends_is_given_up(world):
-    pool = Pool(world)
+    pool = Pooled(world)
     (speaks, speaking), (ends, ending) = await pool.open(2)
-    pool.endpoint.give_back(speaks)
-    pool.endpoint.give_back(ends)
+    pool.release(speaks)
+    pool.release(ends)
 
     await speaking.send(b"HTTP/1.1 408 Request Timeout\r\n\r\n")
     ending.close()
     await world.settle()
 
-    assert speaks.closed and ends.closed
-    assert pool.endpoint.take() is None
+    assert speaks.channel.closed and ends.channel.closed
+    assert pool.take() is None
 
 
 async def test_each_connection_is_closed_when_it_has_been_idle_for_too_long(world):
-    pool = Pool(world)
+    pool = Pooled(world)
     (old, _), (young, _) = await pool.open(2)
-    pool.endpoint.give_back(old)
+    pool.release(old)
     world.advance(IDLE_S / 2)
     await world.settle()
-    pool.endpoint.give_back(young)
+    pool.release(young)
 
     world.advance(IDLE_S / 2)
     await world.settle()
-    assert (old.closed, young.closed, pool.endpoint.idle_count) == (True, False, 1)
+    assert (old.channel.closed, young.channel.closed, pool.idle_count) == (True, False, 1)
     world.advance(IDLE_S / 2)
     await world.settle()
 
-    assert young.closed and pool.endpoint.idle_count == 0
+    assert young.channel.closed and pool.idle_count == 0
 
 
 async def test_a_connection_in_use_is_never_swept_and_counts_anew_when_it_is_back(world):
-    pool = Pool(world)
-    channel, _ = await pool.open()
-    pool.endpoint.give_back(channel)
-    assert pool.endpoint.take() is channel
+    pool = Pooled(world)
+    connection, _ = await pool.open()
+    pool.release(connection)
+    assert pool.take() is connection
     world.advance(IDLE_S)
     await world.settle()
 
-    pool.endpoint.give_back(channel)
+    pool.release(connection)
     world.advance(IDLE_S - 1)
     await world.settle()
-    assert not channel.closed
+    assert not connection.channel.closed
     world.advance(1)
     await world.settle()
 
-    assert channel.closed
+    assert connection.channel.closed
 
 
 async def test_an_endpoint_that_leaves_closes_idle_connections_now_and_the_others_after_their_use(world):
-    pool = Pool(world)
+    pool = Pooled(world)
     (idle, idle_server), (used, used_server) = await pool.open(2)
-    pool.endpoint.give_back(idle)
+    pool.release(idle)
 
-    pool.endpoint.leave()
-    assert await idle_server.rest() == b"" and not used.closed
-    pool.endpoint.give_back(used)
+    pool.drain()
+    assert await idle_server.rest() == b"" and not used.channel.closed
+    pool.release(used)
 
     assert await used_server.rest() == b""
-    assert pool.endpoint.idle_count == 0
+    assert pool.idle_count == 0
 
 
 async def test_an_answer_that_comes_while_the_request_is_still_being_written_can_be_read(world):
-    pool = Pool(world)
-    channel, server = await pool.open()
-    sending = world.reactor.spawn(channel.send(bytes(20_000_000)))
+    pool = Pooled(world)
+    connection, server = await pool.open()
+    sending = world.reactor.spawn(connection.channel.send(bytes(20_000_000)))
     await world.settle()
     assert not sending.ended
 
     await server.send(b"HTTP/1.1 413 Too Large\r\n\r\n")
     await world.settle()
 
-    closed = channel.closed
+    closed = connection.channel.closed
     sending.cancel()
     assert not closed
 
 
 async def test_a_connection_with_more_to_say_is_not_used_again(world):
-    pool = Pool(world)
-    channel, server = await pool.open()
+    pool = Pooled(world)
+    connection, server = await pool.open()
     await server.send(b"HTTP/1.1 200 OK\r\n\r\n")
     await world.settle()
 
-    pool.endpoint.give_back(channel)
+    pool.release(connection)
 
-    assert channel.closed and pool.endpoint.take() is None
+    assert connection.channel.closed and pool.take() is None
 
 
 async def test_a_broken_idle_connection_is_not_mistaken_for_a_failed_connect(world):
-    pool = Pool(world)
-    channel, server = await pool.open()
-    pool.endpoint.give_back(channel)
-    assert pool.endpoint.take() is channel
+    pool = Pooled(world)
+    connection, server = await pool.open()
+    pool.release(connection)
+    assert pool.take() is connection
     server.reset()
 
     with pytest.raises(ConnectionLost):
-        await channel.recv()
+        await connection.channel.recv()
 
     assert pool.endpoint.health.ejections == 0
