@@ -21,8 +21,9 @@ from nodeproxy.control.reports import Sources
 from nodeproxy.control.subscriber import Receivers, subscribe
 from nodeproxy.dns.on_demand import EndpointsWaiter
 from nodeproxy.dns.server import Knowledge, serve_dns
-from nodeproxy.downstream.http1 import ConnectionContext
-from nodeproxy.downstream.listener import Connections, Listener, bound, bound_datagrams
+from nodeproxy.downstream.connections import Connections
+from nodeproxy.downstream.context import ConnectionContext
+from nodeproxy.downstream.listener import Listener, bound, bound_datagrams
 from nodeproxy.downstream.virtual_listeners import VirtualListeners
 from nodeproxy.exchange.access_log import AccessLog
 from nodeproxy.exchange.decisions import Decisions
@@ -103,8 +104,8 @@ class Worker:
         self._ports = ServicePorts(self._live, self._clusters, self._reactor.clock)
         self._answers = Answers(self._live, self._clusters, self._reactor.clock)
         self._endpoints_waiter = EndpointsWaiter(self._live)
-        self._connections = Connections(self._reactor, self._capacity.clients_most(0), self._bug)
-        self._admin_connections = Connections(self._reactor, ADMIN_MOST, self._bug)
+        self._connections = Connections(self._reactor, self._capacity.clients_most(0), self._bug, self._stats)
+        self._admin_connections = Connections(self._reactor, ADMIN_MOST, self._bug, self._stats)
         self._lines = AccessLines(settings.access_log, self._stats, time.time)
         self._context = self._clients_context()
         self._virtual = VirtualListeners(
@@ -184,6 +185,8 @@ class Worker:
         connections that stay idle are closed without a response.
         """
         self._draining = True
+        self._connections.drain()
+        self._admin_connections.drain()
         self._ready_file.unlink(missing_ok=True)
         hang_up_at = self._reactor.clock() + IDLE_GRACE_S
         self._dns_scope.cancel()
@@ -195,13 +198,11 @@ class Worker:
         with trio.move_on_after(self._settings.drain_timeout_s):
             while self._connections.open:
                 if self._reactor.clock() >= hang_up_at:
-                    for connection in list(self._connections.open):
-                        connection.hang_up()
+                    self._connections.hang_up()
                 await trio.sleep(0.02)
             return
         log.warning("drain limit reached", extra={"connections": len(self._connections.open)})
-        for task in list(self._connections.open.values()):
-            task.cancel()
+        self._connections.cancel()
         with trio.move_on_after(CLEANUP_S):  # tunnels are logged when they end
             while self._connections.open:  # noqa: ASYNC110  their tasks are the reactor's, not trio's
                 await trio.sleep(0.02)
@@ -221,7 +222,6 @@ class Worker:
             half_close_is_gone=settings.abort_on_half_close,
             trusts_forwarded=bool(settings.trust_forwarded),
             observer=None if settings.access_log == "off" else AccessLog(self._lines.add),
-            draining=lambda: self._draining,
             via=NO_VIA if settings.via == "none" else VIA,
             understands_connect=True,
         )

@@ -100,14 +100,17 @@ class Http1Pool:
         """See Pool."""
         return len(self._idle)
 
-    def take(self, waited: bool = False) -> Http1Connection | None:
-        """See Pool: the one that was used last. `waited`: for the request whose turn it is at the limit."""
-        idle, limits = self._idle, self.limits
-        if limits is not None:
-            if not idle or (limits.waiting and not waited):
+    def take(self) -> Http1Connection | None:
+        """See Pool: the one that was used last."""
+        limits = self.limits
+        if limits is not None and self._idle:
+            if limits.waiting:
                 return None  # those that wait come first
             limits.check_requests()
-        now = self._reactor.now
+        return self._take(limits) if self._idle else None
+
+    def _take(self, limits: ConnectionLimits | None) -> Http1Connection | None:
+        idle, now = self._idle, self._reactor.now
         while idle:
             connection = idle[-1]
             if now < connection.expires_at:
@@ -163,6 +166,7 @@ class Http1Pool:
     async def open(self, within_s: float) -> Http1Connection:
         """See Pool."""
         if self.limits is not None:
+            self.limits.check_requests()
             connection = await self._admitted(self.limits)
             if connection is not None:
                 return connection
@@ -181,8 +185,7 @@ class Http1Pool:
         task = self._reactor.current
         while limits is not None:
             if limits.is_next(task):
-                limits.check_requests()
-                connection = self.take(waited=True)
+                connection = self._take(limits)
                 if connection is not None or limits.admit():
                     limits.leave(task)
                     return connection

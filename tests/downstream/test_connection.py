@@ -118,7 +118,7 @@ async def test_a_draining_worker_asks_the_client_to_close(world):
     server = await endpoint.accept()
     await server.head()
 
-    world.draining = True
+    world.connections.drain()
     await server.send(OK)
 
     answer = await client.rest()

@@ -6,16 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from nodeproxy.downstream.connections import ACCEPTS_PER_TURN, LEAVING_MOST, LOOKED_AT, Connections
 from nodeproxy.downstream.http1 import DRIPS_S, USED_S
-from nodeproxy.downstream.listener import (
-    ACCEPTS_PER_TURN,
-    LEAVING_MOST,
-    LOOKED_AT,
-    PAUSE_S,
-    Connections,
-    Listener,
-    bound,
-)
+from nodeproxy.downstream.listener import PAUSE_S, Listener, bound
 from nodeproxy.errors import ConnectionLost
 from nodeproxy.io.channel import SocketChannel
 from nodeproxy.io.reactor import Reactor
@@ -251,7 +244,7 @@ def test_a_listener_that_cannot_be_watched_is_tried_again_after_a_while(world):
     clock = Clock()
     reactor = Stingy(clock)
     reactor.times = 2
-    connections = Connections(reactor, 10, world.bugs.append)
+    connections = Connections(reactor, 10, world.bugs.append, world.stats)
     context = replace(world.context, reactor=reactor)
     listener = Listener(connections, reactor, bound(("127.0.0.1", 0)), context)
     world.keep(socket.create_connection(listener.address))
@@ -273,7 +266,7 @@ def test_a_listener_that_cannot_be_watched_is_tried_again_after_a_while(world):
 
 async def test_a_client_that_cannot_be_watched_is_closed_and_ends_nothing(world):
     reactor = Stingy(Clock())
-    connections = Connections(reactor, 10, world.bugs.append)
+    connections = Connections(reactor, 10, world.bugs.append, world.stats)
     ours, theirs = socket.socketpair()
     reactor.times = 1
 

@@ -346,7 +346,7 @@ async def test_a_half_closed_client_is_not_gone_even_where_that_aborts_requests(
 
 async def test_a_draining_worker_leaves_it_until_it_is_cancelled(world):
     client, server = await switched(world)
-    world.draining = True
+    world.connections.drain()
     for connection in list(world.connections.open):
         connection.hang_up()
     await client.send(b"still here")

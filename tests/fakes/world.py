@@ -6,8 +6,9 @@ import time
 from collections.abc import Coroutine
 from ipaddress import ip_network
 
-from nodeproxy.downstream.http1 import ConnectionContext
-from nodeproxy.downstream.listener import Connections, Listener, bound
+from nodeproxy.downstream.connections import Connections
+from nodeproxy.downstream.context import ConnectionContext
+from nodeproxy.downstream.listener import Listener, bound
 from nodeproxy.errors import ConnectionLost
 from nodeproxy.exchange.exchange import Tools
 from nodeproxy.io.channel import SocketChannel, connect
@@ -60,7 +61,6 @@ class World:
         self.bugs = []
         self.reactor = Reactor(self.clock, self.bugs.append)
         self.stats = WorkerStats()
-        self.draining = False
         self.log = []
         self.attempts = []
         self.expected_bugs = 0
@@ -77,7 +77,7 @@ class World:
             "default",
             Callers((ip_network("127.77.0.0/16"),)),
         )
-        self.connections = Connections(self.reactor, 1000, self.bugs.append)
+        self.connections = Connections(self.reactor, 1000, self.bugs.append, self.stats)
         self.context = self.make_context()
         self.listener = Listener(self.connections, self.reactor, bound(("127.0.0.1", 0)), self.context)
 
@@ -86,8 +86,7 @@ class World:
 
     def __exit__(self, *_):
         self.listener.close()
-        for task in list(self.connections.open.values()):
-            task.cancel()
+        self.connections.cancel()
         self.clusters.clear()
         for _ in range(50):
             self.reactor.turn()
@@ -113,7 +112,6 @@ class World:
             "half_close_is_gone": False,
             "trusts_forwarded": False,
             "observer": Log(self.log, self.attempts),
-            "draining": lambda: self.draining,
             "via": VIA,
             "understands_connect": True,
         }
