@@ -34,7 +34,7 @@ async def service_asked(asked: Asked, services: Mapping[str, Service]) -> tuple[
         raise NotFound(400, f"{shown(text)} is not the name of a service; write reviews.shop or shop/reviews")
     service = services.get(name.key) if name.namespace else None
     if service is None:
-        close = await to_thread.run_sync(partial(close_names, name, tuple(services)))  # 10,000 take 0.1 s
+        close = await to_thread.run_sync(partial(close_names, name, tuple(services)))  # 10,000 take most of a second
         raise NotFound(404, _unknown(name, close))
     return service, _port(service, asked.query.get("port") or str(name.port or 0))
 
