@@ -25,8 +25,9 @@ app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pret
 app.add_typer(cluster_dns, name="cluster-dns")
 
 STDIN = 0
-# While a thread makes a page, the event loop waits up to this long for the interpreter after a system call. Twelve of them,
-# about as many as a question costs, took 18 to 109 ms (p99, pages of 2,000 services) with the default of 5 ms; now 6 to 12.
+# While a thread makes a page, the event loop waits up to this long for the interpreter after a system call. Twelve of
+# them, about as many as a question costs, took 18 to 109 ms (p99, pages of 2,000 services) with the default of 5 ms,
+# and take 6 to 12 ms with this.
 SWITCH_S = 0.0005
 
 

@@ -12,12 +12,13 @@ import trio
 
 from nodeproxy.control.reports import Reporter, Sources
 from nodeproxy.mesh.questions import Answer, AnswerTo, Ask, Question
-from nodeproxy.mesh.subscriptions import Subscriptions
+from nodeproxy.mesh.subscriptions import Subscriptions, Usage
 from nodeproxy.mesh.wire import LINE_LIMIT_BYTES, Update, line, parse
 from nodeproxy.policies.table import PolicyRefused
 
 RETRY_S = 0.1  # a restarted discovery listens within a second; an attempt costs one failed connect
 READ_BYTES = 256 * 1024
+REVIEW_EVERY_S = 30.0  # interval of ending unused subscriptions, which end after minutes
 log = logging.getLogger(__name__)
 
 
@@ -62,6 +63,13 @@ async def subscribe(path: str, receivers: Receivers, subscriptions: Subscription
                         extra={"error": str(errors.exceptions[0])},
                     )
         await trio.sleep(RETRY_S)
+
+
+async def end_unused(subscriptions: Subscriptions, usage: Callable[[str], Usage | None]) -> None:
+    """End the subscriptions to services that are no longer used, forever; see `Subscriptions.review`."""
+    while True:
+        await trio.sleep(REVIEW_EVERY_S)
+        subscriptions.review(usage)
 
 
 def _sender(stream: trio.SocketStream) -> Callable[[bytes], Awaitable[None]]:

@@ -213,6 +213,30 @@ async def test_a_client_that_hangs_up_while_it_waits_leaves_its_place(world):
     assert world.route.states["connectionPool"].waiting == 0
 
 
+async def test_requests_under_way_count_against_a_limit_that_comes_later(world):
+    endpoint = world.endpoint()
+    world.serve(endpoint, policies=NO_RETRIES)
+    await asked(world)
+
+    serve(world, endpoint, maxRequests=1)
+    (rejected,) = await asked(world)
+
+    assert (await rejected.head()).startswith(b"HTTP/1.1 503 ")
+
+
+async def test_a_connect_that_fails_takes_no_place(world):
+    endpoint = world.endpoint()
+    endpoint.stop()
+    serve(world, endpoint, maxConnections=1, maxRequests=1)
+
+    for _ in range(2):
+        (client,) = await asked(world)
+        assert b"x-mesh-error: connect-failed" in await client.head()
+
+    limits = world.route.states["connectionPool"]
+    assert (limits.connections, limits.busy) == (0, 0)
+
+
 def test_workers_divide_the_limits_and_each_has_at_least_one():
     settings = ConnectionPoolSettings.model_validate({"maxConnections": 9, "maxRequests": 1, "maxPendingRequests": 0})
 

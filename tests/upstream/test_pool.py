@@ -2,7 +2,7 @@
 
 import pytest
 
-from nodeproxy.errors import ConnectionLost
+from nodeproxy.errors import ConnectFailed, ConnectionLost
 from nodeproxy.upstream import pool as pool_module
 from nodeproxy.upstream.http1 import IDLE_S
 from tests.fakes.pool import Pooled
@@ -103,9 +103,13 @@ async def test_an_endpoint_that_leaves_closes_idle_connections_now_and_the_other
     assert pool.idle_count == 0
 
 
-async def test_an_answer_that_comes_while_the_request_is_still_being_written_can_be_read(world):
+@pytest.mark.parametrize("reused", [False, True])
+async def test_an_answer_that_comes_while_the_request_is_still_being_written_can_be_read(world, reused):
     pool = Pooled(world)
     connection, server = await pool.open()
+    if reused:
+        pool.release(connection)
+        assert pool.take() is connection
     sending = world.reactor.spawn(connection.channel.send(bytes(20_000_000)))
     await world.settle()
     assert not sending.ended
@@ -140,3 +144,26 @@ async def test_a_broken_idle_connection_is_not_mistaken_for_a_failed_connect(wor
         await connection.channel.recv()
 
     assert pool.endpoint.health.ejections == 0
+
+
+async def test_a_pool_counts_its_connections(world):
+    pool = Pooled(world)
+    (idle, _), (used, _) = await pool.open(2)
+    pool.release(idle)
+    assert pool.endpoint.pool.count == 2
+
+    idle.close()
+    idle.close()
+    used.close()
+
+    assert pool.endpoint.pool.count == 0
+
+
+async def test_a_connect_that_fails_is_not_counted(world):
+    pool = Pooled(world)
+    pool.server.stop()
+
+    with pytest.raises(ConnectFailed):
+        await pool.endpoint.pool.open(5.0)
+
+    assert pool.endpoint.pool.count == 0

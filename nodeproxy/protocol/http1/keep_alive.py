@@ -1,4 +1,4 @@
-"""The field Keep-Alive: how long a server leaves an idle connection open. Hop-by-hop; it never goes on."""
+"""The field Keep-Alive: how long a server keeps an idle connection open. It is hop-by-hop and never forwarded."""
 
 import re
 from math import inf
@@ -7,7 +7,7 @@ _TIMEOUT = re.compile(rb"\nkeep-alive:(?:[^\r\n]*[,; \t])?timeout[ \t]*=[ \t]*\"
 
 
 def idle_timeout_s(head: bytes) -> float:
-    """The `timeout` that a response head announces, in seconds; infinite where it announces none.
+    """The `timeout` that a response head announces, in seconds; infinite if there is none.
 
     Source: draft-thomson-hybi-http-timeout-03, 2; RFC 2068, 19.7.1.1. Node.js and Apache send it.
     """
