@@ -21,7 +21,7 @@ from nodeproxy.upstream.endpoint import Endpoint
 
 
 class Answers:
-    """Looks at the table and its clusters when it is asked; nothing is counted for it before."""
+    """Reads the table and its clusters for each question; nothing is counted in advance."""
 
     def __init__(self, live: Live, clusters: Clusters, now: Callable[[], float]) -> None:
         self._live = live
