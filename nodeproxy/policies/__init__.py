@@ -1,4 +1,4 @@
-"""One module per policy. `CHAIN` is their order, outermost first; those that do not wait stand before those that do."""
+"""One module per policy. `CHAIN` is their order, outermost first: each sees what those behind it answer, or raise."""
 
 from nodeproxy.policies import connection_pool, health_check, load_balancer, rate_limit, retries, split, timeouts
 

@@ -43,6 +43,8 @@ class Policy:
     port and survives every update of the table. It is called when the policy is new, and when its settings have
     changed, then with the state `before`, which it must not change: the update may yet be rejected.
 
+    A policy stands around those behind it in CHAIN, whether they wait or not.
+
     A policy that does not wait has `on_request(exchange, state)`, which may return a response in the endpoint's place,
     and `on_response(exchange, response, state)`. `state` is the settings where the policy has no state. A response of
     `on_request` is counted as the decision "rejected"; in shadow mode it is dropped, and `on_response` is not called,

@@ -5,7 +5,7 @@ rejected update changes nothing. What does not change is kept: the handlers of a
 the same, the state of each policy while its settings are.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from nodeproxy.mesh.subscriptions import Subscriptions
 from nodeproxy.mesh.wire import Callers as CallersSnapshot
 from nodeproxy.mesh.wire import Drop, Fresh, PolicyMap, PolicyMaps, Put, Replace, Update, Watched, Watches
 from nodeproxy.policies import CHAIN
-from nodeproxy.policies.block import PolicySettings
+from nodeproxy.policies.block import Policy, PolicySettings
 from nodeproxy.policies.filters import Filters
 from nodeproxy.policies.table import SharedSettings
 from nodeproxy.table.table import NoTable, PodRoutes, Route, Table
@@ -146,23 +146,19 @@ class Live:
         self, service: Service, port: Port, settings: Settings, states: States, stats: RouteStats, pod: str
     ) -> Handler:
         handler = self._makers.upstream(service, port, settings, states, pod)
-        asked = [policy for policy in CHAIN if policy.name in settings]
-        for policy in reversed(asked):
+        segment: list[Policy] = []  # policies that do not wait, of which none that waits stands between
+        for policy in reversed(CHAIN):
+            if policy.name not in settings:
+                continue
+            if policy.on_request is not None or policy.on_response is not None:
+                segment.insert(0, policy)
             if policy.wrap is not None:
+                inner = _filtered(segment, settings, states, stats, handler)
                 tools = self._tools(stats, policy.name, settings)
-                handler = policy.wrap(settings[policy.name], handler, tools, states.get(policy.name))
-        known = {policy.name: states.get(policy.name, settings[policy.name]) for policy in asked}
-        on_request = [
-            (policy.on_request, known[policy.name], _decisions(stats, policy.name, settings))
-            for policy in asked
-            if policy.on_request is not None
-        ]
-        on_response = [
-            (policy.on_response, known[policy.name])
-            for policy in asked
-            if policy.on_response is not None and (policy.observes or settings[policy.name].mode == "enforce")
-        ]
-        return Filters(on_request, on_response, handler) if on_request or on_response else handler
+                wrapped = policy.wrap(settings[policy.name], inner, tools, states.get(policy.name))
+                if wrapped is not inner:
+                    handler, segment = wrapped, []
+        return _filtered(segment, settings, states, stats, handler)
 
     def _route_of_pod(self, whole: Route, pod: str) -> Route:
         handler = self._handler(whole.service, whole.port, whole.settings, whole.states, whole.stats, pod)
@@ -185,6 +181,24 @@ class Live:
 
 
 Routes = Mapping[str, Route]
+
+
+def _filtered(
+    segment: Sequence[Policy], settings: Settings, states: States, stats: RouteStats, inner: Handler
+) -> Handler:
+    """`inner` inside of the policies of `segment`, which do not wait: one handler, or `inner` itself."""
+    known = {policy.name: states.get(policy.name, settings[policy.name]) for policy in segment}
+    on_request = [
+        (policy.on_request, known[policy.name], _decisions(stats, policy.name, settings))
+        for policy in segment
+        if policy.on_request is not None
+    ]
+    on_response = [
+        (policy.on_response, known[policy.name])
+        for policy in segment
+        if policy.on_response is not None and (policy.observes or settings[policy.name].mode == "enforce")
+    ]
+    return Filters(on_request, on_response, inner) if on_request or on_response else inner
 
 
 def _decisions(stats: RouteStats, policy: str, settings: Settings) -> Decisions:
