@@ -66,6 +66,14 @@ class HeadTooLarge(BadRequest):
     reason = "head-too-large"
 
 
+class BodyTooLarge(ProxyError):
+    """The request has a larger body than the policy `maxRequestBody` of the service allows."""
+
+    status = 413
+    reason = "body-too-large"
+    fault: ClassVar[Fault] = "client"
+
+
 class MethodNotSupported(BadRequest):
     """CONNECT to a listener that does not support it, or TRACE with Max-Forwards 0."""
 
@@ -194,6 +202,12 @@ class BadResponse(EndpointError):
     """The endpoint sent something other than one unambiguous response."""
 
     reason = "bad-response"
+
+
+class ResponseHeadersTooLarge(BadResponse):
+    """The head of the endpoint's response is larger than the proxy reads, or than `maxResponseHeaders` allows."""
+
+    reason = "response-headers-too-large"
 
 
 class DeadlinePassed(EndpointError):

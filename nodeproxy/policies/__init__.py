@@ -1,11 +1,23 @@
 """One module per policy. `CHAIN` is their order, outermost first: each sees what those behind it answer, or raise."""
 
-from nodeproxy.policies import connection_pool, health_check, load_balancer, rate_limit, retries, split, timeouts
+from nodeproxy.policies import (
+    connection_pool,
+    health_check,
+    load_balancer,
+    max_request_body,
+    max_response_headers,
+    rate_limit,
+    retries,
+    split,
+    timeouts,
+)
 
 CHAIN = (
-    rate_limit.POLICY,
+    rate_limit.POLICY,  # what is refused costs the least first
+    max_request_body.POLICY,  # outside of retries, which keep a part of the body
     timeouts.POLICY,
     retries.POLICY,
+    max_response_headers.POLICY,  # innermost: all others see its refusal as they see an endpoint's failure
     split.POLICY,
     load_balancer.POLICY,
     connection_pool.POLICY,
