@@ -149,6 +149,22 @@ class RateLimited(ProxyError):
     fault: ClassVar[Fault] = "client"
 
 
+class CircuitOpen(ProxyError):
+    """The circuit of the service's policy `circuitBreaker` is open."""
+
+    status = 503
+    reason = "circuit-open"
+    fault: ClassVar[Fault] = "endpoint"
+
+
+class Overloaded(ProxyError):
+    """More requests at once than the policy `adaptiveConcurrency` finds the service to bear."""
+
+    status = 503
+    reason = "overloaded"
+    fault: ClassVar[Fault] = "endpoint"
+
+
 class UnknownCaller(ProxyError):
     """The name depends on the caller's namespace, and the caller is unknown: its pod may be too new."""
 

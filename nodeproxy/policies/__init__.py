@@ -1,6 +1,7 @@
 """One module per policy. `CHAIN` is their order, outermost first: each sees what those behind it answer, or raise."""
 
 from nodeproxy.policies import (
+    circuit_breaker,
     connection_pool,
     health_check,
     load_balancer,
@@ -15,6 +16,7 @@ from nodeproxy.policies import (
 CHAIN = (
     rate_limit.POLICY,  # what is refused costs the least first
     max_request_body.POLICY,  # outside of retries, which keep a part of the body
+    circuit_breaker.POLICY,  # outside of timeouts and retries: it judges what the client would get
     timeouts.POLICY,
     retries.POLICY,
     max_response_headers.POLICY,  # innermost: all others see its refusal as they see an endpoint's failure
