@@ -6,6 +6,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from math import inf
+from time import time
 from typing import TYPE_CHECKING, Protocol
 
 from nodeproxy.exchange.decisions import Decisions
@@ -108,3 +109,5 @@ class Tools:
     decisions: Decisions
     workers: int = 1
     """Number of worker processes of this node, each with its own policy states."""
+    wall: Callable[[], float] = time
+    """Seconds since 1970: the clock that all nodes share."""

@@ -1,6 +1,7 @@
 """One module per policy. `CHAIN` is their order, outermost first: each sees what those behind it answer, or raise."""
 
 from nodeproxy.policies import (
+    adaptive_concurrency,
     circuit_breaker,
     connection_pool,
     health_check,
@@ -16,6 +17,7 @@ from nodeproxy.policies import (
 CHAIN = (
     rate_limit.POLICY,  # what is refused costs the least first
     max_request_body.POLICY,  # outside of retries, which keep a part of the body
+    adaptive_concurrency.POLICY,  # outside of timeouts, whose errors are latencies too
     circuit_breaker.POLICY,  # outside of timeouts and retries: it judges what the client would get
     timeouts.POLICY,
     retries.POLICY,

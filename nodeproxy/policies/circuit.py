@@ -75,20 +75,8 @@ class Circuit:
     """
 
     __slots__ = (
-        "_bad",
-        "_closed_at",
-        "_decided",
-        "_latest_open_s",
-        "_limits",
-        "_out",
-        "_over_at",
-        "_results",
-        "_slow",
-        "_ticket",
-        "_until",
-        "_window",
-        "openings",
-        "state",
+        "_bad", "_closed_at", "_decided", "_latest_open_s", "_limits", "_out", "_over_at", "_results", "_slow",
+        "_ticket", "_until", "_window", "openings", "state",
     )  # fmt: skip
 
     def __init__(
