@@ -37,9 +37,9 @@ class Upstreams:
         timeouts, split = settings["timeouts"], settings.get("split")
         assert isinstance(timeouts, TimeoutsSettings)
         targets = None
-        if isinstance(split, SplitSettings) and not pod:
-            targets = Split(self._clusters, names(split, service.namespace, port.number), states["split"])
         cluster = self._clusters.of(service, port)
+        if isinstance(split, SplitSettings) and not pod:
+            targets = Split(self._clusters, names(split, service.namespace, port.number), states["split"], cluster)
         return Upstream(cluster, targets, pod, timeouts.connect_s, self._reactor, self._on_demand)
 
     def install(
