@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from math import inf
 from time import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from nodeproxy.errors import NoEndpoints
 from nodeproxy.exchange.decisions import Decisions
 from nodeproxy.io.scope import Scope
 from nodeproxy.mesh.callers import UNKNOWN
@@ -98,6 +99,18 @@ Handler = Callable[[Exchange], Awaitable[Response]]
 """Returns the response to an exchange. Raises ProxyError if there is none."""
 
 
+class Place(NamedTuple):
+    """A service port by name, where a policy may send an exchange; None stands for that of the exchange's service."""
+
+    service: str
+    namespace: str | None = None
+    port: int | None = None
+
+
+async def _nowhere(_exchange: Exchange) -> Response:
+    raise NoEndpoints("no other service can be called from here")
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """Clock, chance and counters for a policy of a service port; tests pass their own."""
@@ -111,3 +124,5 @@ class Tools:
     """Number of worker processes of this node, each with its own policy states."""
     wall: Callable[[], float] = time
     """Seconds since 1970: the clock that all nodes share."""
+    elsewhere: Callable[[Place], Handler] = lambda _place: _nowhere
+    """A handler that sends to another service, without its policies. It is looked up for each request."""

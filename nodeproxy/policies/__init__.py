@@ -4,6 +4,7 @@ from nodeproxy.policies import (
     adaptive_concurrency,
     circuit_breaker,
     connection_pool,
+    fallback,
     health_check,
     load_balancer,
     max_request_body,
@@ -15,6 +16,7 @@ from nodeproxy.policies import (
 )
 
 CHAIN = (
+    fallback.POLICY,  # outside of all whose refusals it may replace
     rate_limit.POLICY,  # what is refused costs the least first
     max_request_body.POLICY,  # outside of retries, which keep a part of the body
     adaptive_concurrency.POLICY,  # outside of timeouts, whose errors are latencies too

@@ -5,6 +5,7 @@ rejected update changes nothing. What does not change is kept: the handlers of a
 the same, the state of each policy while its settings are.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from nodeproxy.exchange.decisions import Decisions
-from nodeproxy.exchange.exchange import Handler, Tools
+from nodeproxy.exchange.exchange import Handler, Place, Tools
 from nodeproxy.mesh import names
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.model import Port, Service
@@ -44,6 +45,8 @@ class Makers:
     """Dismisses the endpoints of the service port with this name."""
     tools: Callable[[RouteStats, Decisions], Tools]
     """Makes the tools of one policy of a service port."""
+    elsewhere: Callable[[Service, Port, Settings, str], Handler] | None = None
+    """Makes a handler that sends to the cluster of this name on behalf of a service port."""
 
 
 class Live:
@@ -154,7 +157,7 @@ class Live:
                 segment.insert(0, policy)
             if policy.wrap is not None:
                 inner = _filtered(segment, settings, states, stats, handler)
-                tools = self._tools(stats, policy.name, settings)
+                tools = self._with_elsewhere(self._tools(stats, policy.name, settings), service, port, settings)
                 wrapped = policy.wrap(settings[policy.name], inner, tools, states.get(policy.name))
                 if wrapped is not inner:
                     handler, segment = wrapped, []
@@ -178,6 +181,17 @@ class Live:
 
     def _tools(self, stats: RouteStats, policy: str, settings: Settings) -> Tools:
         return self._makers.tools(stats, _decisions(stats, policy, settings))
+
+    def _with_elsewhere(self, tools: Tools, service: Service, port: Port, settings: Settings) -> Tools:
+        make = self._makers.elsewhere
+        if make is None:
+            return tools
+
+        def elsewhere(place: Place) -> Handler:
+            name = f"{place.namespace or service.namespace}/{place.service}:{place.port or port.number}"
+            return make(service, port, settings, name)
+
+        return dataclasses.replace(tools, elsewhere=elsewhere)
 
 
 Routes = Mapping[str, Route]
