@@ -194,3 +194,9 @@ class DeadlinePassed(EndpointError):
 
     status = 504
     reason = "timeout"
+
+
+class AttemptTimedOut(DeadlinePassed):
+    """One attempt has taken too long, and the exchange has time left: it may be sent again."""
+
+    reason = "attempt-timeout"

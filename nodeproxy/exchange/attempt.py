@@ -28,7 +28,7 @@ class Attempt:
         """The response's status, or the reason of the error in its place or within it; None while it lasts."""
         endpoint.active += 1
         exchange.tries += 1
-        exchange.endpoint_name = endpoint.name
+        exchange.endpoint = endpoint
 
     def end(self, outcome: int | str) -> None:
         """The response has been sent or given up, or there will be none."""

@@ -3,10 +3,9 @@
 `Exchange` and `Handler` are the same whatever protocol is on either side.
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from math import inf
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nodeproxy.exchange.decisions import Decisions
 from nodeproxy.io.scope import Scope
@@ -15,7 +14,7 @@ from nodeproxy.protocol.message import Body, Request, Response
 from nodeproxy.telemetry.stats import RouteStats
 
 if TYPE_CHECKING:
-    from nodeproxy.exchange.attempt import Attempt
+    from nodeproxy.exchange.attempt import Attempt, Carrier
 
 
 class Observer(Protocol):
@@ -37,15 +36,15 @@ class Exchange:
 
     __slots__ = (
         "added",
-        "allowance_s",
         "answered",
         "body",
         "caller",
         "client",
         "deliveries",
         "deliveries_most",
-        "endpoint_name",
+        "endpoint",
         "interim",
+        "not_retried",
         "observer",
         "request",
         "scope",
@@ -70,8 +69,6 @@ class Exchange:
         """The field lines that the mesh adds to the request."""
         self.interim: Callable[[Response], Awaitable[None]] | None = None
         """Sends a 1xx response to the client; None when the client's protocol has none."""
-        self.allowance_s = inf
-        """How long it may take once a streamed request body has been sent: from then on its scope has an `until`."""
         self.tries = 0
         """How often it was sent, or tried to be sent, to an endpoint."""
         self.deliveries = 0
@@ -80,13 +77,20 @@ class Exchange:
         """How often they may be. By default once more, where the endpoint has closed an idle connection meanwhile."""
         self.answered = False
         """Whether it failed after the first byte of a response: then it is not sent again."""
-        self.endpoint_name = ""
-        """The endpoint it was last sent to, for logs."""
+        self.endpoint: Carrier | None = None
+        """The endpoint it was last sent to; in the end, the one whose response it has."""
+        self.not_retried = ""
+        """Why it was not sent again after it failed, where policies would have allowed it; for logs."""
         self.observer: Observer | None = None
         self.shadowed: tuple[str, ...] = ()
         """What policies in shadow mode would have done: `<policy>:<outcome>`."""
         self.tried: list[object] | None = None
         """Endpoints that failed it, not to be chosen again while others are left."""
+
+    @property
+    def endpoint_name(self) -> str:
+        """The name of `endpoint`, "" where there is none."""
+        return "" if self.endpoint is None else self.endpoint.name
 
     def may_be_delivered_again(self) -> bool:
         """Whether the request may be sent once more. To be asked last: its body starts over."""
@@ -106,3 +110,7 @@ class Tools:
     sleep: Callable[[float], Awaitable[None]]
     stats: RouteStats
     decisions: Decisions
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Of all policies of the service port, by name."""
+    states: Mapping[str, Any] = field(default_factory=dict)
+    """Of the policies of the service port that have one, by name; for `wrap`, not yet for `state`."""

@@ -5,6 +5,7 @@ rejected update changes nothing. What does not change is kept: the handlers of a
 the same, the state of each policy while its settings are.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,7 @@ Settings = Mapping[str, PolicySettings]
 """The settings of each policy in force for a service port, by its name."""
 States = Mapping[str, Any]
 """The state of each policy of a service port that has one, by its name."""
+_NO_STATES: States = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +149,13 @@ class Live:
     ) -> Handler:
         handler = self._makers.upstream(service, port, settings, states, pod)
         asked = [policy for policy in CHAIN if policy.name in settings]
+        for policy in asked:
+            if policy.wrap_attempt is not None:
+                tools = self._tools(stats, policy.name, settings, states)
+                handler = policy.wrap_attempt(settings[policy.name], handler, tools)
         for policy in reversed(asked):
             if policy.wrap is not None:
-                tools = self._tools(stats, policy.name, settings)
+                tools = self._tools(stats, policy.name, settings, states)
                 handler = policy.wrap(settings[policy.name], handler, tools, states.get(policy.name))
         known = {policy.name: states.get(policy.name, settings[policy.name]) for policy in asked}
         on_request = [
@@ -180,8 +186,9 @@ class Live:
             states[policy.name] = state
         return states
 
-    def _tools(self, stats: RouteStats, policy: str, settings: Settings) -> Tools:
-        return self._makers.tools(stats, _decisions(stats, policy, settings))
+    def _tools(self, stats: RouteStats, policy: str, settings: Settings, states: States = _NO_STATES) -> Tools:
+        tools = self._makers.tools(stats, _decisions(stats, policy, settings))
+        return dataclasses.replace(tools, settings=settings, states=states)
 
 
 Routes = Mapping[str, Route]

@@ -9,7 +9,7 @@ from nodeproxy.mesh.model import Port, Service
 from nodeproxy.policies.block import PolicySettings
 from nodeproxy.policies.load_balancer import LoadBalancerSettings
 from nodeproxy.policies.split import SplitSettings, names
-from nodeproxy.policies.timeouts import TimeoutsSettings
+from nodeproxy.policies.timeouts import TimeoutsSettings, connect_limit_s
 from nodeproxy.protocol.http1.head import HeadLimits
 from nodeproxy.upstream.clusters import Clusters
 from nodeproxy.upstream.http1 import Http1
@@ -43,7 +43,7 @@ class Upstreams:
         targets = None
         if isinstance(split, SplitSettings) and not pod:
             targets = Split(self._clusters, names(split, service.namespace, port.number), states["split"])
-        http1 = Http1(self._reactor, timeouts.connect_s, self._limits)
+        http1 = Http1(self._reactor, connect_limit_s(timeouts), self._limits)
         return Upstream(self._clusters.of(service, port), targets, pod, http1, self._reactor, self._on_demand)
 
     def install(self, service: Service, port: Port, settings: Mapping[str, PolicySettings]) -> None:

@@ -18,7 +18,7 @@ def problems(policies):
 def test_an_empty_table_has_the_policies_that_hold_unless_told_otherwise():
     settings = settings_of({})
 
-    assert set(settings) == {"timeouts", "retries", "loadBalancer"}
+    assert set(settings) == {"timeouts", "retries", "retryBudget", "loadBalancer"}
     assert all(block == type(block)() for block in settings.values())
 
 
@@ -39,7 +39,7 @@ def test_what_is_written_counts_and_the_rest_is_as_usual():
     [
         (
             {"retry": {}},
-            "retry: no such policy; there are healthCheck, loadBalancer, rateLimit, retries, split, timeouts",
+            f"retry: no such policy; there are {', '.join(sorted(policy.name for policy in CHAIN))}",
         ),
         ({"retries": {"attempt": 1}}, "retries.attempt: no such field"),
         ({"retries": {"backoff": {"step": "1s"}}}, "retries.backoff.step: no such field"),
@@ -129,7 +129,7 @@ def test_a_probe_is_as_written():
 def test_policies_that_act_elsewhere_put_nothing_around_a_handler():
     acting = {policy.name for policy in CHAIN if policy.wrap or policy.on_request or policy.on_response}
 
-    assert {policy.name for policy in CHAIN} - acting == {"loadBalancer", "healthCheck", "split"}
+    assert {policy.name for policy in CHAIN} - acting == {"loadBalancer", "healthCheck", "retryBudget", "split"}
 
 
 def test_those_that_do_not_wait_stand_before_those_that_do():

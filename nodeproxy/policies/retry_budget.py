@@ -1,0 +1,53 @@
+"""`retryBudget`: how much load the retries and hedges of a service port may add to its endpoints, on each worker."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import Field
+
+from nodeproxy.exchange.exchange import Tools
+from nodeproxy.policies.block import Duration, Policy, PolicySettings
+from nodeproxy.policies.budget import Budget, Load
+
+
+class RetryBudgetSettings(PolicySettings):
+    """Bounds retries and hedges together, so that a failing service is not overrun by them. In force by default.
+
+    A retry beyond the budget is not made: the failure goes to the client. A hedge beyond it is not made either.
+    """
+
+    percent: Annotated[float, Field(ge=0, le=100, strict=False)] = 20.0
+    """Retries and hedges under way, in percent of the requests that are in their first attempt: 20 means that endpoints
+    have at most 1.2 times the load of the clients. Envoy and Istio count retried requests among the requests, which
+    makes it 1.25."""
+    min_retry_concurrency: Annotated[int, Field(ge=0, le=1_000_000)] = 3
+    """So many are allowed at a time, however few requests there are; with `budgetInterval`, so many per interval."""
+    budget_interval_s: Annotated[Duration, Field(le=3600)] = 0.0
+    """0 counts what is under way. Otherwise what has begun within this time is counted, whatever its duration: where
+    attempts fail much faster than others succeed, only this bounds their number. Precedent: Istio's field of this name,
+    and `budget.interval` of Gateway API's `retryConstraint`."""
+
+
+def budget(settings: RetryBudgetSettings, before: Budget | None, tools: Tools) -> Budget:
+    """The budget; what is under way stays taken, whatever the change of settings."""
+    load = Load() if before is None else before.load
+    return Budget(settings.percent / 100, settings.min_retry_concurrency, settings.budget_interval_s, load, tools)
+
+
+def numbers(state: Budget) -> Mapping[str, float]:
+    """See `figures`."""
+    return {"extra_attempts": state.load.extra, "extra_attempts_limit": state.most()}
+
+
+POLICY = Policy(
+    "retryBudget",
+    RetryBudgetSettings,
+    default=True,
+    state=budget,
+    outcomes={"over-budget": "a retry or a hedge was not made: the budget was used up"},
+    numbers=numbers,
+    figures={
+        "extra_attempts": "retries and hedges under way",
+        "extra_attempts_limit": "how many the budget allows now, at a time or per `budgetInterval`",
+    },
+)
