@@ -162,6 +162,12 @@ class NoEndpoints(ProxyError):
     reason = "no-endpoints"
 
 
+class NoOtherEndpoint(NoEndpoints):
+    """A second attempt beside the first needs another endpoint, and the service has none."""
+
+    reason = "no-other-endpoint"
+
+
 class EndpointError(ProxyError):
     """The endpoint failed: no connection, or no complete, valid response in time."""
 

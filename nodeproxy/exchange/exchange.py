@@ -5,7 +5,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from nodeproxy.exchange.decisions import Decisions
 from nodeproxy.io.scope import Scope
@@ -54,6 +54,9 @@ class Exchange:
         "tries",
     )
 
+    elsewhere: ClassVar[bool] = False
+    """Whether it may only go to endpoints that have not been tried."""
+
     def __init__(self, request: Request, body: Body, client: str, scope: Scope, started: float) -> None:
         self.request = request
         self.body = body
@@ -95,6 +98,24 @@ class Exchange:
     def may_be_delivered_again(self) -> bool:
         """Whether the request may be sent once more. To be asked last: its body starts over."""
         return not self.answered and self.deliveries < self.deliveries_most and self.body.rewind()
+
+
+class Fork(Exchange):
+    """One more attempt of an exchange, concurrent with its own: what was asked is shared, what becomes of it is not.
+
+    Observers are told of its attempts as of all others; it has no interim responses and is not counted as an exchange.
+    """
+
+    __slots__ = ()
+    elsewhere = True
+
+    def __init__(self, exchange: Exchange, body: Body, scope: Scope, tried: list[object]) -> None:
+        """`scope` is of the task that sends it, inside that of `exchange`."""
+        super().__init__(exchange.request, body, exchange.client, scope, exchange.started)
+        self.caller = exchange.caller
+        self.added = exchange.added
+        self.observer = exchange.observer
+        self.tried = tried
 
 
 Handler = Callable[[Exchange], Awaitable[Response]]

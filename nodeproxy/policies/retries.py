@@ -46,7 +46,7 @@ class RateLimitedBackoff(Block):
 
 
 class RetriesSettings(PolicySettings):
-    """A request is delivered to endpoints at most 1 + `attempts` times, however the tries fail.
+    """A request is delivered to endpoints at most 1 + `attempts` times, however the tries fail; hedges are not counted.
 
     A repeat after the endpoint closed an idle connection (RFC 9112, 9.3.1) counts as well; 0 does not switch off this
     one repeat. A try that failed before the endpoint can have received the request (`connect-failure`) is sent again

@@ -1,0 +1,140 @@
+"""Sends a second attempt beside one that takes long."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
+
+from nodeproxy.errors import NoOtherEndpoint, ProxyError
+from nodeproxy.exchange.body import WholeBody
+from nodeproxy.exchange.exchange import Exchange, Handler, Tools
+from nodeproxy.io.task import Overtaken
+from nodeproxy.policies.budget import Budget
+from nodeproxy.policies.latencies import Latencies
+from nodeproxy.policies.race import FAILED, Race
+from nodeproxy.protocol.message import Response
+
+
+@dataclass(frozen=True, slots=True)
+class HedgePlan:
+    """What the settings of `hedging` ask for."""
+
+    methods: frozenset[bytes]
+    delay_s: float
+    """The shortest delay."""
+    by_latency: bool
+    """Whether the delay is at least the quantile of the latencies."""
+    most: int
+    """Attempts beside the first."""
+    counts: bool
+    """Whether exchanges are to be counted for the budget: otherwise a policy outside of this one does that."""
+
+    def wants(self, exchange: Exchange) -> bool:
+        """Whether an exchange may have several attempts at once: twice received it does what it does once."""
+        request = exchange.request
+        return request.method in self.methods and type(exchange.body) is WholeBody and not request.upgrade
+
+
+class Hedging:
+    """The first response head wins; see `Race`."""
+
+    def __init__(self, plan: HedgePlan, inner: Handler, tools: Tools, latencies: Latencies, budget: Budget) -> None:
+        self._plan = plan
+        self._inner = inner
+        self._tools = tools
+        self._latencies = latencies
+        self._budget = budget
+        self._counted = 1 if plan.counts else 0
+        self._delay_s = delay_of(plan, latencies)
+
+    async def __call__(self, exchange: Exchange) -> Response:
+        """See Handler."""
+        load, counted, reactor = self._budget.load, self._counted, exchange.scope.task.reactor
+        load.begun += counted
+        try:
+            if not self._plan.wants(exchange):
+                return await self._inner(exchange)
+            began, delay_s = reactor.now, self._delay_s()
+            response = await (self._race(exchange, delay_s) if delay_s < inf else self._inner(exchange))
+            if response.status < FAILED:
+                self._latencies.add(reactor.now - began)
+            return response
+        finally:
+            load.ended += counted
+
+    async def _race(self, exchange: Exchange, delay_s: float) -> Response:
+        body = exchange.body
+        assert isinstance(body, WholeBody)  # the plan wants no others
+        race = Race(exchange, body, delay_s, self._plan.most, self._hedge)
+        try:
+            response = await self._inner(exchange)
+            return response if response.status < FAILED else await race.better_than(response)
+        except Overtaken:
+            taken = race.take()
+            if taken is None:
+                raise
+            return taken
+        except ProxyError as error:
+            if not race.goes_on(error):
+                raise
+            taken = await race.outcome()
+            if taken is None:
+                raise
+            return taken
+        finally:
+            race.end()
+            if race.won:
+                self._tools.decisions.count("won", exchange)
+
+    async def _hedge(self, race: Race) -> None:
+        """One attempt beside the first, in a task of its own. Its error is nobody's unless all fail."""
+        fork, budget, decisions = race.fork(), self._budget, self._tools.decisions
+        granted = budget.hedge(fork)
+        try:
+            if granted:
+                response = await self._inner(fork)
+                race.answered(fork, response)
+            else:
+                decisions.count("over-budget", fork)
+        except NoOtherEndpoint:
+            decisions.count("no-other-endpoint", fork)
+        except ProxyError:
+            pass
+        finally:
+            if fork.tries:
+                decisions.count("hedged", fork)
+            if granted:
+                budget.hedge_ended()
+            race.ended()
+
+
+class UnsentHedges:
+    """Counts exchanges that a `Hedging` with this plan would have hedged."""
+
+    def __init__(self, plan: HedgePlan, inner: Handler, tools: Tools, latencies: Latencies) -> None:
+        self._plan = plan
+        self._inner = inner
+        self._tools = tools
+        self._latencies = latencies
+        self._delay_s = delay_of(plan, latencies)
+
+    async def __call__(self, exchange: Exchange) -> Response:
+        """See Handler."""
+        if not self._plan.wants(exchange):
+            return await self._inner(exchange)
+        reactor, delay_s = exchange.scope.task.reactor, self._delay_s()
+        began = reactor.now
+        try:
+            response = await self._inner(exchange)
+        finally:
+            if reactor.now - began >= delay_s:
+                self._tools.decisions.count("hedged", exchange)
+        if response.status < FAILED:
+            self._latencies.add(reactor.now - began)
+        return response
+
+
+def delay_of(plan: HedgePlan, latencies: Latencies) -> Callable[[], float]:
+    """Returns after how many seconds an attempt takes long; infinite while not enough latencies are known."""
+    if not plan.by_latency:
+        return lambda: plan.delay_s
+    return lambda: max(plan.delay_s, latencies.quantile_s)

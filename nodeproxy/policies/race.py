@@ -1,0 +1,169 @@
+"""Attempts of one exchange that are under way at the same time: the first response head wins."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from nodeproxy.errors import DeadlinePassed, ProxyError
+from nodeproxy.exchange.body import WholeBody
+from nodeproxy.exchange.exchange import Exchange, Fork
+from nodeproxy.io.deadlines import NOWHERE
+from nodeproxy.io.scope import Scope
+from nodeproxy.io.task import Overtaken, Task, park
+from nodeproxy.protocol.message import Response
+
+FAILED = 500  # a response with this status or a higher one does not win while another attempt is under way
+
+
+class Race:
+    """The first attempt runs in the exchange's own task, each hedge in a child of it that begins after the delay.
+
+    Nothing but a timer is paid for before that. A task that loses gets `Overtaken` at its wait, and closes its
+    connection: the response that is on its way there belongs to nobody.
+    """
+
+    __slots__ = (
+        "_at", "_body", "_delay_s", "_exchange", "_forks", "_held", "_left", "_run", "_scope", "_task", "_tasks",
+        "_under_way", "_waits", "_winner", "tick", "won",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        body: WholeBody,
+        delay_s: float,
+        most: int,
+        run: "Callable[[Race], Coroutine[Any, Any, None]]",
+    ) -> None:
+        """`run` sends a hedge; up to `most` of them begin, `delay_s` apart."""
+        self._exchange: Exchange | None = exchange  # None when it has its answer: a timer may outlive that
+        self.tick = NOWHERE
+        """See `deadlines.Timed`."""
+        self.won = False
+        """Whether the answer is a hedge's."""
+        self._body = body
+        self._scope = exchange.scope
+        self._task: Task = exchange.scope.task
+        self._delay_s = delay_s
+        self._left = most
+        self._run = run
+        self._forks: list[Fork] = []
+        self._tasks: list[Task] = []
+        self._under_way = 0
+        self._waits = False  # whether the first attempt has ended
+        self._winner: tuple[Fork, Response] | None = None
+        self._held: tuple[Fork, Response] | None = None  # a failure, for the case that nothing better comes
+        self._at = self._task.reactor.now + delay_s
+        self._task.reactor.look_at(self, self._at)
+
+    def look(self) -> None:
+        """See `deadlines.Timed`: the delay may have passed."""
+        reactor = self._task.reactor
+        if self._exchange is None or not self._left:
+            return
+        if reactor.now < self._at:
+            reactor.look_at(self, self._at)
+            return
+        if self._exchange.endpoint is not None:  # otherwise it waits for the endpoints of its service to be known
+            self._left -= 1
+            self._under_way += 1
+            self._tasks.append(self._task.start(self._run(self)))
+        if self._left:
+            self._at = reactor.now + self._delay_s
+            reactor.look_at(self, self._at)
+
+    def fork(self) -> Fork:
+        """The exchange once more, for the current task, to an endpoint that no other attempt of it is at."""
+        reactor, exchange = self._task.reactor, self._exchange
+        assert exchange is not None  # its hedges are interrupted when it has its answer
+        tried = [*(exchange.tried or ()), exchange.endpoint, *(fork.endpoint for fork in self._forks)]
+        fork = Fork(exchange, self._body.copy(), Scope(reactor.current, self._scope), tried)
+        fork.scope.moved(reactor.now)
+        self._forks.append(fork)
+        return fork
+
+    def answered(self, fork: Fork, response: Response) -> None:
+        """A hedge has a response."""
+        if self._exchange is None or self._winner is not None:
+            response.close()
+        elif response.status < FAILED:
+            self._winner = fork, response
+            if not self._waits:
+                self._task.interrupt(Overtaken())
+        elif self._held is None:
+            self._held = fork, response
+        else:
+            response.close()
+
+    def ended(self) -> None:
+        """A hedge has ended, whatever came of it."""
+        self._under_way -= 1
+        if self._waits:
+            self._task.reactor.wake(self._task)
+
+    def goes_on(self, error: ProxyError) -> bool:
+        """Whether there may be a response in spite of the first attempt's `error`."""
+        if error.fault == "client":
+            return False
+        if self._winner is not None:
+            return True
+        others = self._held is not None or self._under_way > 0
+        return others and type(error) is not DeadlinePassed  # which would be the exchange's own
+
+    async def outcome(self) -> Response | None:
+        """The first good response of the hedges, or one of their failures; None when none has any."""
+        self._waits = True
+        self._scope.moved(self._task.reactor.now)
+        while self._under_way and self._winner is None:
+            await park()
+        return self.take()
+
+    async def better_than(self, response: Response) -> Response:
+        """A good response of the hedges, else the failure that the first attempt has as its `response`."""
+        if not self._under_way:
+            return response
+        self._waits = True
+        try:
+            while self._under_way and self._winner is None:
+                await park()
+        except BaseException:
+            response.close()
+            raise
+        if self._winner is None:
+            return response
+        response.close()
+        return self.take() or response
+
+    def take(self) -> Response | None:
+        """The response of the hedge that has won."""
+        best = self._winner or self._held
+        if best is None:
+            return None
+        self._winner = None
+        if best is self._held:
+            self._held = None
+        fork, response = best
+        if self._exchange is not None:
+            self._exchange.endpoint = fork.endpoint
+        self._scope.moved(self._task.reactor.now)  # its own attempt had limits that were not its exchange's
+        self.won = True
+        return response
+
+    def end(self) -> None:
+        """The exchange has its answer, or none: what is left of other attempts ends. References are dropped."""
+        exchange, self._exchange = self._exchange, None
+        if self.tick != NOWHERE:
+            self._task.reactor.look_no_more(self)
+        if exchange is None or not self._tasks:
+            return
+        for task in self._tasks:
+            task.interrupt(Overtaken())
+        for other in (self._winner, self._held):
+            if other is not None:
+                other[1].close()
+        for fork in self._forks:
+            exchange.tries += fork.tries
+            exchange.shadowed += fork.shadowed
+            exchange.answered = exchange.answered or fork.answered
+            if fork.endpoint is not None:
+                exchange.tried = [*(exchange.tried or ()), fork.endpoint]
+        self._tasks, self._forks, self._winner, self._held = [], [], None, None
