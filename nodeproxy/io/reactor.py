@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import trio
 
-from nodeproxy.io.deadlines import TICK_S, Deadlines, Timed
+from nodeproxy.io.deadlines import TICK_S, Deadlines
 from nodeproxy.io.task import Cancelled, Task, park
 
 EVENTS_PER_TURN = 256  # a turn of this many plain requests takes about 3 ms
@@ -109,10 +109,10 @@ class Reactor:
         heappush(self._timers, (when, next(self._order), call))
         self._stir()
 
-    def look_at(self, task: Timed, when: float) -> float:
+    def look_at(self, task: Task, when: float) -> float:
         """Check the deadline of `task` at `when` or up to a tick earlier; returns that time.
 
-        Replaces the earlier check. Anything with a deadline may stand in the place of a task.
+        Replaces the earlier check.
         """
         if when - self.now < TICK_S:
             self._deadlines.drop(task)

@@ -1,14 +1,14 @@
 """Sends a second attempt beside one that takes long."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from math import inf
 
 from nodeproxy.errors import NoOtherEndpoint, ProxyError
 from nodeproxy.exchange.body import WholeBody
 from nodeproxy.exchange.exchange import Exchange, Handler, Tools
+from nodeproxy.io.reactor import Reactor
 from nodeproxy.io.task import Overtaken
 from nodeproxy.policies.budget import Budget
+from nodeproxy.policies.delays import Delays
 from nodeproxy.policies.latencies import Latencies
 from nodeproxy.policies.race import FAILED, Race
 from nodeproxy.protocol.message import Response
@@ -29,9 +29,9 @@ class HedgePlan:
     """Whether exchanges are to be counted for the budget: otherwise a policy outside of this one does that."""
 
     def wants(self, exchange: Exchange) -> bool:
-        """Whether an exchange may have several attempts at once: twice received it does what it does once."""
+        """Whether an exchange may have several attempts at once: received twice, it does what it does once."""
         request = exchange.request
-        return request.method in self.methods and type(exchange.body) is WholeBody and not request.upgrade
+        return request.method in self.methods and not request.upgrade
 
 
 class Hedging:
@@ -44,27 +44,29 @@ class Hedging:
         self._latencies = latencies
         self._budget = budget
         self._counted = 1 if plan.counts else 0
-        self._delay_s = delay_of(plan, latencies)
+        self._learns = plan.by_latency
+        self._delays = Delays()
 
     async def __call__(self, exchange: Exchange) -> Response:
         """See Handler."""
         load, counted, reactor = self._budget.load, self._counted, exchange.scope.task.reactor
         load.begun += counted
         try:
-            if not self._plan.wants(exchange):
+            body = exchange.body
+            if type(body) is not WholeBody or not self._plan.wants(exchange):
                 return await self._inner(exchange)
-            began, delay_s = reactor.now, self._delay_s()
-            response = await (self._race(exchange, delay_s) if delay_s < inf else self._inner(exchange))
-            if response.status < FAILED:
+            began = reactor.now
+            response = await self._race(exchange, body, reactor)
+            if self._learns and response.status < FAILED:
                 self._latencies.add(reactor.now - began)
             return response
         finally:
             load.ended += counted
 
-    async def _race(self, exchange: Exchange, delay_s: float) -> Response:
-        body = exchange.body
-        assert isinstance(body, WholeBody)  # the plan wants no others
-        race = Race(exchange, body, delay_s, self._plan.most, self._hedge)
+    async def _race(self, exchange: Exchange, body: WholeBody, reactor: Reactor) -> Response:
+        race = Race(exchange, body, self._plan.most, self._hedge)
+        delay_s = self._latencies.quantile_s if self._learns else 0.0
+        self._delays.put(race, delay_s if delay_s > self._plan.delay_s else self._plan.delay_s, reactor)
         try:
             response = await self._inner(exchange)
             return response if response.status < FAILED else await race.better_than(response)
@@ -81,6 +83,7 @@ class Hedging:
                 raise
             return taken
         finally:
+            self._delays.drop(race)
             race.end()
             if race.won:
                 self._tools.decisions.count("won", exchange)
@@ -115,26 +118,20 @@ class UnsentHedges:
         self._inner = inner
         self._tools = tools
         self._latencies = latencies
-        self._delay_s = delay_of(plan, latencies)
 
     async def __call__(self, exchange: Exchange) -> Response:
         """See Handler."""
-        if not self._plan.wants(exchange):
+        plan = self._plan
+        if type(exchange.body) is not WholeBody or not plan.wants(exchange):
             return await self._inner(exchange)
-        reactor, delay_s = exchange.scope.task.reactor, self._delay_s()
+        reactor = exchange.scope.task.reactor
+        delay_s = max(plan.delay_s, self._latencies.quantile_s if plan.by_latency else 0.0)
         began = reactor.now
         try:
             response = await self._inner(exchange)
         finally:
             if reactor.now - began >= delay_s:
                 self._tools.decisions.count("hedged", exchange)
-        if response.status < FAILED:
+        if plan.by_latency and response.status < FAILED:
             self._latencies.add(reactor.now - began)
         return response
-
-
-def delay_of(plan: HedgePlan, latencies: Latencies) -> Callable[[], float]:
-    """Returns after how many seconds an attempt takes long; infinite while not enough latencies are known."""
-    if not plan.by_latency:
-        return lambda: plan.delay_s
-    return lambda: max(plan.delay_s, latencies.quantile_s)

@@ -83,7 +83,5 @@ POLICY = Policy(
         "no-other-endpoint": "no hedge: the service has no endpoint that the request is not at",
     },
     numbers=numbers,
-    figures={
-        "latency_seconds": "the latency at `percentile` (95 where there is only `delay`), absent before it is known"
-    },
+    figures={"latency_seconds": "the latency at `percentile`; absent before it is known, and without `percentile`"},
 )

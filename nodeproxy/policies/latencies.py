@@ -7,7 +7,7 @@ SHORTEST_S = 1e-4
 BUCKETS = 1 + int(log(1e6) / log(GROWTH))  # up to 100 s
 PER_LOG = 1 / log(GROWTH)
 WINDOW = 1024  # the quantile is that of the last 1024 to 2048 latencies
-EVERY = 64  # latencies between two computations of it
+EVERY = 128  # latencies between two computations of it
 KNOWN = 128  # latencies before there is one: its tail must have some
 
 

@@ -6,7 +6,6 @@ from typing import Any
 from nodeproxy.errors import DeadlinePassed, ProxyError
 from nodeproxy.exchange.body import WholeBody
 from nodeproxy.exchange.exchange import Exchange, Fork
-from nodeproxy.io.deadlines import NOWHERE
 from nodeproxy.io.scope import Scope
 from nodeproxy.io.task import Overtaken, Task, park
 from nodeproxy.protocol.message import Response
@@ -17,33 +16,29 @@ FAILED = 500  # a response with this status or a higher one does not win while a
 class Race:
     """The first attempt runs in the exchange's own task, each hedge in a child of it that begins after the delay.
 
-    Nothing but a timer is paid for before that. A task that loses gets `Overtaken` at its wait, and closes its
+    A task that loses gets `Overtaken` at its wait, and closes its
     connection: the response that is on its way there belongs to nobody.
     """
 
     __slots__ = (
-        "_at", "_body", "_delay_s", "_exchange", "_forks", "_held", "_left", "_run", "_scope", "_task", "_tasks",
-        "_under_way", "_waits", "_winner", "tick", "won",
+        "_body", "_exchange", "_forks", "_held", "_left", "_run", "_scope", "_task", "_tasks", "_under_way", "_waits",
+        "_winner", "won",
     )  # fmt: skip
 
     def __init__(
         self,
         exchange: Exchange,
         body: WholeBody,
-        delay_s: float,
         most: int,
         run: "Callable[[Race], Coroutine[Any, Any, None]]",
     ) -> None:
-        """`run` sends a hedge; up to `most` of them begin, `delay_s` apart."""
-        self._exchange: Exchange | None = exchange  # None when it has its answer: a timer may outlive that
-        self.tick = NOWHERE
-        """See `deadlines.Timed`."""
+        """`run` sends a hedge; up to `most` of them begin."""
+        self._exchange: Exchange | None = exchange  # None when it has its answer
         self.won = False
         """Whether the answer is a hedge's."""
         self._body = body
         self._scope = exchange.scope
         self._task: Task = exchange.scope.task
-        self._delay_s = delay_s
         self._left = most
         self._run = run
         self._forks: list[Fork] = []
@@ -52,24 +47,14 @@ class Race:
         self._waits = False  # whether the first attempt has ended
         self._winner: tuple[Fork, Response] | None = None
         self._held: tuple[Fork, Response] | None = None  # a failure, for the case that nothing better comes
-        self._at = self._task.reactor.now + delay_s
-        self._task.reactor.look_at(self, self._at)
 
-    def look(self) -> None:
-        """See `deadlines.Timed`: the delay may have passed."""
-        reactor = self._task.reactor
-        if self._exchange is None or not self._left:
-            return
-        if reactor.now < self._at:
-            reactor.look_at(self, self._at)
-            return
-        if self._exchange.endpoint is not None:  # otherwise it waits for the endpoints of its service to be known
+    def hedge(self) -> bool:
+        """The delay has passed: begin a hedge; returns whether one more may follow after the next delay."""
+        if self._exchange is not None and self._exchange.endpoint is not None:  # else it waits for its cluster
             self._left -= 1
             self._under_way += 1
             self._tasks.append(self._task.start(self._run(self)))
-        if self._left:
-            self._at = reactor.now + self._delay_s
-            reactor.look_at(self, self._at)
+        return self._left > 0
 
     def fork(self) -> Fork:
         """The exchange once more, for the current task, to an endpoint that no other attempt of it is at."""
@@ -151,8 +136,6 @@ class Race:
     def end(self) -> None:
         """The exchange has its answer, or none: what is left of other attempts ends. References are dropped."""
         exchange, self._exchange = self._exchange, None
-        if self.tick != NOWHERE:
-            self._task.reactor.look_no_more(self)
         if exchange is None or not self._tasks:
             return
         for task in self._tasks:
