@@ -6,6 +6,7 @@ from collections import deque
 from nodeproxy.exchange.exchange import Exchange, Tools
 
 SLOTS = 10  # snapshots per interval: how exactly its beginning is known
+NOTED_EVERY = 64  # exchanges between two snapshots at least; a power of two
 
 
 class Load:
@@ -14,7 +15,7 @@ class Load:
     It outlives every change of the budget's settings: exchanges and attempts that began before end here.
     """
 
-    __slots__ = ("begun", "ended", "extra", "retrying", "taken")
+    __slots__ = ("begun", "ended", "extra", "retrying", "snapshots", "taken")
 
     def __init__(self) -> None:
         self.begun = 0
@@ -27,6 +28,8 @@ class Load:
         """Retries and hedges under way."""
         self.taken = 0
         """Retries and hedges, ever."""
+        self.snapshots: deque[tuple[float, int, int]] = deque()
+        """Times (monotonic seconds), with `begun` and `taken`: at most SLOTS + 1, the oldest an interval old."""
 
     @property
     def active(self) -> int:
@@ -37,12 +40,12 @@ class Load:
 class Budget:
     """Grants extra attempts.
 
-    Without an interval, those under way are at most `ratio` of the exchanges that are in their first attempt, so that
-    endpoints have at most (1 + `ratio`) times the load of the clients; `least` are always granted. With an interval,
-    the same holds for what has begun within the last `interval_s` seconds, whatever its duration.
+    What begins within `interval_s` seconds is at most `ratio` of the exchanges that begin in them, so that endpoints
+    have at most (1 + `ratio`) times the load of the clients. Without an interval, the same holds for what is under way
+    at a time. `least` under way at a time are always granted.
     """
 
-    __slots__ = ("_decisions", "_interval_s", "_least", "_now", "_ratio", "_snapshots", "load")
+    __slots__ = ("_decisions", "_interval_s", "_least", "_now", "_ratio", "load")
 
     def __init__(self, ratio: float, least: int, interval_s: float, load: Load, tools: Tools) -> None:
         self.load = load
@@ -51,7 +54,11 @@ class Budget:
         self._interval_s = interval_s
         self._now = tools.now
         self._decisions = tools.decisions
-        self._snapshots: deque[tuple[float, int, int]] = deque()  # time, begun, taken; the oldest is an interval old
+
+    def note(self) -> None:
+        """NOTED_EVERY exchanges have begun: the interval has to be known before something fails."""
+        if self._interval_s:
+            self._since()
 
     def retry(self, exchange: Exchange, holding: bool) -> bool:
         """Whether an exchange whose attempt has failed may be sent again.
@@ -60,10 +67,8 @@ class Budget:
         when the exchange has ended or is given up.
         """
         load = self.load
-        first = load.active - load.retrying
-        if not (
-            self._grants(first, load.extra - 1, exchange) if holding else self._grants(first - 1, load.extra, exchange)
-        ):
+        first, extra = load.active - load.retrying, load.extra
+        if not (self._grants(first, extra - 1, exchange) if holding else self._grants(first - 1, extra, exchange)):
             return False
         load.taken += 1
         if not holding:
@@ -76,10 +81,13 @@ class Budget:
         self.load.retrying -= 1
         self.load.extra -= 1
 
-    def hedge(self, exchange: Exchange) -> bool:
-        """Whether an exchange may have one more attempt beside those under way; `hedge_ended` follows a yes."""
+    def hedge(self, exchange: Exchange, again: bool = False) -> bool:
+        """Whether an exchange may have one more attempt beside those under way; `hedge_ended` follows a yes.
+
+        A refusal is counted unless it is one `again`, for the same attempt.
+        """
         load = self.load
-        if not self._grants(load.active - load.retrying, load.extra, exchange):
+        if not self._grants(load.active - load.retrying, load.extra, exchange, counted=not again):
             return False
         load.taken += 1
         load.extra += 1
@@ -92,24 +100,28 @@ class Budget:
     def most(self) -> float:
         """How many extra attempts are granted now: under way at a time, or within the interval."""
         if self._interval_s:
-            return max(self._least, self._ratio * (self.load.begun - self._since()[1]))
+            return self._ratio * (self.load.begun - self._since()[1])
         return max(self._least, self._ratio * (self.load.active - self.load.retrying))
 
-    def _grants(self, base: int, used: int, exchange: Exchange) -> bool:
+    def _grants(self, first: int, extra: int, exchange: Exchange, counted: bool = True) -> bool:
+        """`first` attempts and `extra` ones are under way."""
+        if extra < self._least:
+            return True
         if self._interval_s:
             _, begun, taken = self._since()
-            base, used = self.load.begun - begun, self.load.taken - taken
-        if used + 1 <= max(self._least, self._ratio * base):
+            first, extra = self.load.begun - begun, self.load.taken - taken
+        if extra + 1 <= self._ratio * first:
             return True
-        self._decisions.count("over-budget", exchange)
+        if counted:
+            self._decisions.count("over-budget", exchange)
         return self._decisions.shadow
 
     def _since(self) -> tuple[float, int, int]:
-        """What had begun, and had been taken, an interval ago; taken down only when somebody asks.
+        """What had begun, and had been taken, an interval ago, or later where that is not known.
 
-        After a pause the beginning of the interval is not known: then only the exchanges under way count.
+        After a pause of an interval only the exchanges under way count.
         """
-        now, snapshots = self._now(), self._snapshots
+        now, snapshots = self._now(), self.load.snapshots
         if not snapshots or now - snapshots[-1][0] > self._interval_s:
             snapshots.clear()
             snapshots.append((now, self.load.ended, self.load.taken))

@@ -7,7 +7,7 @@ from nodeproxy.exchange.body import WholeBody
 from nodeproxy.exchange.exchange import Exchange, Handler, Tools
 from nodeproxy.io.reactor import Reactor
 from nodeproxy.io.task import Overtaken
-from nodeproxy.policies.budget import Budget
+from nodeproxy.policies.budget import NOTED_EVERY, Budget
 from nodeproxy.policies.delays import Delays
 from nodeproxy.policies.latencies import Latencies
 from nodeproxy.policies.race import FAILED, Race
@@ -51,53 +51,64 @@ class Hedging:
         """See Handler."""
         load, counted, reactor = self._budget.load, self._counted, exchange.scope.task.reactor
         load.begun += counted
+        if counted and not load.begun % NOTED_EVERY:
+            self._budget.note()
         try:
             body = exchange.body
             if type(body) is not WholeBody or not self._plan.wants(exchange):
                 return await self._inner(exchange)
-            began = reactor.now
-            response = await self._race(exchange, body, reactor)
-            if self._learns and response.status < FAILED:
-                self._latencies.add(reactor.now - began)
-            return response
+            return await self._race(exchange, body, reactor)
         finally:
             load.ended += counted
 
     async def _race(self, exchange: Exchange, body: WholeBody, reactor: Reactor) -> Response:
-        race = Race(exchange, body, self._plan.most, self._hedge)
+        race = Race(exchange, body, self._plan.most, self)
         delay_s = self._latencies.quantile_s if self._learns else 0.0
         self._delays.put(race, delay_s if delay_s > self._plan.delay_s else self._plan.delay_s, reactor)
         try:
             response = await self._inner(exchange)
-            return response if response.status < FAILED else await race.better_than(response)
+            if response.status >= FAILED:
+                response = await race.better_than(response)
         except Overtaken:
             taken = race.take()
             if taken is None:
                 raise
-            return taken
+            response = taken
         except ProxyError as error:
             if not race.goes_on(error):
                 raise
             taken = await race.outcome()
             if taken is None:
                 raise
-            return taken
+            response = taken
         finally:
             self._delays.drop(race)
             race.end()
             if race.won:
                 self._tools.decisions.count("won", exchange)
+        if self._learns and response.status < FAILED:
+            # The attempt's own latency: that of a hedged exchange would carry the delay into the next one, and up.
+            self._latencies.add(reactor.now - race.began)
+        return response
 
-    async def _hedge(self, race: Race) -> None:
-        """One attempt beside the first, in a task of its own. Its error is nobody's unless all fail."""
-        fork, budget, decisions = race.fork(), self._budget, self._tools.decisions
-        granted = budget.hedge(fork)
+    def grant(self, exchange: Exchange, again: bool) -> bool:
+        """See `race.Sender`."""
+        granted = self._budget.hedge(exchange, again)
+        if not granted and not again:
+            self._tools.decisions.count("over-budget", exchange)
+        return granted
+
+    def ended(self) -> None:
+        """See `race.Sender`."""
+        self._budget.hedge_ended()
+
+    async def send(self, race: Race) -> None:
+        """See `race.Sender`. An error here is nobody's, unless all attempts fail."""
+        fork, decisions = race.fork(), self._tools.decisions
+        began = self._tools.now()
         try:
-            if granted:
-                response = await self._inner(fork)
-                race.answered(fork, response)
-            else:
-                decisions.count("over-budget", fork)
+            response = await self._inner(fork)
+            race.answered(fork, response, began)
         except NoOtherEndpoint:
             decisions.count("no-other-endpoint", fork)
         except ProxyError:
@@ -105,8 +116,6 @@ class Hedging:
         finally:
             if fork.tries:
                 decisions.count("hedged", fork)
-            if granted:
-                budget.hedge_ended()
             race.ended()
 
 

@@ -29,9 +29,10 @@ class HedgingSettings(PolicySettings):
     delay_s: Duration = 0.0
     """How long the first attempt has, before a second one is sent; with `percentile`, at least so long."""
     percentile: Annotated[float, Field(ge=50, le=99.9, strict=False)] | None = None
-    """The delay is this percentile of the last one to two thousand latencies of the service port in this worker, the
-    hedges' effect included, and there are no hedges before 128 are known. 95 hedges 5 percent of the requests; where
-    one of five endpoints is slow, only 75 and less are below the latencies of that one."""
+    """The delay is this percentile of the last one to two thousand latencies of the service port in this worker, each
+    that of the attempt that has won; there are no hedges before 128 are known. 95 hedges about 5 percent of the
+    requests. A slow endpoint counts as usual where it has more than the rest of the requests: if one of five may have
+    been slow all the time, choose 75 or a fixed delay."""
     max_attempts: Annotated[int, Field(ge=1, le=3)] = 1
     """Attempts beside the first, each sent after one more delay."""
     methods: tuple[Idempotent, ...] = ("GET", "HEAD", "OPTIONS")
@@ -79,7 +80,7 @@ POLICY = Policy(
     outcomes={
         "hedged": "an attempt was sent beside one that took long; in shadow mode, an attempt took long",
         "won": "the response was that of a hedge",
-        "over-budget": "no hedge: `retryBudget` was used up",
+        "over-budget": "no hedge when it was due: `retryBudget` was used up; the next delay asks again",
         "no-other-endpoint": "no hedge: the service has no endpoint that the request is not at",
     },
     numbers=numbers,

@@ -1,7 +1,7 @@
 """Attempts of one exchange that are under way at the same time: the first response head wins."""
 
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, Protocol
 
 from nodeproxy.errors import DeadlinePassed, ProxyError
 from nodeproxy.exchange.body import WholeBody
@@ -13,6 +13,22 @@ from nodeproxy.protocol.message import Response
 FAILED = 500  # a response with this status or a higher one does not win while another attempt is under way
 
 
+class Sender(Protocol):
+    """Sends the hedges of races."""
+
+    def grant(self, exchange: Exchange, again: bool) -> bool:
+        """Whether there may be a hedge now, from which on it counts; `again` says that this was refused before."""
+        ...
+
+    def ended(self) -> None:
+        """A granted hedge counts no more."""
+        ...
+
+    def send(self, race: "Race") -> Coroutine[Any, Any, None]:
+        """Sends one hedge, in a task of its own: it begins with `fork`, and calls `answered` and `ended`."""
+        ...
+
+
 class Race:
     """The first attempt runs in the exchange's own task, each hedge in a child of it that begins after the delay.
 
@@ -21,8 +37,8 @@ class Race:
     """
 
     __slots__ = (
-        "_body", "_exchange", "_forks", "_held", "_left", "_run", "_scope", "_task", "_tasks", "_under_way", "_waits",
-        "_winner", "won",
+        "_body", "_denied", "_exchange", "_forks", "_held", "_left", "_scope", "_sender", "_task", "_tasks",
+        "_under_way", "_waits", "_winner", "began", "won",
     )  # fmt: skip
 
     def __init__(
@@ -30,30 +46,40 @@ class Race:
         exchange: Exchange,
         body: WholeBody,
         most: int,
-        run: "Callable[[Race], Coroutine[Any, Any, None]]",
+        sender: Sender,
     ) -> None:
-        """`run` sends a hedge; up to `most` of them begin."""
+        """Up to `most` hedges begin."""
         self._exchange: Exchange | None = exchange  # None when it has its answer
         self.won = False
         """Whether the answer is a hedge's."""
+        self.began = exchange.scope.task.reactor.now
+        """When the attempt whose answer it is has begun, monotonic seconds."""
         self._body = body
         self._scope = exchange.scope
         self._task: Task = exchange.scope.task
         self._left = most
-        self._run = run
+        self._sender = sender
+        self._denied = False
         self._forks: list[Fork] = []
         self._tasks: list[Task] = []
         self._under_way = 0
         self._waits = False  # whether the first attempt has ended
-        self._winner: tuple[Fork, Response] | None = None
-        self._held: tuple[Fork, Response] | None = None  # a failure, for the case that nothing better comes
+        self._winner: tuple[Fork, Response, float] | None = None  # the last one is `began`
+        self._held: tuple[Fork, Response, float] | None = None  # a failure, for the case that nothing better comes
 
     def hedge(self) -> bool:
         """The delay has passed: begin a hedge; returns whether one more may follow after the next delay."""
-        if self._exchange is not None and self._exchange.endpoint is not None:  # else it waits for its cluster
-            self._left -= 1
-            self._under_way += 1
-            self._tasks.append(self._task.start(self._run(self)))
+        exchange = self._exchange
+        if exchange is None:
+            return False
+        if exchange.endpoint is None:  # it waits for the endpoints of its service to be known
+            return True
+        if not self._sender.grant(exchange, self._denied):
+            self._denied = True
+            return True
+        self._left -= 1
+        self._under_way += 1
+        self._tasks.append(self._task.start(self._sender.send(self)))
         return self._left > 0
 
     def fork(self) -> Fork:
@@ -66,22 +92,23 @@ class Race:
         self._forks.append(fork)
         return fork
 
-    def answered(self, fork: Fork, response: Response) -> None:
-        """A hedge has a response."""
+    def answered(self, fork: Fork, response: Response, began: float) -> None:
+        """A hedge has a response; it began at `began`."""
         if self._exchange is None or self._winner is not None:
             response.close()
         elif response.status < FAILED:
-            self._winner = fork, response
+            self._winner = fork, response, began
             if not self._waits:
                 self._task.interrupt(Overtaken())
         elif self._held is None:
-            self._held = fork, response
+            self._held = fork, response, began
         else:
             response.close()
 
     def ended(self) -> None:
         """A hedge has ended, whatever came of it."""
         self._under_way -= 1
+        self._sender.ended()
         if self._waits:
             self._task.reactor.wake(self._task)
 
@@ -126,7 +153,7 @@ class Race:
         self._winner = None
         if best is self._held:
             self._held = None
-        fork, response = best
+        fork, response, self.began = best
         if self._exchange is not None:
             self._exchange.endpoint = fork.endpoint
         self._scope.moved(self._task.reactor.now)  # its own attempt had limits that were not its exchange's
@@ -140,6 +167,8 @@ class Race:
             return
         for task in self._tasks:
             task.interrupt(Overtaken())
+        for _ in range(len(self._tasks) - len(self._forks)):  # a task interrupted before its first step takes none
+            self._sender.ended()
         for other in (self._winner, self._held):
             if other is not None:
                 other[1].close()

@@ -17,15 +17,15 @@ class RetryBudgetSettings(PolicySettings):
     """
 
     percent: Annotated[float, Field(ge=0, le=100, strict=False)] = 20.0
-    """Retries and hedges under way, in percent of the requests that are in their first attempt: 20 means that endpoints
-    have at most 1.2 times the load of the clients. Envoy and Istio count retried requests among the requests, which
-    makes it 1.25."""
+    """Retries and hedges in percent of the requests: 20 means that endpoints have at most 1.2 times the load of the
+    clients. Precedent: Linkerd's, Envoy's, Istio's and Gateway API's 20."""
     min_retry_concurrency: Annotated[int, Field(ge=0, le=1_000_000)] = 3
-    """So many are allowed at a time, however few requests there are; with `budgetInterval`, so many per interval."""
-    budget_interval_s: Annotated[Duration, Field(le=3600)] = 0.0
-    """0 counts what is under way. Otherwise what has begun within this time is counted, whatever its duration: where
-    attempts fail much faster than others succeed, only this bounds their number. Precedent: Istio's field of this name,
-    and `budget.interval` of Gateway API's `retryConstraint`."""
+    """So many retries and hedges under way at a time are always allowed, however few requests there are. Precedent:
+    Envoy's and Istio's 3."""
+    budget_interval_s: Annotated[Duration, Field(le=3600)] = 10.0
+    """`percent` is counted over what has begun within this time. Precedent: Linkerd's and Gateway API's 10s. 0 counts
+    what is under way at a time instead, as Istio and Envoy do by default: retries in percent of the requests that are
+    in their first attempt. That is less than it seems where attempts are short: waits before retries count."""
 
 
 def budget(settings: RetryBudgetSettings, before: Budget | None, tools: Tools) -> Budget:

@@ -2,7 +2,7 @@
 
 from nodeproxy.errors import EndpointError
 from nodeproxy.exchange.exchange import Exchange, Handler, Tools
-from nodeproxy.policies.budget import Budget
+from nodeproxy.policies.budget import NOTED_EVERY, Budget
 from nodeproxy.policies.buffered_body import KEPT_BYTES, BufferedBody
 from nodeproxy.policies.retry_after import retry_after_s
 from nodeproxy.policies.retry_plan import RetryPlan, backoff_s, condition_of
@@ -28,6 +28,8 @@ class Retries:
         attempt = 0
         load = self._budget.load
         load.begun += 1
+        if not load.begun % NOTED_EVERY:
+            self._budget.note()
         try:
             while True:
                 try:

@@ -63,6 +63,8 @@ class World:
         self.log = []
         self.attempts = []
         self.expected_bugs = 0
+        self.sleep = self._sleep_at_once
+        """Of policies: the clock moves instead. `reactor.sleep` waits for the test to move it."""
         self._sockets = []
         self._channels = []
         self.all_idle = IdleConnections(1 << 20, self.stats.shortages)
@@ -181,9 +183,9 @@ class World:
         return sock
 
     def _tools(self, stats, decisions):
-        return Tools(self.clock, random.Random(3).random, self._sleep, stats, decisions)
+        return Tools(self.clock, random.Random(3).random, self.sleep, stats, decisions)
 
-    async def _sleep(self, seconds):
+    async def _sleep_at_once(self, seconds):
         self.clock.now += seconds
         await self.reactor.rest()
 

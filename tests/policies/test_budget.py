@@ -6,7 +6,7 @@ from hypothesis.strategies import integers, lists, sampled_from, tuples
 
 from nodeproxy.exchange.decisions import Decisions
 from nodeproxy.mesh.wire import Put, Replace
-from nodeproxy.policies.budget import Budget, Load
+from nodeproxy.policies.budget import NOTED_EVERY, SLOTS, Budget, Load
 from nodeproxy.policies.retry_budget import RetryBudgetSettings
 from nodeproxy.policies.table import PolicyRefused, settings_of
 from tests.fakes.exchanges import PolicyWorld, exchange
@@ -64,11 +64,13 @@ def test_extra_attempts_are_never_granted_beyond_their_share_of_the_first_ones(s
 def test_with_an_interval_no_more_begin_than_their_share_of_what_has_begun(steps, percent, least):
     world = PolicyWorld()
     budget = made(world, percent, least, interval_s=10.0)
+    budget.note()
 
-    def within(_first, _extra):
-        since, begun, taken = budget._snapshots[0]
-        assert world.now - since <= 10.0
-        assert budget.load.taken - taken <= max(least, percent / 100 * (budget.load.begun - begun))
+    def within(_first, extra):
+        since, begun, taken = budget.load.snapshots[0] if budget.load.snapshots else (0, 0, 0)
+        within_share = budget.load.taken - taken <= percent / 100 * (budget.load.begun - begun)
+        assert extra <= least or (within_share and world.now - since <= 10.0)
+        assert len(budget.load.snapshots) <= SLOTS + 1
 
     play(steps, budget, world, within)
 
@@ -114,6 +116,22 @@ def test_after_a_pause_the_traffic_of_long_ago_allows_nothing():
     assert not budget.retry(one, holding=False)
 
 
+def test_a_sudden_failure_after_a_quiet_time_has_the_share_of_that_time():
+    world = PolicyWorld()
+    budget, one = made(world, interval_s=10.0), exchange()
+    for _ in range(1000):
+        world.now += 0.01
+        budget.load.begun += 1
+        budget.load.ended += 1
+        if not budget.load.begun % NOTED_EVERY:
+            budget.note()
+    budget.load.begun += 100
+
+    granted = sum(budget.retry(one, holding=False) for _ in range(100))
+
+    assert granted == 100
+
+
 def test_what_is_beyond_the_budget_is_counted_and_in_shadow_mode_granted():
     world, one = PolicyWorld(), exchange()
     counts = world.stats.decisions
@@ -126,7 +144,7 @@ def test_what_is_beyond_the_budget_is_counted_and_in_shadow_mode_granted():
     assert counts == {("retryBudget", "over-budget", "enforce"): 1, ("retryBudget", "over-budget", "shadow"): 1}
 
 
-@pytest.mark.parametrize("written", [{"percent": 50}, {"mode": "shadow"}, {"budgetInterval": "10s"}])
+@pytest.mark.parametrize("written", [{"percent": 50}, {"mode": "shadow"}, {"budgetInterval": 0}])
 def test_what_is_under_way_stays_taken_over_every_update(written):
     mesh = Mesh(Replace((web(),)))
     before = mesh.match(b"web.shop.mesh").states["retryBudget"]
@@ -142,7 +160,7 @@ def test_the_usual_budget_is_that_of_other_meshes():
     settings = settings_of({})["retryBudget"]
 
     assert settings == RetryBudgetSettings()
-    assert (settings.percent, settings.min_retry_concurrency, settings.budget_interval_s) == (20, 3, 0)
+    assert (settings.percent, settings.min_retry_concurrency, settings.budget_interval_s) == (20, 3, 10)
 
 
 @pytest.mark.parametrize("written", [{"percent": 101}, {"percent": -1}, {"minRetryConcurrency": -1}])

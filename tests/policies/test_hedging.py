@@ -319,6 +319,8 @@ async def test_the_budget_holds_for_hedges(world):
     assert await mesh.late() == 5
     assert mesh.counted == {"over-budget": 3}
     assert world.route.states["retryBudget"].load.extra == 1
+    assert await mesh.late() == 5
+    assert mesh.counted == {"over-budget": 3}
     for server in mesh.arrived:
         await server.send(answer(b"done!"))
     for client in clients:
@@ -387,3 +389,22 @@ async def test_what_is_known_of_latencies_survives_an_update(world):
 def test_what_cannot_be_hedging_is_refused(written, told):
     with pytest.raises(PolicyRefused, match=told):
         settings_of({"hedging": written})
+
+
+async def test_a_hedge_that_was_refused_is_made_when_the_budget_has_room(world):
+    mesh = Mesh(world, {**HEDGED, "retryBudget": {"percent": 0, "minRetryConcurrency": 1}})
+    first, second = [await mesh.ask() for _ in range(2)]
+    assert await mesh.late() == 3
+    hedge = mesh.arrived[2]
+    await hedge.send(answer(b"hedge"))
+    await mesh.look()
+
+    await mesh.late()
+    await hedge.send(answer(b"hedge"))  # the second one may have come at the connection of the first
+    for server in mesh.arrived:
+        await server.send(answer(b"hedge"))
+    for client in (first, second):
+        await client.until(b"hedge")
+
+    await mesh.over()
+    assert sorted(line[0].tries for line in world.log) == [2, 2]
