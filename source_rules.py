@@ -34,7 +34,7 @@ class Finding(NamedTuple):
 
 EXCEPTIONS = {  # known, each with its reason; an entry that is not found any more is itself reported
     Finding("nodeproxy/dns/server.py:_serve_datagrams", AWAITS_IN_FINALLY): "trio's lane, not the hot one",
-    Finding("nodeproxy/downstream/http1.py:Connection._exchange", AWAITS_IN_FINALLY): (
+    Finding("nodeproxy/downstream/http1.py:Http1Connection._exchange", AWAITS_IN_FINALLY): (
         "ends the exchange's child tasks however it ends; only exchanges that have some await"
     ),
 }

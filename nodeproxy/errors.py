@@ -155,6 +155,13 @@ class OutOfDescriptors(ProxyError):
     reason = "out-of-descriptors"
 
 
+class ConnectionPoolFull(ProxyError):
+    """The service has as many connections or requests as its policy `connectionPool` allows."""
+
+    status = 503
+    reason = "connection-pool-full"
+
+
 class NoEndpoints(ProxyError):
     """The service is known and has no endpoints."""
 

@@ -1,75 +1,44 @@
-"""The spine: one client's connection, from head to head.
+"""HTTP/1.1 with clients: one connection, from head to head.
 
-Reads a head, makes an exchange of it, asks the table, awaits the route's handler, streams the response, counts.
+Reads a head, makes an exchange of it, finds its route, awaits the route's handler, streams the response, counts.
 """
 
-from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from math import inf
 
+from nodeproxy.downstream.closing import LINGER_S, linger
+from nodeproxy.downstream.connection import DownstreamConnection
+from nodeproxy.downstream.context import ConnectionContext
+from nodeproxy.downstream.detect import recognised
+from nodeproxy.downstream.http1_connect import answer_connect
 from nodeproxy.downstream.http1_reply import Reply
 from nodeproxy.downstream.tunnel import relay
 from nodeproxy.errors import (
     BadRequest,
     ClientGone,
-    ConnectRefused,
     DeadlinePassed,
     HeadTimeout,
     ProxyError,
-    UnknownService,
 )
 from nodeproxy.exchange.body import ReceivedBody, WholeBody
-from nodeproxy.exchange.exchange import Exchange, Observer
+from nodeproxy.exchange.exchange import Exchange
 from nodeproxy.io.channel import SocketChannel
-from nodeproxy.io.reactor import Reactor
 from nodeproxy.io.scope import Scope
-from nodeproxy.mesh.callers import UNKNOWN, Callers
+from nodeproxy.mesh.callers import UNKNOWN
 from nodeproxy.protocol.errors_as_responses import error_response
-from nodeproxy.protocol.forwarded import Adder, Forwarded, forwarded
+from nodeproxy.protocol.forwarded import Forwarded, forwarded
 from nodeproxy.protocol.http1.framing import decoder
-from nodeproxy.protocol.http1.head import HeadLimits
 from nodeproxy.protocol.http1.request_head import ConnectAsked, RequestHead
 from nodeproxy.protocol.http1.scan import scan_request
-from nodeproxy.protocol.message import Request
-from nodeproxy.table.table import Route
-from nodeproxy.telemetry.stats import RouteStats, WorkerStats
 
 IN_A_ROW = 16  # pipelined requests answered without waiting before others get a turn
-DRIPS_S = 1.0  # for a whole head, once others wait to be let in
-USED_S = 2.0  # idle clients' advantage over clients that have sent no request, once others wait to be let in
-LINGER_S = 2.0  # for the client to read what it was told before its unread bytes turn it into a reset; nginx: 5 s
-LINGER_BYTES = 1024 * 1024
-ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"  # RFC 9110, 9.3.6: without any framing
+DRIPS_S = 1.0  # for a whole head, once other clients wait to be admitted
+USED_S = 2.0  # idle clients' advantage over clients that have sent no request, once others wait to be admitted
 _IDLE, _IN_HEAD, _BUSY = range(3)  # what a connection waits for: a request, the rest of its head, anything else
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionContext:
-    """What all connections of one listener share: who is meant, what is added, when it is enough."""
-
-    reactor: Reactor
-    match: Callable[[Request, str], Route]
-    """The route a request means, of a caller in this namespace. Raises UnknownService, UnknownCaller."""
-    callers: Callers
-    adder: Adder
-    stats: WorkerStats
-    limits: HeadLimits
-    head_timeout_s: float
-    idle_timeout_s: float
-    half_close_is_gone: bool
-    trusts_forwarded: bool
-    """Whether any client is believed when it says for whom it speaks; which ones are, `callers` says."""
-    observer: Observer | None
-    draining: Callable[[], bool]
-    via: Mapping[bytes, bytes]
-    """The line that is added to a response; see `forwarded.VIA`."""
-    understands_connect: bool = False
-    """Whether a client may name the service of all its further requests by CONNECT."""
-
-
-class Connection:
-    """One client on one channel, until either has had enough."""
+class Http1Connection:
+    """One client on one channel; see `connection.DownstreamConnection`."""
 
     def __init__(self, context: ConnectionContext, channel: SocketChannel, client: str) -> None:
         self.context = context
@@ -77,25 +46,26 @@ class Connection:
         self._channel = channel
         self._client = client
         self._received = b""  # and not used yet: the beginning of the next request
+        self._requests = 0
+        self._draining = False
         self._request_body: ReceivedBody | None = None  # that has not been read to its end
         self._forwarded: Forwarded | None = None  # of this request, from a client that is trusted with it
         self._reply = Reply(channel, context.via)
         self._stage = _IDLE
         self._scope: Scope
         self.idle_since_seen = -inf
-        """For `Connections`: its `idle_since` when it was last looked at."""
 
     @property
     def idle(self) -> bool:
-        """Whether it waits for a request of which nothing has come."""
+        """Whether it waits for a request of which no byte has come."""
         return self._stage == _IDLE and not self._received
 
     def idle_since(self, deadline: float) -> float:
-        """Since when it has been of no use, monotonic seconds; infinite where it is.
+        """See DownstreamConnection.
 
-        `deadline` is its task's. A head that drips for longer than DRIPS_S counts from its first byte. A client that
-        has been answered is likely to ask again, and counts as idle for USED_S less than one that has never asked: a
-        flood of connections that say nothing does not end those in use.
+        A head that drips for longer than DRIPS_S counts from its first byte. A client that has been answered is likely
+        to send another request, and counts as idle for USED_S less than one that has sent none: a flood of silent
+        connections does not end those in use.
         """
         context = self.context
         if self.idle:
@@ -106,14 +76,18 @@ class Connection:
         return inf
 
     def make_way(self) -> bool:
-        """Close it for others to come in, unless its next request is here already."""
+        """See DownstreamConnection."""
         if self._channel.closed or self._channel.has_input():
             return False
         self._hang_up()
         return True
 
+    def drain(self) -> None:
+        """See DownstreamConnection: the next response has `Connection: close`. A tunnel goes on."""
+        self._draining = True
+
     def hang_up(self) -> None:
-        """Close it now if it is idle; a request that crosses it on the wire is safe to send again."""
+        """See DownstreamConnection."""
         if self.idle:
             self._hang_up()
 
@@ -121,28 +95,32 @@ class Connection:
         waiting = self._channel.reader
         self._channel.close()
         if waiting is not None:
-            waiting.interrupt(ClientGone("hung up on"))
+            waiting.interrupt(ClientGone("closed by the mesh while idle"))
 
-    async def serve(self) -> None:
-        """Answer requests until the connection is over."""
+    async def serve(self) -> DownstreamConnection | None:
+        """See DownstreamConnection."""
         self._scope = Scope(self._reactor.current)
         in_a_row = 0
         while True:
             try:
                 head = await self._read_head()
             except ConnectAsked as asked:
-                if not await self._connect(asked.head):
-                    return
+                if not await self._connect(asked):
+                    return None
                 continue
             except BadRequest as error:
+                if not self._requests and (accept := recognised(self._received, self.context.prefaces)) is not None:
+                    return accept(self._channel, self._client, self._received)
                 await self._refuse(error)
-                return
+                return None
             if head is None:
-                return
+                return None
+            self._requests += 1
             if not await self._exchange(head):
                 del head  # of up to 60 kB, and a client may linger
-                await self._end()
-                return
+                if not self._channel.closed:
+                    await linger(self._channel)
+                return None
             in_a_row = in_a_row + 1 if self._received else 0
             if in_a_row >= IN_A_ROW:
                 in_a_row = 0
@@ -186,14 +164,13 @@ class Connection:
             return None
         self._stage = _BUSY
         if context.trusts_forwarded:
-            # Asked for each request: the address may have become another pod's since the last one.
-            caller = context.callers.known.get(self._client) or context.callers.stranger(self._client)
-            self._forwarded = forwarded(data[: head.end]) if caller.trusted else None
+            # For each request: the address may have become another pod's since the last one.
+            self._forwarded = forwarded(data[: head.end]) if context.caller_of(self._client).trusted else None
         self._received = data[head.end :] if len(data) != head.end else b""
         return head
 
     async def _exchange(self, head: RequestHead) -> bool:
-        """One request and its response; whether the connection can go on."""
+        """One request and its response; returns whether the connection can go on."""
         context, reply, request = self.context, self._reply, head.request
         task, scope = self._reactor.current, self._scope
         scope.reset()
@@ -217,8 +194,8 @@ class Connection:
                     self._channel.guard = None  # in a tunnel, the end of one direction is not the client's end
                 await relay(exchange, route, response, self._channel, early)
                 return False
-            # An answer before the request's end: what is left of the request must not be taken for the next one.
-            persistent = self._request_body is None and not context.draining()
+            # A response before the request's end: the rest of the request must not be taken for the next one.
+            persistent = self._request_body is None and not self._draining
             goes_on = await reply(exchange, response, head, persistent)
             status, reason = response.status, response.reason
         except ProxyError as error:
@@ -235,43 +212,18 @@ class Connection:
                 self._request_body = None
             if task.has_children:
                 await task.cancel_children()
-        self._count(exchange, route, status, reason)
+        context.count(exchange, route, status, reason)
         return goes_on
 
-    async def _connect(self, head: RequestHead) -> bool:
-        """Answer a CONNECT; from a yes on, all requests of this connection mean the service port that it names.
-
-        No tunnel: what follows is read as requests, each with its policies, and nothing but endpoints is ever called.
-        After a no the connection ends, because bytes behind it were meant for somebody else.
-        Source: RFC 9110, 9.3.6; RFC 9931 (a proxy that refuses CONNECT closes).
-        """
-        context, reactor = self.context, self._reactor
-        exchange = Exchange(head.request, WholeBody(b""), self._client, self._scope, reactor.clock())
-        exchange.caller = context.callers.known.get(self._client) or context.callers.stranger(self._client)
-        reactor.current.limit(reactor.now + LINGER_S)
-        try:
-            if not context.understands_connect:
-                raise ConnectAsked(head)
-            route = context.match(head.request, exchange.caller.namespace)
-        except ProxyError as error:
-            await self._refuse_connect(exchange, error)
-            return False
-        self.context = replace(
-            context, match=lambda _request, namespace: context.match(head.request, namespace), understands_connect=False
-        )
-        context.stats.connects += 1
-        await self._channel.send(ESTABLISHED)
-        if context.observer is not None:
-            context.observer.exchange_ended(exchange, route.name, 200, "", reactor.clock() - exchange.started)
-        return True
-
-    async def _refuse_connect(self, exchange: Exchange, error: ProxyError) -> None:
-        if isinstance(error, UnknownService):
-            error = ConnectRefused(f"CONNECT reaches HTTP ports of services in the mesh and nothing else: {error}")
-        self._count(exchange, None, error.status, error.reason)
-        with suppress(ProxyError):
-            await self._channel.send(self._reply.refusal(error, b""))
-            await self._linger()
+    async def _connect(self, asked: ConnectAsked) -> bool:
+        """Answer a CONNECT; returns whether requests follow."""
+        context = self.context
+        exchange = Exchange(asked.head.request, WholeBody(b""), self._client, self._scope, self._reactor.clock())
+        exchange.caller = context.caller_of(self._client)
+        following = await answer_connect(context, exchange, asked, self._channel, self._reply)
+        if following is not None:
+            self.context = following
+        return following is not None
 
     def _body(self, head: RequestHead) -> WholeBody | ReceivedBody:
         length = head.request.length
@@ -291,46 +243,22 @@ class Connection:
             self._received = body.surplus
             self._request_body = None
 
-    def _count(self, exchange: Exchange, route: Route | None, status: int, reason: str) -> None:
-        elapsed_s = self._reactor.clock() - exchange.started
-        stats: RouteStats = self.context.stats.unrouted if route is None else route.stats
-        stats.count(status, reason, exchange.caller.labels, elapsed_s)
-        observer = self.context.observer
-        if observer is not None:
-            observer.exchange_ended(exchange, "" if route is None else route.name, status, reason, elapsed_s)
-
     async def _report(self, exchange: Exchange, head: RequestHead, error: ProxyError) -> bool:
-        """Answer with the mesh's own words, if that is still possible; whether the connection can go on."""
+        """Answer with the mesh's own response, if that is still possible; returns whether the connection can go on."""
         if self._reply.began or isinstance(error, ClientGone):
-            self._channel.close()  # a broken-off response must not look like a whole one
+            self._channel.close()  # a truncated response must not look complete
             return False
         self._reactor.current.limit(self._reactor.now + LINGER_S)
-        persistent = self._request_body is None and not isinstance(error, BadRequest) and not self.context.draining()
+        persistent = self._request_body is None and not isinstance(error, BadRequest) and not self._draining
         try:
             return await self._reply(exchange, error_response(error), head, persistent)
         except ProxyError:
             return False
 
     async def _refuse(self, error: BadRequest) -> None:
-        """The next head is no request: say so, forward nothing, and hear no more of it."""
+        """The next head is no request: report that, forward nothing, and read no more."""
         self.context.stats.unrouted.count(error.status, error.reason, UNKNOWN.labels, 0.0)
         self._reactor.current.limit(self._reactor.now + LINGER_S)
         with suppress(ProxyError):
             await self._channel.send(self._reply.refusal(error, self._received))
-            await self._linger()
-
-    async def _end(self) -> None:
-        """Nothing more is read as a request: let the client read its answer, then close."""
-        if self._channel.closed:
-            return
-        self._reactor.current.limit(self._reactor.now + LINGER_S)
-        with suppress(ProxyError):
-            await self._linger()
-
-    async def _linger(self) -> None:
-        """Discard what the client still sends, bounded: closing over unread bytes would destroy the answer."""
-        self._channel.half_close()
-        discarded = 0
-        while discarded < LINGER_BYTES and (data := await self._channel.recv()):
-            discarded += len(data)
-            await self._reactor.rest()
+            await linger(self._channel)

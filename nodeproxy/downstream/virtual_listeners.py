@@ -4,8 +4,9 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from nodeproxy.downstream.http1 import ConnectionContext
-from nodeproxy.downstream.listener import Connections, Listener, bound
+from nodeproxy.downstream.connections import Connections
+from nodeproxy.downstream.context import ConnectionContext
+from nodeproxy.downstream.listener import Listener, bound
 from nodeproxy.downstream.unserved import Address, Unserved
 from nodeproxy.io.capacity import Capacity, is_shortage
 from nodeproxy.io.handover import HeldSockets

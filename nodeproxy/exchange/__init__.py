@@ -1,1 +1,1 @@
-"""One request on its way, whatever the protocols on either side of it."""
+"""One request and its response, independent of the protocols of client and endpoint."""

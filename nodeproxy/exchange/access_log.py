@@ -1,4 +1,4 @@
-"""The access log as an observer of exchanges: one line when each has ended."""
+"""The access log as an observer of exchanges: one line at the end of each."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from nodeproxy.exchange.exchange import Exchange
 
 
 class AccessLog:
-    """Makes the fields of each line; `add` takes them."""
+    """Passes the fields of each line to `add`."""
 
     def __init__(self, add: Callable[[dict[str, str | int | float]], None]) -> None:
         self._add = add
@@ -36,4 +36,4 @@ class AccessLog:
         )
 
     def attempt_ended(self, attempt: Attempt) -> None:
-        """Attempts have no lines of their own."""
+        """Attempts are not logged."""

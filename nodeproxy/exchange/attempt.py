@@ -1,4 +1,4 @@
-"""One try of an exchange at one endpoint. Retries and hedging make several of one exchange."""
+"""One attempt to send an exchange to one endpoint. With retries an exchange has several."""
 
 from typing import Protocol
 
@@ -13,7 +13,7 @@ class Carrier(Protocol):
 
 
 class Attempt:
-    """Counts as active at its endpoint until it ends, once."""
+    """An attempt: active at its endpoint until `end` is called."""
 
     __slots__ = ("began", "endpoint", "exchange", "first_byte", "outcome")
 
@@ -21,17 +21,17 @@ class Attempt:
         self.exchange = exchange
         self.endpoint = endpoint
         self.began = began
-        """When the endpoint was chosen, monotonic seconds."""
+        """Time at which the endpoint was chosen, monotonic seconds."""
         self.first_byte: float | None = None
-        """When the first byte of a response had come, monotonic seconds."""
+        """Time at which the first byte of a response was received, monotonic seconds; None before."""
         self.outcome: int | str | None = None
-        """The response's status, or the reason of the error in its place or within it; None while it lasts."""
+        """The response's status, or the reason of the error that replaced or interrupted it; None until the end."""
         endpoint.active += 1
         exchange.tries += 1
         exchange.endpoint = endpoint
 
     def end(self, outcome: int | str) -> None:
-        """The response has been sent or given up, or there will be none."""
+        """End the attempt: its response has been sent or abandoned, or it failed. Later calls have no effect."""
         if self.outcome is None:
             self.outcome = outcome
             self.endpoint.active -= 1

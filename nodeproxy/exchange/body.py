@@ -1,4 +1,4 @@
-"""Bodies as they come out of a channel, and as they go into one."""
+"""Bodies that are received from a channel, and the framing of bodies that are sent."""
 
 from collections.abc import Callable
 
@@ -7,13 +7,13 @@ from nodeproxy.io.channel import Channel
 from nodeproxy.protocol.fields import without
 from nodeproxy.protocol.http1.framing import BrokenBody, Decoder, chunk, last_chunk
 
-# Read in one go before others get a turn. Work is what counts, not the bytes that come out: a piece takes one read of
-# 64 KiB at most and `framing.STEPS_MOST` of decoding; four large ones take about 100 us.
+# Pieces read before other tasks run. It bounds work, not bytes: a piece costs at most one read of 64 KiB and
+# `framing.STEPS_MOST` of decoding; four large ones take about 100 us.
 SHARE_PIECES = 4
 
 
 class WholeBody:
-    """A body that is already here; also the empty one."""
+    """A body that is complete in memory; also the empty body."""
 
     __slots__ = ("_data", "_given", "length", "streamed", "trailers")
 
@@ -29,7 +29,7 @@ class WholeBody:
         return self.take()
 
     def take(self) -> bytes:
-        """All of it, the first time."""
+        """The whole body at the first call, b"" afterwards."""
         if self._given:
             return b""
         self._given = True
@@ -46,9 +46,9 @@ class WholeBody:
 
 
 class ReceivedBody:
-    """A body that is pulled out of a channel as it arrives.
+    """A body that is read from a channel while it arrives.
 
-    `when_over(complete)` is called once, at its end or when it is given up.
+    `when_over(body, complete)` is called once, at its end or when it is abandoned.
     """
 
     __slots__ = ("_channel", "_decoder", "_pending", "_when_over", "length", "nominated", "streamed", "trailers")
@@ -65,7 +65,7 @@ class ReceivedBody:
         self.streamed = True
         self.trailers = b""
         self.nominated: tuple[bytes, ...] = ()
-        """Names of trailers that end at this hop, in lower case."""
+        """Names of hop-by-hop trailers, in lower case."""
         self._channel = channel
         self._decoder = decoder
         self._pending = received
@@ -73,7 +73,7 @@ class ReceivedBody:
 
     @property
     def surplus(self) -> bytes:
-        """What was received beyond its end."""
+        """Bytes received beyond its end."""
         return self._decoder.surplus
 
     @property
@@ -99,7 +99,7 @@ class ReceivedBody:
         return b""
 
     def rewind(self) -> bool:
-        """See `message.Body`; what has left the channel cannot be read again."""
+        """See `message.Body`; bytes read from the channel are not retained."""
         return False
 
     def abandon(self) -> None:
@@ -114,7 +114,7 @@ class ReceivedBody:
             raise (BadRequest if sender_is_client else BadResponse)(f"body: {error}") from error
 
     def _end(self) -> bytes:
-        """A body that ends too early is a lost connection, one that is malformed its sender's mistake."""
+        """Handle the end of the channel: a body that is cut off is a lost connection, not a malformed message."""
         try:
             self._decoder.end()
         except BrokenBody as error:
@@ -128,10 +128,10 @@ class ReceivedBody:
 
 
 def framed(piece: bytes, chunked: bool) -> bytes:
-    """A piece of a body as it goes onward."""
+    """A piece of a body as HTTP/1 sends it."""
     return chunk(piece) if chunked else piece
 
 
 def ending(trailers: bytes, chunked: bool) -> bytes:
-    """What comes behind the last piece."""
+    """The bytes sent after the last piece."""
     return last_chunk(trailers) if chunked else b""

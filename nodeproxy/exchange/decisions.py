@@ -1,4 +1,4 @@
-"""The decisions of policies, counted alike for a policy in force and for one in shadow mode."""
+"""Counts the decisions of policies, in force or in shadow mode."""
 
 from collections.abc import MutableMapping
 from typing import Literal, Protocol
@@ -9,15 +9,15 @@ Counts = MutableMapping[tuple[str, str, str], int]
 
 
 class Rehearsed(Protocol):
-    """An exchange, as far as decisions are noted on it."""
+    """An exchange, as far as decisions are recorded in it."""
 
     shadowed: tuple[str, ...]
 
 
 class Decisions:
-    """Counts what one policy of a service port decides.
+    """Counts the decisions of one policy of a service port.
 
-    A policy in shadow mode evaluates each request, counts what it would have done, and changes nothing.
+    A policy in shadow mode evaluates each request and counts its decisions, without any other effect.
     """
 
     __slots__ = ("_counts", "mode", "policy", "shadow")
@@ -29,9 +29,9 @@ class Decisions:
         self._counts = counts
 
     def count(self, outcome: str, exchange: Rehearsed | None = None) -> None:
-        """Count one decision; one of a policy in shadow mode is also noted on its `exchange`, for the access log.
+        """Count one decision. In shadow mode it is also recorded in `exchange`, for the access log.
 
-        `outcome` is one of the policy's `Policy.outcomes`: metrics have it as a label.
+        `outcome` is one of `Policy.outcomes`, and a label of metrics.
         """
         key = (self.policy, outcome, self.mode)
         self._counts[key] = self._counts.get(key, 0) + 1

@@ -1,6 +1,6 @@
-"""What passes through a service's handlers: an exchange goes in, a response comes out.
+"""The interface of a service's handlers: a handler takes an exchange and returns a response.
 
-`Exchange` and `Handler` are the same whatever protocol is on either side.
+`Exchange` and `Handler` are independent of the protocols of client and endpoint.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 
 class Observer(Protocol):
-    """Is told what became of exchanges and attempts: the access log, traces, tap. Must not wait."""
+    """Notified of the end of exchanges and attempts: the access log, traces, tap. Must not block."""
 
     def exchange_ended(
         self, exchange: "Exchange", service_port: str, status: int, reason: str, elapsed_s: float
     ) -> None:
-        """The last byte of its response was sent, or could not be. `service_port` is "" where none was found."""
+        """The last byte of the response was sent, or sending failed. `service_port` is "" without a route."""
         ...
 
     def attempt_ended(self, attempt: "Attempt") -> None:
-        """See `Attempt.end`."""
+        """The attempt has ended; see `Attempt.end`."""
         ...
 
 
 class Exchange:
-    """One request on its way: what was asked, by whom, until when, and what has been tried."""
+    """One request with its caller, its time limits and its attempts."""
 
     __slots__ = (
         "added",
@@ -61,34 +61,34 @@ class Exchange:
         self.request = request
         self.body = body
         self.client = client
-        """The client's address, taken from its socket and from nothing else."""
+        """The client's address, always that of its socket."""
         self.caller = UNKNOWN
-        """The pod of this node that has this address."""
+        """The caller with this address: a pod of this node, the node itself, or unknown."""
         self.scope = scope
-        """The innermost one that it is in."""
+        """The innermost scope around it."""
         self.started = started
-        """When its head was complete, monotonic seconds."""
+        """Time at which its head was complete, monotonic seconds."""
         self.added = b""
-        """The field lines that the mesh adds to the request."""
+        """Field lines that the mesh adds to the request."""
         self.interim: Callable[[Response], Awaitable[None]] | None = None
-        """Sends a 1xx response to the client; None when the client's protocol has none."""
+        """Sends a 1xx response to the client; None if the client's protocol has none."""
         self.tries = 0
-        """How often it was sent, or tried to be sent, to an endpoint."""
+        """Number of attempts, with failed connects."""
         self.deliveries = 0
-        """How often its bytes were sent to an endpoint, or may have been."""
+        """Number of attempts whose bytes an endpoint may have received."""
         self.deliveries_most = 2
-        """How often they may be. By default once more, where the endpoint has closed an idle connection meanwhile."""
+        """Limit of `deliveries`. The default allows one repetition: the endpoint may have closed an idle connection."""
         self.answered = False
-        """Whether it failed after the first byte of a response: then it is not sent again."""
+        """Whether it failed after the first byte of a response, and so must not be sent again."""
         self.endpoint: Carrier | None = None
         """The endpoint it was last sent to; in the end, the one whose response it has."""
         self.not_retried = ""
         """Why it was not sent again after it failed, where policies would have allowed it; for logs."""
         self.observer: Observer | None = None
         self.shadowed: tuple[str, ...] = ()
-        """What policies in shadow mode would have done: `<policy>:<outcome>`."""
+        """Decisions of policies in shadow mode, which had no effect: `<policy>:<outcome>`."""
         self.tried: list[object] | None = None
-        """Endpoints that failed it, not to be chosen again while others are left."""
+        """Endpoints of failed attempts, which the balancer avoids while others are usable."""
 
     @property
     def endpoint_name(self) -> str:
@@ -96,7 +96,7 @@ class Exchange:
         return "" if self.endpoint is None else self.endpoint.name
 
     def may_be_delivered_again(self) -> bool:
-        """Whether the request may be sent once more. To be asked last: its body starts over."""
+        """Whether the request may be sent again. It rewinds the body, so call it only to send."""
         return not self.answered and self.deliveries < self.deliveries_most and self.body.rewind()
 
 
@@ -119,18 +119,20 @@ class Fork(Exchange):
 
 
 Handler = Callable[[Exchange], Awaitable[Response]]
-"""Takes an exchange to its response. Raises ProxyError where there is none."""
+"""Returns the response to an exchange. Raises ProxyError if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What a policy of a service port may use of the world; tests pass their own."""
+    """Clock, chance and counters for a policy of a service port; tests pass their own."""
 
     now: Callable[[], float]
     random: Callable[[], float]
     sleep: Callable[[float], Awaitable[None]]
     stats: RouteStats
     decisions: Decisions
+    workers: int = 1
+    """Number of worker processes of this node, each with its own policy states."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Of all policies of the service port, by name."""
     states: Mapping[str, Any] = field(default_factory=dict)

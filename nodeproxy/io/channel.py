@@ -8,6 +8,7 @@ import errno
 import select
 import socket
 from collections import deque
+from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Protocol
 
@@ -17,6 +18,12 @@ from nodeproxy.io.reactor import Reactor
 from nodeproxy.io.task import Task, park
 
 RECEIVE_BYTES = 64 * 1024  # one read: the largest head, and large enough for bodies (the kernel copies 10 GB/s)
+_KEEPALIVE = (  # a peer that vanished is noticed after two minutes; Linux alone takes two hours
+    ((socket.SOL_SOCKET, socket.SO_KEEPALIVE), 1),
+    ((socket.IPPROTO_TCP, socket.TCP_KEEPIDLE), 60),
+    ((socket.IPPROTO_TCP, socket.TCP_KEEPINTVL), 15),
+    ((socket.IPPROTO_TCP, socket.TCP_KEEPCNT), 4),
+)
 _INPUT = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _ENDING = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _GONE = select.EPOLLHUP | select.EPOLLERR
@@ -129,19 +136,31 @@ class SocketChannel:
 
     async def send(self, data: bytes) -> None:
         """See Channel."""
+        sending = self.write(data)
+        if sending is not None:
+            await sending
+
+    def write(self, data: bytes) -> Coroutine[None, None, None] | None:
+        """Send `data` without waiting; returns None when all was sent, else what sends the rest or raises the error.
+
+        The caller must await it. This spares the coroutine of `send`: 0.15 us for each message that fits the socket.
+        """
         if self._senders is not None:
-            await self._send_in_turn(data)
-            return
+            return self._send_in_turn(data)
         try:
             sent = self._send(data)
         except BlockingIOError:
             sent = 0
         except OSError as error:
-            raise self.broken(f"writing: {error}") from error
-        if sent != len(data):
-            self.writable = False
-            self._senders = deque((self.reactor.current,))
-            await self._send_rest(memoryview(data)[sent:])
+            return self._fail(error)
+        if sent == len(data):
+            return None
+        self.writable = False
+        self._senders = deque((self.reactor.current,))
+        return self._send_rest(memoryview(data)[sent:])
+
+    async def _fail(self, error: OSError) -> None:
+        raise self.broken(f"writing: {error}") from error
 
     async def _send_in_turn(self, data: bytes) -> None:
         senders, task = self._senders, self.reactor.current
@@ -203,6 +222,11 @@ class SocketChannel:
         except OSError:
             return True
         return True
+
+    def probe_when_silent(self) -> None:
+        """Let the kernel probe a silent peer, and break the connection when the peer's host is gone."""
+        for option, value in () if self.closed else _KEEPALIVE:
+            self._sock.setsockopt(*option, value)
 
     def half_close(self) -> None:
         """See Channel."""

@@ -1,6 +1,16 @@
 """One module per policy. `CHAIN` is their order, outermost first; those that do not wait stand before those that do."""
 
-from nodeproxy.policies import health_check, hedging, load_balancer, rate_limit, retries, retry_budget, split, timeouts
+from nodeproxy.policies import (
+    connection_pool,
+    health_check,
+    hedging,
+    load_balancer,
+    rate_limit,
+    retries,
+    retry_budget,
+    split,
+    timeouts,
+)
 
 CHAIN = (
     rate_limit.POLICY,
@@ -10,5 +20,6 @@ CHAIN = (
     hedging.POLICY,
     split.POLICY,
     load_balancer.POLICY,
+    connection_pool.POLICY,
     health_check.POLICY,
 )

@@ -1,4 +1,4 @@
-"""`retryBudget`: how much load the retries and hedges of a service port may add to its endpoints, on each worker."""
+"""`retryBudget`: how much load the retries and hedges of a service port may add to its endpoints."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -20,8 +20,8 @@ class RetryBudgetSettings(PolicySettings):
     """Retries and hedges in percent of the requests: 20 means that endpoints have at most 1.2 times the load of the
     clients. Precedent: Linkerd's, Envoy's, Istio's and Gateway API's 20."""
     min_retry_concurrency: Annotated[int, Field(ge=0, le=1_000_000)] = 3
-    """So many retries and hedges under way at a time are always allowed, however few requests there are. Precedent:
-    Envoy's and Istio's 3."""
+    """So many retries and hedges under way at a time are always allowed, however few requests there are. The workers
+    of a node divide them among themselves, and each has at least 1. Precedent: Envoy's and Istio's 3."""
     budget_interval_s: Annotated[Duration, Field(le=3600)] = 10.0
     """`percent` is counted over what has begun within this time. Precedent: Linkerd's and Gateway API's 10s. 0 counts
     what is under way at a time instead, as Istio and Envoy do by default: retries in percent of the requests that are
@@ -31,7 +31,9 @@ class RetryBudgetSettings(PolicySettings):
 def budget(settings: RetryBudgetSettings, before: Budget | None, tools: Tools) -> Budget:
     """The budget; what is under way stays taken, whatever the change of settings."""
     load = Load() if before is None else before.load
-    return Budget(settings.percent / 100, settings.min_retry_concurrency, settings.budget_interval_s, load, tools)
+    least = settings.min_retry_concurrency
+    share = max(least // tools.workers, min(least, 1))
+    return Budget(settings.percent / 100, share, settings.budget_interval_s, load, tools)
 
 
 def numbers(state: Budget) -> Mapping[str, float]:

@@ -4,9 +4,14 @@ Until the worker listens, connections go to the proxy that listens at the addres
 """
 
 import errno
+import logging
 import socket
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import TypeVar
+
+import trio
 
 from nodeproxy.downstream.listener import bound, bound_datagrams
 from nodeproxy.io.capacity import SUPERVISOR_RESERVE, open_files
@@ -18,6 +23,9 @@ _CURES = {
     errno.EACCES: " (a port below 1024 needs CAP_NET_BIND_SERVICE)",
     errno.EADDRNOTAVAIL: " (`nodeproxy net up` adds the mesh's own to a node)",
 }
+RETRY_S = 1.0  # before another attempt to open sockets
+T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 
 class CannotListen(Exception):
@@ -32,6 +40,17 @@ class Sockets:
     admin: socket.socket
     held: HeldSockets
     """The sockets that the worker opens later."""
+
+    def dns(self, address: tuple[str, int]) -> tuple[socket.socket, socket.socket]:
+        """The sockets for DNS at `address`, for datagrams and for connections; opened or inherited.
+
+        Raises:
+            OSError: an address is in use, not local, or its port requires a privilege; or no descriptor is available.
+        """
+        datagrams = self.held.opened(("dns-udp", *address), lambda: bound_datagrams(address))
+        stream = self.held.opened(("dns-tcp", *address), lambda: bound(address))
+        self.held.flush()
+        return datagrams, stream
 
     def close(self) -> None:
         """Close the copies of this process. An address is released when no process has a copy open."""
@@ -55,6 +74,19 @@ def opened(settings: Settings, index: int) -> Sockets:
             _look_at_dns(split_address(settings.dns))
         stack.pop_all()  # all are open; keep them open
         return Sockets(main, admin, HeldSockets(open_files() - SUPERVISOR_RESERVE))
+
+
+async def retried(opening: Callable[[], T]) -> T:
+    """The result of `opening`, retried until it succeeds: a worker does not end for lack of a descriptor."""
+    logged = False
+    while True:
+        try:
+            return opening()
+        except OSError as error:
+            if not logged:
+                log.warning("cannot open sockets or files; retrying", extra={"error": str(error)})
+            logged = True
+        await trio.sleep(RETRY_S)
 
 
 def look_at_metrics(settings: Settings) -> None:

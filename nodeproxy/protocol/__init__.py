@@ -1,1 +1,1 @@
-"""HTTP without sockets: grammar, framing and header rules. Nothing here reads, writes or waits."""
+"""HTTP without I/O: grammar, framing and rules for header fields."""

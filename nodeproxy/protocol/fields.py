@@ -1,8 +1,8 @@
-"""The header fields of one message, whatever protocol it came in.
+"""The header fields of one message, independent of the protocol that carried it.
 
-They are kept as the block of HTTP/1 field lines that was received. Edits are queued and applied once, when the message
-is sent; a message without edits goes on byte for byte. What frames a message or belongs to one connection is refused
-here: it is written by the side that sends, in its own protocol.
+They are stored as the received block of HTTP/1 field lines. Edits are queued and applied once, when the message is
+sent; a message without edits is forwarded byte for byte. Fields that frame a message or concern one connection cannot
+be edited: the sending side writes them, in its own protocol.
 """
 
 import re
@@ -16,8 +16,8 @@ _VALUE = re.compile(VALUE)
 _LENGTH = (b"content-length",)
 _LENGTH_LINE = re.compile(rb"(?:\A|\n)content-length:", re.IGNORECASE)
 
-# Where a request goes, where a message ends, and what ends at this hop (RFC 9110, 7.6.1; RFC 9112, 6). Also what the
-# mesh adds itself, which would stand there twice: the origin of a request, and the date of a response without one.
+# Fields for routing, framing and this hop (RFC 9110, 7.6.1; RFC 9112, 6), and fields that the mesh adds itself and that
+# would be duplicated: the origin of a request, and the date of a response without one.
 OF_THE_SENDER = frozenset(
     {
         b"host", b"content-length", b"transfer-encoding", b"connection", b"keep-alive", b"proxy-connection", b"te",
@@ -28,11 +28,11 @@ OF_THE_SENDER = frozenset(
 
 
 class FieldRefused(ValueError):
-    """A field that cannot be edited, or bytes that are no field. The text names it and says why."""
+    """A field that cannot be edited, or bytes that are not a valid field; the text contains its name and the reason."""
 
 
 class Fields:
-    """Header fields in the order in which they were received. Names are compared without regard to case."""
+    """Header fields in the order in which they were received. Names are case-insensitive."""
 
     __slots__ = ("_added", "_block", "_dropped")
 
@@ -45,8 +45,7 @@ class Fields:
     def get(self, name: bytes) -> bytes | None:
         """The value of the field called `name`; None when there is none.
 
-        Several lines of one name are one value, joined by commas (RFC 9110, 5.3); Set-Cookie is the exception that has
-        to be read with `values`.
+        Lines with the same name are joined by commas (RFC 9110, 5.3), which is wrong for Set-Cookie: use `values`.
         """
         values = self.values(name)
         return b", ".join(values) if values else None
@@ -57,17 +56,17 @@ class Fields:
         return [value for found, value in self.pairs() if found == wanted]
 
     def set(self, name: bytes, value: bytes) -> None:
-        """Let `name` have this one value.
+        """Replace all lines called `name` by one with this value.
 
         Raises:
-            FieldRefused: the field belongs to the sender, or `name` or `value` could not stand in a field line.
+            FieldRefused: the sending side writes this field, or `name` or `value` is not valid in a field line.
         """
         line = _line(name, value)
         self.remove(name)
         self._append(name.lower(), line)
 
     def add(self, name: bytes, value: bytes) -> None:
-        """Append a line, beside those of the same name.
+        """Append a line; lines with the same name stay.
 
         Raises:
             FieldRefused: as `set`.
@@ -75,10 +74,10 @@ class Fields:
         self._append(name.lower(), _line(name, value))
 
     def remove(self, name: bytes) -> None:
-        """Drop all lines called `name`; there may be none.
+        """Remove all lines called `name`, if there are any.
 
         Raises:
-            FieldRefused: the field belongs to the sender.
+            FieldRefused: the sending side writes this field.
         """
         _check_owner(name)
         lower = name.lower()
@@ -99,12 +98,12 @@ class Fields:
         return self._block
 
     def drop_length(self) -> None:
-        """Drop Content-Length: for the side that sends a body whose length is UNKNOWN, and frames it otherwise."""
+        """Remove Content-Length: for a body whose length is UNKNOWN, which the sending side frames differently."""
         if _LENGTH_LINE.search(self._block):
             self._block = without(self._block, _LENGTH)
 
     def pairs(self) -> Iterator[tuple[bytes, bytes]]:
-        """Each line as a name in lower case and a value without blanks around it: what HTTP/2 sends."""
+        """Each line as a lower-case name and a value without surrounding white space, as HTTP/2 sends it."""
         for match in _LINE.finditer(self.block()):
             yield match[1].lower(), match[2].rstrip(b" \t")
 
@@ -115,8 +114,8 @@ class Fields:
 
 
 def without(block: bytes, names: Container[bytes]) -> bytes:
-    """The lines of `block` but those called one of `names`, which are in lower case."""
-    # Not an expression made of the names: a client can choose them, and compiling thousands takes a third of a second.
+    """`block` without the lines whose names are in `names`, which are in lower case."""
+    # Not a regular expression of the names: clients choose them, and compiling thousands takes a third of a second.
     return _LINE.sub(lambda line: b"" if line[1].lower() in names else line[0], block)
 
 

@@ -1,4 +1,4 @@
-"""The fields the mesh adds to what it sends on: who called, through whom, and where a trace begins.
+"""The fields that the mesh adds to messages it forwards: the client, the intermediary, and the trace context.
 
 Source: RFC 9110, 7.6.3 (Via); W3C Trace Context, 2.2 and 3.2 (traceparent); RFC 7239, 4 (Forwarded).
 """
@@ -12,42 +12,42 @@ from nodeproxy.protocol.message import Request
 from nodeproxy.protocol.syntax import TOKEN
 
 VIA: Mapping[bytes, bytes] = {b"": b"", **{each: b"Via: %b nodeproxy\r\n" % each for each in (b"1.0", b"1.1")}}
-"""By the version in which a message was received; no line for the mesh's own messages, which have none."""
+"""The line Via by the version in which a message was received; none for the mesh's own messages (version b"")."""
 NO_VIA: Mapping[bytes, bytes] = dict.fromkeys(VIA, b"")
 _SAID = re.compile(rb"\n(x-forwarded-(?:for|proto|host)|forwarded|x-real-ip):[ \t]*+([^\r]*+)", re.IGNORECASE)
 _NAMES = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"forwarded", b"x-real-ip")
-# An open quote would swallow the element that is appended: what has one is left out.
+# An appended element would become part of an unclosed quoted string: such values are dropped.
 _QUOTES_CLOSED = re.compile(rb'[^"]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*"[^"]*+)*', re.DOTALL)
 _TOKEN = re.compile(TOKEN)
 
 
 def new_trace(bits: Callable[[int], int]) -> bytes:
-    """The field of a fresh trace that is sampled. `bits` gives a random number of so many bits, as `getrandbits`."""
-    # The highest bit of each identifier is set: one of zeros only is not valid. Samplers go by a trace's lowest 56.
+    """The field line of a new, sampled trace. `bits(n)` returns n random bits, as `random.getrandbits`."""
+    # The highest bit of each identifier is set: zero is not valid. Samplers use the lowest 56 bits of a trace.
     digits = b"%048x" % (bits(192) | 1 << 191 | 1 << 63)
     return b"traceparent: 00-%b-%b-01\r\n" % (digits[:32], digits[32:])
 
 
 class Forwarded(NamedTuple):
-    """What a client that is trusted says of those it speaks for; b"" where it says nothing.
+    """Values of the forwarding fields of a trusted client; b"" for an absent field.
 
-    Several lines of a field are one, joined in their order: RFC 9110, 5.3 lets any recipient do that. Which of several
-    values counts is left to the application, as without the mesh.
+    Lines with the same name are joined in their order, as RFC 9110, 5.3 allows. The application chooses between several
+    values, as it does without the mesh.
     """
 
     for_: bytes
     proto: bytes
     host: bytes
     elements: bytes
-    """Of Forwarded, RFC 7239."""
+    """The elements of Forwarded (RFC 7239)."""
     real_ip: bytes
 
 
 def forwarded(received: bytes) -> Forwarded:
-    """What a head says for whom its sender speaks, as it was received.
+    """The forwarding fields of a received head.
 
-    The spellings with underscores are not read, and Connection cannot nominate these fields away: a client behind the
-    trusted one could otherwise make itself invisible.
+    Spellings with underscores are ignored, and fields nominated by Connection are still read: otherwise a client
+    behind the trusted one could hide its address.
     """
     lines: dict[bytes, list[bytes]] = {}
     for match in _SAID.finditer(received):
@@ -58,7 +58,7 @@ def forwarded(received: bytes) -> Forwarded:
 
 
 def element(client: str, host: bytes) -> bytes:
-    """Our element of Forwarded, about a request for `host` from the address `client`."""
+    """The element that the mesh adds to Forwarded, for a request for `host` from the address `client`."""
     node = b'"[%b]"' % client.encode() if ":" in client else client.encode()
     if not host:
         return b"for=%b;proto=http" % node
@@ -68,12 +68,12 @@ def element(client: str, host: bytes) -> bytes:
 class Adder:
     """Makes the field lines that the mesh adds to a request.
 
-    What a client says in X-Forwarded-*, Forwarded and X-Real-IP has been cut out of its head: only its socket's address
-    counts, unless it is trusted. Then its address is appended to X-Forwarded-For, and to Forwarded if there is one (a
-    new one would outrank X-Forwarded-* in some applications); what it says in the other fields is kept.
+    A client's own X-Forwarded-*, Forwarded and X-Real-IP were removed from its head; the address of its socket is used
+    instead. For a trusted client, that address is appended to X-Forwarded-For, and to Forwarded if present (a new
+    Forwarded would take precedence over X-Forwarded-* in some applications), and its other values are kept.
 
-    A trace begins here for `sample_ratio` of the requests that have none. The others go on without one, and not with
-    one that is marked as not sampled: an application behind the mesh would obey that, and record nothing any more.
+    A share of `sample_ratio` of the requests without a trace starts one. The others are forwarded without a trace, not
+    with one marked as not sampled: applications behind the mesh would then record no trace either.
     """
 
     def __init__(self, random: Random, sample_ratio: float, via: Mapping[bytes, bytes] = NO_VIA) -> None:
@@ -82,10 +82,10 @@ class Adder:
         self._via = via
 
     def __call__(self, request: Request, client: str, said: Forwarded | None = None) -> bytes:
-        """The lines for `request` from the address `client`; `said` is what it is trusted with."""
+        """The lines for `request` from the address `client`; `said` are the values of a trusted client."""
         trace = b""
         if self._sample_ratio and not request.traced and self._random.random() < self._sample_ratio:
-            # A tracestate that stands alone is of another trace, and would be read as this one's.
+            # A tracestate without traceparent would be attributed to the new trace.
             trace = b"" if request.fields.get(b"tracestate") is not None else new_trace(self._random.getrandbits)
         for_, proto, host = client.encode(), b"http", request.authority
         if said is not None:
@@ -102,6 +102,6 @@ class Adder:
 
 
 def _trusted_fields(said: Forwarded, host: bytes, client: str) -> bytes:
-    """The fields of a trusted client that a request has only if the client sent them."""
+    """The lines that are added only if the trusted client sent these fields."""
     elements = b"Forwarded: %b, %b\r\n" % (said.elements, element(client, host)) if said.elements else b""
     return elements + b"X-Real-IP: %b\r\n" % said.real_ip if said.real_ip else elements

@@ -1,7 +1,7 @@
-"""Requests and responses as every part of the proxy sees them, whatever protocols are on either side.
+"""Requests and responses, independent of the protocols of client and endpoint.
 
-There is no status line, no connection and no framing here: the side that reads a message understands them, the side
-that sends it writes them, each in its own protocol.
+They contain no status line, connection option or framing: the receiving side interprets these, the sending side writes
+its own.
 """
 
 import re
@@ -12,7 +12,7 @@ from nodeproxy.protocol.fields import Fields
 from nodeproxy.protocol.syntax import TOKEN, VALUE
 
 UNKNOWN = -1
-"""The length of a body whose sender has not said it: it is streamed, and ends when its protocol says so."""
+"""The length of a body whose sender does not announce it: it is streamed, and its protocol marks the end."""
 
 
 _TOKEN = re.compile(TOKEN)
@@ -21,39 +21,39 @@ _PHRASE = re.compile(VALUE)
 
 
 class NotSendable(ValueError):
-    """A part of a first line that would be read as more than this part."""
+    """A method, path or reason phrase that would change the structure of the first line."""
 
 
 class Body(Protocol):
-    """A message body that is pulled piece by piece. A reader that does not pull stops its sender."""
+    """A message body that is read piece by piece. Backpressure: while it is not read, its sender is stopped."""
 
     length: int
-    """Its size in bytes, UNKNOWN where the sender has not said it."""
+    """Size in bytes; UNKNOWN if the sender does not announce it."""
 
     streamed: bool
-    """Whether some of it may still be on its way; false for a body that is all here, and for none."""
+    """Whether a part may not have been received yet; false for a complete body and for an empty one."""
 
     trailers: bytes
-    """Field lines that came after it; known once `read` has returned b""."""
+    """Field lines received after the body; set when `read` has returned b""."""
 
     async def read(self) -> bytes:
         """The next piece, b"" at the end.
 
         Raises:
-            ProxyError: the sender broke off, or what it sent is not a body.
+            ProxyError: the sender closed before the end, or the framing is malformed.
         """
         ...
 
     def rewind(self) -> bool:
-        """Make the next `read` start from the first byte again; false when bytes have gone that were not kept."""
+        """Restart `read` from the first byte; returns false if bytes already read were not retained."""
         ...
 
 
 class StreamedBody(Body, Protocol):
-    """A body that holds a connection until its end has been read."""
+    """A body that occupies a connection until its end has been read."""
 
     def abandon(self) -> None:
-        """Give up what has not been read; closes the connection unless the end had been reached."""
+        """Discard the unread rest; closes the connection unless the end was reached."""
         ...
 
 
@@ -61,7 +61,7 @@ class Tunnel(Protocol):
     """The endpoint's side of a connection that has left HTTP; `io.channel.Channel` has the contract of its methods."""
 
     received: bytes
-    """What came behind the head of its 101."""
+    """Bytes received after the head of the 101."""
 
     broken: type[ProxyError]
 
@@ -75,15 +75,18 @@ class Tunnel(Protocol):
 
 
 class Ending(Protocol):
-    """What a response ends: an attempt."""
+    """An attempt, as far as its response uses it."""
 
     def end(self, outcome: int | str) -> None:
-        """The response with this status has been sent or given up, or failed for this reason; the first call counts."""
+        """Record the outcome: the status of a response that was sent or abandoned, or the reason of a failure.
+
+        Only the first call has an effect.
+        """
         ...
 
 
 class Request:
-    """What a client asks for; its body travels beside it."""
+    """A request without its body, which `Exchange` holds."""
 
     __slots__ = (
         "authority", "expects", "fields", "length", "method", "path", "scheme", "service", "takes_trailers", "traced",
@@ -94,31 +97,31 @@ class Request:
         self.method = method
         self.scheme = b"http"
         self.authority = authority
-        """Host and port that the client named, b"" where it named none (HTTP/1.0)."""
+        """Host and port as the client sent them; b"" if it sent none (HTTP/1.0)."""
         self.path = path
         """Path and query, or `*`; the authority for CONNECT."""
         self.fields = fields
-        """Without those of the connection it came on. Host is among them."""
+        """Header fields with Host, without the hop-by-hop ones of the received message."""
         self.length = length
-        """Of the body: bytes, or UNKNOWN."""
+        """Of the body, in bytes, or UNKNOWN."""
         self.version = b"1.1"
-        """The protocol's version in which it was received, as Via names it (RFC 9110, 7.6.3)."""
+        """Protocol version of the received message, as written in Via (RFC 9110, 7.6.3)."""
         self.expects = False
         """Whether the client waits for 100 (Continue) before it sends the body."""
         self.takes_trailers = False
-        """Whether the client reads trailers of the response (RFC 9110, 10.1.4)."""
+        """Whether the client accepts trailers in the response (RFC 9110, 10.1.4)."""
         self.service = b""
-        """The mesh name that the field x-mesh-service held, which is not among `fields`; b"" where there was none."""
+        """Value of the field x-mesh-service, which is not among `fields`; b"" if absent."""
         self.traced = False
-        """Whether it has a traceparent field, valid or not."""
+        """Whether it has a field traceparent, valid or not."""
         self.upgrade = b""
-        """The protocols that the client offers to switch to, a list; b"" where there is none that may be passed on."""
+        """List of protocols that the client offers to switch to; b"" if none may be forwarded."""
 
     def __setattr__(self, name: str, value: object) -> None:
-        """Set a slot. The compiled twin goes past this: what it has read is valid.
+        """Validate and set a slot. The compiled twin bypasses this check because it sets only what it has validated.
 
         Raises:
-            NotSendable: a method or a path with a blank or a control byte in it.
+            NotSendable: the method is not a token, or the path is empty or contains a byte that is not visible ASCII.
         """
         if name in ("method", "path"):
             grammar = _TOKEN if name == "method" else _VISIBLE
@@ -128,7 +131,7 @@ class Request:
 
 
 class Response:
-    """An endpoint's answer, or the mesh's own, on its way to the client."""
+    """A response of an endpoint or of the mesh itself."""
 
     __slots__ = (
         "_phrase", "attempt", "body", "dated", "fields", "first", "length", "reason", "status", "tunnel", "upgrade",
@@ -139,28 +142,28 @@ class Response:
         self.status = status
         self._phrase = b""
         self.version = b""
-        """The protocol's version in which it was received, as Via names it; b"" for the mesh's own."""
+        """Protocol version of the received message, as written in Via; b"" for a response of the mesh."""
         self.fields = fields
-        """Without those of the connection it came on."""
+        """Header fields, without the hop-by-hop ones of the received message."""
         self.dated = False
-        """Whether it has a Date field."""
+        """Whether it has a field Date."""
         self.length = length
-        """Of the body: bytes, or UNKNOWN."""
+        """Of the body, in bytes, or UNKNOWN."""
         self.first = first
-        """The bytes of the body that came with the head."""
+        """Bytes of the body that were received with the head."""
         self.body: StreamedBody | None = None
-        """Pulls the bytes of the body behind `first`; None when there are none."""
+        """The rest of the body after `first`; None if there is none."""
         self.attempt: Ending | None = None
         self.reason = ""
-        """Which error of the mesh it reports (`x-mesh-error`), "" for an endpoint's answer."""
+        """Reason of the mesh's error that it reports (`x-mesh-error`); "" for a response of an endpoint."""
         self.upgrade = b""
-        """The protocol that a 101 switches to; b"" where it names none, and for every other status."""
+        """Protocol that a 101 switches to; b"" if it contains none, and for every other status."""
         self.tunnel: Tunnel | None = None
-        """What the connection has become by a 101 that the client had asked for."""
+        """The endpoint's connection after a 101 that the client requested."""
 
     @property
     def phrase(self) -> bytes:
-        """The reason phrase that was received; HTTP/2 has none."""
+        """The received reason phrase; b"" if there was none."""
         return self._phrase
 
     @phrase.setter
@@ -170,7 +173,7 @@ class Response:
         self._phrase = phrase
 
     def close(self) -> None:
-        """Return what it still holds: the exchange is over, or this answer is not wanted. Idempotent."""
+        """Release its connection and end its attempt, after the exchange or to discard the response. Idempotent."""
         if self.body is not None:
             self.body.abandon()
         if self.tunnel is not None:

@@ -1,4 +1,4 @@
-"""Request methods and what may be assumed of them."""
+"""Properties of request methods."""
 
 IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
-"""May be sent again when it is not known whether they were received. Source: RFC 9110, 9.2.2."""
+"""Methods that may be sent again even if the endpoint may have received them. Source: RFC 9110, 9.2.2."""

@@ -5,8 +5,11 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import trio
+
 from nodeproxy.telemetry.stats import WorkerStats
 
+FLUSH_EVERY_S = 0.1
 HELD_MOST = 20_000  # lines not written yet; a stalled reader of stdout costs lines, never requests
 
 
@@ -37,3 +40,10 @@ class AccessLines:
         data = memoryview("".join(line + "\n" for line in held).encode())
         while data:
             data = data[os.write(self._descriptor, data) :]
+
+
+async def flush_for_ever(lines: AccessLines) -> None:
+    """Write the buffered lines every FLUSH_EVERY_S, in a thread: stdout may block."""
+    while True:
+        await trio.sleep(FLUSH_EVERY_S)
+        await trio.to_thread.run_sync(lines.flush)

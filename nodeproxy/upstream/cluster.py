@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from nodeproxy.balance.balancer import Balancer, Choose
 from nodeproxy.balance.sticky import StickyBalancer, StickySessions
 from nodeproxy.errors import UnknownPod
-from nodeproxy.io.reactor import Reactor
 from nodeproxy.mesh import model
+from nodeproxy.policies.connection_limits import ConnectionLimits
+from nodeproxy.upstream.context import UpstreamContext
 from nodeproxy.upstream.endpoint import Endpoint
-from nodeproxy.upstream.idle import IdleConnections
 
 Address = tuple[str, int]
 log = logging.getLogger(__name__)
@@ -20,8 +20,7 @@ log = logging.getLogger(__name__)
 class ClusterContext:
     """What all clusters of a worker share."""
 
-    reactor: Reactor
-    all_idle: IdleConnections
+    upstream: UpstreamContext
     own: Container[Address]
     """Of this proxy. RFC 9110, 7.6: a request sent there would come back, and again."""
     random: Callable[[], float]
@@ -31,8 +30,8 @@ class Cluster:
     """Its endpoints keep their connections and their health while they stay in the service."""
 
     __slots__ = (
-        "__weakref__", "_choose", "_context", "_endpoints", "_of_pods", "_past_ejections", "_pods", "_sessions",
-        "balancer", "gone", "known", "name", "none_ready", "service_key",
+        "__weakref__", "_choose", "_context", "_endpoints", "_limits", "_of_pods", "_past_ejections", "_pods",
+        "_sessions", "balancer", "gone", "known", "name", "none_ready", "service_key",
     )  # fmt: skip
 
     def __init__(self, service_key: str, name: str, context: ClusterContext) -> None:
@@ -48,9 +47,10 @@ class Cluster:
         self._context = context
         self._endpoints: dict[Address, Endpoint] = {}
         self._pods: dict[str, tuple[Address, ...]] = {}
-        self._of_pods: dict[str, Balancer[Endpoint]] = {}  # made when first asked for, because most never are
+        self._of_pods: dict[str, Balancer[Endpoint]] = {}  # made on first use, because most are never used
         self._choose: Choose[Endpoint] = _first
         self._sessions: StickySessions[Endpoint] | None = None
+        self._limits: ConnectionLimits | None = None
         self._past_ejections = 0
         self.balancer: Balancer[Endpoint] | StickyBalancer[Endpoint] = Balancer((), _first, context.random)
 
@@ -64,17 +64,21 @@ class Cluster:
         """How often an endpoint was ejected, those that have left included."""
         return self._past_ejections + sum(endpoint.health.ejections for endpoint in self._endpoints.values())
 
-    def install(self, service: model.Service, port: model.Port, choose: Choose[Endpoint]) -> None:
-        """Take over exactly the endpoints of `port`, which is of `service`."""
+    def install(
+        self,
+        service: model.Service,
+        port: model.Port,
+        choose: Choose[Endpoint],
+        limits: ConnectionLimits | None = None,
+    ) -> None:
+        """Take over exactly the endpoints of `port`, which is of `service`, and these limits on their connections."""
         before, now, pods = self._endpoints, dict[Address, Endpoint](), dict[str, list[Address]]()
         for each in port.endpoints:
             address = (each.address, each.port)
             if address in self._context.own:
                 log.warning("%s: the endpoint %s:%d is this proxy itself; it is left out", self.name, *address)
                 continue
-            endpoint = now[address] = before.get(address) or Endpoint(
-                self._context.reactor, address, self._context.all_idle
-            )
+            endpoint = now[address] = before.get(address) or Endpoint(self._context.upstream, address)
             endpoint.distance = each.distance
             if each.hostname:
                 pods.setdefault(each.hostname, []).append(address)
@@ -84,6 +88,19 @@ class Cluster:
         balancer = Balancer(tuple(now.values()), choose, self._context.random)
         self.balancer = self._sticky(balancer, service.affinity_s) if service.affinity_s else balancer
         self._dismiss([endpoint for address, endpoint in before.items() if address not in now])
+        self._limit(limits)
+
+    def _limit(self, limits: ConnectionLimits | None) -> None:
+        before, self._limits = self._limits, limits
+        if before is None and limits is None:
+            return
+        pools = [endpoint.pool for endpoint in self._endpoints.values()]
+        for pool in pools:
+            pool.limits = limits
+        if limits is not None:
+            limits.follow(pools)
+        if before is not None and before is not limits:
+            before.replaced(self._context.upstream.reactor)
 
     def of_pod(self, pod: str) -> Balancer[Endpoint]:
         """A balancer over the endpoints of the pod with this host name.
@@ -107,7 +124,7 @@ class Cluster:
 
     def review(self) -> None:
         """The health of an endpoint has changed."""
-        self.balancer.review(self._context.reactor.clock())
+        self.balancer.review(self._context.upstream.reactor.clock())
 
     def leave(self) -> None:
         """The service port has left the mesh: dismiss all endpoints."""
@@ -122,7 +139,7 @@ class Cluster:
 
     def _dismiss(self, leaving: Sequence[Endpoint]) -> None:
         for endpoint in leaving:
-            endpoint.leave()
+            endpoint.pool.drain()
             self._past_ejections += endpoint.health.ejections
 
 

@@ -4,6 +4,7 @@ from weakref import WeakValueDictionary
 
 from nodeproxy.balance.balancer import Choose
 from nodeproxy.mesh import model
+from nodeproxy.policies.connection_limits import ConnectionLimits
 from nodeproxy.upstream.cluster import Cluster, ClusterContext
 from nodeproxy.upstream.endpoint import Endpoint
 
@@ -28,10 +29,16 @@ class Clusters:
             cluster = self._new[name] = Cluster(service.key, name, self._context)
         return cluster
 
-    def install(self, service: model.Service, port: model.Port, choose: Choose[Endpoint]) -> None:
+    def install(
+        self,
+        service: model.Service,
+        port: model.Port,
+        choose: Choose[Endpoint],
+        limits: ConnectionLimits | None = None,
+    ) -> None:
         """Let the cluster of a service port have the endpoints that the port has."""
         cluster = self.of(service, port)
-        cluster.install(service, port, choose)
+        cluster.install(service, port, choose, limits)
         self._by_name[cluster.name] = cluster
         self._new.pop(cluster.name, None)
 

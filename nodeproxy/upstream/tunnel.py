@@ -4,19 +4,21 @@ Accepted only where the client offered that protocol itself. The connection neve
 """
 
 from nodeproxy.errors import BadResponse
-from nodeproxy.io.channel import SocketChannel
 from nodeproxy.protocol.message import Request, Response
+from nodeproxy.upstream.upload import Carrier
 
 
 class SwitchedConnection:
     """See `message.Tunnel`."""
 
-    __slots__ = ("_channel", "broken", "received")
+    __slots__ = ("_channel", "_connection", "broken", "received")
 
-    def __init__(self, channel: SocketChannel, received: bytes) -> None:
+    def __init__(self, connection: Carrier, received: bytes) -> None:
         self.received = received
-        self.broken = channel.broken
-        self._channel = channel
+        self._connection = connection
+        self._channel = connection.channel
+        self.broken = self._channel.broken
+        self._channel.probe_when_silent()
 
     async def recv(self) -> bytes:
         """See `io.channel.Channel`."""
@@ -32,7 +34,7 @@ class SwitchedConnection:
 
     def close(self) -> None:
         """See `io.channel.Channel`."""
-        self._channel.close()
+        self._connection.close()
 
 
 def check_switch(request: Request, response: Response) -> None:

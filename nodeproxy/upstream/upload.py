@@ -1,11 +1,21 @@
 """The upload of a request body to an endpoint, concurrent with the response, which may start at any time."""
 
+from typing import Protocol
+
 from nodeproxy.errors import EndpointError, ProxyError
 from nodeproxy.exchange.body import SHARE_PIECES, ending, framed
 from nodeproxy.exchange.exchange import Exchange
 from nodeproxy.io.channel import SocketChannel
 from nodeproxy.io.task import Task
 from nodeproxy.protocol.message import UNKNOWN
+
+
+class Carrier(Protocol):
+    """The connection that a body is sent on."""
+
+    channel: SocketChannel
+
+    def close(self) -> None: ...
 
 
 class Upload:
@@ -15,16 +25,17 @@ class Upload:
     client's body ends the exchange.
     """
 
-    __slots__ = ("_channel", "_exchange", "_parent", "_task", "awaits_client", "complete")
+    __slots__ = ("_channel", "_connection", "_exchange", "_parent", "_task", "awaits_client", "complete")
 
-    def __init__(self, exchange: Exchange, channel: SocketChannel) -> None:
+    def __init__(self, exchange: Exchange, connection: Carrier) -> None:
         self.complete = False
         """Whether the whole body has been sent."""
         self.awaits_client = False
         """Whether it is waiting for the client's next piece."""
         self._exchange = exchange
-        self._channel = channel
-        self._parent: Task = channel.reactor.current
+        self._connection = connection
+        self._channel = connection.channel
+        self._parent: Task = self._channel.reactor.current
         self._task = self._parent.start(self._run())
 
     def stop(self) -> None:
@@ -37,7 +48,7 @@ class Upload:
         except EndpointError:
             return
         except ProxyError as error:
-            self._channel.close()  # the endpoint must not mistake the truncated body for the whole
+            self._connection.close()  # the endpoint must not mistake the truncated body for the whole
             self._parent.interrupt(error)
             return
         self.complete = True

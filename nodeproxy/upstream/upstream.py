@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
-from nodeproxy.errors import ConnectFailed, EndpointError, NoEndpoints, NoOtherEndpoint, ProxyError
+from nodeproxy.errors import ConnectFailed, ConnectionLost, EndpointError, NoEndpoints, NoOtherEndpoint, ProxyError
 from nodeproxy.exchange.attempt import Attempt
 from nodeproxy.exchange.exchange import Exchange
 from nodeproxy.io.reactor import Reactor
 from nodeproxy.protocol.message import Response
+from nodeproxy.protocol.method import IDEMPOTENT
 from nodeproxy.upstream.cluster import Cluster
-from nodeproxy.upstream.http1 import Http1
+from nodeproxy.upstream.endpoint import Endpoint
 from nodeproxy.upstream.on_demand import OnDemand
 from nodeproxy.upstream.split import Split
 
@@ -23,7 +24,8 @@ class Upstream:
     """Where requests go, unless there is a split."""
     split: Split | None
     pod: str
-    http1: Http1
+    connect_s: float
+    """Bounds one connect; 0: no limit of its own."""
     reactor: Reactor
     on_demand: OnDemand
 
@@ -51,7 +53,7 @@ class Upstream:
                 raise NoOtherEndpoint(f"{cluster.name}: all endpoints have been tried")
             attempt = Attempt(exchange, endpoint, now)
             try:
-                response = await self.http1.send(attempt, endpoint)
+                response = await self._send(attempt, endpoint)
             except BaseException as error:
                 attempt.end(error.reason if isinstance(error, ProxyError) else "cancelled")
                 if isinstance(error, EndpointError):
@@ -64,3 +66,17 @@ class Upstream:
                 raise
             response.attempt = attempt
             return response
+
+    async def _send(self, attempt: Attempt, endpoint: Endpoint) -> Response:
+        pool = endpoint.pool
+        connection = pool.take()
+        if connection is not None:
+            try:
+                return await connection.send(attempt)
+            except ConnectionLost:
+                # The endpoint closed the idle connection while the request was under way (RFC 9112, 9.3.1).
+                exchange = attempt.exchange
+                if exchange.request.method not in IDEMPOTENT or not exchange.may_be_delivered_again():
+                    raise
+        connection = await pool.open(self.connect_s)
+        return await connection.send(attempt)

@@ -10,9 +10,7 @@ from nodeproxy.policies.block import PolicySettings
 from nodeproxy.policies.load_balancer import LoadBalancerSettings
 from nodeproxy.policies.split import SplitSettings, names
 from nodeproxy.policies.timeouts import TimeoutsSettings, connect_limit_s
-from nodeproxy.protocol.http1.head import HeadLimits
 from nodeproxy.upstream.clusters import Clusters
-from nodeproxy.upstream.http1 import Http1
 from nodeproxy.upstream.on_demand import Changes, OnDemand
 from nodeproxy.upstream.split import Split
 from nodeproxy.upstream.upstream import Upstream
@@ -25,13 +23,11 @@ class Upstreams:
         self,
         clusters: Clusters,
         reactor: Reactor,
-        limits: HeadLimits,
         changes: Changes,
         subscribe: Callable[[str], None],
     ) -> None:
         self._clusters = clusters
         self._reactor = reactor
-        self._limits = limits
         self._on_demand = OnDemand(reactor, changes, subscribe)
 
     def make(
@@ -43,11 +39,13 @@ class Upstreams:
         targets = None
         if isinstance(split, SplitSettings) and not pod:
             targets = Split(self._clusters, names(split, service.namespace, port.number), states["split"])
-        http1 = Http1(self._reactor, connect_limit_s(timeouts), self._limits)
-        return Upstream(self._clusters.of(service, port), targets, pod, http1, self._reactor, self._on_demand)
+        cluster = self._clusters.of(service, port)
+        return Upstream(cluster, targets, pod, connect_limit_s(timeouts), self._reactor, self._on_demand)
 
-    def install(self, service: Service, port: Port, settings: Mapping[str, PolicySettings]) -> None:
+    def install(
+        self, service: Service, port: Port, settings: Mapping[str, PolicySettings], states: Mapping[str, Any]
+    ) -> None:
         """Put the endpoints of a service port in force."""
         balancer = settings["loadBalancer"]
         assert isinstance(balancer, LoadBalancerSettings)
-        self._clusters.install(service, port, chooser(balancer.simple))
+        self._clusters.install(service, port, chooser(balancer.simple), states.get("connectionPool"))

@@ -210,7 +210,7 @@ async def test_a_body_that_was_refused_before_it_came_ends_the_connection(world)
 
 def test_the_mesh_itself_is_no_endpoint(world, caplog):
     own = ("127.0.0.1", world.listener.address[1])
-    context = ClusterContext(world.reactor, world.all_idle, {own}, lambda: 0.5)
+    context = ClusterContext(world.upstream, {own}, lambda: 0.5)
     cluster = Cluster("shop/web", "shop/web:80", context)
     port = Port(80, endpoints=(Endpoint(*own), Endpoint("127.0.0.1", 9)))
 

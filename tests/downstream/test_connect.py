@@ -298,7 +298,7 @@ async def test_a_draining_worker_asks_it_to_close(world):
     world.serve(endpoint)
     client, server = await connected(world, endpoint)
     await server.head()
-    world.draining = True
+    world.connections.drain()
 
     await server.send(OK)
 

@@ -110,6 +110,19 @@ async def test_an_idle_connection_is_closed_without_a_word(world):
     assert await client.rest() == b""
 
 
+async def test_a_client_that_is_admitted_while_the_worker_drains_is_asked_to_close(world):
+    world.serve()
+    world.connections.drain()
+    client = await world.client()
+
+    await client.send(b"GET / HTTP/1.1\r\nHost: web.shop.mesh\r\n\r\n")
+
+    assert b"\r\nConnection: close\r\n" in await client.rest()
+    client.close()
+    await world.settle()
+    assert (world.stats.accepted, world.stats.connections) == (1, 0)
+
+
 async def test_a_draining_worker_asks_the_client_to_close(world):
     endpoint = world.endpoint()
     world.serve(endpoint)
@@ -118,7 +131,7 @@ async def test_a_draining_worker_asks_the_client_to_close(world):
     server = await endpoint.accept()
     await server.head()
 
-    world.draining = True
+    world.connections.drain()
     await server.send(OK)
 
     answer = await client.rest()

@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from nodeproxy.downstream.http1 import Connection
+from nodeproxy.downstream.http1 import Http1Connection
 from nodeproxy.downstream.tunnel import Relay
 from nodeproxy.errors import ProxyError
 from nodeproxy.exchange.body import ReceivedBody
@@ -20,7 +20,7 @@ from nodeproxy.upstream.tunnel import SwitchedConnection
 from nodeproxy.upstream.upload import Upload
 
 HEAVY = (
-    BufferedBody, Cancelled, Chunked, Connection, Exchange, Fields, ProxyError, ReceivedBody, Relay, Request,
+    BufferedBody, Cancelled, Chunked, Http1Connection, Exchange, Fields, ProxyError, ReceivedBody, Relay, Request,
     RequestHead, Response, ResponseHead, Sized, SwitchedConnection, Upload,
 )  # fmt: skip
 GET = b"GET / HTTP/1.1\r\nHost: web.shop.mesh\r\n\r\n"
@@ -373,4 +373,4 @@ async def test_nothing_of_an_exchange_is_left_when_it_has_ended(world, ending):
     await world.settle()
 
     left = [type(thing).__name__ for thing in heavy() if id(thing) not in before]
-    assert left == ["Connection"] * connections_still_there
+    assert left == ["Http1Connection"] * connections_still_there

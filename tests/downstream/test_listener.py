@@ -5,7 +5,8 @@ from ipaddress import ip_network
 
 import pytest
 
-from nodeproxy.downstream.listener import ACCEPTS_PER_TURN, Listener, bound
+from nodeproxy.downstream.connections import ACCEPTS_PER_TURN
+from nodeproxy.downstream.listener import Listener, bound
 from nodeproxy.errors import ConnectionLost
 from nodeproxy.io.channel import SocketChannel
 from nodeproxy.mesh.callers import Callers

@@ -6,23 +6,17 @@ from dataclasses import replace
 
 import pytest
 
+from nodeproxy.downstream.connections import ACCEPTS_PER_TURN, LEAVING_MOST, LOOKED_AT, Connections
 from nodeproxy.downstream.http1 import DRIPS_S, USED_S
-from nodeproxy.downstream.listener import (
-    ACCEPTS_PER_TURN,
-    LEAVING_MOST,
-    LOOKED_AT,
-    PAUSE_S,
-    Connections,
-    Listener,
-    bound,
-)
+from nodeproxy.downstream.listener import PAUSE_S, Listener, bound
 from nodeproxy.errors import ConnectionLost
 from nodeproxy.io.channel import SocketChannel
 from nodeproxy.io.reactor import Reactor
-from nodeproxy.upstream.endpoint import IDLE_S, Endpoint
+from nodeproxy.upstream.endpoint import Endpoint
+from nodeproxy.upstream.http1 import IDLE_S
 from nodeproxy.upstream.idle import IdleConnections
 from tests.fakes.descriptors import none_left
-from tests.fakes.pool import Pool
+from tests.fakes.pool import Pooled
 from tests.fakes.world import Clock, Peer
 
 UNKNOWN = b"GET / HTTP/1.1\r\nHost: nobody.shop.mesh\r\n\r\n"
@@ -174,35 +168,37 @@ async def test_without_a_descriptor_idle_clients_make_way_and_the_others_are_let
 
 
 async def test_an_idle_connection_makes_way_for_one_that_finds_no_descriptor(world):
-    pool, other = Pool(world), Pool(world)
-    channel, server = await pool.open()
-    pool.endpoint.give_back(channel)
+    pool, other = Pooled(world), Pooled(world)
+    connection, server = await pool.open()
+    pool.release(connection)
 
     with none_left():
-        found = world.own(await other.endpoint.connect(1.0))
+        found = await other.connect()
 
-    assert pool.endpoint.idle_count == 0 and await server.rest() == b""
-    assert not found.closed and world.stats.shortages["endpoint"] == 1
+    assert pool.idle_count == 0 and await server.rest() == b""
+    assert found.open and world.stats.shortages["endpoint"] == 1
 
 
 async def test_endpoint_connections_keep_within_their_share(world):
-    pool, other = Pool(world), Pool(world)
+    pool, other = Pooled(world), Pooled(world)
     pairs = await pool.open(3)
-    for channel, _server in pairs:
-        pool.endpoint.give_back(channel)
-    other.endpoint = Endpoint(world.reactor, other.endpoint.address, sharing(world, 0, pool.endpoint))
+    for connection, _server in pairs:
+        pool.release(connection)
+    other.endpoint = Endpoint(
+        replace(world.upstream, all_idle=sharing(world, 0, pool.endpoint.pool)), other.endpoint.address
+    )
 
     await other.open()
 
-    assert pool.endpoint.idle_count == 2
+    assert pool.idle_count == 2
     assert await pairs[0][1].rest() == b""  # the one that has been idle longest
 
 
 async def test_endpoints_without_idle_connections_leave_the_line(world):
-    pool = Pool(world)
-    channel, _server = await pool.open()
-    pool.endpoint.give_back(channel)
-    assert pool.endpoint.take() is channel
+    pool = Pooled(world)
+    connection, _server = await pool.open()
+    pool.release(connection)
+    assert pool.take() is connection
     assert not world.all_idle.close_one()
 
     world.advance(IDLE_S + 1)
@@ -248,7 +244,7 @@ def test_a_listener_that_cannot_be_watched_is_tried_again_after_a_while(world):
     clock = Clock()
     reactor = Stingy(clock)
     reactor.times = 2
-    connections = Connections(reactor, 10, world.bugs.append)
+    connections = Connections(reactor, 10, world.bugs.append, world.stats)
     context = replace(world.context, reactor=reactor)
     listener = Listener(connections, reactor, bound(("127.0.0.1", 0)), context)
     world.keep(socket.create_connection(listener.address))
@@ -270,7 +266,7 @@ def test_a_listener_that_cannot_be_watched_is_tried_again_after_a_while(world):
 
 async def test_a_client_that_cannot_be_watched_is_closed_and_ends_nothing(world):
     reactor = Stingy(Clock())
-    connections = Connections(reactor, 10, world.bugs.append)
+    connections = Connections(reactor, 10, world.bugs.append, world.stats)
     ours, theirs = socket.socketpair()
     reactor.times = 1
 

@@ -4,7 +4,8 @@ from contextlib import suppress
 
 import pytest
 
-from nodeproxy.downstream.http1 import IN_A_ROW, LINGER_BYTES
+from nodeproxy.downstream.closing import LINGER_BYTES
+from nodeproxy.downstream.http1 import IN_A_ROW
 from nodeproxy.exchange.body import SHARE_PIECES
 from nodeproxy.io.channel import RECEIVE_BYTES
 from nodeproxy.protocol.http1.framing import STEPS_MOST

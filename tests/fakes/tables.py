@@ -45,7 +45,7 @@ class Mesh:
         self.made.append(f"{service.key}:{port.key}" + (f" {pod}" if pod else ""))
         return Replies(200)
 
-    def _install(self, service, port, _settings):
+    def _install(self, service, port, _settings, _states):
         self.installed.append(f"{service.key}:{port.key}")
 
     def match(self, host, service=b"", namespace=""):

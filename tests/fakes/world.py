@@ -4,27 +4,29 @@ import random
 import socket
 import time
 from collections.abc import Coroutine
+from dataclasses import replace
 from ipaddress import ip_network
 
-from nodeproxy.downstream.http1 import ConnectionContext
-from nodeproxy.downstream.listener import Connections, Listener, bound
+from nodeproxy.downstream.listener import Listener, bound
 from nodeproxy.errors import ConnectionLost
-from nodeproxy.exchange.exchange import Tools
+from nodeproxy.io.capacity import Capacity
 from nodeproxy.io.channel import SocketChannel, connect
 from nodeproxy.io.reactor import Reactor
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Replace
-from nodeproxy.protocol.forwarded import VIA, Adder
 from nodeproxy.protocol.http1.head import HeadLimits
-from nodeproxy.table.builder import Live, Makers
-from nodeproxy.telemetry.stats import WorkerStats
-from nodeproxy.upstream.cluster import ClusterContext
-from nodeproxy.upstream.clusters import Clusters
-from nodeproxy.upstream.idle import IdleConnections
-from nodeproxy.upstream.on_demand import Changes
-from nodeproxy.wiring.upstreams import Upstreams
+from nodeproxy.wiring.contexts import ClientSettings, clients_context
+from nodeproxy.wiring.data_plane import DataPlane, Node, Surroundings
 
+CLIENTS = ClientSettings(
+    head_timeout_s=10.0,
+    idle_timeout_s=3600.0,
+    half_close_is_gone=False,
+    trusts_forwarded=False,
+    via="responses",
+    trace_sample_ratio=0.0,
+)
 REAL_LIMIT_S = 20.0  # of one test: a scenario that hangs fails here, with the line where it waits
 
 
@@ -58,8 +60,6 @@ class World:
         self.clock = Clock()
         self.bugs = []
         self.reactor = Reactor(self.clock, self.bugs.append)
-        self.stats = WorkerStats()
-        self.draining = False
         self.log = []
         self.attempts = []
         self.expected_bugs = 0
@@ -67,19 +67,15 @@ class World:
         """Of policies: the clock moves instead. `reactor.sleep` waits for the test to move it."""
         self._sockets = []
         self._channels = []
-        self.all_idle = IdleConnections(1 << 20, self.stats.shortages)
-        self.clusters = Clusters(ClusterContext(self.reactor, self.all_idle, (), random.Random(7).random))
-        self.changes = Changes(self.reactor)
-        upstreams = Upstreams(
-            self.clusters, self.reactor, HeadLimits(), self.changes, lambda key: self.live.subscriptions.want(key)
+        self.plane = DataPlane(
+            Surroundings(self.reactor, random.Random(7), lambda seconds: self.sleep(seconds), self.bugs.append),
+            Node(Callers((ip_network("127.77.0.0/16"),))),
+            Capacity(files=1 << 20, connections_most=1000),
+            HeadLimits(),
         )
-        self.live = Live(
-            Makers(upstreams.make, upstreams.install, self.clusters.remove, self._tools),
-            self.clock,
-            "default",
-            Callers((ip_network("127.77.0.0/16"),)),
-        )
-        self.connections = Connections(self.reactor, 1000, self.bugs.append)
+        self.stats, self.live, self.clusters = self.plane.stats, self.plane.live, self.plane.clusters
+        self.all_idle, self.upstream, self.changes = self.plane.all_idle, self.plane.upstream, self.plane.changes
+        self.connections = self.plane.connections
         self.context = self.make_context()
         self.listener = Listener(self.connections, self.reactor, bound(("127.0.0.1", 0)), self.context)
 
@@ -88,8 +84,7 @@ class World:
 
     def __exit__(self, *_):
         self.listener.close()
-        for task in list(self.connections.open.values()):
-            task.cancel()
+        self.connections.cancel()
         self.clusters.clear()
         for _ in range(50):
             self.reactor.turn()
@@ -103,23 +98,8 @@ class World:
 
     def make_context(self, **changes):
         """A context as a worker makes it, with some parts changed."""
-        parts = {
-            "reactor": self.reactor,
-            "match": lambda request, namespace: self.live.table.match(request, namespace),
-            "callers": self.live.callers,
-            "adder": Adder(random.Random(1), 0.0),
-            "stats": self.stats,
-            "limits": HeadLimits(),
-            "head_timeout_s": 10.0,
-            "idle_timeout_s": 3600.0,
-            "half_close_is_gone": False,
-            "trusts_forwarded": False,
-            "observer": Log(self.log, self.attempts),
-            "draining": lambda: self.draining,
-            "via": VIA,
-            "understands_connect": True,
-        }
-        return ConnectionContext(**{**parts, **changes})
+        observer = Log(self.log, self.attempts)
+        return replace(clients_context(self.plane, CLIENTS, observer), **changes)
 
     def reopen(self, **changes):
         """Listen at another address, with some parts of the context changed."""
@@ -141,8 +121,7 @@ class World:
     def install(self, *updates):
         """Put updates in force as a worker does."""
         for update in updates:
-            self.live.install(update)
-            self.changes.notify()
+            self.plane.install(update)
 
     async def settle(self, turns=20):
         """Let everything that can happen now happen."""
@@ -181,9 +160,6 @@ class World:
         """Close `sock` when the world ends."""
         self._sockets.append(sock)
         return sock
-
-    def _tools(self, stats, decisions):
-        return Tools(self.clock, random.Random(3).random, self.sleep, stats, decisions)
 
     async def _sleep_at_once(self, seconds):
         self.clock.now += seconds

@@ -1,5 +1,7 @@
 """The budget of retries and hedges: its bound, whatever comes in which order, and what survives updates."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis.strategies import integers, lists, sampled_from, tuples
@@ -7,7 +9,7 @@ from hypothesis.strategies import integers, lists, sampled_from, tuples
 from nodeproxy.exchange.decisions import Decisions
 from nodeproxy.mesh.wire import Put, Replace
 from nodeproxy.policies.budget import NOTED_EVERY, SLOTS, Budget, Load
-from nodeproxy.policies.retry_budget import RetryBudgetSettings
+from nodeproxy.policies.retry_budget import POLICY, RetryBudgetSettings
 from nodeproxy.policies.table import PolicyRefused, settings_of
 from tests.fakes.exchanges import PolicyWorld, exchange
 from tests.fakes.tables import Mesh, web
@@ -161,6 +163,15 @@ def test_the_usual_budget_is_that_of_other_meshes():
 
     assert settings == RetryBudgetSettings()
     assert (settings.percent, settings.min_retry_concurrency, settings.budget_interval_s) == (20, 3, 10)
+
+
+@pytest.mark.parametrize(("least", "workers", "share"), [(3, 1, 3), (8, 4, 2), (3, 4, 1), (0, 4, 0)])
+def test_workers_divide_what_is_always_allowed(least, workers, share):
+    tools = replace(PolicyWorld().tools, workers=workers)
+    settings = RetryBudgetSettings.model_validate({"percent": 0, "minRetryConcurrency": least})
+    state = POLICY.state(settings, None, tools)
+
+    assert sum(state.hedge(exchange()) for _ in range(9)) == share
 
 
 @pytest.mark.parametrize("written", [{"percent": 101}, {"percent": -1}, {"minRetryConcurrency": -1}])

@@ -61,7 +61,7 @@ class Mesh:
         assert not any(task.has_children for task in self.world.connections.open.values())
         load = route.states["retryBudget"].load
         assert (load.active, load.extra, load.retrying) == (0, 0, 0)
-        return sum(endpoint.idle_count for endpoint in cluster.endpoints)
+        return sum(endpoint.pool.idle_count for endpoint in cluster.endpoints)
 
 
 async def gone(server):

@@ -67,9 +67,9 @@ class Told(Mesh):
             return b""
 
 
-async def one_request(world, random):
+async def one_request(world, random, policies):
     """A request, all that happens to its attempts, and the time after which it must be over."""
-    mesh = Told(world, POLICIES, endpoints=4)
+    mesh = Told(world, policies, endpoints=4)
     client = await mesh.ask()
     there = True
     for _ in range(random.randrange(4, 24)):
@@ -83,12 +83,13 @@ async def one_request(world, random):
 
 
 @pytest.mark.usefixtures("collector_off")
+@pytest.mark.parametrize("limits", [{}, {"connectionPool": {"maxConnections": 2}}], ids=["", "few connections"])
 @pytest.mark.parametrize("seed", range(5))
-async def test_attempts_that_meet_anything_leave_nothing_behind(world, seed):
+async def test_attempts_that_meet_anything_leave_nothing_behind(world, seed, limits):
     world.reopen(observer=None)
     before = heavy()
 
     for each in range(20):
-        await one_request(world, Random(f"{seed} {each}"))
+        await one_request(world, Random(f"{seed} {each}"), {**POLICIES, **limits})
 
     assert [type(thing).__name__ for key, thing in heavy().items() if key not in before] == []

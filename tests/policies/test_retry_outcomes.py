@@ -1,5 +1,7 @@
 """What `retries` counts, what it says when it gives up, the wait that an endpoint asks for, and its shadow."""
 
+from dataclasses import replace
+
 import pytest
 
 from nodeproxy.errors import ConnectFailed, ConnectionLost, DeadlinePassed, ProxyError
@@ -24,8 +26,7 @@ class Outcomes:
         decisions = Decisions(self.world.stats.decisions, "retries", mode)
         states = {"retryBudget": budget or Budget(0, 99, 0.0, Load(), self.world.tools)}
         self.load = states["retryBudget"].load
-        tools = self.world.tools_of(decisions)
-        tools = type(tools)(tools.now, tools.random, tools.sleep, tools.stats, decisions, {}, states)
+        tools = replace(self.world.tools_of(decisions), states=states)
         settings = RetriesSettings.model_validate({"backoff": {"base": 0, "max": 0}, **ALL, **written})
 
         async def endpoint(exchange):

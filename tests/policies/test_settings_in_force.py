@@ -129,7 +129,9 @@ def test_a_probe_is_as_written():
 def test_policies_that_act_elsewhere_put_nothing_around_a_handler():
     acting = {policy.name for policy in CHAIN if policy.wrap or policy.on_request or policy.on_response}
 
-    assert {policy.name for policy in CHAIN} - acting == {"loadBalancer", "healthCheck", "retryBudget", "split"}
+    assert {policy.name for policy in CHAIN} - acting == {
+        "loadBalancer", "healthCheck", "retryBudget", "split", "connectionPool"
+    }  # fmt: skip
 
 
 def test_those_that_do_not_wait_stand_before_those_that_do():

@@ -1,7 +1,7 @@
-"""Runs of plain chunks, cut out of what was received in one go.
+"""Decodes a run of plain chunks in one call.
 
-A plain chunk is here as a whole and has no extension. Whatever is in doubt ends the run and is left to
-`framing.Chunked`, which alone refuses. This is the Python twin of `plain_chunks` in twin.c.
+A plain chunk has been received completely and has no extension. Any other chunk ends the run and is left to
+`framing.Chunked`, which alone rejects input. `plain_chunks` in twin.c is the compiled twin.
 """
 
 import re
@@ -10,7 +10,7 @@ _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15}+)\r\n")
 
 
 def plain_chunks(data: bytes, at: int, most: int) -> tuple[bytes, int, int]:
-    """The data of the plain chunks from `at` on, `most` of them at most; where they end; how many they are."""
+    """The data of the plain chunks that begin at `at`, at most `most`; the offset of their end; their number."""
     pieces: list[bytes] = []
     line = _SIZE_LINE.match(data, at)
     while line is not None and len(pieces) < most:

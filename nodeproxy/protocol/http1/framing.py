@@ -1,7 +1,7 @@
-"""Where a body ends: decoders that take received bytes and give the body's own.
+"""Framing of bodies: decoders that extract a body from received bytes and find its end.
 
-A decoder is fed until it is `done`; what it was fed beyond the end is its `surplus`. What it refuses, it refuses for
-good. Source: RFC 9112, 6 and 7.
+A decoder is fed until it is `done`; bytes beyond the end are its `surplus`. An error is final. Source: RFC 9112, 6
+and 7.
 """
 
 import re
@@ -12,7 +12,7 @@ from nodeproxy.protocol.http1 import grammar
 from nodeproxy.protocol.http1.scan import plain_chunks
 from nodeproxy.protocol.message import UNKNOWN
 
-CHUNK_LINE_BYTES = 256  # of size and extensions; extensions are dropped, nobody in this field reads them
+CHUNK_LINE_BYTES = 256  # of size and extensions; extensions are dropped (RFC 9112, 7.1.1)
 EXTENSION_BYTES = (
     16 * 1024
 )  # of all extensions of a body: one-byte chunks must not carry a second body (CVE-2023-39326)
@@ -21,7 +21,7 @@ STEPS_MOST = 512  # of one `feed`: 64 KiB of one-byte chunks are 10,900, and a s
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15}+)((?:[ \t]*+;[\t\x20-\x7e\x80-\xff]*+)?)")
 _CHUNK_LINE_OF_ENDPOINT = re.compile(rb"([0-9A-Fa-f]{1,15}+)([ \t]*+(?:;[\t\x20-\x7e\x80-\xff]*+)?)")
 _CHUNK_LINE_BEGUN = re.compile(rb"[0-9A-Fa-f]{1,15}+[ \t]*+(?:;[\t\x20-\x7e\x80-\xff]*+)?")
-# RFC 9110, 6.5.1: framing, routing and authentication have no business behind a body.
+# RFC 9110, 6.5.1: fields for framing, routing and authentication are not allowed in trailers.
 _NO_TRAILER = re.compile(
     rb"(?:\A|\n)(?:transfer-encoding|content-length|host|connection|te|trailer|upgrade|keep-alive|proxy-[a-z-]+"
     rb"|authorization|cookie|set-cookie|content-encoding|content-type|content-range|x-mesh-[a-z-]+"
@@ -31,37 +31,37 @@ _NO_TRAILER = re.compile(
 
 
 class BrokenBody(ValueError):
-    """The bytes are not the body that was announced."""
+    """The received bytes do not match the announced framing."""
 
 
 class Decoder(Protocol):
-    """Takes what was received, gives the body's bytes in it."""
+    """Takes received bytes and returns the bytes of the body among them."""
 
     done: bool
     waiting: bool
-    """Whether it holds bytes that it has not looked at: feed it b"" before anything else."""
+    """Whether it holds bytes not yet decoded: call `feed(b"")` before receiving more."""
     surplus: bytes
     trailers: bytes
 
     def feed(self, data: bytes) -> bytes:
-        """The next of the body's bytes; may be empty before the end.
+        """The next bytes of the body; may be empty before the end.
 
         Raises:
-            BrokenBody: the framing is not what the grammar says.
+            BrokenBody: the framing is malformed.
         """
         ...
 
     def end(self) -> None:
-        """The sender has closed.
+        """The sender has closed its side.
 
         Raises:
-            BrokenBody: the body is not complete.
+            BrokenBody: the body is incomplete.
         """
         ...
 
 
 class Sized:
-    """A body of a known number of bytes."""
+    """A body with a Content-Length."""
 
     __slots__ = ("_left", "done", "surplus", "trailers", "waiting")
 
@@ -89,7 +89,7 @@ class Sized:
 
 
 class UntilClose:
-    """A response's body that ends with its connection."""
+    """The body of a response that ends when the endpoint closes the connection."""
 
     __slots__ = ("done", "surplus", "trailers", "waiting")
 
@@ -109,16 +109,15 @@ class UntilClose:
 class Chunked:
     """The chunked transfer coding, without its extensions. Source: RFC 9112, 7.1.
 
-    `lenient` takes blanks behind a chunk's size: for responses only, whose next reader is sent
-    sizes of our own making.
+    `lenient` accepts white space after a chunk size: for responses only, whose chunks are framed anew for the client.
     """
 
     __slots__ = ("_at", "_extensions", "_held", "_left", "_line", "_state", "done", "surplus", "trailers", "waiting")
 
     def __init__(self, lenient: bool = False) -> None:
         self._line = _CHUNK_LINE_OF_ENDPOINT if lenient else _CHUNK_LINE
-        self._state: State = Chunked._size_line  # of the class: a bound method would refer to its own decoder
-        self._held, self._at = b"", 0  # received, and how far it is understood: cut once per feed, not per chunk
+        self._state: State = Chunked._size_line  # unbound: a bound method would make a reference cycle
+        self._held, self._at = b"", 0  # received bytes, and how many are decoded: sliced once per feed, not per chunk
         self._left = 0
         self._extensions = 0
         self.done = self.waiting = False
@@ -144,7 +143,7 @@ class Chunked:
         if not self.done:
             raise BrokenBody("ended before its last chunk")
 
-    # A state takes what it can from `_held`, in `most` steps, and returns how many it took; 0 when it needs more.
+    # A state decodes from `_held` in at most `most` steps and returns how many it took; 0 if it needs more bytes.
 
     def _size_line(self, pieces: list[bytes], most: int) -> int:
         plain, at, count = plain_chunks(self._held, self._at, most)
@@ -193,7 +192,7 @@ class Chunked:
         section = self._held[self._at :]
         end = 0 if section.startswith(b"\r\n") else section.find(b"\r\n\r\n") + 2
         if end == 1:  # not found
-            # The CR of the empty line may be the last byte of a section that is as long as it may be.
+            # A section of maximal length may be followed by the CR of the empty line.
             if len(section) > TRAILER_BYTES + 1 or grammar.BEGINNING.fullmatch(section) is None:
                 raise BrokenBody("trailer fields that are too long or malformed")
             return 0
@@ -210,9 +209,9 @@ State = Callable[[Chunked, list[bytes], int], int]
 
 
 def decoder(length: int, until_close: bool = False, lenient: bool = False) -> Decoder:
-    """The decoder for a body of this length; one of UNKNOWN length is chunked, or ends with its connection.
+    """The decoder for a body of this length. A body of UNKNOWN length is chunked, or delimited by close.
 
-    See `Chunked` for `lenient`.
+    `Chunked` describes `lenient`.
     """
     if length != UNKNOWN:
         return Sized(length)
@@ -220,10 +219,10 @@ def decoder(length: int, until_close: bool = False, lenient: bool = False) -> De
 
 
 def chunk(data: bytes) -> bytes:
-    """`data` as one chunk; `data` is not empty, an empty chunk would end the body."""
+    """`data` as one chunk. `data` must not be empty: an empty chunk ends the body."""
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 def last_chunk(trailers: bytes) -> bytes:
-    """What ends a chunked body."""
+    """The last chunk of a body, with its trailer section."""
     return b"0\r\n%b\r\n" % trailers

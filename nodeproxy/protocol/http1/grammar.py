@@ -1,9 +1,9 @@
-"""The grammar of HTTP/1.1 heads as compiled expressions, whose classes are possessive: no input makes them backtrack.
+"""The grammar of HTTP/1.1 heads as regular expressions. Classes are possessive: no input causes backtracking.
 
-A group is never repeated possessively: before Python 3.11.5 it matches what it should not (gh-100061, gh-106052).
+A group is never repeated possessively: before Python 3.11.5 that matches too much (gh-100061, gh-106052).
 
-Source: RFC 9112, 3 to 5 and RFC 9110, 5.6.2; stricter where leniency has cost others: no bare LF or CR, no obs-fold,
-no white space before a colon, no control bytes.
+Source: RFC 9112, 3 to 5 and RFC 9110, 5.6.2. Stricter where leniency has led to request smuggling: no bare LF or CR, no
+obs-fold, no white space before a colon, no control bytes.
 """
 
 import re
@@ -12,7 +12,7 @@ from nodeproxy.protocol.syntax import TOKEN, VALUE
 
 FIELD = TOKEN + rb":" + VALUE + rb"\r\n"
 
-# Visible ASCII. Fragments and backslashes are left out: servers disagree about what they mean (RFC 3986, 3.5).
+# Visible ASCII without `#` and backslash, which servers interpret differently (RFC 3986, 3.5).
 TARGET = rb"[\x21\x22\x24-\x5b\x5d-\x7e]++"
 AUTHORITY = rb"(?:[A-Za-z0-9._\-]++|\[[0-9A-Fa-f:.]++\])(?::[0-9]{1,5})?"
 
@@ -25,15 +25,15 @@ CONNECT_TARGET = re.compile(rb"(?:[A-Za-z0-9._\-]++|\[[0-9A-Fa-f:.]++\]):([0-9]{
 ABSOLUTE = re.compile(rb"http://(" + AUTHORITY + rb")([/?].*+)?", re.IGNORECASE | re.DOTALL)
 PROTOCOL = re.compile(TOKEN + rb"(?:/" + TOKEN + rb")?")  # RFC 9110, 7.8
 
-# The beginning of a head, as far as bytes and line ends tell. What does not match never becomes a head: it is refused
-# now, not when its time is over. Said of what may be, not of what may not: 14 times faster on 64 KiB, and a head that
-# drips is looked at once for each of its pieces.
+# A possible beginning of a head, by its bytes and line ends. Other input cannot become a head and is rejected at once,
+# not after the head timeout. The expression describes allowed bytes, not forbidden ones: 14 times faster on 64 KiB, and
+# a head that arrives slowly is checked after each piece.
 BEGINNING = re.compile(rb"(?:[\t\x20-\x7e\x80-\xff]++|\r\n)*\r?")
 FIELD_LINE = re.compile(rb"(" + TOKEN + rb"):[^\r]*+\r\n")
 
-# The fields a request's way depends on. Underscores stand for dashes once CGI-like servers have read them, so
-# identity fields are known in both spellings. A match runs from the line feed before a field to the CR behind it: an
-# expression that begins with a literal is searched for several times faster than one that looks behind.
+# The fields that the proxy interprets or replaces. CGI-like servers read underscores as dashes, so fields of identity
+# match in both spellings. A match extends from the LF before a field to the CR after it: the search for an expression
+# that begins with a literal is several times faster than with a look-behind.
 REQUEST_MATTERS = re.compile(
     rb"\n(host|content-length|transfer-encoding|connection|keep-alive|proxy-connection|te|upgrade|expect"
     rb"|traceparent|forwarded|x-mesh-service|x[-_]forwarded[-_](?:for|proto|host)|x[-_]real[-_]ip)"

@@ -1,7 +1,7 @@
-"""What heads of requests and of responses have in common: their limits, and the fields that matter at this hop.
+"""Rules common to heads of requests and responses: limits, and fields that concern this hop.
 
-Fields keep their order and their spelling: a message goes on with the lines that were received, without those that end
-at this hop. A head that two readers could understand differently is refused, never repaired.
+A message is forwarded with the received lines in their order and spelling, without the hop-by-hop ones. An ambiguous
+head is rejected, never repaired.
 """
 
 import re
@@ -13,13 +13,13 @@ from nodeproxy.protocol.fields import without
 from nodeproxy.protocol.http1 import grammar
 from nodeproxy.protocol.message import UNKNOWN
 
-_KEPT = {b"host", b"content-length", b"expect", b"traceparent", b"date"}  # matter here, and go on all the same
+_KEPT = {b"host", b"content-length", b"expect", b"traceparent", b"date"}  # read here, and forwarded
 _NOT_NOMINABLE = {b"host", b"content-length", b"close", b"keep-alive"}
-LENGTH_DIGITS = 18  # fits 63 bits with room; int() of a longer run of digits is also slow
+LENGTH_DIGITS = 18  # fit into 63 bits; int() of many more digits is also slow
 
 
 class HeadLimits(NamedTuple):
-    """How large a head may be."""
+    """Size limits of a head."""
 
     head_bytes: int = 64 * 1024  # Envoy's 60 KiB, rounded up
     fields: int = 100  # Envoy's max_headers_count, Apache's LimitRequestFields
@@ -27,13 +27,13 @@ class HeadLimits(NamedTuple):
 
 
 def fields_end(data: bytes, start: int) -> int:
-    """Where the well-formed field lines from `start` on end."""
+    """The offset at which the well-formed field lines that begin at `start` end."""
     match = grammar.FIELDS.match(data, start)
     return match.end() if match else start
 
 
 def check_size(data: bytes, size: int, limits: HeadLimits, error: type[BadRequest | BadResponse]) -> None:
-    """Raises `error` for a head beyond `limits`; `size` is that of the head, less than 4 while its end is not there."""
+    """Raises `error` for a head beyond `limits`. `size` is the size of the head; less than 4 while it is incomplete."""
     if max(size, len(data) if size < 4 else 0) > limits.head_bytes:
         raise error(f"a head of more than {limits.head_bytes} bytes")
     if data.count(b"\n", 0, size if size >= 4 else len(data)) > limits.fields + 2:
@@ -41,13 +41,13 @@ def check_size(data: bytes, size: int, limits: HeadLimits, error: type[BadReques
 
 
 def check_unfinished(data: bytes, error: type[BadRequest | BadResponse]) -> None:
-    """Raises `error` for bytes that no head can begin with."""
+    """Raises `error` for bytes that cannot begin a head."""
     if grammar.BEGINNING.fullmatch(data) is None:
         raise error("a bare CR or LF, or a control byte")
 
 
 def sort(matches: Iterable[re.Match[bytes]], data: bytes, start: int) -> tuple[dict[bytes, list[bytes]], bytes]:
-    """The fields that matter, by lower-case name, and the block of fields that goes on."""
+    """The values of the matched fields by lower-case name, and the block of fields to forward."""
     found: dict[bytes, list[bytes]] = {}
     parts = []
     for match in matches:
@@ -61,7 +61,7 @@ def sort(matches: Iterable[re.Match[bytes]], data: bytes, start: int) -> tuple[d
 
 
 def length(found: dict[bytes, list[bytes]], minor: int, error: type[BadRequest | BadResponse]) -> int | None:
-    """Of the body: bytes, UNKNOWN where it is chunked, None when no field says. Source: RFC 9112, 6.3."""
+    """The length of the body in bytes; UNKNOWN if it is chunked, None if no field frames it. Source: RFC 9112, 6.3."""
     lengths, codings = found.get(b"content-length", []), found.get(b"transfer-encoding", [])
     if codings:
         if lengths or minor == 0:
@@ -69,7 +69,7 @@ def length(found: dict[bytes, list[bytes]], minor: int, error: type[BadRequest |
         if len(codings) > 1 or codings[0].lower() != b"chunked":
             *others, last = (coding.strip(b" \t").lower() for value in codings for coding in value.split(b","))
             if error is BadRequest and last == b"chunked" and last not in others and b"" not in others:
-                # RFC 9112, 6.1: framed, and still not understood
+                # RFC 9112, 6.1: 501 for an unsupported coding before the final chunked
                 raise CodingNotSupported("a transfer coding before chunked; chunked alone is understood")
             raise error("a Transfer-Encoding other than chunked")
         return UNKNOWN
@@ -81,9 +81,9 @@ def length(found: dict[bytes, list[bytes]], minor: int, error: type[BadRequest |
 
 
 def nominated(found: dict[bytes, list[bytes]], onward: bytes) -> tuple[tuple[bytes, ...], bytes]:
-    """What Connection nominates, and the fields without those.
+    """The names that Connection nominates, and the fields without them.
 
-    Host and Content-Length cannot be nominated away: they decide where a request goes and where it ends.
+    A nomination of Host or Content-Length is ignored: they determine the route and the end of a request.
     """
     if b"connection" not in found:
         return (), onward
@@ -92,13 +92,13 @@ def nominated(found: dict[bytes, list[bytes]], onward: bytes) -> tuple[tuple[byt
 
 
 def is_persistent(found: dict[bytes, list[bytes]], minor: int) -> bool:
-    """Whether the sender lets its connection be used again. Source: RFC 9112, 9.3."""
+    """Whether the sender allows its connection to be reused. Source: RFC 9112, 9.3."""
     options = members(found.get(b"connection", []))
     return b"close" not in options and (minor == 1 or b"keep-alive" in options)
 
 
 def offered(found: dict[bytes, list[bytes]], minor: int) -> list[bytes]:
-    """The protocols of Upgrade, as spelled; none where the field is malformed, not nominated or of HTTP/1.0.
+    """The protocols of Upgrade, as spelled; none if it is malformed, not nominated by Connection, or of HTTP/1.0.
 
     Source: RFC 9110, 7.8.
     """
@@ -110,5 +110,5 @@ def offered(found: dict[bytes, list[bytes]], minor: int) -> list[bytes]:
 
 
 def members(values: Iterable[bytes]) -> list[bytes]:
-    """The members of a list-based field, in lower case; empty ones do not count. Source: RFC 9110, 5.6.1.2."""
+    """The members of a list-based field, in lower case, without empty ones. Source: RFC 9110, 5.6.1.2."""
     return [member for value in values for each in value.split(b",") if (member := each.strip(b" \t").lower())]

@@ -1,6 +1,6 @@
-"""Heads of HTTP/1 requests: is it well-formed, what does it ask for, and which of its fields go on.
+"""Parses and validates heads of HTTP/1 requests.
 
-`scan.py` has `scan_request`'s compiled twin in its place where it was built.
+`scan.py` replaces `scan_request` by its compiled twin if that was built.
 """
 
 import re
@@ -32,43 +32,43 @@ from nodeproxy.protocol.http1.head import (
 )
 from nodeproxy.protocol.message import Request
 
-_COUNTED = (b"TRACE", b"OPTIONS")  # methods whose forwards may be limited
+_COUNTED = (b"TRACE", b"OPTIONS")  # methods that Max-Forwards applies to
 _VERSIONS = (b"1.0", b"1.1")
-# Never passed on: behind them come requests, which would reach the endpoint without a policy having seen them.
+# Never forwarded: requests after such an upgrade would bypass the policies.
 _HTTP_AGAIN = (b"h2c", b"h2", b"http", b"tls")
 
 
 class RequestHead(NamedTuple):
-    """A request, and what its head says about its connection."""
+    """A request, and the connection options of its head."""
 
     request: Request
     minor: int
-    """Of HTTP/1.x as the client speaks it."""
+    """Minor version of the client's HTTP/1.x."""
     persistent: bool
-    """Whether the client lets its connection be used again."""
+    """Whether the client allows its connection to be reused."""
     nominated: tuple[bytes, ...]
-    """What its Connection field nominates, in lower case: fields that end at this hop, trailers too."""
+    """Names nominated by its field Connection, in lower case: hop-by-hop fields and trailers."""
     end: int
-    """Where the body begins in the scanned bytes."""
+    """Offset of the body in the scanned bytes."""
 
 
 class ConnectAsked(MethodNotSupported):
-    """A well-formed CONNECT. It is refused wherever nobody makes more of it than a request that is not supported."""
+    """A well-formed CONNECT. It is rejected as an unsupported method unless a caller handles this error."""
 
     def __init__(self, head: RequestHead) -> None:
         super().__init__(
             "CONNECT is understood once per connection, at the proxy's own address; send the request itself"
         )
         self.head = head
-        """Its target is the authority; there is nothing of it to send on."""
+        """The request's path is its authority; it is never forwarded."""
 
 
 def scan_request(data: bytes, limits: HeadLimits) -> RequestHead | None:
     """The request head at the start of `data`, None while it is incomplete.
 
     Raises:
-        BadRequest: it is not well-formed, ambiguous or beyond `limits`; the subclass names the status.
-        ConnectAsked: it is a CONNECT.
+        BadRequest: the head is malformed, ambiguous or beyond `limits`; subclasses have their own status.
+        ConnectAsked: the method is CONNECT.
 
     Source: RFC 9112, 3, 5 and 6.3.
     """
@@ -98,7 +98,7 @@ def _understood(start: re.Match[bytes], data: bytes, minor: int) -> RequestHead:
     host = hosts[0] if hosts else b""
     if host and grammar.HOST.fullmatch(host) is None:
         raise BadRequest("malformed Host")
-    if not hosts:  # RFC 9112, 3.2: as HTTP/1.1 it goes on with a Host, an empty one where the client named none
+    if not hosts:  # RFC 9112, 3.2: a request forwarded as HTTP/1.1 needs a Host, empty if the client sent none
         block = b"Host: \r\n" + block
     target = start[2]
     if method == b"CONNECT":
@@ -106,7 +106,7 @@ def _understood(start: re.Match[bytes], data: bytes, minor: int) -> RequestHead:
     if not target.startswith(b"/"):
         target, authority = _other_form(method, target)
         if authority:
-            # RFC 9112, 3.2.2: the target's authority wins, and Host is sent on as if generated from it
+            # RFC 9112, 3.2.2: the target's authority replaces Host
             host, block = authority, _replace_host(block, authority)
     expectations = members(found.get(b"expect", []))
     if any(member != b"100-continue" for member in expectations):
@@ -114,12 +114,12 @@ def _understood(start: re.Match[bytes], data: bytes, minor: int) -> RequestHead:
     named, block = nominated(found, block)
     if method in _COUNTED:
         block = _counted(block, method)
-    if not minor and b"expect" in found:  # RFC 9110, 10.1.1: an HTTP/1.0 client expects nothing
+    if not minor and b"expect" in found:  # RFC 9110, 10.1.1: Expect is ignored in HTTP/1.0
         block = without(block, (b"expect",))
     request = Request(method, host, target, Fields(block), length(found, minor, BadRequest) or 0)
     request.version = _VERSIONS[minor]
     request.expects = bool(expectations) and minor == 1
-    # RFC 9110, 10.1.4: a client's word that it takes trailers counts only if it is meant for a hop.
+    # RFC 9110, 10.1.4: `TE: trailers` is valid only if Connection nominates TE.
     connection, codings = members(found.get(b"connection", [])), members(found.get(b"te", []))
     request.takes_trailers = minor == 1 and b"te" in connection and b"trailers" in codings
     request.service = services[0]
@@ -127,13 +127,13 @@ def _understood(start: re.Match[bytes], data: bytes, minor: int) -> RequestHead:
     if b"upgrade" in found and not request.length:
         protocols = [each for each in offered(found, minor) if each.partition(b"/")[0].lower() not in _HTTP_AGAIN]
         request.upgrade = b", ".join(protocols)
-    # RFC 9112, 9.3: no persistent connection between a proxy and an HTTP/1.0 client; absolute-form is said to proxies.
+    # RFC 9112, 9.3: no persistent connection of an HTTP/1.0 client with a proxy, to which clients send absolute-form.
     persistent = is_persistent(found, minor) and (minor == 1 or start[2].startswith(b"/"))
     return RequestHead(request, minor, persistent, named, len(data))
 
 
 def _counted(block: bytes, method: bytes) -> bytes:
-    """The fields with Max-Forwards, if there is one, counted down. Source: RFC 9110, 7.6.2."""
+    """The fields, with Max-Forwards decremented if present. Source: RFC 9110, 7.6.2."""
     values = [line[0].partition(b":")[2].strip() for line in grammar.FIELD_LINE.finditer(block)
               if line[1].lower() == b"max-forwards"]  # fmt: skip
     if not values:

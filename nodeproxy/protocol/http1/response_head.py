@@ -1,6 +1,6 @@
-"""Heads of HTTP/1 responses: is it well-formed, what is it, and which of its fields go on.
+"""Parses and validates heads of HTTP/1 responses.
 
-`scan.py` has `scan_response`'s compiled twin in its place where it was built.
+`scan.py` replaces `scan_response` by its compiled twin if that was built.
 """
 
 from typing import NamedTuple
@@ -26,12 +26,12 @@ _VERSIONS = (b"1.0", b"1.1")
 
 
 class ResponseHead(NamedTuple):
-    """A response, and what its head says about its connection."""
+    """A response, and the connection options of its head."""
 
     response: Response
-    """Its `length` is what the head announces, whether or not this response has a body."""
+    """Its `length` is the announced one, even if this response has no body (HEAD)."""
     framed: bool
-    """Whether the head says where the body ends; it ends with the connection where not."""
+    """Whether the head frames the body; otherwise the body is delimited by close."""
     persistent: bool
     nominated: tuple[bytes, ...]
     """See RequestHead."""
@@ -42,7 +42,7 @@ def scan_response(data: bytes, limits: HeadLimits) -> ResponseHead | None:
     """The response head at the start of `data`, None while it is incomplete.
 
     Raises:
-        BadResponse: it is not well-formed, ambiguous or beyond `limits`.
+        BadResponse: the head is malformed, ambiguous or beyond `limits`.
 
     Source: RFC 9112, 4, 5 and 6.3.
     """
@@ -60,16 +60,16 @@ def scan_response(data: bytes, limits: HeadLimits) -> ResponseHead | None:
         mended = grammar.BLANK_BEFORE_COLON.sub(rb"\1:", data[:size])
         if len(mended) == size:
             raise BadResponse("malformed header field")
-        head = scan_response(mended, limits)  # RFC 9112, 5.1: such blanks of a response are removed
+        head = scan_response(mended, limits)  # RFC 9112, 5.1: white space before a colon is removed from responses
         return None if head is None else head._replace(end=size)
     found, block = sort(grammar.RESPONSE_MATTERS.finditer(data, start.end() - 1, size), data[:size], start.end())
     minor, status = int(start[1]), int(start[2])
     named, block = nominated(found, block)
-    if status == 426 and b"upgrade" in found:  # RFC 9110, 15.5.22: the answer is of no use without it
+    if status == 426 and b"upgrade" in found:  # RFC 9110, 15.5.22: a 426 must contain Upgrade
         block += b"Upgrade: %b\r\nConnection: Upgrade\r\n" % b", ".join(found[b"upgrade"])
     size_of_body = length(found, minor, BadResponse)
     if size_of_body is not None and (status < 200 or status == 204):
-        block = without(block, {b"content-length"})  # RFC 9110, 8.6: not in these, whatever their sender thinks
+        block = without(block, {b"content-length"})  # RFC 9110, 8.6: not allowed for these statuses
     response = Response(status, Fields(block), UNKNOWN if size_of_body is None else size_of_body)
     response.phrase = data[13 : start.end() - 2]
     response.version = _VERSIONS[minor]

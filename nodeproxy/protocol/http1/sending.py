@@ -1,4 +1,4 @@
-"""Heads of HTTP/1.1 messages as they are sent: the first line, the fields, and what frames the body."""
+"""Serializes heads of HTTP/1.1 messages: the first line, the fields, and the framing of the body."""
 
 from nodeproxy.protocol.message import UNKNOWN, Request, Response
 
@@ -10,10 +10,10 @@ _TRAILERS_AND_SWITCH = b"TE: trailers\r\nConnection: TE, Upgrade\r\nUpgrade: %b\
 
 
 def request_head(request: Request, added: bytes) -> bytes:
-    """The head of `request` with the field lines `added` behind its own, its empty line included."""
+    """The head of `request`, with the field lines `added` after its own and the final empty line."""
     end = _END
     if request.length == UNKNOWN:
-        # RFC 9112, 6.2: no Content-Length beside it, which is there if a policy made a body of another length
+        # RFC 9112, 6.2: not together with Content-Length, which remains if a policy has replaced the body
         request.fields.drop_length()
         end = _END_CHUNKED
     if request.takes_trailers or request.upgrade:
@@ -22,18 +22,18 @@ def request_head(request: Request, added: bytes) -> bytes:
 
 
 def _options(request: Request) -> bytes:
-    """What is said to the next hop alone, in one Connection line: some servers read only one of several."""
+    """Hop-by-hop fields, in one Connection line: some servers read only one of several."""
     if not request.upgrade:
         return _TRAILERS
     return (_TRAILERS_AND_SWITCH if request.takes_trailers else _SWITCH) % request.upgrade
 
 
 def switching_head(response: Response, added: bytes) -> bytes:
-    """The head of a 101 with `added` behind its fields, its empty line included."""
+    """The head of a 101, with the lines `added` after its fields and the final empty line."""
     return response_head(response, added + _SWITCH % response.upgrade + _END)
 
 
 def response_head(response: Response, added: bytes) -> bytes:
-    """The head of `response` with `added` behind its fields, which ends it."""
-    # RFC 9112, 4: the space is sent even where no reason phrase is
+    """The head of `response`, with `added` after its fields; `added` includes the final empty line."""
+    # RFC 9112, 4: the space is sent even without a reason phrase
     return b"HTTP/1.1 %d %b\r\n%b%b" % (response.status, response._phrase, response.fields.block(), added)

@@ -7,7 +7,7 @@ import pytest
 from nodeproxy.balance.health import usable
 from nodeproxy.errors import ConnectFailed, DeadlinePassed
 from nodeproxy.upstream.endpoint import Endpoint
-from tests.fakes.pool import Pool
+from tests.fakes.pool import Pooled
 
 
 async def outcome(world, coroutine):
@@ -39,11 +39,11 @@ def deaf(world):
 
 @pytest.mark.parametrize(("address", "name"), [("10.0.0.1", "10.0.0.1:80"), ("fd00::1", "[fd00::1]:80")])
 def test_an_endpoint_is_named_as_it_stands_in_a_url(world, address, name):
-    assert Endpoint(world.reactor, (address, 80), world.all_idle).name == name
+    assert Endpoint(world.upstream, (address, 80)).name == name
 
 
 async def test_a_connection_forgets_earlier_failures_and_leaves_the_tasks_deadline_alone(world):
-    pool = Pool(world)
+    pool = Pooled(world)
     pool.endpoint.health.failures = 3
     task, deadline = world.reactor.current, world.clock.now + 30
     task.limit(deadline)
@@ -55,18 +55,18 @@ async def test_a_connection_forgets_earlier_failures_and_leaves_the_tasks_deadli
 
 
 async def test_a_refused_connect_says_where_and_ejects(world):
-    pool = Pool(world)
+    pool = Pooled(world)
     pool.server.stop()
 
     with pytest.raises(ConnectFailed, match=rf"^127\.0\.0\.1:{pool.server.port}: ECONNREFUSED$"):
-        await pool.endpoint.connect(5.0)
+        await pool.endpoint.pool.open(5.0)
 
     assert not usable(pool.endpoint.health, world.clock.now)
 
 
 async def test_a_connect_without_an_answer_is_given_up_and_ejects(world):
-    endpoint = Endpoint(world.reactor, deaf(world), world.all_idle)
-    task, ended = await outcome(world, endpoint.connect(5.0))
+    endpoint = Endpoint(world.upstream, deaf(world))
+    task, ended = await outcome(world, endpoint.pool.open(5.0))
     assert not ended
 
     world.advance(5)
@@ -79,11 +79,11 @@ async def test_a_connect_without_an_answer_is_given_up_and_ejects(world):
 
 @pytest.mark.parametrize("within_s", [0, 5.0])
 async def test_a_request_whose_time_is_over_while_it_connects_ends_as_late(world, within_s):
-    endpoint = Endpoint(world.reactor, deaf(world), world.all_idle)
+    endpoint = Endpoint(world.upstream, deaf(world))
 
     async def hurried():
         world.reactor.current.limit(world.clock.now + 2)
-        await endpoint.connect(within_s)
+        await endpoint.pool.open(within_s)
 
     task, ended = await outcome(world, hurried())
     world.advance(2)

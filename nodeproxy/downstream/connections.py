@@ -1,0 +1,153 @@
+"""The client connections of a worker: admitted, bounded, drained, and isolated from each other's failures."""
+
+import socket
+from collections import OrderedDict
+from collections.abc import Callable
+from itertools import islice
+from math import inf
+
+from nodeproxy.downstream.connection import DownstreamConnection
+from nodeproxy.downstream.context import ConnectionContext
+from nodeproxy.downstream.http1 import Http1Connection
+from nodeproxy.errors import ClientGone, ProxyError
+from nodeproxy.io.channel import SocketChannel
+from nodeproxy.io.reactor import Reactor
+from nodeproxy.io.task import Task
+from nodeproxy.telemetry.stats import WorkerStats
+
+ACCEPTS_PER_TURN = 16
+LEAVING_MOST = 2 * ACCEPTS_PER_TURN  # connections closed for room per turn: their descriptors are free only at its end
+LOOKED_AT = 16  # connections examined at once to find an idle one; and at most:
+LOOKED_AT_MOST = 128
+
+
+class Connections:
+    """All client connections of a worker that share one bound, whichever listener accepted them.
+
+    At the bound, the connections idle longest are closed to admit new ones. `most` may be changed.
+    """
+
+    def __init__(
+        self, reactor: Reactor, most: int, on_bug: Callable[[BaseException], None], stats: WorkerStats
+    ) -> None:
+        self.open: OrderedDict[DownstreamConnection, Task] = OrderedDict()
+        self.most = most
+        self._reactor = reactor
+        self._stats = stats
+        self._draining = False
+        self._on_bug = on_bug
+        self._leaving: set[DownstreamConnection] = set()
+        self._crossed_s = -inf  # when a connection to be closed turned out to have its next request already
+
+    @property
+    def full(self) -> bool:
+        """Whether a new client is admitted only after another connection closes."""
+        return len(self.open) - len(self._leaving) >= self.most
+
+    @property
+    def settling(self) -> bool:
+        """Whether `make_room` must wait for the next turn: for pending closes, or for a request just received."""
+        return len(self._leaving) >= LEAVING_MOST or self._crossed_s == self._reactor.now
+
+    def make_room(self) -> bool:
+        """Close the connection that has been idle longest; returns False when all are in use.
+
+        Examines a bounded number of them: connections are in the order of arrival, and those used since they were last
+        examined move to the end (the CLOCK algorithm; F. J. Corbato, 1968). A request costs nothing.
+        """
+        if self.settling:
+            return False
+        found = self._idle_longest()
+        if found is None:
+            return False
+        if not found.make_way():
+            self._crossed_s = self._reactor.now
+            return False
+        self._leaving.add(found)
+        self.open.move_to_end(found)
+        self._stats.closed_for_room += 1
+        return True
+
+    def _idle_longest(self) -> DownstreamConnection | None:
+        longest, since_longest = None, inf
+        for _ in range(0, LOOKED_AT_MOST, LOOKED_AT):
+            untouched = False
+            for connection in list(islice(self.open, LOOKED_AT)):
+                if connection in self._leaving:
+                    continue
+                since = connection.idle_since(self.open[connection].deadline)
+                if since < since_longest:
+                    longest, since_longest = connection, since
+                if since == connection.idle_since_seen < inf:
+                    untouched = True
+                else:
+                    connection.idle_since_seen = since
+                    self.open.move_to_end(connection)
+            if untouched or len(self.open) <= LOOKED_AT:
+                break
+        return longest
+
+    def drain(self) -> None:
+        """Let every connection, and those that are still admitted, start nothing new and close."""
+        self._draining = True
+        for connection in list(self.open):
+            connection.drain()
+
+    def hang_up(self) -> None:
+        """Close the connections that are idle."""
+        for connection in list(self.open):
+            connection.hang_up()
+
+    def cancel(self) -> None:
+        """End all connections, whatever is under way."""
+        for task in list(self.open.values()):
+            task.cancel()
+
+    def admit(self, context: ConnectionContext, sock: socket.socket, client: str) -> None:
+        """Serve a client until either side closes the connection.
+
+        Raises:
+            OSError: the socket cannot be watched; it is closed.
+        """
+        try:
+            sock.setblocking(False)
+            channel = SocketChannel(self._reactor, sock, ClientGone, context.half_close_is_gone)
+        except OSError:
+            sock.close()
+            raise
+        connection: DownstreamConnection = Http1Connection(context, channel, client)
+        if self._draining:
+            connection.drain()
+        task = Task(self._reactor, self._guarded(connection, channel))
+        self.open[connection] = task
+        self._stats.accepted += 1
+        self._stats.connections += 1
+        task.resume()  # most clients have sent their request by now
+        connection.idle_since_seen = connection.idle_since(task.deadline)
+
+    async def _guarded(self, connection: DownstreamConnection, channel: SocketChannel) -> None:
+        try:
+            successor = await connection.serve()
+            while successor is not None:
+                self._replace(connection, successor)
+                connection = successor
+                successor = await connection.serve()
+        except ProxyError:
+            pass  # already counted and answered where it was raised; only the close remains
+        except Exception as error:  # a bug in one exchange ends that connection, never the worker
+            self._stats.bugs += 1
+            self._on_bug(error)
+        finally:
+            channel.close()
+            self._stats.connections -= 1
+            self.open.pop(connection, None)
+            self._leaving.discard(connection)
+
+    def _replace(self, connection: DownstreamConnection, successor: DownstreamConnection) -> None:
+        """The client speaks a different protocol than `connection`: `successor` serves it, with all bytes received."""
+        task = self._reactor.current
+        self.open.pop(connection, None)
+        self.open[successor] = task
+        self._leaving.discard(connection)
+        if self._draining:
+            successor.drain()

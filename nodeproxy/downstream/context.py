@@ -1,0 +1,52 @@
+"""What the connections of a listener share, whatever their protocol."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from nodeproxy.downstream.connection import Accept
+from nodeproxy.exchange.exchange import Exchange, Observer
+from nodeproxy.io.reactor import Reactor
+from nodeproxy.mesh.callers import Callers, Known
+from nodeproxy.protocol.forwarded import Adder
+from nodeproxy.protocol.http1.head import HeadLimits
+from nodeproxy.protocol.message import Request
+from nodeproxy.table.table import Route
+from nodeproxy.telemetry.stats import RouteStats, WorkerStats
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionContext:
+    """What all connections of one listener share."""
+
+    reactor: Reactor
+    match: Callable[[Request, str], Route]
+    """The route of a request from a caller in this namespace. Raises UnknownService, UnknownCaller."""
+    callers: Callers
+    adder: Adder
+    stats: WorkerStats
+    limits: HeadLimits
+    head_timeout_s: float
+    idle_timeout_s: float
+    half_close_is_gone: bool
+    trusts_forwarded: bool
+    """Whether the forwarding fields of any client are trusted; `callers` has the clients whose are."""
+    observer: Observer | None
+    via: Mapping[bytes, bytes]
+    """The line that is added to a response; see `forwarded.VIA`."""
+    understands_connect: bool = False
+    """Whether a client may name the service of all its further requests by CONNECT."""
+    prefaces: Mapping[bytes, Accept] = field(default_factory=dict)
+    """The other protocols of this listener, by the bytes with which a client begins each; see `detect`."""
+
+    def caller_of(self, client: str) -> Known:
+        """The pod of this node with this address."""
+        callers = self.callers
+        return callers.known.get(client) or callers.stranger(client)
+
+    def count(self, exchange: Exchange, route: Route | None, status: int, reason: str) -> None:
+        """Count an exchange that has ended, and report it to the observer. `route` is None where none was found."""
+        elapsed_s = self.reactor.clock() - exchange.started
+        stats: RouteStats = self.stats.unrouted if route is None else route.stats
+        stats.count(status, reason, exchange.caller.labels, elapsed_s)
+        if self.observer is not None:
+            self.observer.exchange_ended(exchange, "" if route is None else route.name, status, reason, elapsed_s)

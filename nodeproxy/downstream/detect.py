@@ -1,0 +1,17 @@
+"""Which protocol a client speaks where a listener serves several: recognised by the client's first bytes.
+
+HTTP/1.1 is the only one without a preface, so a connection begins as HTTP/1.1 and no client waits to be recognised.
+Only first bytes that are no HTTP/1.1 request are looked up here. Source: RFC 9113, 3.3 and 3.4 (prior knowledge).
+"""
+
+from collections.abc import Mapping
+
+from nodeproxy.downstream.connection import Accept
+
+
+def recognised(received: bytes, prefaces: Mapping[bytes, Accept]) -> Accept | None:
+    """What accepts a client whose first bytes are `received`; None where they begin none of `prefaces`."""
+    for preface, accept in prefaces.items():
+        if received.startswith(preface):
+            return accept
+    return None

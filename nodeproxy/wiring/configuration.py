@@ -1,0 +1,52 @@
+"""Makes the parts of a worker from the settings of the process. Each part gets its own values, never all settings."""
+
+import random
+from collections.abc import Callable
+from ipaddress import ip_network
+
+from nodeproxy.io.capacity import Capacity, open_files
+from nodeproxy.io.reactor import Reactor
+from nodeproxy.mesh.callers import Callers
+from nodeproxy.mesh.trust import Trust
+from nodeproxy.protocol.http1.head import HeadLimits
+from nodeproxy.setting_text import split_sources
+from nodeproxy.settings import Settings, own_addresses, own_ranges
+from nodeproxy.wiring.contexts import ClientSettings
+from nodeproxy.wiring.data_plane import DataPlane, Node, Surroundings
+
+
+def data_plane_of(settings: Settings, on_bug: Callable[[BaseException], None]) -> DataPlane:
+    """The data plane of a worker, on the real clock. `on_bug` is called with each unexpected exception."""
+    reactor = Reactor(on_error=on_bug)
+    return DataPlane(
+        Surroundings(reactor, random.Random(), reactor.sleep, on_bug),
+        _node_of(settings),
+        Capacity(open_files(), settings.downstream_connections_limit),
+        _head_limits_of(settings),
+    )
+
+
+def client_settings_of(settings: Settings) -> ClientSettings:
+    """How clients of the mesh are served."""
+    return ClientSettings(
+        head_timeout_s=settings.head_timeout_s,
+        idle_timeout_s=settings.downstream_idle_timeout_s,
+        half_close_is_gone=settings.abort_on_half_close,
+        trusts_forwarded=bool(settings.trust_forwarded),
+        via=settings.via,
+        trace_sample_ratio=settings.trace_sample_ratio,
+    )
+
+
+def _node_of(settings: Settings) -> Node:
+    return Node(
+        Callers(tuple(map(ip_network, own_ranges(settings))), Trust(*split_sources(settings.trust_forwarded))),
+        own_addresses(settings),
+        settings.default_namespace,
+        settings.cluster_domain,
+        settings.workers,
+    )
+
+
+def _head_limits_of(settings: Settings) -> HeadLimits:
+    return HeadLimits(settings.head_limit_bytes, settings.head_limit_fields, settings.line_limit_bytes)

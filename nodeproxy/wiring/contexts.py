@@ -1,0 +1,58 @@
+"""The contexts of a worker's two listeners: for clients of the mesh, and for the admin pages."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from nodeproxy.downstream.context import ConnectionContext
+from nodeproxy.exchange.exchange import Handler, Observer
+from nodeproxy.mesh.model import Port, Service
+from nodeproxy.protocol.forwarded import NO_VIA, VIA, Adder
+from nodeproxy.protocol.message import Request
+from nodeproxy.table.table import Route
+from nodeproxy.telemetry.stats import RouteStats
+from nodeproxy.wiring.data_plane import DataPlane
+
+ADMIN_IDLE_S = 120.0  # twice the longest usual scrape interval
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSettings:
+    """How clients are served; each field is described at the setting of its name or meaning (`settings.py`)."""
+
+    head_timeout_s: float
+    idle_timeout_s: float
+    half_close_is_gone: bool
+    trusts_forwarded: bool
+    via: Literal["none", "responses", "both"]
+    trace_sample_ratio: float
+
+
+def clients_context(plane: DataPlane, settings: ClientSettings, observer: Observer | None) -> ConnectionContext:
+    """The context of the main listener, whose clients address services by name."""
+    return ConnectionContext(
+        reactor=plane.reactor,
+        match=lambda head, namespace: plane.live.table.match(head, namespace),
+        callers=plane.live.callers,
+        adder=Adder(plane.random, settings.trace_sample_ratio, VIA if settings.via == "both" else NO_VIA),
+        stats=plane.stats,
+        limits=plane.limits,
+        head_timeout_s=settings.head_timeout_s,
+        idle_timeout_s=settings.idle_timeout_s,
+        half_close_is_gone=settings.half_close_is_gone,
+        trusts_forwarded=settings.trusts_forwarded,
+        observer=observer,
+        via=NO_VIA if settings.via == "none" else VIA,
+        understands_connect=True,
+    )
+
+
+def admin_context(clients: ConnectionContext, handler: Handler) -> ConnectionContext:
+    """The context of the admin listener, whose only service is `handler`; otherwise as that of the main listener."""
+    service = Service(namespace="", name="admin", ports=(Port(number=0),))
+    route = Route(service, service.ports[0], {}, handler, RouteStats())
+
+    def match(_request: Request, _namespace: str) -> Route:
+        return route
+
+    idle_s = min(clients.idle_timeout_s, ADMIN_IDLE_S)
+    return replace(clients, match=match, observer=None, understands_connect=False, idle_timeout_s=idle_s)

@@ -1,0 +1,96 @@
+"""The hot lane of a worker: the table in force, the clusters its routes refer to, and the connections of clients."""
+
+from collections.abc import Awaitable, Callable, Container
+from dataclasses import dataclass
+from random import Random
+
+from nodeproxy.downstream.connections import Connections
+from nodeproxy.exchange.decisions import Decisions
+from nodeproxy.exchange.exchange import Tools
+from nodeproxy.io.capacity import Capacity
+from nodeproxy.io.reactor import Reactor
+from nodeproxy.mesh.callers import Callers
+from nodeproxy.mesh.names import CLUSTER_DOMAIN
+from nodeproxy.mesh.wire import Update
+from nodeproxy.protocol.http1.head import HeadLimits
+from nodeproxy.table.builder import Live, Makers
+from nodeproxy.telemetry.stats import RouteStats, WorkerStats
+from nodeproxy.upstream.cluster import ClusterContext
+from nodeproxy.upstream.clusters import Clusters
+from nodeproxy.upstream.context import UpstreamContext
+from nodeproxy.upstream.idle import IdleConnections
+from nodeproxy.upstream.on_demand import Changes
+from nodeproxy.wiring.service_ports import ServicePorts
+from nodeproxy.wiring.upstreams import Upstreams
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The event loop, chance and time of a data plane: a worker's are real, a test's are under its control."""
+
+    reactor: Reactor
+    random: Random
+    sleep: Callable[[float], Awaitable[None]]
+    """The wait, in seconds, of policies."""
+    on_bug: Callable[[BaseException], None]
+    """Called with the unexpected exception that has ended a connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What is constant about the node that a data plane serves."""
+
+    callers: Callers
+    own: Container[tuple[str, int]] = ()
+    """Addresses of the proxy's own listeners, which are never used as endpoints."""
+    default_namespace: str = "default"
+    """Namespace of `<service>.mesh` for callers that are not pods of this node."""
+    cluster_domain: str = CLUSTER_DOMAIN
+    workers: int = 1
+    """Worker processes of the node."""
+
+
+class DataPlane:
+    """The objects of the hot lane, joined. It opens no socket: listeners are made by its user."""
+
+    def __init__(self, surroundings: Surroundings, node: Node, capacity: Capacity, limits: HeadLimits) -> None:
+        self.reactor = reactor = surroundings.reactor
+        self.random = surroundings.random
+        self.capacity = capacity
+        self.limits = limits
+        self.stats = WorkerStats()
+        self.all_idle = IdleConnections(capacity.shared, self.stats.shortages)
+        self.upstream = UpstreamContext(reactor, self.all_idle, limits)
+        self.clusters = Clusters(ClusterContext(self.upstream, node.own, self.random.random))
+        self.changes = Changes(reactor)
+        self.live = Live(self._makers(), reactor.clock, node.default_namespace, node.callers, node.cluster_domain)
+        self.ports = ServicePorts(self.live, self.clusters, reactor.clock)
+        self.connections = Connections(reactor, capacity.clients_most(0), surroundings.on_bug, self.stats)
+        self._sleep = surroundings.sleep
+        self._workers = node.workers
+
+    def install(self, update: Update) -> bool:
+        """Put `update` in force and resume the requests that wait for it; returns whether it concerns the table.
+
+        Raises:
+            PolicyRefused: a service's policies are not valid; nothing has changed.
+        """
+        changed = self.live.install(update)
+        self.stats.updates += 1
+        if changed:
+            self.changes.notify()
+        return changed
+
+    def refused(self) -> None:
+        """Count an update that could not be installed."""
+        self.stats.updates_refused += 1
+
+    def _makers(self) -> Makers:
+        upstreams = Upstreams(self.clusters, self.reactor, self.changes, self._subscribe)
+        return Makers(upstreams.make, upstreams.install, self.clusters.remove, self._tools)
+
+    def _subscribe(self, service: str) -> None:
+        self.live.subscriptions.want(service)
+
+    def _tools(self, stats: RouteStats, decisions: Decisions) -> Tools:
+        return Tools(self.reactor.clock, self.random.random, self._sleep, stats, decisions, self._workers)
