@@ -37,12 +37,6 @@ EXCEPTIONS = {  # known, each with its reason; an entry that is not found any mo
     Finding("nodeproxy/downstream/http1.py:Http1Connection._exchange", AWAITS_IN_FINALLY): (
         "ends the exchange's child tasks however it ends; only exchanges that have some await"
     ),
-    Finding(
-        "nodeproxy/policies/retries.py", SETTINGS_BESIDE_COROUTINE
-    ): "a policy is one file until policies are compiled",
-    Finding(
-        "nodeproxy/policies/timeouts.py", SETTINGS_BESIDE_COROUTINE
-    ): "a policy is one file until policies are compiled",
 }
 
 

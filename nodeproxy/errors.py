@@ -193,6 +193,12 @@ class NoEndpoints(ProxyError):
     reason = "no-endpoints"
 
 
+class NoOtherEndpoint(NoEndpoints):
+    """A second attempt beside the first needs another endpoint, and the service has none."""
+
+    reason = "no-other-endpoint"
+
+
 class EndpointError(ProxyError):
     """The endpoint failed: no connection, or no complete, valid response in time."""
 
@@ -231,3 +237,9 @@ class DeadlinePassed(EndpointError):
 
     status = 504
     reason = "timeout"
+
+
+class AttemptTimedOut(DeadlinePassed):
+    """One attempt has taken too long, and the exchange has time left: it may be sent again."""
+
+    reason = "attempt-timeout"

@@ -15,7 +15,9 @@ class AccessLog:
     def exchange_ended(self, exchange: Exchange, service_port: str, status: int, reason: str, elapsed_s: float) -> None:
         """See Observer."""
         request = exchange.request
-        shadowed = {"shadow": ",".join(exchange.shadowed)} if exchange.shadowed else {}
+        seldom = {"shadow": ",".join(exchange.shadowed)} if exchange.shadowed else {}
+        if exchange.not_retried:
+            seldom["not_retried"] = exchange.not_retried
         self._add(
             {
                 "client": exchange.client,
@@ -29,7 +31,7 @@ class AccessLog:
                 "reason": reason,
                 "tries": exchange.tries,
                 "seconds": round(elapsed_s, 6),
-                **shadowed,
+                **seldom,
             }
         )
 

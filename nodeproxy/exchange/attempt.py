@@ -28,7 +28,7 @@ class Attempt:
         """The response's status, or the reason of the error that replaced or interrupted it; None until the end."""
         endpoint.active += 1
         exchange.tries += 1
-        exchange.endpoint_name = endpoint.name
+        exchange.endpoint = endpoint
 
     def end(self, outcome: int | str) -> None:
         """End the attempt: its response has been sent or abandoned, or it failed. Later calls have no effect."""

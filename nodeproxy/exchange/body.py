@@ -40,6 +40,10 @@ class WholeBody:
         self._given = False
         return True
 
+    def copy(self) -> "WholeBody":
+        """The same bytes, for a second reader."""
+        return WholeBody(self._data)
+
 
 class ReceivedBody:
     """A body that is read from a channel while it arrives.

@@ -3,11 +3,10 @@
 `Exchange` and `Handler` are independent of the protocols of client and endpoint.
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from math import inf
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from time import time
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from nodeproxy.errors import NoEndpoints
 from nodeproxy.exchange.decisions import Decisions
@@ -17,7 +16,7 @@ from nodeproxy.protocol.message import Body, Request, Response
 from nodeproxy.telemetry.stats import RouteStats
 
 if TYPE_CHECKING:
-    from nodeproxy.exchange.attempt import Attempt
+    from nodeproxy.exchange.attempt import Attempt, Carrier
 
 
 class Observer(Protocol):
@@ -39,15 +38,15 @@ class Exchange:
 
     __slots__ = (
         "added",
-        "allowance_s",
         "answered",
         "body",
         "caller",
         "client",
         "deliveries",
         "deliveries_most",
-        "endpoint_name",
+        "endpoint",
         "interim",
+        "not_retried",
         "observer",
         "request",
         "scope",
@@ -56,6 +55,9 @@ class Exchange:
         "tried",
         "tries",
     )
+
+    elsewhere: ClassVar[bool] = False
+    """Whether it may only go to endpoints that have not been tried."""
 
     def __init__(self, request: Request, body: Body, client: str, scope: Scope, started: float) -> None:
         self.request = request
@@ -72,8 +74,6 @@ class Exchange:
         """Field lines that the mesh adds to the request."""
         self.interim: Callable[[Response], Awaitable[None]] | None = None
         """Sends a 1xx response to the client; None if the client's protocol has none."""
-        self.allowance_s = inf
-        """Time limit, in seconds, from the end of a streamed request body; then it sets the scope's `until`."""
         self.tries = 0
         """Number of attempts, with failed connects."""
         self.deliveries = 0
@@ -82,17 +82,42 @@ class Exchange:
         """Limit of `deliveries`. The default allows one repetition: the endpoint may have closed an idle connection."""
         self.answered = False
         """Whether it failed after the first byte of a response, and so must not be sent again."""
-        self.endpoint_name = ""
-        """The endpoint of the last attempt, for logs."""
+        self.endpoint: Carrier | None = None
+        """The endpoint it was last sent to; in the end, the one whose response it has."""
+        self.not_retried = ""
+        """Why it was not sent again after it failed, where policies would have allowed it; for logs."""
         self.observer: Observer | None = None
         self.shadowed: tuple[str, ...] = ()
         """Decisions of policies in shadow mode, which had no effect: `<policy>:<outcome>`."""
         self.tried: list[object] | None = None
         """Endpoints of failed attempts, which the balancer avoids while others are usable."""
 
+    @property
+    def endpoint_name(self) -> str:
+        """The name of `endpoint`, "" where there is none."""
+        return "" if self.endpoint is None else self.endpoint.name
+
     def may_be_delivered_again(self) -> bool:
         """Whether the request may be sent again. It rewinds the body, so call it only to send."""
         return not self.answered and self.deliveries < self.deliveries_most and self.body.rewind()
+
+
+class Fork(Exchange):
+    """One more attempt of an exchange, concurrent with its own: what was asked is shared, what becomes of it is not.
+
+    Observers are told of its attempts as of all others; it has no interim responses and is not counted as an exchange.
+    """
+
+    __slots__ = ()
+    elsewhere = True
+
+    def __init__(self, exchange: Exchange, body: Body, scope: Scope, tried: list[object]) -> None:
+        """`scope` is of the task that sends it, inside that of `exchange`."""
+        super().__init__(exchange.request, body, exchange.client, scope, exchange.started)
+        self.caller = exchange.caller
+        self.added = exchange.added
+        self.observer = exchange.observer
+        self.tried = tried
 
 
 Handler = Callable[[Exchange], Awaitable[Response]]
@@ -126,3 +151,7 @@ class Tools:
     """Seconds since 1970: the clock that all nodes share."""
     elsewhere: Callable[[Place], Handler] = lambda _place: _nowhere
     """A handler that sends to another service, without its policies. It is looked up for each request."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Of all policies of the service port, by name."""
+    states: Mapping[str, Any] = field(default_factory=dict)
+    """Of the policies of the service port that have one, by name; for `wrap`, not yet for `state`."""

@@ -18,6 +18,10 @@ class Cancelled(BaseException):
     """Raised at the wait of a cancelled task. Not an Exception: `except Exception` must not catch it."""
 
 
+class Overtaken(Cancelled):
+    """Raised at the wait of a task whose work another task has done: it gives up this work, not more."""
+
+
 @coroutine
 def park() -> Generator[None, None, None]:
     """Suspend the current task until it is resumed. Wake-ups may be spurious: the caller checks and parks again."""
@@ -76,8 +80,8 @@ class Task:
             self._timer_s = self.reactor.look_at(self, deadline)
 
     def interrupt(self, error: BaseException) -> None:
-        """Raise `error` at this task's wait, in its next turn; the newest of several replaces the others."""
-        if not self._finished:
+        """Raise `error` at this task's wait, in its next turn; the newest of several replaces all but Cancelled."""
+        if not self._finished and type(self._thrown) is not Cancelled:
             self._thrown = error
             self._step = self._throw
             self.reactor.wake(self)

@@ -6,11 +6,13 @@ from nodeproxy.policies import (
     connection_pool,
     fallback,
     health_check,
+    hedging,
     load_balancer,
     max_request_body,
     max_response_headers,
     rate_limit,
     retries,
+    retry_budget,
     split,
     timeouts,
 )
@@ -22,7 +24,9 @@ CHAIN = (
     adaptive_concurrency.POLICY,  # outside of timeouts, whose errors are latencies too
     circuit_breaker.POLICY,  # outside of timeouts and retries: it judges what the client would get
     timeouts.POLICY,
+    retry_budget.POLICY,
     retries.POLICY,
+    hedging.POLICY,
     max_response_headers.POLICY,  # innermost: all others see its refusal as they see an endpoint's failure
     split.POLICY,
     load_balancer.POLICY,

@@ -56,7 +56,8 @@ class Policy:
 
     A policy that waits has `wrap(settings, inner, tools, state)`: it returns the handler around `inner`, or `inner`
     itself when these settings ask for nothing. In shadow mode (`tools.decisions.shadow`) that handler changes nothing.
-    A policy that acts elsewhere (balancing, probes) has none of these.
+    `wrap_attempt(settings, inner, tools)` does the same around each single attempt: it is inside of every `wrap`,
+    retries and hedging among them. A policy that acts elsewhere (balancing, probes) has none of these.
 
     `outcomes` are its decisions and what each means, for metrics (`tools.decisions.count`) and documentation. `numbers`
     returns figures of its state for metrics, e.g. the limit in force; `figures` says what each means.
@@ -71,6 +72,7 @@ class Policy:
     state: Callable[..., Any] | None = None
     on_request: Callable[..., Any] | None = None
     on_response: Callable[..., Any] | None = None
+    wrap_attempt: Callable[..., Any] | None = None
     observes: bool = False
     outcomes: Mapping[str, str] = field(default_factory=dict)
     numbers: Callable[..., Mapping[str, float]] | None = None

@@ -127,6 +127,6 @@ class Fallback:
             scope.until = before
             scope.moved(now())
             raise
-        exchange.allowance_s = inf
+        scope.allowance_s = inf
         scope.extend(inf, now())
         return response

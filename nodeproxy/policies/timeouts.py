@@ -1,54 +1,79 @@
-"""`timeouts`: limits on the duration of a request, of a connect and of idleness."""
+"""`timeouts`: limits on the duration of a request, of an attempt, of a connect and of idleness."""
 
 from math import inf
 
-from nodeproxy.exchange.exchange import Exchange, Handler, Tools
+from pydantic import model_validator
+
+from nodeproxy.exchange.exchange import Handler, Tools
+from nodeproxy.policies.attempt_timeout import AttemptTimeout
 from nodeproxy.policies.block import Duration, Policy, PolicySettings
-from nodeproxy.protocol.message import Response
+from nodeproxy.policies.deadlines import Deadlines, Limits
+from nodeproxy.policies.overruns import AttemptOverruns, Overruns
 
 
 class TimeoutsSettings(PolicySettings):
-    """Seconds; 0 switches one off.
+    """How long things may take; 0 switches one limit off. What exceeds one is answered with 504.
 
-    `responseHead` runs from the last byte of the request to the head of the response, retries included: a download or a
-    stream of events may last longer. `request` runs from the same moment to the response's last byte. `idle` ends an
-    exchange in which no byte has moved for that long. `connect` bounds one attempt to connect to an endpoint.
+    In shadow mode no deadline is set, and exchanges that would have passed one are counted; a connect then ends when
+    the kernel gives up, and is not counted.
     """
 
-    response_head_s: Duration = 15.0  # Envoy's route timeout, which counts the body too
+    response_head_s: Duration = 15.0
+    """From the last byte of the request to the head of the response, retries included; a download or a stream of events
+    may last longer. Precedent: Envoy's route timeout, which counts the body too."""
     request_s: Duration = 0.0
-    idle_s: Duration = 300.0  # Envoy's stream_idle_timeout
-    connect_s: Duration = 5.0  # Envoy's and Consul's connect timeout
+    """From the last byte of the request to the last byte of the response. Precedent: Gateway API's
+    `timeouts.request`, also without a default."""
+    backend_request_s: Duration = 0.0
+    """One attempt: from choosing its endpoint to the head of its response; for a body that is still arriving, from its
+    last byte. A passed limit is the condition `timeout` of `retries`. At most `request`, and without effect beyond
+    `responseHead`. Precedent: Gateway API's `timeouts.backendRequest`."""
+    idle_s: Duration = 300.0
+    """Without a byte that moves, in either direction. Precedent: Envoy's `stream_idle_timeout`."""
+    connect_s: Duration = 5.0
+    """One attempt to connect to an endpoint. Precedent: Envoy's and Consul's connect timeouts."""
+
+    @model_validator(mode="after")
+    def _attempt_within_request(self) -> "TimeoutsSettings":
+        if 0 < self.request_s < self.backend_request_s:
+            raise ValueError("backendRequest is longer than request: an attempt cannot outlast its request")
+        return self
 
 
-class Timeouts:
-    """Sets the exchange's deadlines; the reactor interrupts the task when one passes."""
-
-    def __init__(self, settings: TimeoutsSettings, inner: Handler) -> None:
-        self._request_s = settings.request_s or inf
-        self._head_s = min(settings.response_head_s or inf, self._request_s)
-        self._body_s = self._request_s - self._head_s if self._request_s < inf else inf
-        self._idle_s = settings.idle_s or inf
-        self._inner = inner
-
-    async def __call__(self, exchange: Exchange) -> Response:
-        """Pass `exchange` on with its limits set."""
-        scope = exchange.scope
-        scope.idle_s = self._idle_s
-        if exchange.body.streamed:
-            exchange.allowance_s = self._head_s
-        else:
-            scope.until = exchange.started + self._head_s
-        scope.moved(exchange.started)
-        response = await self._inner(exchange)
-        exchange.allowance_s = self._request_s  # a request whose body is still being sent
-        scope.extend(scope.until + self._body_s, exchange.started)
-        return response
+def connect_limit_s(settings: TimeoutsSettings) -> float:
+    """The limit on a connect in force, 0 where there is none."""
+    return settings.connect_s if settings.mode == "enforce" else 0.0
 
 
-def wrap(settings: TimeoutsSettings, inner: Handler, _tools: Tools, _state: object = None) -> Handler:
+def wrap(settings: TimeoutsSettings, inner: Handler, tools: Tools, _state: object = None) -> Handler:
     """`inner` with deadlines for head, request and idleness; the upstream applies `connect`."""
-    return Timeouts(settings, inner) if settings.response_head_s or settings.request_s or settings.idle_s else inner
+    request_s = settings.request_s or inf
+    limits = Limits(min(settings.response_head_s or inf, request_s), request_s, settings.idle_s or inf)
+    if limits.head_s == limits.idle_s == inf:
+        return inner
+    return Overruns(limits, inner, tools) if tools.decisions.shadow else Deadlines(limits, inner, tools)
 
 
-POLICY = Policy("timeouts", TimeoutsSettings, wrap, default=True)
+def wrap_attempt(settings: TimeoutsSettings, inner: Handler, tools: Tools) -> Handler:
+    """`inner` with the limit on an attempt."""
+    limit_s = settings.backend_request_s
+    if not limit_s:
+        return inner
+    if tools.decisions.shadow:
+        return AttemptOverruns(limit_s, "backend-request", inner, tools)
+    return AttemptTimeout(limit_s, "timeouts.backendRequest", "backend-request", inner, tools)
+
+
+POLICY = Policy(
+    "timeouts",
+    TimeoutsSettings,
+    wrap,
+    default=True,
+    wrap_attempt=wrap_attempt,
+    outcomes={
+        "response-head": "no response head within `responseHead`",
+        "request": "no response head within `request`; in shadow mode, no whole response",
+        "backend-request": "an attempt had no response head within `backendRequest`",
+        "idle": "no byte moved for `idle` before the response's head; in shadow mode, also after it",
+    },
+)

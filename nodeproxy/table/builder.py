@@ -31,6 +31,7 @@ Settings = Mapping[str, PolicySettings]
 """The settings of each policy in force for a service port, by its name."""
 States = Mapping[str, Any]
 """The state of each policy of a service port that has one, by its name."""
+_NO_STATES: States = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,10 @@ class Live:
         self, service: Service, port: Port, settings: Settings, states: States, stats: RouteStats, pod: str
     ) -> Handler:
         handler = self._makers.upstream(service, port, settings, states, pod)
+        for policy in CHAIN:
+            if policy.wrap_attempt is not None and policy.name in settings:
+                tools = self._tools(stats, policy.name, settings, states)
+                handler = policy.wrap_attempt(settings[policy.name], handler, tools)
         segment: list[Policy] = []  # policies that do not wait, of which none that waits stands between
         for policy in reversed(CHAIN):
             if policy.name not in settings:
@@ -157,7 +162,7 @@ class Live:
                 segment.insert(0, policy)
             if policy.wrap is not None:
                 inner = _filtered(segment, settings, states, stats, handler)
-                tools = self._with_elsewhere(self._tools(stats, policy.name, settings), service, port, settings)
+                tools = self._with_elsewhere(self._tools(stats, policy.name, settings, states), service, port, settings)
                 wrapped = policy.wrap(settings[policy.name], inner, tools, states.get(policy.name))
                 if wrapped is not inner:
                     handler, segment = wrapped, []
@@ -179,8 +184,9 @@ class Live:
             states[policy.name] = state
         return states
 
-    def _tools(self, stats: RouteStats, policy: str, settings: Settings) -> Tools:
-        return self._makers.tools(stats, _decisions(stats, policy, settings))
+    def _tools(self, stats: RouteStats, policy: str, settings: Settings, states: States = _NO_STATES) -> Tools:
+        tools = self._makers.tools(stats, _decisions(stats, policy, settings))
+        return dataclasses.replace(tools, settings=settings, states=states)
 
     def _with_elsewhere(self, tools: Tools, service: Service, port: Port, settings: Settings) -> Tools:
         make = self._makers.elsewhere

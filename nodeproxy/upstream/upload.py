@@ -52,11 +52,7 @@ class Upload:
             self._parent.interrupt(error)
             return
         self.complete = True
-        now = self._channel.reactor.now
-        exchange = self._exchange
-        scope = exchange.scope
-        scope.until = min(scope.until, now + exchange.allowance_s)  # a second try of it gets no time of its own
-        scope.moved(now)
+        self._exchange.scope.body_sent(self._channel.reactor.now)
 
     async def _send(self) -> None:
         exchange, body, reactor = self._exchange, self._exchange.body, self._channel.reactor

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from nodeproxy.errors import ConnectFailed, ConnectionLost, EndpointError, NoEndpoints, ProxyError
+from nodeproxy.errors import ConnectFailed, ConnectionLost, EndpointError, NoEndpoints, NoOtherEndpoint, ProxyError
 from nodeproxy.exchange.attempt import Attempt
 from nodeproxy.exchange.exchange import Exchange
 from nodeproxy.io.reactor import Reactor
@@ -34,6 +34,7 @@ class Upstream:
 
         Raises:
             NoEndpoints: the cluster has none, or is not there.
+            NoOtherEndpoint: see `Exchange.elsewhere`.
             EndpointsUnknown, UnknownService: see `OnDemand.until_known`.
             EndpointError: what went wrong on the way; connect failures have been tried on other endpoints.
         """
@@ -48,6 +49,8 @@ class Upstream:
                     raise NoEndpoints(f"{cluster.name}: {cluster.none_ready}")
                 await self.on_demand.until_known(cluster, exchange)
                 continue
+            if exchange.elsewhere and exchange.tried and endpoint in exchange.tried:
+                raise NoOtherEndpoint(f"{cluster.name}: all endpoints have been tried")
             attempt = Attempt(exchange, endpoint, now)
             try:
                 response = await self._send(attempt, endpoint)

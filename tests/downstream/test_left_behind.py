@@ -10,7 +10,7 @@ from nodeproxy.errors import ProxyError
 from nodeproxy.exchange.body import ReceivedBody
 from nodeproxy.exchange.exchange import Exchange
 from nodeproxy.io.task import Cancelled
-from nodeproxy.policies.retries import BufferedBody
+from nodeproxy.policies.buffered_body import BufferedBody
 from nodeproxy.protocol.fields import Fields
 from nodeproxy.protocol.http1.framing import Chunked, Sized
 from nodeproxy.protocol.http1.request_head import RequestHead

@@ -7,6 +7,15 @@ from tests.exchange.test_exchange import Endpoint
 from tests.fakes.exchanges import STARTED, exchange
 
 
+def test_a_line_says_why_a_failed_request_was_not_sent_again():
+    lines, one = [], exchange()
+    one.not_retried = "over-budget"
+
+    AccessLog(lines.append).exchange_ended(one, "shop/web:80", 503, "", 0.1)
+
+    assert lines[0]["not_retried"] == "over-budget"
+
+
 def test_an_exchange_is_one_line_whatever_its_attempts():
     lines, one = [], exchange(b"PUT")
     log = one.observer = AccessLog(lines.append)

@@ -37,7 +37,7 @@ class Lane:
 
 def lane_of(exchange):
     """The task that carries an exchange."""
-    return exchange.scope._task
+    return exchange.scope.task
 
 
 class Pieces:

@@ -19,7 +19,8 @@ def other(name):
 
 def bare_live(*updates, namespace="default", cluster_domain="cluster.local"):
     """A live table whose routes lead nowhere."""
-    live = Live(Makers(*[lambda *_: None] * 4), lambda: 1000.0, namespace, Callers(), cluster_domain)
+    makers = Makers(*[lambda *_: None] * 3, lambda _stats, decisions: PolicyWorld().tools_of(decisions))
+    live = Live(makers, lambda: 1000.0, namespace, Callers(), cluster_domain)
     for update in updates:
         live.install(update)
     return live

@@ -63,10 +63,12 @@ class World:
         self.log = []
         self.attempts = []
         self.expected_bugs = 0
+        self.sleep = self._sleep_at_once
+        """Of policies: the clock moves instead. `reactor.sleep` waits for the test to move it."""
         self._sockets = []
         self._channels = []
         self.plane = DataPlane(
-            Surroundings(self.reactor, random.Random(7), self._sleep, self.bugs.append),
+            Surroundings(self.reactor, random.Random(7), lambda seconds: self.sleep(seconds), self.bugs.append),
             Node(Callers((ip_network("127.77.0.0/16"),))),
             Capacity(files=1 << 20, connections_most=1000),
             HeadLimits(),
@@ -159,7 +161,7 @@ class World:
         self._sockets.append(sock)
         return sock
 
-    async def _sleep(self, seconds):
+    async def _sleep_at_once(self, seconds):
         self.clock.now += seconds
         await self.reactor.rest()
 

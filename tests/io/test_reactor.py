@@ -101,6 +101,28 @@ async def test_a_task_that_has_ended_leaves_no_deadline_behind(world):
     assert len(world.reactor._deadlines) == 0 and world.reactor._deadlines.next_s() == inf
 
 
+@pytest.mark.parametrize("first", ["cancel", "deadline"])
+async def test_a_deadline_of_the_same_turn_does_not_undo_a_cancellation(world, first):
+    raised = []
+
+    async def wait():
+        try:
+            await park()
+        except BaseException as error:
+            raised.append(type(error))
+
+    task = world.reactor.spawn(wait())
+    await world.settle()
+    if first == "deadline":
+        task.interrupt(DeadlinePassed())
+    task.cancel()
+    if first == "cancel":
+        task.interrupt(DeadlinePassed())
+    await world.settle()
+
+    assert raised == [Cancelled] and task.ended
+
+
 async def test_a_cancelled_task_cleans_up_and_cannot_stay(world):
     steps = []
 

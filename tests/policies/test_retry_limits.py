@@ -14,8 +14,9 @@ from tests.fakes.exchanges import STARTED, Pieces, PolicyWorld, Replies, exchang
 def send(endpoint, one, world=None, **written):
     """The response, or the error, that comes out of retries around `endpoint`."""
     settings = RetriesSettings.model_validate({"backoff": {"base": "1ms", "max": "1ms"}, **written})
+    tools = (world or PolicyWorld()).tools
     try:
-        return run(retries.wrap(settings, endpoint, (world or PolicyWorld()).tools)(one))
+        return run(retries.wrap(settings, retries.wrap_attempt(settings, endpoint, tools), tools)(one))
     except EndpointError as error:
         return error
 

@@ -7,7 +7,9 @@ from pydantic import ValidationError
 
 from nodeproxy.errors import ConnectionLost
 from nodeproxy.policies import retries
-from nodeproxy.policies.retries import KEPT_BYTES, Backoff, BufferedBody, RetriesSettings, backoff_s
+from nodeproxy.policies.buffered_body import KEPT_BYTES, BufferedBody
+from nodeproxy.policies.retries import Backoff, RetriesSettings
+from nodeproxy.policies.retry_plan import backoff_s
 from tests.fakes.exchanges import Pieces, PolicyWorld, Replies, exchange, run
 
 CHANCES = floats(0, 1, exclude_max=True)
@@ -30,19 +32,19 @@ async def everything(body):
 def test_no_wait_is_longer_than_its_bounds(attempt, chance):
     backoff = Backoff()
 
-    wait_s = backoff_s(attempt, backoff, lambda: chance)
+    wait_s = backoff_s(attempt, backoff.base_s, backoff.max_s, lambda: chance)
 
     assert 0 <= wait_s <= min(backoff.max_s, backoff.base_s * 2 ** (attempt - 1))
 
 
 @pytest.mark.parametrize(("attempt", "longest_s"), [(1, 0.025), (2, 0.05), (3, 0.1), (4, 0.2), (5, 0.25), (10, 0.25)])
 def test_waits_double_up_to_the_longest(attempt, longest_s):
-    assert backoff_s(attempt, Backoff(), lambda: 1.0) == pytest.approx(longest_s)
+    assert backoff_s(attempt, 0.025, 0.25, lambda: 1.0) == pytest.approx(longest_s)
 
 
 @given(chance=CHANCES)
 def test_waits_are_spread_over_all_of_their_bound(chance):
-    assert backoff_s(4, Backoff(), lambda: chance) == pytest.approx(0.2 * chance)
+    assert backoff_s(4, 0.025, 0.25, lambda: chance) == pytest.approx(0.2 * chance)
 
 
 def test_a_small_streamed_body_is_sent_again_from_its_first_byte():
@@ -129,6 +131,8 @@ def test_the_length_is_the_senders():
         {"methods": ("GET /",)},
         {"methods": ("",)},
         {"backoff": {"step": "1s"}},
+        {"backoff": {"base": "1s"}},
+        {"rateLimitedBackoff": {"maxInterval": "0s"}},
     ],
 )
 def test_settings_outside_their_bounds_are_refused(written):

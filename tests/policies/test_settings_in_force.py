@@ -18,7 +18,7 @@ def problems(policies):
 def test_an_empty_table_has_the_policies_that_hold_unless_told_otherwise():
     settings = settings_of({})
 
-    assert set(settings) == {"timeouts", "retries", "loadBalancer"}
+    assert set(settings) == {"timeouts", "retries", "retryBudget", "loadBalancer"}
     assert all(block == type(block)() for block in settings.values())
 
 
@@ -129,7 +129,9 @@ def test_a_probe_is_as_written():
 def test_policies_that_act_elsewhere_put_nothing_around_a_handler():
     acting = {policy.name for policy in CHAIN if policy.wrap or policy.on_request or policy.on_response}
 
-    assert {policy.name for policy in CHAIN} - acting == {"loadBalancer", "healthCheck", "split", "connectionPool"}
+    assert {policy.name for policy in CHAIN} - acting == {
+        "loadBalancer", "healthCheck", "retryBudget", "split", "connectionPool"
+    }  # fmt: skip
 
 
 def test_timeouts_stand_around_retries():

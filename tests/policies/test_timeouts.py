@@ -41,7 +41,7 @@ def test_every_byte_moves_the_limit_on_silence_and_none_the_limit_of_the_request
 def test_the_time_a_body_takes_to_arrive_is_not_the_requests():
     one, deadline = sent({"request": "2s", "idle": "10s"}, Pieces(b"slow"))
 
-    assert one.allowance_s == 2
+    assert one.scope.allowance_s == 2
     assert one.scope.until == inf
     assert deadline == STARTED + 10
 
@@ -63,7 +63,7 @@ def test_zero_switches_one_limit_off(written, until, deadline):
 def test_a_streamed_body_without_a_limit_on_requests_has_no_allowance():
     one, _ = sent({"request": 0}, Pieces(b"slow"))
 
-    assert one.allowance_s == inf
+    assert one.scope.allowance_s == inf
 
 
 def test_without_either_limit_the_policy_is_not_there():
@@ -101,7 +101,7 @@ def test_a_limit_on_all_of_a_response_holds_behind_its_head_too():
 def test_an_upload_that_ends_behind_an_early_head_does_not_bound_the_response():
     one, _ = sent({"responseHead": "2s"}, Pieces(b"slow"))
 
-    assert one.allowance_s == inf
+    assert one.scope.allowance_s == inf
 
 
 def test_a_limit_on_silence_that_has_been_put_off_is_not_moved_back():
