@@ -1,0 +1,113 @@
+"""PEAK_EWMA: the endpoint with the lower expected latency of two random ones.
+
+The cost of an endpoint is its latency times the exchanges it would have. The latency is an exponentially weighted
+average that follows a peak at once and forgets it over DECAY_S. Source: Finagle, PeakEwma.scala; Linkerd's balancer.
+"""
+
+from collections.abc import Callable, Sequence
+from math import exp, inf, log, log1p
+from typing import TypeVar
+
+from nodeproxy.balance.judge import FAILURES, Judged, Outcome, Try
+from nodeproxy.protocol.message import Response
+
+DECAY_S = 10.0  # Finagle's and Linkerd's decay
+LEAST_S = 0.00001  # a latency below the precision of the reactor's clock counts as this: it has a logarithm
+FAILED_S = 1.0  # presumed of an endpoint whose first response is an error: as slow, not as fast as its errors
+
+
+class Latency:
+    """The expected latency of one endpoint. Without observations it decays: a slow endpoint is tried again some day.
+
+    Kept as `level`, the logarithm of the estimate plus time in units of DECAY_S: two levels compare as the estimates
+    do at any one time, so that a choice needs neither the time nor an exponential.
+    """
+
+    __slots__ = ("_stamp", "level")
+
+    def __init__(self) -> None:
+        self.level = -inf
+        self._stamp = 0.0
+
+    def observe(self, seconds: float, now: float) -> None:
+        """A response has taken `seconds`; `now` is monotonic, and may be a little before that of other observations."""
+        level = log(max(seconds, LEAST_S)) + now / DECAY_S
+        if level < self.level:
+            fresh = 1 - exp(min(0.0, self._stamp - now) / DECAY_S)
+            level = self.level + log1p(fresh * exp(level - self.level))
+        self.level, self._stamp = level, max(now, self._stamp)
+
+    def failed(self, seconds: float, now: float) -> None:
+        """An error has taken `seconds`: the estimate may rise, and does not fall, however fast errors are."""
+        before_s = self.estimate_s(self._stamp)
+        self.observe(max(seconds, FAILED_S if before_s is None else before_s), now)
+
+    def lasts(self, seconds: float, now: float) -> None:
+        """A response has not come within `seconds`: the estimate is at least that."""
+        if log(max(seconds, LEAST_S)) + now / DECAY_S > self.level:
+            self.observe(seconds, now)
+
+    def estimate_s(self, now: float) -> float | None:
+        """Seconds at `now`; None before the first observation."""
+        return None if self.level == -inf else exp(self.level - now / DECAY_S)
+
+
+Member = TypeVar("Member", bound=Judged)
+
+
+def least_latency(candidates: Sequence[Member], random: Callable[[], float]) -> Member:
+    """The one with the lower cost of two different random candidates, which all have their latency measured."""
+    count = len(candidates)
+    if count == 1:
+        return candidates[0]
+    number = random() * count
+    first = int(number)
+    second = int((number - first) * (count - 1))
+    one, other = candidates[first], candidates[second + (second >= first)]
+    return other if _cost(other) < _cost(one) else one
+
+
+def _cost(member: Judged) -> float:
+    """The logarithm of the cost, comparable between endpoints.
+
+    An endpoint without an estimate has one exchange at a time: it is first in line when idle, and last while busy.
+    """
+    latency, active = member.health.latency, member.active
+    level = -inf if latency is None else latency.level
+    if level == -inf:
+        return inf if active else level
+    return level + log(active + 1)
+
+
+class LatencyMeter:
+    """The judge that measures: from the choice of the endpoint to the first byte of its response."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+
+    def installed(self, members: Sequence[Judged], _changed: Callable[[], None]) -> None:
+        """See Judge."""
+        for member in members:
+            if member.health.latency is None:
+                member.health.latency = Latency()
+
+    def responded(self, attempt: Try, response: Response) -> None:
+        """See Judge. Errors and refusals of load are often faster than the work they stand for."""
+        latency, now = attempt.endpoint.health.latency, attempt.first_byte
+        if latency is None or now is None:
+            return
+        if response.status >= 500 or response.status == 429:
+            latency.failed(now - attempt.began, now)
+        else:
+            latency.observe(now - attempt.began, now)
+
+    def ended(self, attempt: Try, outcome: Outcome) -> None:
+        """See Judge. What ended without a response has lasted at least as long as it did."""
+        latency = attempt.endpoint.health.latency
+        if latency is None or attempt.status:
+            return
+        now = self._now()
+        if outcome in FAILURES:
+            latency.failed(now - attempt.began, now)
+        else:
+            latency.lasts(now - attempt.began, now)
