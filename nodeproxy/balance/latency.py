@@ -5,7 +5,7 @@ average that follows a peak at once and forgets it over DECAY_S. Source: Finagle
 """
 
 from collections.abc import Callable, Sequence
-from math import exp, inf, log, log1p
+from math import exp, inf, log
 from typing import TypeVar
 
 from nodeproxy.balance.judge import FAILURES, Judged, Outcome, Try
@@ -19,37 +19,45 @@ FAILED_S = 1.0  # presumed of an endpoint whose first response is an error: as s
 class Latency:
     """The expected latency of one endpoint. Without observations it decays: a slow endpoint is tried again some day.
 
-    Kept as `level`, the logarithm of the estimate plus time in units of DECAY_S: two levels compare as the estimates
-    do at any one time, so that a choice needs neither the time nor an exponential.
+    `level` is the logarithm of the estimate plus time in units of DECAY_S: two levels compare as the estimates do at
+    any one time, so that a choice needs neither the time nor an exponential.
     """
 
-    __slots__ = ("_stamp", "level")
+    __slots__ = ("_estimate_s", "_stamp", "level")
 
     def __init__(self) -> None:
         self.level = -inf
+        self._estimate_s = 0.0
         self._stamp = 0.0
 
     def observe(self, seconds: float, now: float) -> None:
         """A response has taken `seconds`; `now` is monotonic, and may be a little before that of other observations."""
-        level = log(max(seconds, LEAST_S)) + now / DECAY_S
-        if level < self.level:
-            fresh = 1 - exp(min(0.0, self._stamp - now) / DECAY_S)
-            level = self.level + log1p(fresh * exp(level - self.level))
-        self.level, self._stamp = level, max(now, self._stamp)
+        late = now - self._stamp
+        if late > 0:
+            kept = exp(-late / DECAY_S)
+            self._stamp = now
+        else:
+            kept = 1.0
+        estimate_s = self._estimate_s * kept
+        estimate_s = seconds if seconds >= estimate_s else estimate_s + seconds * (1.0 - kept)
+        if estimate_s < LEAST_S:
+            estimate_s = LEAST_S
+        self._estimate_s = estimate_s
+        self.level = log(estimate_s) + self._stamp / DECAY_S
 
     def failed(self, seconds: float, now: float) -> None:
         """An error has taken `seconds`: the estimate may rise, and does not fall, however fast errors are."""
-        before_s = self.estimate_s(self._stamp)
-        self.observe(max(seconds, FAILED_S if before_s is None else before_s), now)
+        self.observe(max(seconds, self._estimate_s or FAILED_S), now)
 
     def lasts(self, seconds: float, now: float) -> None:
         """A response has not come within `seconds`: the estimate is at least that."""
-        if log(max(seconds, LEAST_S)) + now / DECAY_S > self.level:
+        estimate_s = self.estimate_s(now)
+        if estimate_s is None or seconds > estimate_s:
             self.observe(seconds, now)
 
     def estimate_s(self, now: float) -> float | None:
         """Seconds at `now`; None before the first observation."""
-        return None if self.level == -inf else exp(self.level - now / DECAY_S)
+        return self._estimate_s * exp((self._stamp - now) / DECAY_S) or None
 
 
 Member = TypeVar("Member", bound=Judged)
@@ -64,6 +72,10 @@ def least_latency(candidates: Sequence[Member], random: Callable[[], float]) -> 
     first = int(number)
     second = int((number - first) * (count - 1))
     one, other = candidates[first], candidates[second + (second >= first)]
+    if not one.active and not other.active:
+        mine, its = one.health.latency, other.health.latency
+        if mine is not None and its is not None:  # the usual case, without logarithms
+            return other if its.level < mine.level else one
     return other if _cost(other) < _cost(one) else one
 
 
@@ -93,13 +105,13 @@ class LatencyMeter:
 
     def responded(self, attempt: Try, response: Response) -> None:
         """See Judge. Errors and refusals of load are often faster than the work they stand for."""
-        latency, now = attempt.endpoint.health.latency, attempt.first_byte
+        latency, now, status = attempt.endpoint.health.latency, attempt.first_byte, response.status
         if latency is None or now is None:
             return
-        if response.status >= 500 or response.status == 429:
-            latency.failed(now - attempt.began, now)
-        else:
+        if status < 500 and status != 429:
             latency.observe(now - attempt.began, now)
+        else:
+            latency.failed(now - attempt.began, now)
 
     def ended(self, attempt: Try, outcome: Outcome) -> None:
         """See Judge. What ended without a response has lasted at least as long as it did."""

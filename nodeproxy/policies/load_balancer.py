@@ -75,8 +75,8 @@ class ConsistentHash(Block):
 class Warmup(Block):
     """An endpoint that joins the service gets its share of requests gradually.
 
-    Its share is max(`minimumPercent`, (time / `duration`) ^ (1 / `aggression`)) of the others'. Source: Istio's
-    `warmup`, Envoy's `slow_start_config`.
+    Its share is max(`minimumPercent`, (time / `duration`) ^ (1 / `aggression`)) of the others', from when a worker first
+    sees it; one whose health recovers does not start again. Source: Istio's `warmup`, Envoy's `slow_start_config`.
     """
 
     duration_s: Positive

@@ -17,6 +17,14 @@ def asking(path=b"/", **fields):
 def test_a_header_field_counts_whatever_the_case_of_its_name():
     assert of_header("X-User")(asking(x_user=b"ada")) == b"ada"
     assert of_header("x-user")(asking(x_other=b"ada")) is None
+    assert of_header("user")(asking(x_user=b"user:eve", user=b"ada")) == b"ada"
+
+
+def test_several_lines_of_a_field_are_one_value():
+    one = asking(x_user=b"ada")
+    one.request.fields.add(b"X-User", b"eve")
+
+    assert of_header("x-user")(one) == b"ada,eve"
 
 
 def test_the_client_is_its_address():
