@@ -15,6 +15,7 @@ from nodeproxy.protocol.fields import Fields
 from nodeproxy.protocol.message import Response
 from nodeproxy.protocol.retry_after import retry_after_s
 
+EVEN = 0.99  # a share that recovers exponentially never is whole again: from here on it counts as whole
 LEAST_SHARE = 0.01  # enough requests to see that an endpoint refuses no more
 
 
@@ -67,9 +68,17 @@ class Shedding:
         self.rules = rules
         self._now = now
         self._decisions = decisions
+        self._members: Sequence[Judged] = ()
+
+    def reduced(self) -> int:
+        """How many endpoints get less than EVEN of their share now."""
+        now, decay_s = self._now(), self.rules.decay_s
+        noted = (member.health.refusals for member in self._members)
+        return sum(refusals is not None and refusals.share(now, decay_s) < EVEN for refusals in noted)
 
     def installed(self, members: Sequence[Judged], _changed: Callable[[], None]) -> None:
         """See Judge."""
+        self._members = members
         for member in members:
             if member.health.refusals is None and not self._decisions.shadow:
                 member.health.refusals = Refusals()

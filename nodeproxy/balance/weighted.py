@@ -11,10 +11,10 @@ from typing import Generic, TypeVar
 from nodeproxy.balance.choice import Choose, Random
 from nodeproxy.balance.health import Health
 from nodeproxy.balance.judge import Judged
+from nodeproxy.balance.refusals import EVEN
 
 REFRESH_S = 0.1  # how old a share may be: a hundredth of a second's requests of one endpoint is no burst
 DRAWS_MOST = 16  # beyond them the best candidate drawn so far is used: bounds the cost of one choice
-EVEN = 0.99  # shares that differ by less are equal: a share that recovers exponentially never is whole again
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,8 +75,9 @@ class ConsistentHash(Block):
 class Warmup(Block):
     """An endpoint that joins the service gets its share of requests gradually.
 
-    Its share is max(`minimumPercent`, (time / `duration`) ^ (1 / `aggression`)) of the others', from when a worker first
-    sees it; one whose health recovers does not start again. Source: Istio's `warmup`, Envoy's `slow_start_config`.
+    Its share is max(`minimumPercent`, (time / `duration`) ^ (1 / `aggression`)) of the others'. Time counts from when a
+    worker first sees it; an endpoint whose health recovers does not start again. Source: Istio's `warmup`, Envoy's
+    `slow_start_config`.
     """
 
     duration_s: Positive
@@ -147,6 +148,19 @@ def state(settings: LoadBalancerSettings, _before: Shedding | None, tools: Tools
     return Shedding(SheddingRules(shedding.max_retry_after_s, shedding.decay_s), tools.now, tools.decisions)
 
 
+def numbers(shedding: Shedding) -> Mapping[str, float]:
+    """The figures of a service port that sheds."""
+    return {"shedding": float(shedding.reduced())}
+
+
 OUTCOMES: Mapping[str, str] = {"shed": "an endpoint refused load, and gets less of it (`shedding`)"}
 
-POLICY = Policy("loadBalancer", LoadBalancerSettings, default=True, state=state, outcomes=OUTCOMES)
+POLICY = Policy(
+    "loadBalancer",
+    LoadBalancerSettings,
+    default=True,
+    state=state,
+    outcomes=OUTCOMES,
+    numbers=numbers,
+    figures={"shedding": "endpoints that get less because they refused load (`shedding`)"},
+)

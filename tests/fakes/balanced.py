@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Put, Replace
-from nodeproxy.policies import outlier_detection
 
 OK = b"HTTP/1.1 204 No Content\r\n\r\n"
 
@@ -52,10 +51,10 @@ class Balanced:
     def standings(self):
         return self.cluster.standings(self.world.clock.now)
 
-    def figures(self):
-        """What `outlierDetection` exports."""
+    def figures(self, policy):
+        """What this policy exports."""
         route = self.world.live.table.at("shop/web", "80")
-        return dict(outlier_detection.POLICY.numbers(route.states["outlierDetection"]))
+        return dict(policy.numbers(route.states[policy.name]))
 
     def number_of(self, name):
         """Which of the servers an endpoint is."""

@@ -7,7 +7,7 @@ import pytest
 from nodeproxy.balance.hash_tables import SlotTable, hash_of
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Replace
-from nodeproxy.policies.load_balancer import LoadBalancerSettings
+from nodeproxy.policies.load_balancer import POLICY, LoadBalancerSettings
 from nodeproxy.policies.outlier_detection import OutlierDetectionSettings
 from nodeproxy.policies.table import PolicyRefused, settings_of
 from nodeproxy.wiring.balancing import PLAIN, plan_of
@@ -86,12 +86,15 @@ async def test_an_endpoint_that_answers_429_sheds_its_load_and_gets_it_back(worl
         for _ in range(10):
             refused[tenth >= 10] += (await service.get()).server == 0
     assert refused[True] <= 3  # of 100, in the second second
+    assert service.figures(POLICY) == {"shedding": 1.0}
 
     service.answers[0] = OK
     world.advance(20)
     served = Counter([(await service.get()).server for _ in range(200)])
 
     assert served[0] > 30
+    world.advance(20)
+    assert service.figures(POLICY) == {"shedding": 0.0}
 
 
 async def test_retry_after_is_honoured_under_peak_ewma_too(world):

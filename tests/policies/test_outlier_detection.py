@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from nodeproxy.balance.outlier_record import FailureRules, SuccessRateRules
-from nodeproxy.policies.outlier_detection import OutlierDetectionSettings, rules
+from nodeproxy.policies.outlier_detection import POLICY, OutlierDetectionSettings, rules
 from nodeproxy.policies.table import PolicyRefused, settings_of
 from tests.fakes.balanced import OK, Balanced
 
@@ -76,7 +76,7 @@ async def test_in_shadow_mode_what_would_have_been_ejected_is_counted(world):
 
     assert (await shares(service))[0] > 10
     assert service.decisions() == {("outlierDetection", "consecutive-5xx", "shadow"): 1}
-    assert service.figures() == {"ejected": 1.0}
+    assert service.figures(POLICY) == {"ejected": 1.0}
 
 
 async def test_a_client_that_goes_away_is_no_failure_of_the_endpoint(world):
