@@ -20,4 +20,4 @@ class Plan:
     hashing: Hashing | None = None
     """Consistent hashing, in the place of the chooser and of sticky sessions."""
     judges: tuple[Judge, ...] = ()
-    """What learns of every attempt."""
+    """They are notified of every attempt at an endpoint."""

@@ -24,16 +24,16 @@ class HttpCookie(Block):
     """The path of the cookie that is set."""
 
     ttl_s: Annotated[Duration, Field(ge=0)] | None = None
-    """Given, the response to a request without the cookie sets it for so long; `0s` sets a session cookie. By default
-    none is set, and a request without it goes to a random endpoint, as in Istio and Envoy."""
+    """Lifetime of the cookie that the response to a request without it sets; `0s` sets a session cookie. By default no
+    cookie is set, and a request without it goes to a random endpoint, as in Envoy."""
 
 
 class ConsistentHash(Block):
     """Requests with the same value of exactly one of the first four fields go to the same endpoint.
 
-    All workers of all nodes choose the same one. While an endpoint is not usable, its keys go elsewhere, and no others
-    move. It comes before `simple` and before the Service's `sessionAffinity`; `warmup` and `shedding` do not apply: a
-    key has one endpoint.
+    All workers of all nodes choose the same one. While an endpoint is not usable, only its own keys move to others. It
+    overrides `simple` and the Service's `sessionAffinity`; `warmup` and `shedding` do not apply, because a key has one
+    endpoint.
     """
 
     http_header_name: Annotated[str, Field(pattern=TOKEN, max_length=128)] | None = None
@@ -60,8 +60,8 @@ class ConsistentHash(Block):
     """Points of the ring, divided among the endpoints. Istio's and Envoy's default."""
 
     balance_factor: Annotated[int, Field(ge=100, le=10_000)] | None = None
-    """Bounds the load of a popular key: an endpoint with more exchanges under way than so many percent of the mean is
-    passed over. By default without a bound; Envoy's `hash_balance_factor`, for which 150 is usual."""
+    """Largest number of active requests of an endpoint, in percent of the mean; a request beyond it goes to the next
+    endpoint of its key. Unbounded by default. Envoy's `hash_balance_factor`, usually 150."""
 
     @model_validator(mode="after")
     def _one_key(self) -> "ConsistentHash":
@@ -81,10 +81,10 @@ class Warmup(Block):
     """
 
     duration_s: Positive
-    """How long it takes."""
+    """Time until an endpoint has its whole share."""
 
     minimum_percent: Percent = 10
-    """The share at the beginning."""
+    """The share at the beginning; 0 counts as 1."""
 
     aggression: Annotated[float, Field(ge=0.01, le=100, strict=False)] = 1.0
     """1: the share grows evenly; above 1: faster at the beginning."""
@@ -93,16 +93,16 @@ class Warmup(Block):
 class SheddingSettings(Block):
     """An endpoint that answers 429, or an error with Retry-After, gets less at once and recovers gradually.
 
-    Each such response halves its share, one with Retry-After reduces it to 1 % for that time. Not by default: where 429
-    is about one client and not about load, as of a quota per user, it would move load for no reason. Precedent:
-    Linkerd's load biaser.
+    Each such response halves its share, one with Retry-After reduces it to 1 % for that time. Off by default: where a
+    429 is about one client and not about load, such as a quota per user, shedding would move load for no reason.
+    Precedent: Linkerd's load biaser.
     """
 
     max_retry_after_s: Duration = 300.0
     """The longest Retry-After that is honoured. Linkerd's default."""
 
     decay_s: Positive = 5.0
-    """How long until 63 % of the missing share are back, 95 % after three times as long. Linkerd's penalty."""
+    """Time until 63 % of the missing share are back, and 95 % after three times as long. Linkerd's penalty."""
 
 
 class Locality(Block):
@@ -121,7 +121,7 @@ class LoadBalancerSettings(PolicySettings):
 
     simple: Literal["LEAST_REQUEST", "ROUND_ROBIN", "RANDOM", "PEAK_EWMA"] = "LEAST_REQUEST"
     """As in Istio: the less loaded of two random endpoints, round robin, or random. `PEAK_EWMA` as in Linkerd: of two
-    random endpoints the one with the lower product of expected latency and exchanges under way."""
+    random endpoints the one with the lower product of expected latency and active requests."""
 
     consistent_hash: ConsistentHash | None = None
     """Requests with the same key go to the same endpoint. Off by default."""
@@ -133,8 +133,8 @@ class LoadBalancerSettings(PolicySettings):
     """Endpoints that refuse load get less. Off by default."""
 
     panic_threshold: Percent = 0
-    """Health is ignored while fewer than so many percent of the endpoints are usable. 0: only while none is. Istio's
-    default; Envoy's is 50, which sends requests to endpoints known to be down."""
+    """Percentage of usable endpoints below which health is ignored and all endpoints get requests. 0: only if none is
+    usable. Istio's default; Envoy's is 50, with which half of the requests may go to endpoints known to be down."""
 
     locality: Locality | None = None
     """Overrides the Service's `trafficDistribution`."""

@@ -17,29 +17,30 @@ Positive = Annotated[Duration, Field(gt=0)]
 
 
 class SuccessRate(Block):
-    """Ejects endpoints whose success rate of an interval is far below that of the others. Source: Envoy."""
+    """Ejects endpoints whose success rate in an interval is far below that of the others. Source: Envoy."""
 
     minimum_hosts: Hosts = 5
-    """Without so many endpoints of enough requests, none is judged."""
+    """Number of endpoints with enough requests below which none is ejected."""
 
     request_volume: Hosts = 100
-    """Requests of an interval without which an endpoint is not judged."""
+    """Requests in an interval below which an endpoint is left out."""
 
     stdev_factor: Annotated[float, Field(ge=0, le=100, strict=False)] = 1.9
-    """How many standard deviations below the mean. Envoy's 1900, in its units of a thousandth."""
+    """An endpoint is ejected when its rate is below the mean by more than so many standard deviations. Envoy's default,
+    which it writes as 1900."""
 
 
 class FailurePercentage(Block):
-    """Ejects endpoints of whose requests in an interval so many failed. Source: Envoy."""
+    """Ejects endpoints with a high percentage of failed requests in an interval. Source: Envoy."""
 
     threshold: Annotated[int, Field(ge=1, le=100)] = 85
-    """Percent."""
+    """Percentage of failed requests from which an endpoint is ejected."""
 
     minimum_hosts: Hosts = 5
-    """Without so many endpoints of enough requests, none is judged."""
+    """Number of endpoints with enough requests below which none is ejected."""
 
     request_volume: Hosts = 50
-    """Requests of an interval without which an endpoint is not judged."""
+    """Requests in an interval below which an endpoint is left out."""
 
 
 class OutlierDetectionSettings(PolicySettings):
@@ -50,48 +51,51 @@ class OutlierDetectionSettings(PolicySettings):
     """
 
     consecutive_5xx_errors: Annotated[Count, Field(alias="consecutive5xxErrors")] = 5
-    """So many errors in a row eject: responses of 500 to 599 (`httpErrorCodes`), and failures in their place: to
-    connect, a lost connection, a timeout. 0 is off. Istio's and Envoy's default."""
+    """Consecutive errors after which an endpoint is ejected: responses of 500 to 599 (see `httpErrorCodes`), failed
+    connects, lost connections and timeouts. 0 disables it. Istio's and Envoy's default."""
 
     consecutive_gateway_errors: Count = 0
-    """So many 502, 503 or 504 in a row, or failures in their place, eject. Off by default, as in Istio."""
+    """Consecutive responses of 502, 503 or 504, failed connects, lost connections and timeouts after which an endpoint
+    is ejected. 0 disables it, which is the default as in Istio."""
 
     split_external_local_origin_errors: bool = False
-    """Counts failures to connect, lost connections and timeouts apart, by `consecutiveLocalOriginFailures`, and not
-    as errors, nor in success rates. Off by default, as in Istio."""
+    """Counts failed connects, lost connections and timeouts separately, by `consecutiveLocalOriginFailures`: they are
+    then neither errors nor part of success rates. Off by default, as in Istio."""
 
     consecutive_local_origin_failures: Count = 5
-    """So many of these in a row eject, where they are counted apart. 0 is off."""
+    """Consecutive failures without a response after which an endpoint is ejected, if
+    `splitExternalLocalOriginErrors` is on. 0 disables it."""
 
     http_error_codes: tuple[Annotated[int, Field(ge=400, le=599)], ...] = ()
-    """The statuses that are errors, in the place of 500 to 599."""
+    """The statuses that count as errors, instead of 500 to 599."""
 
     interval_s: Positive = 10.0
-    """How long numbers are collected for `successRate` and `failurePercentage`."""
+    """The period over which `successRate` and `failurePercentage` are computed."""
 
     base_ejection_time_s: Positive = 30.0
-    """How long the first ejection of an endpoint lasts. Each further one is so much longer; each interval without one
-    takes that back."""
+    """Duration of the first ejection of an endpoint. Each further ejection is longer by the same amount; each interval
+    without an ejection takes one such step back. Istio's and Envoy's default."""
 
     max_ejection_time_s: Positive = 300.0
-    """How long an ejection lasts at most, unless `baseEjectionTime` is longer. Envoy's default."""
+    """The longest duration of an ejection, unless `baseEjectionTime` is longer. Envoy's default."""
 
     max_ejection_percent: Percent = 10
-    """Of the endpoints of the service port, at most so many percent are ejected at a time by this policy."""
+    """The largest part of the endpoints of a service port that this policy ejects at the same time. Istio's and Envoy's
+    default."""
 
     always_eject_one_host: bool = True
-    """One of several endpoints may be ejected whatever `maxEjectionPercent` says: 10 % of fewer than ten are none. In
-    older releases of Envoy always so, in newer ones a field that is off by default."""
+    """Allows the ejection of one endpoint of several whatever `maxEjectionPercent` says: 10 % of fewer than ten
+    endpoints are none. Older releases of Envoy always allow it; in newer ones this field is off by default."""
 
     min_health_percent: Percent = 0
-    """Health is ignored while fewer than so many percent of the endpoints are usable, as by
-    `loadBalancer.panicThreshold`; the larger of the two counts. Istio's field and default."""
+    """Percentage of usable endpoints below which health is ignored, as by `loadBalancer.panicThreshold`; the larger of
+    the two is in force. Istio's field and default."""
 
     success_rate: SuccessRate | None = None
-    """Judges by success rates as well. Off by default, as in Istio."""
+    """Ejects by success rate as well. Off by default, as in Istio."""
 
     failure_percentage: FailurePercentage | None = None
-    """Judges by percentages of failures as well. Off by default, as in Envoy."""
+    """Ejects by percentage of failed requests as well. Off by default, as in Envoy."""
 
 
 def rules(settings: OutlierDetectionSettings) -> OutlierRules:
@@ -130,12 +134,12 @@ POLICY = Policy(
     OutlierDetectionSettings,
     state=state,
     outcomes={
-        "consecutive-5xx": "ejected: `consecutive5xxErrors` in a row",
-        "consecutive-gateway-errors": "ejected: `consecutiveGatewayErrors` in a row",
-        "local-origin": "ejected: `consecutiveLocalOriginFailures` in a row",
-        "success-rate": "ejected: a success rate far below that of the other endpoints",
-        "failure-percentage": "ejected: too many of its requests failed in an interval",
-        "not-ejected": "an outlier was not ejected: `maxEjectionPercent` of the endpoints are",
+        "consecutive-5xx": "an endpoint was ejected by `consecutive5xxErrors`",
+        "consecutive-gateway-errors": "an endpoint was ejected by `consecutiveGatewayErrors`",
+        "local-origin": "an endpoint was ejected by `consecutiveLocalOriginFailures`",
+        "success-rate": "an endpoint was ejected by `successRate`",
+        "failure-percentage": "an endpoint was ejected by `failurePercentage`",
+        "not-ejected": "an endpoint was not ejected because `maxEjectionPercent` of the endpoints already are",
     },
     numbers=numbers,
     figures={"ejected": "endpoints that are ejected now; in shadow mode, that would be"},

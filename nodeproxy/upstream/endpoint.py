@@ -20,5 +20,5 @@ class Endpoint:
         """See `model.Endpoint.distance`."""
         self.health = Health()
         self.judges: tuple[Judge, ...] = ()
-        """What learns of every attempt here."""
+        """They are notified of every attempt at this endpoint."""
         self.pool: Pool = Http1Pool(context, address, self.name, self.health)
