@@ -76,6 +76,17 @@ class Balanced:
         head = heads[0]
         return Served(self.asked[-1] if self.asked else None, head, int(head[9:12]))
 
+    async def ask_only(self, member):
+        """Send a request while all other endpoints are unhealthy."""
+        for each in self.members():
+            each.health.probes_down = each is not member
+        self.cluster.review()
+        served = await self.get()
+        for each in self.members():
+            each.health.probes_down = False
+        self.cluster.review()
+        return served
+
     async def _read(self, heads):
         head = await self._client.head()
         length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
