@@ -1,7 +1,8 @@
 """What balancing does about one faulty endpoint of five: `python -m loadtest.faulty_endpoint`.
 
 One process: clients, a worker's hot lane, endpoints, all over real sockets and in real time. Requests come at a fixed
-rate, whether or not earlier ones have been answered. The first SETTLING_S seconds count apart: a policy has to learn.
+rate, whether or not earlier ones have been answered. The endpoint is sound for SOUND_S, and then has its fault; the
+LEARNING_S after that are counted apart.
 """
 
 import time
@@ -13,7 +14,8 @@ from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Replace
 from tests.fakes.world import Peer, ScriptedEndpoint, World
 
-PER_SECOND, SECONDS, SETTLING_S = 200, 12.0, 2.0
+PER_SECOND, SECONDS, SOUND_S, LEARNING_S = 200, 14.0, 2.0, 2.0
+SETTLED_S = SOUND_S + LEARNING_S
 USUAL_S, SLOW_S = 0.005, 0.3  # what a sound endpoint takes, and a slow one
 POLL_S = 0.0005  # how long the reactor waits for events: the precision of the endpoints' times
 GET = b"GET / HTTP/1.1\r\nHost: web.shop.mesh\r\n\r\n"
@@ -87,19 +89,20 @@ class Run:
 
     async def _answer(self, peer: Peer, faulty: bool) -> None:
         while await peer.channel.recv():
+            passed_s = self.world.reactor.clock() - self.started
             if faulty:
-                self.faulty.append(self.world.reactor.clock() - self.started)
-            taking_s = self.taking_s if faulty else USUAL_S
+                self.faulty.append(passed_s)
+            answer, taking_s = (self.answer, self.taking_s) if faulty and passed_s >= SOUND_S else (OK, USUAL_S)
             if taking_s:
                 await self.world.reactor.sleep(taking_s)
-            await peer.send(self.answer if faulty else OK)
+            await peer.send(answer)
 
     def row(self) -> str:
         """The numbers of this run."""
-        settled = sorted(took_s for at, took_s, _ in self.done if at >= SETTLING_S)
-        bad = sum(status != 204 for at, _, status in self.done if at >= SETTLING_S)
-        early = sum(at < SETTLING_S for at in self.faulty) / (PER_SECOND * SETTLING_S)
-        late = sum(at >= SETTLING_S for at in self.faulty) / len(settled)
+        settled = sorted(took_s for at, took_s, _ in self.done if at >= SETTLED_S)
+        bad = sum(status != 204 for at, _, status in self.done if at >= SETTLED_S)
+        early = sum(SOUND_S <= at < SETTLED_S for at in self.faulty) / (PER_SECOND * LEARNING_S)
+        late = sum(at >= SETTLED_S for at in self.faulty) / len(settled)
         p50, p99 = (settled[int(len(settled) * part)] * 1000 for part in (0.5, 0.99))
         return f"{p50:7.1f} {p99:8.1f} {bad / len(settled):9.2%} {early:10.1%} {late:8.1%}"
 

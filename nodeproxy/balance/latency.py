@@ -6,6 +6,7 @@ average that follows a peak at once and forgets it over DECAY_S. Source: Finagle
 
 from collections.abc import Callable, Sequence
 from math import exp, inf, log
+from statistics import median
 from typing import TypeVar
 
 from nodeproxy.balance.judge import FAILURES, Judged, Outcome, Try
@@ -13,7 +14,8 @@ from nodeproxy.protocol.message import Response
 
 DECAY_S = 10.0  # Finagle's and Linkerd's decay
 LEAST_S = 0.00001  # a latency below the precision of the reactor's clock counts as this: it has a logarithm
-FAILED_S = 1.0  # presumed of an endpoint whose first response is an error: as slow, not as fast as its errors
+PRESUMED_S = 0.1  # how long the latency of the others is cached, which takes a look at each
+FAILED_S = 1.0  # presumed of an endpoint whose first response is an error, if no other has an estimate
 
 
 class Latency:
@@ -45,9 +47,9 @@ class Latency:
         self._estimate_s = estimate_s
         self.level = log(estimate_s) + self._stamp / DECAY_S
 
-    def failed(self, seconds: float, now: float) -> None:
-        """An error has taken `seconds`: the estimate may rise, and does not fall, however fast errors are."""
-        self.observe(max(seconds, self._estimate_s or FAILED_S), now)
+    def failed(self, seconds: float, now: float, presumed_s: float) -> None:
+        """An error has taken `seconds`: the estimate does not fall, however fast errors are, nor below `presumed_s`."""
+        self.observe(max(seconds, self._estimate_s, presumed_s), now)
 
     def lasts(self, seconds: float, now: float) -> None:
         """A response has not come within `seconds`: the estimate is at least that."""
@@ -96,9 +98,13 @@ class LatencyMeter:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
+        self._members: Sequence[Judged] = ()
+        self._presumed_s = FAILED_S
+        self._presumed_until = -inf
 
     def installed(self, members: Sequence[Judged], _changed: Callable[[], None]) -> None:
         """See Judge."""
+        self._members = members
         for member in members:
             if member.health.latency is None:
                 member.health.latency = Latency()
@@ -111,7 +117,7 @@ class LatencyMeter:
         if status < 500 and status != 429:
             latency.observe(now - attempt.began, now)
         else:
-            latency.failed(now - attempt.began, now)
+            self._failed(latency, now - attempt.began, now)
 
     def ended(self, attempt: Try, outcome: Outcome) -> None:
         """See Judge. What ended without a response has lasted at least as long as it did."""
@@ -120,6 +126,15 @@ class LatencyMeter:
             return
         now = self._now()
         if outcome in FAILURES:
-            latency.failed(now - attempt.began, now)
+            self._failed(latency, now - attempt.began, now)
         else:
             latency.lasts(now - attempt.began, now)
+
+    def _failed(self, latency: Latency, seconds: float, now: float) -> None:
+        """An endpoint that fails is presumed to be as slow as the others: its fast errors would attract requests."""
+        if now >= self._presumed_until:
+            others = (member.health.latency for member in self._members)
+            known = [other.estimate_s(now) or 0.0 for other in others if other is not None and other.level > -inf]
+            self._presumed_s = median(known) if known else FAILED_S
+            self._presumed_until = now + PRESUMED_S
+        latency.failed(seconds, now, self._presumed_s)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import floats, integers, lists, tuples
 
-from nodeproxy.balance.latency import DECAY_S, FAILED_S, Latency, LatencyMeter, least_latency
+from nodeproxy.balance.latency import DECAY_S, FAILED_S, PRESUMED_S, Latency, LatencyMeter, least_latency
 from tests.fakes.member import Judged, Member
 
 NOW = 1000.0
@@ -115,12 +115,17 @@ def test_fast_errors_do_not_make_an_endpoint_look_fast():
     assert of_two.members[0].health.latency.estimate_s(of_two.now - 1) == pytest.approx(0.2, rel=0.01)
 
 
-def test_an_endpoint_whose_first_response_is_an_error_is_presumed_slow():
-    of_two = judged()
+def test_an_endpoint_that_fails_is_presumed_to_be_as_slow_as_the_others():
+    of_four = judged(4)
+    of_four.answers(0, status=500, taking_s=0.001)
+    assert of_four.members[0].health.latency.estimate_s(of_four.now) == pytest.approx(FAILED_S)
 
-    of_two.answers(0, status=500, taking_s=0.001)
+    for member in (1, 2):
+        of_four.answers(member, taking_s=2)
+    of_four.now += PRESUMED_S
+    of_four.answers(3, status=503, taking_s=0.001)
 
-    assert of_two.members[0].health.latency.estimate_s(of_two.now) == pytest.approx(FAILED_S)
+    assert of_four.members[3].health.latency.estimate_s(of_four.now) == pytest.approx(2, rel=0.25)
 
 
 @pytest.mark.parametrize("reason", ["cancelled", "client-gone"])
