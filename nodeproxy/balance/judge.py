@@ -7,12 +7,16 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from nodeproxy.balance.health import Health
+from nodeproxy.errors import BadResponse, ConnectFailed, ConnectionLost, DeadlinePassed, ResponseHeadersTooLarge
 from nodeproxy.protocol.message import Request, Response
 
 Outcome = int | str
 """How an attempt ended: the status of its response, or the reason of the error (`errors.ProxyError.reason`)."""
 
-FAILURES = frozenset({"connect-failed", "connection-lost", "bad-response", "timeout"})
+MALFORMED = frozenset({BadResponse.reason, ResponseHeadersTooLarge.reason})
+"""Reasons for which a response was none: the endpoint has answered, and wrongly."""
+
+FAILURES = MALFORMED | {ConnectFailed.reason, ConnectionLost.reason, DeadlinePassed.reason}
 """Reasons for which the endpoint is at fault. A client that has gone, or a cancelled attempt, is not evidence."""
 
 

@@ -6,13 +6,13 @@ Source: Envoy, outlier_detection.proto and its detector; Istio, DestinationRule.
 
 from collections.abc import Callable, Sequence
 
-from nodeproxy.balance.judge import FAILURES, Counter, Judged, Outcome, Try
+from nodeproxy.balance.judge import FAILURES, MALFORMED, Counter, Judged, Outcome, Try
 from nodeproxy.balance.outlier_record import OutlierRecord, OutlierRules, outliers
+from nodeproxy.errors import DeadlinePassed
 from nodeproxy.protocol.message import Response
 
 GATEWAY_ERRORS = frozenset({502, 503, 504})
 NOT_EJECTED = "not-ejected"
-BAD_RESPONSE = "bad-response"
 
 
 class OutlierDetector:
@@ -65,8 +65,10 @@ class OutlierDetector:
             record.errors = 0
             if status not in GATEWAY_ERRORS:
                 record.gateway_errors = 0
-        elif outcome in FAILURES and not (status and outcome == "timeout"):  # a slow client may be why a body took long
-            if self.rules.split and outcome != BAD_RESPONSE:
+        elif outcome in FAILURES and not (
+            status and outcome == DeadlinePassed.reason
+        ):  # a slow client may be why a body took long
+            if self.rules.split and outcome not in MALFORMED:
                 self._local_failure(member, record)
             else:
                 self._failed(member, record, gateway=True)

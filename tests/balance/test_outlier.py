@@ -70,7 +70,9 @@ def test_an_error_whose_body_breaks_off_counts_once():
     assert out(of_ten) == []
 
 
-@pytest.mark.parametrize("reason", ["connect-failed", "connection-lost", "bad-response", "timeout"])
+@pytest.mark.parametrize(
+    "reason", ["connect-failed", "connection-lost", "bad-response", "response-headers-too-large", "timeout"]
+)
 def test_failures_in_the_place_of_a_response_count_as_errors(reason):
     of_ten = judged()
     for _ in range(5):
@@ -122,6 +124,14 @@ def test_local_failures_are_counted_apart_where_that_is_asked_for():
     assert out(of_ten) == [0]
     assert of_ten.counted() == {"local-origin": 1}
     assert of_ten.members[0].health.outlier.failures == 1
+
+
+def test_a_malformed_response_is_an_error_and_no_local_failure():
+    of_ten = judged(split=True)
+    for _ in range(5):
+        of_ten.fails(0, "bad-response")
+
+    assert of_ten.counted() == {"consecutive-5xx": 1}
 
 
 def test_the_statuses_that_are_errors_can_be_named():
