@@ -140,7 +140,18 @@ def _endpoint(address: tuple[str, int], place: tuple[str, str], found: dict[int,
     host, port = address
     workers = tuple(
         InWorker(
-            worker, state.usable, round(state.ejected_s, 3), state.ejections, state.unhealthy, state.active, state.idle
+            worker,
+            state.usable,
+            round(state.ejected_s, 3),
+            state.ejections,
+            state.unhealthy,
+            state.active,
+            state.idle,
+            state.why,
+            state.errors,
+            None if state.success_rate is None else round(state.success_rate, 4),
+            round(state.weight, 3),
+            None if state.latency_s is None else round(state.latency_s, 6),
         )
         for worker, state in found.items()
     )

@@ -8,11 +8,13 @@ Joins ports, endpoints and policies. Does not decide a port's protocol (`spoken`
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from discovery.kubernetes.address_text import plain
 from discovery.kubernetes.objects import EndpointSlice, Service, ServiceSpec, subject_of
 from discovery.problem import Problem
 from discovery.services.endpoints import endpoints_of
-from discovery.services.places import ANYWHERE, Place, insists
+from discovery.services.places import ANYWHERE, Place, insists, preference_of
 from discovery.services.spoken import protocol_of, transport_of
 from discovery.services.store import Stored
 from discovery.sources.external.slices import is_external, is_resolved, ports_of
@@ -33,6 +35,7 @@ def service_of(
     service, spec = stored.object, stored.object.spec
     namespace, _, name = service.key.partition("/")
     # an ExternalName has only its name's endpoints, whatever other slices are labelled with it
+    placed = replace(spec, traffic_distribution=preference_of(spec, policies))
     usable = [
         each.object
         for each in slices
@@ -47,7 +50,7 @@ def service_of(
                 number=port.port,
                 name=port.name or "",
                 protocol=protocol_of(port),
-                endpoints=endpoints_of(port, spec, usable, place),
+                endpoints=endpoints_of(port, placed, usable, place),
                 transport=transport_of(port.protocol),
             )
             for port in ports_of(service)

@@ -1,16 +1,18 @@
-"""The distance of an endpoint from this node, by its service's traffic distribution.
+"""The distance of an endpoint from this node, by its service's traffic distribution or the policy in its place.
 
 Uses the endpoint's node and zone. Ignores a slice's hints: the controller derives them from the same two fields, omits
 them when pods are spread unevenly and thins them out to share load between zones, which this mesh does not do.
 Source: KEP-3015 (PreferSameZone, PreferSameNode), KEP-2086 (Local).
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from discovery.kubernetes.objects import Node, ServiceSpec, SliceEndpoint
 
 ZONE_LABEL = "topology.kubernetes.io/zone"
 
+_PREFERENCES = {"SameNode": "PreferSameNode", "SameZone": "PreferSameZone", "Any": None}
 _SAME_ZONE = ("PreferSameZone", "PreferClose")  # KEP-3015: the older name
 
 
@@ -39,6 +41,16 @@ def distance(endpoint: SliceEndpoint, place: Place, preference: str | None) -> i
     if preference == "PreferSameNode":
         return 0 if place.node and endpoint.node_name == place.node else 1 if same_zone else 2
     return 0 if same_zone or preference not in _SAME_ZONE else 1
+
+
+def preference_of(spec: ServiceSpec, policies: Mapping[str, Any]) -> str | None:
+    """What `distance` goes by: the policy `loadBalancer.locality` where it is in force, else the service's own field.
+
+    `policies` is a valid policy table.
+    """
+    balancer = policies.get("loadBalancer") or {}
+    locality = None if balancer.get("mode") == "shadow" else balancer.get("locality")
+    return _PREFERENCES[locality["preference"]] if locality else spec.traffic_distribution
 
 
 def insists(spec: ServiceSpec) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from math import inf
 from typing import Generic, Protocol, TypeVar
 
+from nodeproxy.balance.choice import Choose
 from nodeproxy.balance.health import Health, usable
 
 
@@ -31,18 +32,29 @@ class Request(Protocol):
 
 
 Member = TypeVar("Member", bound=Candidate)
-Choose = Callable[[Sequence[Member], Callable[[], float]], Member]
 
 
 class Balancer(Generic[Member]):
-    """The endpoints of one service port."""
+    """The endpoints of one service port.
 
-    __slots__ = ("_choose", "_members", "_random", "_review_at", "_usable")
+    When fewer than `panic_percent` of them are usable, health is ignored and all are candidates, at any distance.
+    Source: Envoy, healthy_panic_threshold.
+    """
 
-    def __init__(self, members: Sequence[Member], choose: Choose[Member], random: Callable[[], float]) -> None:
+    __slots__ = ("_choose", "_members", "_panic", "_panic_percent", "_random", "_review_at", "_usable")
+
+    def __init__(
+        self,
+        members: Sequence[Member],
+        choose: Choose[Member],
+        random: Callable[[], float],
+        panic_percent: int = 0,
+    ) -> None:
         self._members = tuple(members)
         self._choose = choose
         self._random = random
+        self._panic_percent = panic_percent
+        self._panic = False
         self._usable: Sequence[Member] = self._members
         self._review_at = -inf
 
@@ -68,13 +80,16 @@ class Balancer(Generic[Member]):
 
     def review(self, now: float) -> None:
         """Compute the usable endpoints again. Call it when the health of an endpoint has changed."""
-        self._usable = nearest([member for member in self._members if usable(member.health, now)]) or self._members
-        ends = (member.health.ejected_until for member in self._members)
+        fit = [member for member in self._members if usable(member.health, now)]
+        self._panic = len(fit) * 100 < self._panic_percent * len(self._members)
+        self._usable = self._members if self._panic else nearest(fit) or self._members
+        ends = (end for member in self._members for end in (member.health.ejected_until, member.health.outlier_until))
         self._review_at = min((end for end in ends if end > now), default=inf)
 
     def _untried(self, now: float, tried: Sequence[object]) -> Sequence[Member]:
         left = [member for member in self._members if member not in tried]
-        return nearest([member for member in left if usable(member.health, now)]) or left or self._usable
+        fit = [] if self._panic else nearest([member for member in left if usable(member.health, now)])
+        return fit or left or self._usable
 
     def usable_count(self, now: float) -> int:
         """How many endpoints are usable at `now`, without the panic rule."""

@@ -7,11 +7,14 @@ from typing import Protocol, TypeVar
 class Loaded(Protocol):
     """Something that carries exchanges."""
 
-    active: int
+    @property
+    def active(self) -> int: ...
 
 
 Candidate = TypeVar("Candidate", bound=Loaded)
 Random = Callable[[], float]
+Choose = Callable[[Sequence[Candidate], Random], Candidate]
+"""A chooser. Keep one per list of candidates: some remember the last choice."""
 
 
 def least_request(candidates: Sequence[Candidate], random: Random) -> Candidate:
@@ -48,10 +51,3 @@ class InTurn:
         self._next = int(random() * count) if self._next < 0 else self._next + 1
         self._next %= count
         return candidates[self._next]
-
-
-def chooser(simple: str) -> Callable[[Sequence[Candidate], Random], Candidate]:
-    """The chooser that `loadBalancer.simple` names."""
-    if simple == "ROUND_ROBIN":
-        return InTurn()
-    return by_chance if simple == "RANDOM" else least_request

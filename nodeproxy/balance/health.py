@@ -1,10 +1,17 @@
-"""The health of an endpoint: recent failures to connect, and the results of health probes.
+"""The health of an endpoint: recent failures to connect, ejection as an outlier, and the results of health probes.
 
 An endpoint is usable unless it is ejected (passive; an ejection ends by itself) or unhealthy by its probes (active;
-ends when probes succeed again).
+ends when probes succeed again). What policies learn of it is here too: it survives updates
+as the endpoint does.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nodeproxy.balance.latency import Latency
+    from nodeproxy.balance.outlier_record import OutlierRecord
+    from nodeproxy.balance.refusals import Refusals
 
 EJECTION_S = 1.0  # Linkerd's failure-accrual min-penalty
 EJECTION_MAX_S = 60.0  # and its max-penalty
@@ -17,15 +24,33 @@ class Health:
     failures: int = 0
     """Consecutive failures to connect."""
     ejected_until: float = 0.0
-    """Monotonic seconds."""
+    """When the ejection after a failed connect ends, monotonic seconds."""
     probes_down: bool = False
     ejections: int = 0
-    """Number of ejections so far."""
+    """Number of ejections so far, of either kind."""
+    joined_at: float = 0.0
+    """When the endpoint joined its service, monotonic seconds: it warms up from then on."""
+    outlier_until: float = 0.0
+    """When its ejection as an outlier ends, monotonic seconds."""
+    outlier: "OutlierRecord | None" = None
+    """What `outlierDetection` remembers of it."""
+    latency: "Latency | None" = None
+    """Its expected latency, where PEAK_EWMA measures it."""
+    refusals: "Refusals | None" = None
+    """Its refusals of load, where `loadBalancer.shedding` notes them."""
+    weight: float = 1.0
+    """Its share of requests beside an endpoint with the weight 1, when it was last computed; see `weighted`."""
 
 
 def usable(health: Health, now: float) -> bool:
     """Whether the endpoint may be chosen at `now` (monotonic seconds). A new endpoint is usable."""
-    return not health.probes_down and now >= health.ejected_until
+    return not health.probes_down and now >= health.ejected_until and now >= health.outlier_until
+
+
+def as_without_policies(health: Health) -> None:
+    """Lift what policies have imposed: they may be others now, and those in force impose it again."""
+    health.outlier_until = 0.0
+    health.weight = 1.0
 
 
 def connect_failed(health: Health, now: float) -> None:
@@ -41,7 +66,7 @@ def connect_failed(health: Health, now: float) -> None:
 
 
 def connected(health: Health) -> None:
-    """The endpoint has accepted a connection: reset its failures and end its ejection."""
+    """The endpoint has accepted a connection: reset its failures and end the ejection that they have caused."""
     health.failures = 0
     health.ejected_until = 0.0
 

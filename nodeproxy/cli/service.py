@@ -8,6 +8,8 @@ from rich.table import Table
 from nodeproxy.cli.node import table
 from nodeproxy.mesh.service_view import EndpointsView, Explained, FieldView, InWorker, PortEndpointsView
 
+FULL_WEIGHT = 0.995  # shown as 100 %
+
 
 def endpoints_shown(text: bytes) -> Iterator[Table | str]:
     """`endpoints` for a reader: a table for each port."""
@@ -38,9 +40,12 @@ def state_text(endpoint: InWorker) -> str:
     """Whether the endpoint is chosen, and why not."""
     states = []
     if endpoint.ejected_s:
-        states.append(f"ejected for {endpoint.ejected_s:.1f} s more")
+        why = f" ({endpoint.why})" if endpoint.why else ""
+        states.append(f"ejected for {endpoint.ejected_s:.1f} s more{why}")
     if endpoint.unhealthy:
         states.append("unhealthy by probes")
+    if endpoint.weight < FULL_WEIGHT:
+        states.append(f"{endpoint.weight:.0%} of its share")
     state = " and ".join(states) or "usable"
     if endpoint.ejections:
         state += f" (ejected {endpoint.ejections} times so far)" if endpoint.ejections > 1 else " (ejected once so far)"

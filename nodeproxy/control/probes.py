@@ -19,13 +19,19 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An endpoint to probe; `changed` is called when its health has changed."""
+    """An endpoint to probe; `changed` is called when its health has changed, `count` with what that is counted as."""
 
     name: str
     host: bytes
     health: Health
     settings: HealthCheckSettings
     changed: Callable[[], None]
+    count: Callable[[str], None]
+
+    @property
+    def enforced(self) -> bool:
+        """Whether the results decide on the endpoint's use."""
+        return self.settings.mode == "enforce"
 
 
 class Probing:
@@ -51,7 +57,7 @@ async def probe_all(targets: Callable[[], Iterable[Target]], probing: Probing) -
     async with trio.open_nursery() as nursery:
         while True:
             wanted = {(id(target.health), target.settings): target for target in targets()}
-            still_probed = {number for number, _ in wanted}
+            still_probed = {number for (number, _), target in wanted.items() if target.enforced}
             for key in running.keys() - wanted.keys():
                 target, scope = running.pop(key)
                 scope.cancel()
@@ -80,6 +86,7 @@ async def _probe(target: Target, scope: trio.CancelScope, probing: Probing) -> N
 
 async def _probe_for_ever(target: Target, probing: Probing, turn: AbstractAsyncContextManager[None], kept: int) -> None:
     settings, record, random = target.settings, ProbeRecord(), probing.random
+    health = target.health if target.enforced else Health()
     async with httpcore.AsyncConnectionPool(max_connections=1, max_keepalive_connections=kept, retries=0) as pool:
         await trio.sleep(random() * settings.interval_s)  # spreads the probes of nodes and endpoints over the interval
         while True:
@@ -88,8 +95,9 @@ async def _probe_for_ever(target: Target, probing: Probing, turn: AbstractAsyncC
             await trio.lowlevel.checkpoint_if_cancelled()  # a result after the cancellation must not count
             if ok is None:
                 probing.shortages["probe"] += 1  # no result for the endpoint
-            elif probed(target.health, record, ok, settings.healthy_threshold, settings.unhealthy_threshold):
-                log.info("health changed", extra={"endpoint": target.name, "healthy": ok})
+            elif probed(health, record, ok, settings.healthy_threshold, settings.unhealthy_threshold):
+                log.info("health changed", extra={"endpoint": target.name, "healthy": ok, "mode": settings.mode})
+                target.count("healthy" if ok else "unhealthy")
                 target.changed()
             await trio.sleep(settings.interval_s * (0.9 + 0.2 * random()))
 

@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+from nodeproxy.balance.health import Health
+from nodeproxy.balance.judge import Judge
 from nodeproxy.exchange.exchange import Exchange
 
 
@@ -10,12 +12,14 @@ class Carrier(Protocol):
 
     active: int
     name: str
+    health: Health
+    judges: tuple[Judge, ...]
 
 
 class Attempt:
     """An attempt: active at its endpoint until `end` is called."""
 
-    __slots__ = ("began", "endpoint", "exchange", "first_byte", "outcome")
+    __slots__ = ("began", "endpoint", "exchange", "first_byte", "outcome", "status")
 
     def __init__(self, exchange: Exchange, endpoint: Carrier, began: float) -> None:
         self.exchange = exchange
@@ -24,6 +28,8 @@ class Attempt:
         """Time at which the endpoint was chosen, monotonic seconds."""
         self.first_byte: float | None = None
         """Time at which the first byte of a response was received, monotonic seconds; None before."""
+        self.status = 0
+        """Status of its response, 0 before the head has been received."""
         self.outcome: int | str | None = None
         """The response's status, or the reason of the error that replaced or interrupted it; None until the end."""
         endpoint.active += 1
@@ -35,6 +41,8 @@ class Attempt:
         if self.outcome is None:
             self.outcome = outcome
             self.endpoint.active -= 1
+            for judge in self.endpoint.judges:
+                judge.ended(self, outcome)
             observer = self.exchange.observer
             if observer is not None:
                 observer.attempt_ended(self)

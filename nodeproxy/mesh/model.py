@@ -28,7 +28,8 @@ class Endpoint(msgspec.Struct, frozen=True, omit_defaults=True):
     hostname: str = ""
     """The DNS host name of this pod of a headless service, "" when it has none."""
     distance: int = 0
-    """From this node, by the service's traffic distribution: 0 is the nearest; 0 for all if the service sets none."""
+    """From this node, by the service's traffic distribution or `loadBalancer.locality`: 0 is the nearest; 0 for all
+    without either."""
 
 
 class Port(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -44,6 +44,16 @@ class EndpointState(msgspec.Struct, frozen=True, omit_defaults=True):
     """So far."""
     unhealthy: bool = False
     """Whether its health probes fail."""
+    why: str = ""
+    """Why outlierDetection has ejected it, one of the policy's outcomes; "" if it is not ejected by that."""
+    errors: int = 0
+    """Consecutive errors, as counted by outlierDetection."""
+    success_rate: float | None = None
+    """In the last interval of outlierDetection, 0 to 1; None without one."""
+    weight: float = 1.0
+    """Its share of requests beside other endpoints, below 1 while it warms up or sheds load."""
+    latency_s: float | None = None
+    """Expected latency, as measured by PEAK_EWMA."""
 
     @property
     def usable(self) -> bool:

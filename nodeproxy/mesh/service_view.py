@@ -16,6 +16,11 @@ class InWorker(msgspec.Struct, frozen=True):
     unhealthy: bool
     active: int
     idle: int
+    why: str = ""
+    errors: int = 0
+    success_rate: float | None = None
+    weight: float = 1.0
+    latency_s: float | None = None
 
 
 class EndpointView(msgspec.Struct, frozen=True):

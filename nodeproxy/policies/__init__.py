@@ -10,6 +10,7 @@ from nodeproxy.policies import (
     load_balancer,
     max_request_body,
     max_response_headers,
+    outlier_detection,
     rate_limit,
     retries,
     retry_budget,
@@ -30,6 +31,7 @@ CHAIN = (
     max_response_headers.POLICY,  # innermost: all others see its refusal as they see an endpoint's failure
     split.POLICY,
     load_balancer.POLICY,
+    outlier_detection.POLICY,
     connection_pool.POLICY,
     health_check.POLICY,
 )

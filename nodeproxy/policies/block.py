@@ -45,7 +45,8 @@ class Policy:
 
     A policy that must remember something has `state(settings, before, tools)`: what it returns belongs to the service
     port and survives every update of the table. It is called when the policy is new, and when its settings have
-    changed, then with the state `before`, which it must not change: the update may yet be rejected.
+    changed, then with the state `before`, which it must not change: the update may yet be rejected. It returns None for
+    settings that need no state.
 
     A policy stands around those behind it in CHAIN, whether they wait or not.
 

@@ -181,7 +181,8 @@ class Live:
             state = before.states.get(policy.name) if before is not None else None
             if before is None or state is None or before.settings.get(policy.name) != settings[policy.name]:
                 state = policy.state(settings[policy.name], state, self._tools(stats, policy.name, settings))
-            states[policy.name] = state
+            if state is not None:
+                states[policy.name] = state
         return states
 
     def _tools(self, stats: RouteStats, policy: str, settings: Settings, states: States = _NO_STATES) -> Tools:

@@ -4,7 +4,12 @@ import logging
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 
-from nodeproxy.balance.balancer import Balancer, Choose
+from nodeproxy.balance.balancer import Balancer
+from nodeproxy.balance.choice import by_chance
+from nodeproxy.balance.hashing import HashBalancer
+from nodeproxy.balance.health import as_without_policies
+from nodeproxy.balance.plan import Plan
+from nodeproxy.balance.standing import Standing, standing
 from nodeproxy.balance.sticky import StickyBalancer, StickySessions
 from nodeproxy.errors import UnknownPod
 from nodeproxy.mesh import model
@@ -13,6 +18,8 @@ from nodeproxy.upstream.context import UpstreamContext
 from nodeproxy.upstream.endpoint import Endpoint
 
 Address = tuple[str, int]
+EndpointBalancer = Balancer[Endpoint] | StickyBalancer[Endpoint] | HashBalancer[Endpoint]
+NO_PLAN = Plan(lambda: by_chance)  # of a cluster that has no endpoints yet
 log = logging.getLogger(__name__)
 
 
@@ -30,7 +37,7 @@ class Cluster:
     """Its endpoints keep their connections and their health while they stay in the service."""
 
     __slots__ = (
-        "__weakref__", "_choose", "_context", "_endpoints", "_limits", "_of_pods", "_past_ejections", "_pods",
+        "__weakref__", "_context", "_endpoints", "_limits", "_of_pods", "_past_ejections", "_plan", "_pods",
         "_sessions", "balancer", "gone", "known", "name", "none_ready", "service_key",
     )  # fmt: skip
 
@@ -48,11 +55,11 @@ class Cluster:
         self._endpoints: dict[Address, Endpoint] = {}
         self._pods: dict[str, tuple[Address, ...]] = {}
         self._of_pods: dict[str, Balancer[Endpoint]] = {}  # made on first use, because most are never used
-        self._choose: Choose[Endpoint] = _first
+        self._plan = NO_PLAN
         self._sessions: StickySessions[Endpoint] | None = None
         self._limits: ConnectionLimits | None = None
         self._past_ejections = 0
-        self.balancer: Balancer[Endpoint] | StickyBalancer[Endpoint] = Balancer((), _first, context.random)
+        self.balancer: EndpointBalancer = self._balancer(())
 
     @property
     def endpoints(self) -> Sequence[Endpoint]:
@@ -68,25 +75,30 @@ class Cluster:
         self,
         service: model.Service,
         port: model.Port,
-        choose: Choose[Endpoint],
+        plan: Plan,
         limits: ConnectionLimits | None = None,
     ) -> None:
-        """Take over exactly the endpoints of `port`, which is of `service`, and these limits on their connections."""
+        """Take over exactly the endpoints of `port`, which is of `service`, how they are balanced and these limits on
+        their connections.
+        """
         before, now, pods = self._endpoints, dict[Address, Endpoint](), dict[str, list[Address]]()
         for each in port.endpoints:
             address = (each.address, each.port)
             if address in self._context.own:
                 log.warning("%s: the endpoint %s:%d is this proxy itself; it is left out", self.name, *address)
                 continue
-            endpoint = now[address] = before.get(address) or Endpoint(self._context.upstream, address)
-            endpoint.distance = each.distance
+            endpoint = now[address] = before.get(address) or self._new(address)
+            endpoint.distance, endpoint.judges = each.distance, plan.judges
+            as_without_policies(endpoint.health)
             if each.hostname:
                 pods.setdefault(each.hostname, []).append(address)
         self._endpoints, self._pods = now, {pod: tuple(addresses) for pod, addresses in pods.items()}
-        self._of_pods, self._choose = {}, choose
+        self._of_pods, self._plan = {}, plan
         self.known, self.none_ready = not service.unsubscribed, none_ready(service)
-        balancer = Balancer(tuple(now.values()), choose, self._context.random)
-        self.balancer = self._sticky(balancer, service.affinity_s) if service.affinity_s else balancer
+        members = self.endpoints
+        self.balancer = self._whole_balancer(self._balancer(members), service.affinity_s)
+        for judge in plan.judges:
+            judge.installed(members, self.review)
         self._dismiss([endpoint for address, endpoint in before.items() if address not in now])
         self._limit(limits)
 
@@ -109,22 +121,28 @@ class Cluster:
             UnknownPod: no ready pod has it.
         """
         if not self.known:
-            return Balancer((), self._choose, self._context.random)
+            return self._balancer(())
         if pod not in self._pods:
             raise UnknownPod(self.service_key, pod, self._pods)
         balancer = self._of_pods.get(pod)
         if balancer is None:
             members = [self._endpoints[address] for address in self._pods[pod]]
-            balancer = self._of_pods[pod] = Balancer(members, self._choose, self._context.random)
+            balancer = self._of_pods[pod] = self._balancer(members)
         return balancer
 
     def usable_count(self, now: float) -> int:
         """How many endpoints are usable at `now`, monotonic seconds."""
         return self.balancer.usable_count(now)
 
+    def standings(self, now: float) -> dict[str, Standing]:
+        """What is known of each endpoint at `now`, monotonic seconds, by its name."""
+        return {endpoint.name: standing(endpoint.health, now) for endpoint in self._endpoints.values()}
+
     def review(self) -> None:
         """The health of an endpoint has changed."""
-        self.balancer.review(self._context.upstream.reactor.clock())
+        now = self._context.upstream.reactor.clock()
+        for balancer in (self.balancer, *self._of_pods.values()):
+            balancer.review(now)
 
     def leave(self) -> None:
         """The service port has left the mesh: dismiss all endpoints."""
@@ -132,7 +150,20 @@ class Cluster:
         leaving, self._endpoints = self.endpoints, {}
         self._dismiss(leaving)
 
-    def _sticky(self, balancer: Balancer[Endpoint], timeout_s: float) -> StickyBalancer[Endpoint]:
+    def _new(self, address: Address) -> Endpoint:
+        endpoint = Endpoint(self._context.upstream, address)
+        endpoint.health.joined_at = self._context.upstream.reactor.clock()
+        return endpoint
+
+    def _balancer(self, members: Sequence[Endpoint]) -> Balancer[Endpoint]:
+        return Balancer(members, self._plan.chooser(), self._context.random, self._plan.panic_percent)
+
+    def _whole_balancer(self, balancer: Balancer[Endpoint], timeout_s: float) -> EndpointBalancer:
+        """`balancer`, with consistent hashing or sticky sessions where the service has them."""
+        if self._plan.hashing is not None:
+            return HashBalancer(balancer, self._plan.hashing, self._context.random)
+        if not timeout_s:
+            return balancer
         if self._sessions is None or self._sessions.timeout_s != timeout_s:
             self._sessions = StickySessions(timeout_s)
         return StickyBalancer(balancer, self._sessions)
@@ -151,7 +182,3 @@ def none_ready(service: model.Service) -> str:
             "PreferSameNode prefers instead of insisting"
         )
     return "no endpoint is ready; check its pods and EndpointSlices"
-
-
-def _first(members: Sequence[Endpoint], _random: Callable[[], float]) -> Endpoint:
-    return members[0]

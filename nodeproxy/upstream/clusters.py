@@ -2,11 +2,10 @@
 
 from weakref import WeakValueDictionary
 
-from nodeproxy.balance.balancer import Choose
+from nodeproxy.balance.plan import Plan
 from nodeproxy.mesh import model
 from nodeproxy.policies.connection_limits import ConnectionLimits
 from nodeproxy.upstream.cluster import Cluster, ClusterContext
-from nodeproxy.upstream.endpoint import Endpoint
 
 
 class Clusters:
@@ -33,12 +32,12 @@ class Clusters:
         self,
         service: model.Service,
         port: model.Port,
-        choose: Choose[Endpoint],
+        plan: Plan,
         limits: ConnectionLimits | None = None,
     ) -> None:
-        """Let the cluster of a service port have the endpoints that the port has."""
+        """Let the cluster of a service port have the endpoints that the port has, and balance them by `plan`."""
         cluster = self.of(service, port)
-        cluster.install(service, port, choose, limits)
+        cluster.install(service, port, plan, limits)
         self._by_name[cluster.name] = cluster
         self._new.pop(cluster.name, None)
 

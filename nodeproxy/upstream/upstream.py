@@ -65,6 +65,9 @@ class Upstream:
                             continue
                 raise
             response.attempt = attempt
+            attempt.status = response.status
+            for judge in endpoint.judges:
+                judge.responded(attempt, response)
             return response
 
     async def _send(self, attempt: Attempt, endpoint: Endpoint) -> Response:

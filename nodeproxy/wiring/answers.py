@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from nodeproxy.balance.health import usable
+from nodeproxy.balance.standing import standing
 from nodeproxy.mesh.questions import (
     ENDPOINTS_MOST,
     SUBSCRIPTIONS_MOST,
@@ -57,13 +58,18 @@ class Answers:
 
 def state_of(endpoint: Endpoint, now: float) -> EndpointState:
     """`endpoint` as it is at `now`, monotonic seconds."""
-    health = endpoint.health
+    seen = standing(endpoint.health, now)
     return EndpointState(
         *endpoint.address,
         endpoint.distance,
         endpoint.active,
         endpoint.pool.idle_count,
-        max(0.0, health.ejected_until - now),
-        health.ejections,
-        health.probes_down,
+        seen.ejected_s,
+        seen.ejections,
+        seen.unhealthy,
+        seen.outlier_why if endpoint.health.outlier_until > now else "",
+        seen.errors,
+        seen.success_rate,
+        seen.weight,
+        seen.latency_s,
     )

@@ -5,6 +5,7 @@ from typing import Any
 
 from nodeproxy.control.probes import Target
 from nodeproxy.control.reports import PortNumbers
+from nodeproxy.exchange.decisions import Decisions
 from nodeproxy.mesh.reports import PortKey, PortState
 from nodeproxy.mesh.subscriptions import Usage
 from nodeproxy.policies import CHAIN
@@ -60,8 +61,9 @@ class ServicePorts:
             if isinstance(settings, HealthCheckSettings) and route.port.served:
                 host = f"{route.service.name}.{route.service.namespace}.mesh".encode()
                 cluster = self._cluster(route)
+                count = Decisions(route.stats.decisions, "healthCheck", settings.mode).count
                 for endpoint in cluster.endpoints:
-                    yield Target(endpoint.name, host, endpoint.health, settings, cluster.review)
+                    yield Target(endpoint.name, host, endpoint.health, settings, cluster.review, count)
 
     def _cluster(self, route: Route) -> Cluster:
         return self._clusters.of(route.service, route.port)

@@ -3,17 +3,16 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nodeproxy.balance.choice import chooser
 from nodeproxy.io.reactor import Reactor
 from nodeproxy.mesh.model import Port, Service
 from nodeproxy.policies.block import PolicySettings
-from nodeproxy.policies.load_balancer import LoadBalancerSettings
 from nodeproxy.policies.split import SplitSettings, names
 from nodeproxy.policies.timeouts import TimeoutsSettings, connect_limit_s
 from nodeproxy.upstream.clusters import Clusters
 from nodeproxy.upstream.on_demand import Changes, OnDemand
 from nodeproxy.upstream.split import Elsewhere, Split
 from nodeproxy.upstream.upstream import Upstream
+from nodeproxy.wiring.balancing import plan_of
 
 
 class Upstreams:
@@ -53,6 +52,8 @@ class Upstreams:
         self, service: Service, port: Port, settings: Mapping[str, PolicySettings], states: Mapping[str, Any]
     ) -> None:
         """Put the endpoints of a service port in force."""
-        balancer = settings["loadBalancer"]
-        assert isinstance(balancer, LoadBalancerSettings)
-        self._clusters.install(service, port, chooser(balancer.simple), states.get("connectionPool"))
+        plan = plan_of(settings, states, self._now)
+        self._clusters.install(service, port, plan, states.get("connectionPool"))
+
+    def _now(self) -> float:
+        return self._reactor.now

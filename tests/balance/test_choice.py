@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import floats, integers, lists
 
-from nodeproxy.balance.choice import InTurn, by_chance, chooser, least_request
+from nodeproxy.balance.choice import InTurn, by_chance, least_request
 
 RANDOM_NUMBERS = floats(0, 1, exclude_max=True)
 
@@ -108,15 +108,9 @@ def test_turns_go_on_when_there_are_fewer_than_before():
 
 
 def test_two_services_take_turns_apart():
-    one, other = chooser("ROUND_ROBIN"), chooser("ROUND_ROBIN")
+    one, other = InTurn(), InTurn()
     candidates = carriers(0, 0, 0)
 
     turns = [choose(candidates, lambda: 0.0).name for _, choose in product(range(2), (one, other))]
 
     assert turns == ["e0", "e0", "e1", "e1"]
-
-
-def test_the_setting_names_the_chooser():
-    assert chooser("LEAST_REQUEST") is least_request
-    assert chooser("RANDOM") is by_chance
-    assert isinstance(chooser("ROUND_ROBIN"), InTurn)

@@ -52,6 +52,32 @@ async def test_a_probe_asks_for_the_path_in_the_services_name(server, nursery):
     assert b"Host: web.shop.mesh\r\n" in server.heads[0] and b"User-Agent: nodeproxy\r\n" in server.heads[0]
 
 
+async def test_in_shadow_mode_probes_are_counted_and_nothing_is_taken_out_of_use(server, nursery):
+    server.answer = BUSY
+    one = Probed(server.name, mode="shadow")
+    nursery.start_soon(probe_all, Table(one.target), probing())
+
+    await one.change()
+    server.answer = OK
+    await one.change()
+
+    assert one.counted == ["unhealthy", "healthy"]
+    assert not one.health.probes_down
+
+
+async def test_an_endpoint_found_down_is_used_again_once_the_policy_is_in_shadow_mode(server, nursery):
+    server.answer = BUSY
+    one = Probed(server.name)
+    table = Table(one.target)
+    nursery.start_soon(probe_all, table, probing())
+    assert await one.change() == "down"
+
+    table.targets = [one.asking(server.name, mode="shadow")]
+    await table.looked(2)
+
+    assert not one.health.probes_down
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -23,9 +23,9 @@ def node(name="node-1", zone="zone-a"):
     return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "namespace": "default", "labels": labels}}
 
 
-def seen_from(place, **spec):
+def seen_from(place, policies=None, **spec):
     """The distance of each of the pods, identified by the last number of its address."""
-    found = service_of(stored(service(**spec)), [stored(PODS)], "", {}, place)
+    found = service_of(stored(service(**spec)), [stored(PODS)], "", policies or {}, place)
     return {int(each.address[-1]): each.distance for each in found.ports[0].endpoints}
 
 
@@ -40,6 +40,34 @@ def seen_from(place, **spec):
 )
 def test_distances_are_counted_as_the_service_asks(asked, distances):
     assert seen_from(HERE, trafficDistribution=asked) == distances
+
+
+@pytest.mark.parametrize(
+    ("preference", "distances"),
+    [
+        ("SameNode", {1: 0, 2: 1, 3: 2, 4: 2}),
+        ("SameZone", {1: 0, 2: 0, 3: 1, 4: 1}),
+        ("Any", {1: 0, 2: 0, 3: 0, 4: 0}),
+    ],
+)
+@pytest.mark.parametrize("asked", [None, "PreferSameNode", "PreferSameZone"])
+def test_the_policy_comes_before_the_service(preference, distances, asked):
+    policy = {"loadBalancer": {"locality": {"preference": preference}}}
+
+    assert seen_from(HERE, policy, trafficDistribution=asked) == distances
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {},
+        {"loadBalancer": None},
+        {"loadBalancer": {"simple": "RANDOM", "locality": None}},
+        {"loadBalancer": {"mode": "shadow", "locality": {"preference": "Any"}}},
+    ],
+)
+def test_without_a_policy_in_force_the_service_decides(policy):
+    assert seen_from(HERE, policy, trafficDistribution="PreferSameZone") == {1: 0, 2: 0, 3: 1, 4: 1}
 
 
 def test_a_preference_that_a_newer_cluster_has_is_none():

@@ -6,6 +6,8 @@ import re
 import pytest
 
 from nodeproxy import errors
+from nodeproxy.balance.choice import by_chance
+from nodeproxy.balance.plan import Plan
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.protocol.forwarded import NO_VIA, VIA, Adder
 from nodeproxy.upstream.cluster import Cluster, ClusterContext
@@ -214,7 +216,7 @@ def test_the_mesh_itself_is_no_endpoint(world, caplog):
     cluster = Cluster("shop/web", "shop/web:80", context)
     port = Port(80, endpoints=(Endpoint(*own), Endpoint("127.0.0.1", 9)))
 
-    cluster.install(Service("shop", "web", ports=(port,)), port, lambda among, _random: among[0])
+    cluster.install(Service("shop", "web", ports=(port,)), port, Plan(lambda: by_chance))
 
     assert [endpoint.address for endpoint in cluster.endpoints] == [("127.0.0.1", 9)]
     assert "is this proxy itself" in caplog.text

@@ -9,6 +9,7 @@ from tests.fakes.exchanges import STARTED, Held, exchange
 class Endpoint:
     name = "10.0.0.1:80"
     active = 0
+    judges = ()
 
 
 class Observer:

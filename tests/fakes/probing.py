@@ -80,11 +80,12 @@ class Probed:
 
     def __init__(self, name, **written):
         self.health = Health()
+        self.counted = []
         self._report, self._reported = trio.open_memory_channel(99)
         self.target = self.asking(name, **written)
 
     def asking(self, name, **written):
-        return Target(name, b"web.shop.mesh", self.health, settings(**written), self._changed)
+        return Target(name, b"web.shop.mesh", self.health, settings(**written), self._changed, self.counted.append)
 
     def _changed(self):
         self._report.send_nowait("down" if self.health.probes_down else "up")

@@ -56,8 +56,8 @@ class Log:
 class World:
     """Reactor, listener, table; `endpoint()` scripts servers and `client()` opens connections."""
 
-    def __init__(self):
-        self.clock = Clock()
+    def __init__(self, clock=None):
+        self.clock = clock or Clock()
         self.bugs = []
         self.reactor = Reactor(self.clock, self.bugs.append)
         self.log = []

@@ -15,6 +15,7 @@ from nodeproxy.mesh.questions import (
 )
 from nodeproxy.mesh.wire import Replace
 from nodeproxy.wiring.answers import Answers
+from tests.fakes.balanced import Balanced
 
 GET = b"GET / HTTP/1.1\r\nHost: web.shop.mesh\r\n\r\n"
 EMPTY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
@@ -62,6 +63,26 @@ def test_ejected_and_unhealthy_endpoints_are_told_with_the_time_that_is_left(wor
     assert first == EndpointState("10.0.0.0", 80, ejected_s=0.75, ejections=1)
     assert second == EndpointState("10.0.0.1", 80, unhealthy=True)
     assert not first.usable and not second.usable
+
+
+async def test_what_policies_have_learned_of_an_endpoint_is_told(world, answers):
+    policies = {
+        "loadBalancer": {"simple": "PEAK_EWMA", "shedding": {}},
+        "outlierDetection": {},
+        "retries": {"attempts": 0},
+    }
+    service = Balanced(world, 2, policies)
+    service.answers[0] = b"HTTP/1.1 503 Busy\r\nRetry-After: 9\r\nContent-Length: 0\r\n\r\n"
+    for member in service.members():
+        await service.ask_only(member)
+    refusing, sound = answers(EndpointsOf("shop/web")).ports[0].endpoints
+    for _ in range(4):
+        await service.ask_only(service.members()[0])
+    ejected = answers(EndpointsOf("shop/web")).ports[0].endpoints[0]
+
+    assert (refusing.usable, refusing.errors, sound.errors) == (True, 1, 0)
+    assert sound.latency_s is not None and refusing.latency_s > sound.latency_s
+    assert (ejected.usable, ejected.ejected_s, ejected.why) == (False, 30.0, "consecutive-5xx")
 
 
 def test_one_port_is_told_alone(world, answers):
