@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from nodeproxy.exchange.decisions import Decisions
 from nodeproxy.io.scope import Scope
+from nodeproxy.limits.buckets import Buckets
 from nodeproxy.mesh.callers import UNKNOWN
 from nodeproxy.protocol.message import Body, Request, Response
 from nodeproxy.telemetry.stats import RouteStats
@@ -108,3 +109,5 @@ class Tools:
     decisions: Decisions
     workers: int = 1
     """Number of worker processes of this node, each with its own policy states."""
+    buckets: Buckets | None = None
+    """Those of the node; None for a policy that is alone, which makes its own."""

@@ -19,6 +19,7 @@ import trio
 
 from nodeproxy.io import handover as held
 from nodeproxy.io.capacity import raise_open_files
+from nodeproxy.limits.memory import Memory
 from nodeproxy.mesh.node_view import SOCKET
 from nodeproxy.process.child import Child
 from nodeproxy.process.sockets import CannotListen, look_at_metrics, opened
@@ -40,6 +41,7 @@ class Supervisor:
     def __init__(self, settings: Settings, run_dir: Path) -> None:
         self._settings = settings
         self._lifeline = -1
+        self._limits = Memory.shared()
         self._addresses = {"listen": settings.listen, "admin": settings.admin, "metrics": settings.metrics}
         self._socket_path = str(run_dir / "discovery.sock")
         self._control_path = str(run_dir / SOCKET)
@@ -156,7 +158,7 @@ class Supervisor:
             for other in self._sockets.keys() - {index}:
                 self._close_sockets(other)
             sockets.held.begin()
-            trio.run(Worker(self._settings, self._socket_path, sockets, index).run)
+            trio.run(Worker(self._settings, self._socket_path, sockets, self._limits, index).run)
             status = 0
         except OSError as error:
             log.error("worker failed to start", extra={"worker": index, "error": str(error)})

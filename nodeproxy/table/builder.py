@@ -138,7 +138,8 @@ class Live:
         if before is not None and before.settings == settings:
             return Route(service, port, before.settings, before.handler, before.stats, before.states, self._pods)
         stats = before.stats if before is not None else RouteStats()
-        states = self._states(settings, before, stats)
+        name = f"{service.key}:{port.key}"
+        states = self._states(settings, before, stats, name)
         handler = self._handler(service, port, settings, states, stats, "")
         return Route(service, port, settings, handler, stats, states, self._pods)
 
@@ -146,14 +147,15 @@ class Live:
         self, service: Service, port: Port, settings: Settings, states: States, stats: RouteStats, pod: str
     ) -> Handler:
         handler = self._makers.upstream(service, port, settings, states, pod)
+        name = f"{service.key}:{port.key}"
         asked = [policy for policy in CHAIN if policy.name in settings]
         for policy in reversed(asked):
             if policy.wrap is not None:
-                tools = self._tools(stats, policy.name, settings)
+                tools = self._tools(stats, policy.name, settings, name)
                 handler = policy.wrap(settings[policy.name], handler, tools, states.get(policy.name))
         known = {policy.name: states.get(policy.name, settings[policy.name]) for policy in asked}
         on_request = [
-            (policy.on_request, known[policy.name], _decisions(stats, policy.name, settings))
+            (policy.on_request, known[policy.name], _decisions(stats, policy.name, settings, name))
             for policy in asked
             if policy.on_request is not None
         ]
@@ -168,7 +170,7 @@ class Live:
         handler = self._handler(whole.service, whole.port, whole.settings, whole.states, whole.stats, pod)
         return Route(whole.service, whole.port, whole.settings, handler, whole.stats, whole.states)
 
-    def _states(self, settings: Settings, before: Route | None, stats: RouteStats) -> States:
+    def _states(self, settings: Settings, before: Route | None, stats: RouteStats, name: str) -> States:
         """The states for these settings: those of the route `before` where the settings are the same."""
         states = {}
         for policy in CHAIN:
@@ -176,19 +178,19 @@ class Live:
                 continue
             state = before.states.get(policy.name) if before is not None else None
             if before is None or state is None or before.settings.get(policy.name) != settings[policy.name]:
-                state = policy.state(settings[policy.name], state, self._tools(stats, policy.name, settings))
+                state = policy.state(settings[policy.name], state, self._tools(stats, policy.name, settings, name))
             states[policy.name] = state
         return states
 
-    def _tools(self, stats: RouteStats, policy: str, settings: Settings) -> Tools:
-        return self._makers.tools(stats, _decisions(stats, policy, settings))
+    def _tools(self, stats: RouteStats, policy: str, settings: Settings, name: str) -> Tools:
+        return self._makers.tools(stats, _decisions(stats, policy, settings, name))
 
 
 Routes = Mapping[str, Route]
 
 
-def _decisions(stats: RouteStats, policy: str, settings: Settings) -> Decisions:
-    return Decisions(stats.decisions, policy, settings[policy].mode)
+def _decisions(stats: RouteStats, policy: str, settings: Settings, name: str) -> Decisions:
+    return Decisions(stats.decisions, policy, settings[policy].mode, name)
 
 
 def _still_subscribed(service: Service, before: Routes) -> Service:

@@ -7,6 +7,7 @@ from nodeproxy.exchange.body import WholeBody
 from nodeproxy.exchange.decisions import Decisions
 from nodeproxy.exchange.exchange import Exchange, Tools
 from nodeproxy.io.scope import Scope
+from nodeproxy.limits.buckets import Buckets
 from nodeproxy.protocol.fields import Fields
 from nodeproxy.protocol.message import UNKNOWN, Request, Response
 from nodeproxy.telemetry.stats import RouteStats
@@ -121,10 +122,11 @@ class PolicyWorld:
         self.now = STARTED
         self.slept = []
         self.stats = RouteStats()
+        self.buckets = Buckets.private()
         self.tools = self.tools_of(Decisions(self.stats.decisions, "policy"))
 
     def tools_of(self, decisions):
-        return Tools(lambda: self.now, Random(5).random, self._sleep, self.stats, decisions)
+        return Tools(lambda: self.now, Random(5).random, self._sleep, self.stats, decisions, buckets=self.buckets)
 
     def shadow(self, policy):
         """The tools of a policy in shadow mode."""
