@@ -30,8 +30,9 @@ class Port:
 class NodeCollector(Collector):
     """All families of one node."""
 
-    def __init__(self, numbers: Numbers, policy_maps: Sequence[PolicyMap]) -> None:
+    def __init__(self, numbers: Numbers, policy_maps: Sequence[PolicyMap], limit_servers: Mapping[str, bool]) -> None:
         self._numbers = numbers
+        self._limit_servers = limit_servers
         self._policy_maps = policy_maps
 
     def collect(self) -> Iterator[Metric]:
@@ -53,6 +54,7 @@ class NodeCollector(Collector):
         yield from _tunnels(ports)
         yield from _policies(ports)
         yield _policy_accepted(self._policy_maps)
+        yield _limit_servers(self._limit_servers)
         yield from self._process()
 
     def _process(self) -> Iterator[Metric]:
@@ -217,6 +219,17 @@ def _policy_accepted(maps: Sequence[PolicyMap]) -> Metric:
     )
     for each in maps:
         family.add_metric([each.namespace, each.name], each.accepted)
+    return family
+
+
+def _limit_servers(servers: Mapping[str, bool]) -> Metric:
+    family = GaugeMetricFamily(
+        "nodeproxy_limit_server_up",
+        "1 if the server of a rateLimit.global answers, 0 if not: then nodes use their share or refuse.",
+        labels=["server"],
+    )
+    for url, up in servers.items():
+        family.add_metric([url], up)
     return family
 
 

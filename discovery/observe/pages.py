@@ -1,6 +1,7 @@
 """The pages of a node."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import anyio
 import msgspec
@@ -21,9 +22,15 @@ METRICS = "text/plain; version=0.0.4; charset=utf-8"
 class MetricsPage:
     """/metrics: rendered in a thread, so that updates go on; one at a time."""
 
-    def __init__(self, reports: Reports, policy_maps: Callable[[], Sequence[PolicyMap]]) -> None:
+    def __init__(
+        self,
+        reports: Reports,
+        policy_maps: Callable[[], Sequence[PolicyMap]],
+        limit_servers: Callable[[], Mapping[str, bool]] = dict,
+    ) -> None:
         self._reports = reports
         self._policy_maps = policy_maps
+        self._limit_servers = limit_servers
         self._turn = anyio.Lock()
 
     async def __call__(self) -> Page:
@@ -31,14 +38,16 @@ class MetricsPage:
         if not self._reports.complete:
             return Page(503, b"not every worker has reported since the start of discovery\n")
         async with self._turn:
-            numbers, maps = self._reports.numbers(), self._policy_maps()
-            return Page(200, await to_thread.run_sync(text, numbers, maps, abandon_on_cancel=True), METRICS)
+            numbers, maps, servers = self._reports.numbers(), self._policy_maps(), self._limit_servers()
+            return Page(200, await to_thread.run_sync(text, numbers, maps, servers, abandon_on_cancel=True), METRICS)
 
 
-def text(numbers: Numbers, policy_maps: Sequence[PolicyMap]) -> bytes:
+def text(
+    numbers: Numbers, policy_maps: Sequence[PolicyMap], limit_servers: Mapping[str, bool] = MappingProxyType({})
+) -> bytes:
     """The text format of Prometheus."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(NodeCollector(numbers, policy_maps))
+    registry.register(NodeCollector(numbers, policy_maps, limit_servers))
     return generate_latest(registry)
 
 

@@ -4,12 +4,14 @@ A worker takes a token while `balance` is above minus `credit`; the control proc
 more. A lease that it has not renewed in time, because the server or the control process is gone, is not in force.
 """
 
+from collections.abc import Iterator
 from struct import Struct
 from typing import NamedTuple
 
 from nodeproxy.limits.memory import LEASE_BYTES, LEASES, LEASES_AT, REGION_BYTES, Memory, hashed, region_of
 
 PROBES = 8
+FORGOTTEN_S = 60.0  # a lease that ended so long ago is of a service that went while the control process was away
 _SLOT = Struct("<Qddddd")  # key, balance, credit, requests that asked (total), in force until (monotonic), nodes
 _read, _write = _SLOT.unpack_from, _SLOT.pack_into
 
@@ -76,7 +78,7 @@ class Leases:
         """Add tokens to the balance and set the rest; returns False if there is no room for another lease."""
         self._lock(lease)
         try:
-            if not self._found(lease) and not self._placed(lease):
+            if not self._found(lease) and not self._placed(lease, until - FORGOTTEN_S):
                 return False
             key, balance, _, asked, _, _ = _read(self._view, lease.at)
             _write(self._view, lease.at, key, balance + added, credit, asked, until, nodes)
@@ -85,12 +87,12 @@ class Leases:
             self._unlock(lease)
 
     def suspend(self, lease: Lease) -> None:
-        """Let the lease be in force no longer, and forget its balance: it is paid or lost."""
+        """Let the lease be in force no longer. What is left of it is lost, what is not paid stays so."""
         self._lock(lease)
         try:
             if self._found(lease):
-                key, _, credit, asked, _, nodes = _read(self._view, lease.at)
-                _write(self._view, lease.at, key, 0.0, credit, asked, 0.0, nodes)
+                key, balance, credit, asked, _, nodes = _read(self._view, lease.at)
+                _write(self._view, lease.at, key, min(0.0, balance), credit, asked, 0.0, nodes)
         finally:
             self._unlock(lease)
 
@@ -106,22 +108,24 @@ class Leases:
     def _found(self, lease: Lease) -> bool:
         if lease.at >= 0 and _read(self._view, lease.at)[0] == lease.key:
             return True
-        return self._look_for(lease, lease.key)
-
-    def _placed(self, lease: Lease) -> bool:
-        if not self._look_for(lease, 0):
-            return False
-        _write(self._view, lease.at, lease.key, *LeaseState())
-        return True
-
-    def _look_for(self, lease: Lease, key: int) -> bool:
-        base = lease.region * REGION_BYTES + LEASES_AT
-        for probe in range(PROBES):
-            at = base + (lease.key + probe) % LEASES * LEASE_BYTES
-            if _read(self._view, at)[0] == key:
+        for at in self._places(lease):
+            if _read(self._view, at)[0] == lease.key:
                 lease.at = at
                 return True
         return False
+
+    def _placed(self, lease: Lease, forgotten_since: float) -> bool:
+        for at in self._places(lease):
+            key, _, _, _, until, _ = _read(self._view, at)
+            if not key or until < forgotten_since:
+                lease.at = at
+                _write(self._view, at, lease.key, *LeaseState())
+                return True
+        return False
+
+    def _places(self, lease: Lease) -> Iterator[int]:
+        base = lease.region * REGION_BYTES + LEASES_AT
+        return (base + (lease.key + probe) % LEASES * LEASE_BYTES for probe in range(PROBES))
 
     def _lock(self, lease: Lease) -> None:
         if self._memory.descriptor >= 0:

@@ -77,9 +77,8 @@ class RuleRate(Rate):
 class GlobalRate(Rate):
     """One limit for the whole cluster, kept in a Redis or Valkey server.
 
-    The control process of each node leases tokens ahead, so no request waits for the server. The limit may be exceeded
-    by what all nodes together may use before they have paid for it: a quarter of a second or of the burst, whichever is
-    less, and at least one request per node.
+    The control process of each node leases tokens ahead, so no request waits for the server. In all, the limit may be
+    exceeded by what the nodes hold: a quarter of a second of `requestsPerSecond`, and one request per node.
     """
 
     server: Annotated[str, AfterValidator(_server)]

@@ -123,6 +123,8 @@ class Supervisor:
             "--mesh-range", settings.mesh_range, "--headless-range", settings.headless_range,
             "--log-format", settings.log_format, "--until-eof",
             "--metrics", settings.metrics, "--workers", str(settings.workers), "--control", self._control_path,
+            "--limits", str(self._limits.descriptor),
+            *(["--limit-password-file", settings.limit_password_file] if settings.limit_password_file else []),
             *(["--state", settings.state_file] if settings.state_file else []),
             *(["--node", settings.node_name] if settings.node_name else []),
             *(["--on-demand"] if settings.on_demand else []),
@@ -135,7 +137,9 @@ class Supervisor:
             self._lifeline = -1
         reading, self._lifeline = os.pipe()
         try:
-            process = subprocess.Popen(command, stdin=reading, preexec_fn=_unblock_signals)  # no threads here
+            process = subprocess.Popen(
+                command, stdin=reading, preexec_fn=_unblock_signals, pass_fds=[self._limits.descriptor]
+            )  # no threads here
         finally:
             os.close(reading)
         process.returncode = 0  # reaped by `_reap`, not by Popen
