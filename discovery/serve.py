@@ -153,7 +153,7 @@ def _cluster_limits(settings: Settings) -> ClusterLimits | None:
     node = settings.scope.place.node or token_hex(8)
 
     def connect(url: str) -> LimitServer:
-        from discovery.cluster_limits.redis_server import RedisServer  # costs 9 MiB, and most meshes have none
+        from discovery.cluster_limits.redis_server import RedisServer  # costs 7 MiB, and most meshes have none
 
         return RedisServer(url, node, settings.limit_password_file)
 
