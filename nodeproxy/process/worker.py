@@ -38,9 +38,7 @@ log = logging.getLogger(__name__)
 class Worker:
     """One process that moves bytes: built from settings, run until SIGTERM."""
 
-    def __init__(
-        self, settings: Settings, socket_path: str, sockets: Sockets, limits: Memory, number: int = 0
-    ) -> None:
+    def __init__(self, settings: Settings, socket_path: str, sockets: Sockets, limits: Memory, number: int = 0) -> None:
         self._settings = settings
         self._number = number
         self._socket_path = socket_path

@@ -18,7 +18,10 @@ from nodeproxy.wiring.data_plane import DataPlane, Node, Surroundings
 
 
 def data_plane_of(settings: Settings, limits: Memory, on_bug: Callable[[BaseException], None]) -> DataPlane:
-    """The data plane of a worker, on the real clock. `limits` is the node's. `on_bug` is called with each unexpected exception."""
+    """The data plane of a worker, on the real clock. `on_bug` is called with each unexpected exception.
+
+    `limits` is the memory in which all workers of the node count.
+    """
     reactor = Reactor(on_error=on_bug)
     return DataPlane(
         Surroundings(reactor, random.Random(), reactor.sleep, on_bug),
