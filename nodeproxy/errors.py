@@ -141,6 +141,14 @@ class RateLimited(ProxyError):
     fault: ClassVar[Fault] = "client"
 
 
+class OverShare(ProxyError):
+    """Too many requests of this caller wait for their turn already, by the policy `fairness` of the service."""
+
+    status = 503
+    reason = "over-share"
+    fault: ClassVar[Fault] = "client"
+
+
 class UnknownCaller(ProxyError):
     """The name depends on the caller's namespace, and the caller is unknown: its pod may be too new."""
 

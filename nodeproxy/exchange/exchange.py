@@ -9,6 +9,7 @@ from math import inf
 from typing import TYPE_CHECKING, Protocol
 
 from nodeproxy.exchange.decisions import Decisions
+from nodeproxy.io.event import Event
 from nodeproxy.io.scope import Scope
 from nodeproxy.limits.buckets import Buckets
 from nodeproxy.mesh.callers import UNKNOWN
@@ -111,3 +112,5 @@ class Tools:
     """Number of worker processes of this node, each with its own policy states."""
     buckets: Buckets | None = None
     """Those of the node; None for a policy that is alone, which makes its own."""
+    event: Callable[[], Event] | None = None
+    """Makes something that tasks of the hot lane can wait for; None where there is no lane."""

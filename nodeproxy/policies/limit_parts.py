@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 from nodeproxy.exchange.exchange import Exchange
 from nodeproxy.limits.buckets import Bucket, Buckets
 from nodeproxy.limits.memory import hashed, region_of
-from nodeproxy.mesh.callers import UNKNOWN
+from nodeproxy.policies.caller_key import caller_of
 
 CALLERS_MOST = 2048  # whose buckets a worker remembers the place of; beyond, it computes them again
 SWEEP_EVERY_S = 1.0  # how often a worker looks for values that no longer need a bucket of their own
@@ -51,9 +51,7 @@ class PerCaller:
 
     def bucket(self, exchange: Exchange) -> Bucket | None:
         """See Part."""
-        caller = exchange.caller.labels
-        if caller == UNKNOWN.labels:
-            caller = ("", exchange.client)
+        caller = caller_of(exchange)
         try:
             return self._known[caller]
         except KeyError:

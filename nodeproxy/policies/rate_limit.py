@@ -14,7 +14,7 @@ from nodeproxy.limits.leases import Lease
 from nodeproxy.limits.memory import hashed, region_of
 from nodeproxy.policies.block import Block, Policy, PolicySettings
 from nodeproxy.policies.limit_parts import Always, ByHeader, ByRule, Part, PerCaller
-from nodeproxy.policies.limiter import OUTCOMES, Cluster, Limiter
+from nodeproxy.policies.rate_limiter import OUTCOMES, Cluster, Limiter
 from nodeproxy.protocol.message import Response
 
 PerSecond = Annotated[float, Field(gt=0, le=1e6, strict=False)]

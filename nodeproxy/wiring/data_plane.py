@@ -8,6 +8,7 @@ from nodeproxy.downstream.connections import Connections
 from nodeproxy.exchange.decisions import Decisions
 from nodeproxy.exchange.exchange import Tools
 from nodeproxy.io.capacity import Capacity
+from nodeproxy.io.event import Event
 from nodeproxy.io.reactor import Reactor
 from nodeproxy.limits.buckets import Buckets
 from nodeproxy.mesh.callers import Callers
@@ -98,4 +99,7 @@ class DataPlane:
 
     def _tools(self, stats: RouteStats, decisions: Decisions) -> Tools:
         clock, chance = self.reactor.clock, self.random.random
-        return Tools(clock, chance, self._sleep, stats, decisions, self._workers, self._buckets)
+        return Tools(clock, chance, self._sleep, stats, decisions, self._workers, self._buckets, self._event)
+
+    def _event(self) -> Event:
+        return Event(self.reactor)
