@@ -99,6 +99,11 @@ class NodeCollector(Collector):
                 "Access log lines dropped because their buffer was full.",
                 node.log_lines_dropped,
             ),
+            (
+                "limit_buckets_evicted",
+                "Buckets of rateLimit that lost their place to another key before they were full again.",
+                node.buckets_evicted,
+            ),
         ):
             yield CounterMetricFamily(f"nodeproxy_{name}", text, value)
         yield _labelled(

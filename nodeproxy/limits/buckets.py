@@ -7,6 +7,7 @@ tokens and the rate is the settings', so a bucket stays valid when its limit cha
 
 from collections.abc import Sequence
 from fcntl import LOCK_EX, LOCK_UN, lockf
+from operator import itemgetter
 from struct import Struct
 from typing import NamedTuple
 
@@ -97,16 +98,20 @@ class Buckets:
         if locked:
             self._memory.lock(region)
         try:
-            levels = [self._level(bucket, now) for bucket in buckets]
-            refusal = _longest(buckets, levels)
-            if refusal is None and lease is not None:
-                answer = self.leases.take(lease, now)
-                if answer is not None:
-                    return answer
-            if refusal is None:
-                for bucket, level in zip(buckets, levels, strict=True):
-                    _write(self._view, bucket.at, bucket.key, level + 1.0, now, now + (level + 1.0) / bucket.rate)
-            return refusal
+            levels, refused = [], False
+            for bucket in buckets:
+                level = self._level(bucket, now) + 1.0
+                levels.append(level)
+                if level > bucket.burst + ROUNDING:
+                    refused = True
+            if refused:
+                return _longest(buckets, levels)
+            if lease is not None and (answer := self.leases.take(lease, now)) is not None:
+                return answer
+            view = self._view
+            for bucket, level in zip(buckets, levels, strict=True):
+                _write(view, bucket.at, bucket.key, level, now, now + level / bucket.rate)
+            return None
         finally:
             if locked:
                 self._memory.unlock(region)
@@ -153,11 +158,8 @@ class Buckets:
         return min(left, bucket.burst)
 
 
-def _longest(buckets: Sequence[Bucket], levels: Sequence[float]) -> Refusal | None:
-    longest: Refusal | None = None
-    for bucket, level in zip(buckets, levels, strict=True):
-        if level + 1.0 > bucket.burst + ROUNDING:
-            wait_s = (level + 1.0 - bucket.burst) / bucket.rate
-            if longest is None or wait_s > longest.wait_s:
-                longest = Refusal(bucket.name, wait_s)
-    return longest
+def _longest(buckets: Sequence[Bucket], levels: Sequence[float]) -> Refusal:
+    """The refusal of the bucket that is longest above its burst; `levels` are with the token that was asked for."""
+    waits = ((level - bucket.burst) / bucket.rate for bucket, level in zip(buckets, levels, strict=True))
+    wait_s, bucket = max(zip(waits, buckets, strict=True), key=itemgetter(0))
+    return Refusal(bucket.name, wait_s)

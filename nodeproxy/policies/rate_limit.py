@@ -75,7 +75,7 @@ class RuleRate(Rate):
 
 
 class GlobalRate(Rate):
-    """One limit for the whole cluster, kept in a Redis or Valkey server.
+    """One limit for the whole cluster, kept in a server: Redis 5 or later, or Valkey.
 
     The control process of each node leases tokens ahead, so no request waits for the server. In all, the limit may be
     exceeded by what the nodes hold: a quarter of a second of `requestsPerSecond`, and one request per node.
@@ -84,7 +84,8 @@ class GlobalRate(Rate):
     server: Annotated[str, AfterValidator(_server)]
     """`redis://host:port/database`; `rediss:` for TLS. A password comes from the setting `limit_password_file`."""
     fail_open: bool = True
-    """Without the server: true lets each node use its fair share of the limit, false refuses all requests."""
+    """Without the server: true lets each node use its share, which is the limit divided by the nodes that the server
+    counted last (a node that has never reached it uses the whole limit); false refuses all requests."""
 
 
 class RateLimitSettings(PolicySettings):

@@ -103,7 +103,7 @@ class Limiter:
         return _refusal(self.buckets.take_all([*counting, share], None, now))
 
     def _describe(self, fields: Fields, exchange: Exchange, now: float, refusal: Refusal | None) -> None:
-        """Set RateLimit-Policy and RateLimit. Source: draft-ietf-httpapi-ratelimit-headers-11, 3 and 4."""
+        """Set RateLimit-Policy and RateLimit. Source: draft-ietf-httpapi-ratelimit-headers-10, 3 and 4."""
         policies, states = [], []
         for name, bucket in _named(self._counting(exchange)):
             left = floor(self.buckets.left(bucket, now))

@@ -72,7 +72,7 @@ class DataPlane:
         self.connections = Connections(reactor, capacity.clients_most(0), surroundings.on_bug, self.stats)
         self._sleep = surroundings.sleep
         self._workers = node.workers
-        self._buckets = node.buckets or Buckets.private()
+        self.buckets = node.buckets or Buckets.private()
 
     def install(self, update: Update) -> bool:
         """Put `update` in force and resume the requests that wait for it; returns whether it concerns the table.
@@ -99,7 +99,7 @@ class DataPlane:
 
     def _tools(self, stats: RouteStats, decisions: Decisions) -> Tools:
         clock, chance = self.reactor.clock, self.random.random
-        return Tools(clock, chance, self._sleep, stats, decisions, self._workers, self._buckets, self._event)
+        return Tools(clock, chance, self._sleep, stats, decisions, self._workers, self.buckets, self._event)
 
     def _event(self) -> Event:
         return Event(self.reactor)

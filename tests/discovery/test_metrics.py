@@ -154,6 +154,7 @@ def test_decisions_and_figures_of_policies_are_added_over_the_workers():
         ("nodeproxy_table_updates_total", "updates"),
         ("nodeproxy_table_updates_rejected_total", "updates_rejected"),
         ("nodeproxy_access_log_lines_dropped_total", "log_lines_dropped"),
+        ("nodeproxy_limit_buckets_evicted_total", "buckets_evicted"),
     ],
 )
 def test_counters_of_processes_are_added(name, field):
@@ -213,3 +214,12 @@ def test_a_node_without_workers_can_be_asked():
 
     assert scrape.value("nodeproxy_workers") == 0
     assert scrape.value("nodeproxy_table_age_seconds") == inf
+
+
+def test_the_servers_of_limits_are_up_or_not():
+    numbers = Reports(now=lambda: 100.0).numbers()
+
+    page = text(numbers, (), {"redis://a:6379/0": True, "redis://b:6379/0": False}).decode()
+
+    assert 'nodeproxy_limit_server_up{server="redis://a:6379/0"} 1.0' in page
+    assert 'nodeproxy_limit_server_up{server="redis://b:6379/0"} 0.0' in page
