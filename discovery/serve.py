@@ -20,6 +20,7 @@ from discovery.cluster_limits.server import LimitServer
 from discovery.log import ProblemLog, log_event
 from discovery.observe.pages import MetricsPage, ServicesPage, StatusPage
 from discovery.observe.server import Pages, serve_pages
+from discovery.observe.service_pages import EndpointsPage, ExplainPage
 from discovery.policies.layers import Verdict
 from discovery.services.catalogue import Catalogue, Scope
 from discovery.sources.cluster.access import Access, NoAccess
@@ -72,8 +73,8 @@ async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TAS
     reports = Reports(settings.workers)
     publisher = Publisher(wanted=wanted if settings.scope.on_demand else None, reports=reports)
     last_good = LastGood(settings.state, anyio.sleep) if settings.state is not None else None
-    limits = _cluster_limits(settings)
-    intake = Intake(Catalogue(settings.scope), publisher, last_good, limits)
+    catalogue, limits = Catalogue(settings.scope), _cluster_limits(settings)
+    intake = Intake(catalogue, publisher, last_good, limits)
     async with anyio.create_task_group() as group:
         await group.start(_end_on_signal, group.cancel_scope)
         if settings.ends_with is not None:
@@ -89,8 +90,10 @@ async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TAS
             group.start_soon(serve_pages, settings.metrics, {b"/metrics": page})
         if settings.control is not None:
             pages: Pages = {
-                b"/status": StatusPage(reports, lambda: publisher.watches),
+                b"/status": StatusPage(publisher),
                 b"/services": ServicesPage(reports),
+                b"/endpoints": EndpointsPage(publisher),
+                b"/explain": ExplainPage(publisher, catalogue),
             }
             group.start_soon(serve_pages, settings.control, pages)
         if last_good is not None:

@@ -44,7 +44,7 @@ class Settings(BaseSettings):
         description="file for the last good state, served after a start while the source is unreachable; empty: none",
     )
     listen: KnownAddress = Field("127.0.0.1:8077", description="listener address for HTTP by mesh name")
-    admin: Address = Field("127.0.0.1:9077", description="listener address of a worker's /livez, /readyz and /debug")
+    admin: Address = Field("127.0.0.1:9077", description="listener address of a worker's /livez and /readyz")
     metrics: KnownAddress = Field("127.0.0.1:9076", description="listener address of /metrics for all workers")
     dns: MaybeKnownAddress = Field(
         "", description="listener address of DNS for the zone mesh, UDP and TCP; empty: none"

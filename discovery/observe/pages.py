@@ -1,22 +1,25 @@
 """The pages of a node."""
 
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 import anyio
 import msgspec
 from anyio import to_thread
-from prometheus_client import CollectorRegistry, generate_latest
 
-from discovery.observe.metrics import NodeCollector, ports_of
-from discovery.observe.server import Page
-from discovery.workers.reports import Numbers, Reports, state_of_all
-from nodeproxy.mesh.node_view import NodeStatus, PortView, WorkerView
+from discovery.observe.metrics import NodeMetrics
+from discovery.observe.ports import ports_of
+from discovery.observe.server import Asked, Page
+from discovery.workers.publish import Publisher
+from discovery.workers.reports import Life, Numbers, Reports, state_of_all
+from nodeproxy.mesh.node_view import NodeStatus, PortView, SubscriptionView, WorkerView
+from nodeproxy.mesh.questions import AnswerTo, SubscriptionAge, Subscriptions, SubscriptionsNow
 from nodeproxy.mesh.reports import UNROUTED
-from nodeproxy.mesh.wire import PolicyMap, Watched
+from nodeproxy.mesh.wire import PolicyMap
 
 JSON = "application/json"
 METRICS = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS = "application/openmetrics-text"
 
 
 class MetricsPage:
@@ -31,49 +34,66 @@ class MetricsPage:
         self._reports = reports
         self._policy_maps = policy_maps
         self._limit_servers = limit_servers
+        self._metrics = NodeMetrics()
         self._turn = anyio.Lock()
 
-    async def __call__(self) -> Page:
+    async def __call__(self, asked: Asked) -> Page:
         """The page; 503 while a worker has not reported after a start, because its counters would be missing."""
         if not self._reports.complete:
             return Page(503, b"not every worker has reported since the start of discovery\n")
+        openmetrics = OPENMETRICS in asked.accept
         async with self._turn:
             numbers, maps, servers = self._reports.numbers(), self._policy_maps(), self._limit_servers()
-            return Page(200, await to_thread.run_sync(text, numbers, maps, servers, abandon_on_cancel=True), METRICS)
-
-
-def text(
-    numbers: Numbers, policy_maps: Sequence[PolicyMap], limit_servers: Mapping[str, bool] = MappingProxyType({})
-) -> bytes:
-    """The text format of Prometheus."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(NodeCollector(numbers, policy_maps, limit_servers))
-    return generate_latest(registry)
+            render = partial(self._metrics.text, numbers, maps, servers, openmetrics=openmetrics)
+            body = await to_thread.run_sync(render)  # a thread left behind would render beside the next one
+        return Page(200, body, f"{OPENMETRICS}; version=1.0.0; charset=utf-8" if openmetrics else METRICS)
 
 
 class StatusPage:
-    """/status: the workers and the watches, as JSON."""
+    """/status: workers, watches, subscriptions and callers, as JSON. Asks the workers for their subscriptions."""
 
-    def __init__(self, reports: Reports, watches: Callable[[], Sequence[Watched]]) -> None:
-        self._reports = reports
-        self._watches = watches
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
 
-    async def __call__(self) -> Page:
+    async def __call__(self, _asked: Asked) -> Page:
         """The page."""
-        numbers = self._reports.numbers()
-        state = state_of_all(numbers)
-        workers = tuple(
-            WorkerView(
-                life.number,
-                life.pid,
-                life.connection is not None,
-                None if life.process is None else numbers.now - life.heard_at,
-                0 if life.process is None else life.process.state.connections,
-            )
-            for life in sorted(numbers.workers, key=lambda life: life.number)
+        publisher = self._publisher
+        answered = await publisher.ask(SubscriptionsNow())
+        numbers = publisher.reports.numbers()
+        status = NodeStatus(
+            tuple(worker_view(life, numbers.now) for life in sorted(numbers.workers, key=lambda life: life.number)),
+            state_of_all(numbers).table_age_s,
+            publisher.watches,
+            len(publisher.services),
+            sum(service.unsubscribed for service in publisher.services.values()),
+            publisher.restored,
+            tuple(subscriptions(answered.answers)),
+            publisher.callers,
+            answered.silent,
         )
-        status = NodeStatus(workers, state.table_age_s, tuple(self._watches()))
         return Page(200, msgspec.json.encode(status) + b"\n", JSON)
+
+
+def worker_view(life: Life, now: float) -> WorkerView:
+    """One worker as it has reported last."""
+    if life.process is None:
+        return WorkerView(life.number, life.pid, life.connection is not None, None, 0, 0)
+    state = life.process.state
+    age_s = now - life.heard_at
+    return WorkerView(
+        life.number, life.pid, life.connection is not None, age_s, state.connections, state.listeners_missing
+    )
+
+
+def subscriptions(answers: Mapping[int, AnswerTo]) -> Iterator[SubscriptionView]:
+    """The subscriptions of all workers, by service."""
+    found: dict[str, dict[int, SubscriptionAge]] = {}
+    for worker, answer in sorted(answers.items()):
+        for each in answer.subscriptions if isinstance(answer, Subscriptions) else ():
+            found.setdefault(each.service, {})[worker] = each
+    for key, ages in sorted(found.items()):
+        since_s = max(age.since_s for age in ages.values())
+        yield SubscriptionView(key, tuple(ages), since_s, min(age.unused_s for age in ages.values()))
 
 
 class ServicesPage:
@@ -83,7 +103,7 @@ class ServicesPage:
         self._reports = reports
         self._turn = anyio.Lock()
 
-    async def __call__(self) -> Page:
+    async def __call__(self, _asked: Asked) -> Page:
         """The page."""
         async with self._turn:
             numbers = self._reports.numbers()

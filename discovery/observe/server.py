@@ -9,10 +9,11 @@ import re
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import anyio
 
@@ -44,7 +45,16 @@ class Page:
     """Further field lines."""
 
 
-Pages = Mapping[bytes, Callable[[], Awaitable[Page]]]
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request says beside its path."""
+
+    query: Mapping[str, str] = field(default_factory=dict)
+    """The last value of each name."""
+    accept: str = ""
+
+
+Pages = Mapping[bytes, Callable[[Asked], Awaitable[Page]]]
 
 
 def listening(address: tuple[str, int]) -> socket.socket:
@@ -170,10 +180,12 @@ async def answer(head: bytes, pages: Pages) -> Page:
         return Page(405, b"GET only\n", lines="Allow: GET, HEAD\r\n")
     if b"transfer-encoding" in names or any(value != b"0" for name, value in fields if name == b"content-length"):
         return Page(400, b"a request for a page has no body\n")
-    page = pages.get(target.partition(b"?")[0])
+    path, _, query = target.partition(b"?")
+    page = pages.get(path)
     if page is None:
         return Page(404, b"pages are " + b", ".join(pages) + b"\n")
-    return await page()
+    accept = b",".join(value for name, value in fields if name == b"accept")  # RFC 9110, 5.3
+    return await page(Asked(dict(parse_qsl(query.decode(), keep_blank_values=True)), accept.decode("ascii", "replace")))
 
 
 def rendered(page: Page, *, with_body: bool) -> bytes:

@@ -37,20 +37,40 @@ class Verdict(NamedTuple):
     problems: tuple[Problem, ...]
 
 
+class Written(NamedTuple):
+    """One table in force, and where it is written: the policy map, its key, and the scope that the key means."""
+
+    ref: Ref
+    key: str
+    scope: str
+    table: Table
+
+
+class Joined(NamedTuple):
+    """Tables merged into one, and those that it is made of, later ones overriding earlier ones."""
+
+    table: Table
+    written: tuple[Written, ...]
+
+
+NOTHING = Joined({}, ())
+
+
 class _Fit(NamedTuple):
     """A version of a table that could be merged, and the result of merging it into the wider ones."""
 
     table: Table
-    together: Table
+    together: Joined
 
 
 class PolicyLayers:
     """All policy maps and the tables merged from them, independent of the existing services."""
 
     def __init__(self, mesh_map: Ref, validate: Validate = settings_of) -> None:
+        self._mesh_map = mesh_map
         self._maps = PolicyMaps(mesh_map, validate)
         self._validate = validate
-        self._joined: dict[str, Table] = {}
+        self._joined: dict[str, Joined] = {}
         self._fits: dict[str, dict[Ref, _Fit]] = {}
         self._misfits: dict[str, list[tuple[Ref, Problem]]] = {}
         self._verdicts: tuple[Verdict, ...] | None = ()
@@ -65,7 +85,19 @@ class PolicyLayers:
 
     def policies_of(self, service_key: str) -> Table:
         """The policies of a service, merged and valid."""
-        return self._at(scopes_of(service_key))
+        return self._at(scopes_of(service_key)).table
+
+    def written_for(self, service_key: str) -> tuple[Written, ...]:
+        """The tables that the policies of a service are merged from, later ones overriding earlier ones."""
+        return self._at(scopes_of(service_key)).written
+
+    def refusals_for(self, service_key: str) -> Iterator[tuple[Ref, Problem]]:
+        """What is refused of the maps that would apply to a service: single tables of theirs, or whole maps."""
+        scopes, namespace, tables = scopes_of(service_key), service_key.partition("/")[0], dict(self._maps)
+        for ref, _, _, problems in self.verdicts:
+            for problem in problems if ref in (self._mesh_map, ref._replace(namespace=namespace)) else ():
+                if len(problem.path) == 1 or tables[ref].scope_of(str(problem.path[1])) in scopes:
+                    yield ref, problem
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
@@ -114,12 +146,12 @@ class PolicyLayers:
                 self._fits.setdefault(scope, {})[layer.ref] = fit
                 policies = fit.together
         self._joined[scope] = policies
-        return policies != before
+        return before is None or policies.table != before.table
 
-    def _fit(self, scope: str, wider: Table, layer: Layer, last: _Fit | None) -> _Fit | None:
+    def _fit(self, scope: str, wider: Joined, layer: Layer, last: _Fit | None) -> _Fit | None:
         """The layer's table merged into the wider ones, else the last good one, else None."""
         try:
-            return self._together(wider, layer.table)
+            return self._together(wider, Written(layer.ref, layer.owner.keys[scope], scope, layer.table))
         except PolicyRefused as refused:
             messages = tuple(f"with the wider tables: {problem}" for problem in refused.problems)
             problems = layer.owner.refusals(layer.owner.keys[scope], messages)
@@ -127,18 +159,18 @@ class PolicyLayers:
         if last is None or last.table == layer.table:
             return last
         try:
-            return self._together(wider, last.table)
+            return self._together(wider, last.together.written[-1])
         except PolicyRefused:
             return last
 
-    def _together(self, wider: Table, table: Table) -> _Fit:
-        together = merged(wider, table)
+    def _together(self, wider: Joined, written: Written) -> _Fit:
+        together = merged(wider.table, written.table)
         self._validate(together)
-        return _Fit(table, together)
+        return _Fit(written.table, Joined(together, (*wider.written, written)))
 
-    def _at(self, scopes: tuple[str, ...]) -> Table:
+    def _at(self, scopes: tuple[str, ...]) -> Joined:
         """The table in force of the narrowest of these scopes (widest first) that has tables."""
-        return next((self._joined[scope] for scope in reversed(scopes) if scope in self._joined), {})
+        return next((self._joined[scope] for scope in reversed(scopes) if scope in self._joined), NOTHING)
 
 
 def _wider(scope: str) -> tuple[str, ...]:

@@ -95,6 +95,13 @@ class PolicyTables:
         path = ("data", key) if key else ("data",)
         return [Problem(bounded(text), self._origin, self._subject, path) for text in messages[:PROBLEMS_PER_TABLE]]
 
+    def scope_of(self, key: str) -> str | None:
+        """The scope of a key, None for an invalid one."""
+        try:
+            return self._scope_of(key)
+        except PolicyRefused:
+            return None
+
     def useless(self, scope: str) -> Problem:
         """A warning that the table of this scope applies to no service."""
         message = "there is no such service or namespace in the mesh; the table has no effect"

@@ -80,6 +80,20 @@ class Catalogue:
         for _, problems in sorted(self._service_problems.items()):
             yield from problems
 
+    def problems_of(self, key: str) -> tuple[Problem, ...]:
+        """The current problems of the service with this key."""
+        return self._service_problems.get(key, ())
+
+    def refused_maps(self, key: str) -> Iterator[tuple[Ref, Problem]]:
+        """What is refused of the ConfigMaps that would apply to the service with this key, and why."""
+        yield from self.policies.refusals_for(key)
+        for problem in self._source_problems:  # objects that could not even be decoded
+            kind, _, name = problem.subject.partition(" ")
+            ref = Ref(kind, *name.split("/", 1)) if "/" in name else None
+            applies = ref is not None and (ref == self._scope.policy_map or key.startswith(f"{ref.namespace}/"))
+            if ref is not None and kind == "ConfigMap" and applies:
+                yield ref, problem
+
     def _inside(self, scopes: set[str]) -> set[str]:
         """The keys of the services that are in one of these scopes."""
         if MESH_SCOPE in scopes or not scopes:

@@ -1,4 +1,4 @@
-"""The updates not yet sent to one worker: the newest value per key, never a queue."""
+"""The updates and questions not yet sent to one worker: the newest value per key, never a queue."""
 
 from collections.abc import Callable
 
@@ -6,19 +6,30 @@ import anyio
 
 from discovery.services.catalogue import Differences
 from nodeproxy.mesh.model import Service
-from nodeproxy.mesh.wire import Drop, Fresh, Put, Replace, Snapshot, Update
+from nodeproxy.mesh.questions import Ask
+from nodeproxy.mesh.wire import Downward, Drop, Fresh, Put, Replace, Snapshot
 
 
 class Backlog:
-    """The pending updates; snapshots are sent before services, which refer to them."""
+    """What is pending: questions first, then snapshots, then the services, which refer to them."""
 
     def __init__(self) -> None:
         self._reported = False
         self._all = False
         self._services: dict[str, Service | None] = {}
         self._snapshots: dict[type[Snapshot], Snapshot] = {}
+        self._questions: dict[int, Ask] = {}
         self._fresh = False
         self._something = anyio.Event()
+
+    def ask(self, question: Ask) -> None:
+        """Queues a question."""
+        self._questions[question.number] = question
+        self._something.set()
+
+    def withdraw(self, number: int) -> None:
+        """Removes the question of this number, unless it has been sent."""
+        self._questions.pop(number, None)
 
     def snapshot(self, snapshot: Snapshot) -> None:
         """Queues a snapshot; it replaces a pending one of its type."""
@@ -45,11 +56,13 @@ class Backlog:
             self._fresh = True
             self._something.set()
 
-    async def next_update(self, everything: Callable[[], Replace]) -> Update:
-        """The next update to send; waits until there is one."""
-        while not (self._snapshots or self._all or self._services or self._fresh):
+    async def next_message(self, everything: Callable[[], Replace]) -> Downward:
+        """The next update or question to send; waits until there is one."""
+        while not (self._questions or self._snapshots or self._all or self._services or self._fresh):
             self._something = anyio.Event()
             await self._something.wait()
+        if self._questions:
+            return self._questions.pop(next(iter(self._questions)))
         if self._snapshots:
             return self._snapshots.pop(next(iter(self._snapshots)))
         if self._all:

@@ -1,11 +1,12 @@
 """The Unix socket for workers: sends the whole mesh once, then one line per changed service.
 
 Stores one pending value per service and worker, never a queue: a worker that does not read costs no more memory than
-the mesh itself, and does not delay the others. Workers send subscriptions and reports: see `nodeproxy.mesh.wire`.
+the mesh itself, and does not delay the others. Workers send subscriptions, reports and answers: see
+`nodeproxy.mesh.wire`.
 """
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -19,12 +20,15 @@ from anyio.lowlevel import checkpoint
 
 from discovery.services.catalogue import Differences
 from discovery.workers.pending import Backlog
+from discovery.workers.questions import Answered, Questions
 from discovery.workers.reports import Reports
 from discovery.workers.subscriptions import Subscriptions
-from nodeproxy.mesh.model import Service
+from nodeproxy.mesh.model import Caller, Service
+from nodeproxy.mesh.questions import Answer, Question
 from nodeproxy.mesh.reports import REPORT_LIMIT_BYTES
 from nodeproxy.mesh.wire import (
     FRESH_EVERY_S,
+    Callers,
     PolicyMap,
     PolicyMaps,
     Replace,
@@ -67,8 +71,10 @@ class Publisher:
         self.reports = reports or Reports(now=self._clock.now)
         self._on_demand = wanted is not None
         self._subscriptions = Subscriptions(wanted or _ignored, self._clock.now)
+        self._questions = Questions(self._clock.sleep)
         self._snapshots: dict[type[Snapshot], Snapshot] = {}
         self._restored: Replace | None = None
+        self._restored_services: dict[str, Service] = {}
         self._restored_at = 0.0
         self._services: dict[str, Service] = {}
         self._workers: set[Backlog] = set()
@@ -79,6 +85,27 @@ class Publisher:
     def workers(self) -> int:
         """The number of connected workers."""
         return len(self._workers)
+
+    @property
+    def services(self) -> Mapping[str, Service]:
+        """The services in force, by key: those of the last good state until the source is in sync."""
+        return self._services if self._restored is None else self._restored_services
+
+    @property
+    def restored(self) -> bool:
+        """Whether the last good state is in force."""
+        return self._restored is not None
+
+    @property
+    def on_demand(self) -> bool:
+        """Whether only the endpoints of subscribed services are followed."""
+        return self._on_demand
+
+    @property
+    def callers(self) -> tuple[Caller, ...]:
+        """The callers as last published."""
+        snapshot = self._snapshots.get(Callers)
+        return snapshot.callers if isinstance(snapshot, Callers) else ()
 
     @property
     def policy_maps(self) -> tuple[PolicyMap, ...]:
@@ -95,6 +122,7 @@ class Publisher:
     def restore(self, last_good: Replace) -> None:
         """Publishes the last good state and its age, until the source is in sync for the first time."""
         self._restored, self._restored_at = last_good, self._clock.now()
+        self._restored_services = {service.key: service for service in last_good.services}
         for worker in self._workers:
             worker.replace_all()
 
@@ -120,12 +148,18 @@ class Publisher:
         self._in_sync = in_sync
         if in_sync and not self._known:
             self._known = True
-            self._restored = None
+            self._restored, self._restored_services = None, {}
             for worker in self._workers:
                 worker.replace_all()
         if self._known:
             for worker in self._workers:
                 worker.note(differences, in_sync=in_sync)
+
+    async def ask(self, question: Question) -> Answered:
+        """Asks every connected worker; see `Questions.ask`."""
+        numbers = {worker: self.reports.number_of(worker) for worker in self._workers}
+        workers = {worker: number for worker, number in numbers.items() if number is not None}
+        return await self._questions.ask(question, workers)
 
     async def serve(self, path: str, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Serves workers at the Unix socket `path` until cancelled; replaces a socket left there.
@@ -169,16 +203,19 @@ class Publisher:
                 group.start_soon(_read, own, partial(self._note, worker), group.cancel_scope)
                 with suppress(OSError):
                     while True:
-                        await _send(own, line(await worker.next_update(self._everything)))
+                        await _send(own, line(await worker.next_message(self._everything)))
                 group.cancel_scope.cancel()
         finally:
             self._workers.discard(worker)
             self._subscriptions.gone(worker)
+            self._questions.gone(worker)
             self.reports.gone(worker)
 
     def _note(self, worker: Backlog, message: Upward) -> None:
         if isinstance(message, Subscribe | Unsubscribe):
             self._subscriptions.note(worker, message)
+        elif isinstance(message, Answer):
+            self._questions.note(worker, message)
         else:
             self.reports.note(worker, message)
 

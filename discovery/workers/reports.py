@@ -69,6 +69,17 @@ class Reports:
         heard = sum(life.process is not None for life in self._lives.values())
         return heard >= self._expected or self._now() - self._started >= START_S
 
+    def number_of(self, connection: object) -> int | None:
+        """The number of the worker at the other end, None before its introduction."""
+        life = self._of.get(connection)
+        return None if life is None else life.number
+
+    def requests_of(self, key: PortKey) -> int:
+        """The requests of one service port so far."""
+        past = self._past_ports.get(_service_of(key), {})
+        found = [life.ports[key].counters for life in self._lives.values() if key in life.ports]
+        return sum(number for each in (*found, past.get(key, PortCounters())) for _, number in each.requests)
+
     def note(self, connection: object, report: Report) -> None:
         """Takes one report that arrived on `connection`; one without an introduction is ignored."""
         if isinstance(report, Introduction):

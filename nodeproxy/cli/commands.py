@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import urlencode
 
 import typer
 from pydantic import ValidationError
@@ -20,10 +21,11 @@ from nodeproxy.settings_file import UnusableFile, check_file
 from nodeproxy.telemetry import logs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable
 
     from rich.table import Table
 
+PIPED_WIDTH = 400  # columns of a table for another program, so that a row stays a line
 SHOWN_MOST = 100  # characters of an invalid value: enough to find it
 
 app = typer.Typer(
@@ -39,7 +41,7 @@ def run(
     discovery: Annotated[str | None, typer.Option(metavar="files:DIR|kube:[FILE]", help="Source of services.")] = None,
     listen: Annotated[str | None, typer.Option(metavar="ADDRESS:PORT", help="Serves HTTP by mesh name.")] = None,
     admin: Annotated[
-        str | None, typer.Option(metavar="ADDRESS:PORT", help="Serves /livez, /readyz, /debug of a worker.")
+        str | None, typer.Option(metavar="ADDRESS:PORT", help="Serves /livez and /readyz of a worker.")
     ] = None,
     metrics: Annotated[str | None, typer.Option(metavar="ADDRESS:PORT", help="Serves /metrics of the node.")] = None,
     dns: Annotated[str | None, typer.Option(metavar="ADDRESS:PORT", help="Answers DNS for the zone mesh.")] = None,
@@ -88,7 +90,7 @@ def status(json: Json = False, config: ConfigFile = None) -> None:
     """Show the workers and watches of the running node (the setting run_dir finds it)."""
     from nodeproxy.cli import node
 
-    _show("status", lambda text: node.status_tables(text), json, config)
+    _show("status", node.status_shown, json, config)
 
 
 @app.command()
@@ -97,6 +99,31 @@ def services(json: Json = False, config: ConfigFile = None) -> None:
     from nodeproxy.cli import node
 
     _show("services", lambda text: [node.services_table(text)], json, config)
+
+
+Service = Annotated[str, typer.Argument(metavar="SERVICE", help="reviews.shop or shop/reviews, :PORT if wanted.")]
+
+
+@app.command()
+def endpoints(name: Service, json: Json = False, config: ConfigFile = None) -> None:
+    """Show the endpoints of a service in every worker: distance, ejections, probes, requests, connections."""
+    from nodeproxy.cli import service
+
+    _show(f"endpoints?{urlencode({'service': name})}", service.endpoints_shown, json, config)
+
+
+@app.command()
+def explain(
+    name: Service,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Only this port.")] = None,
+    json: Json = False,
+    config: ConfigFile = None,
+) -> None:
+    """Show what is in force for a service and where it is written: policies, subscription, refused ConfigMaps."""
+    from nodeproxy.cli import service
+
+    query = urlencode({"service": name} | ({"port": str(port)} if port else {}))
+    _show(f"explain?{query}", service.explain_shown, json, config)
 
 
 @app.command("net")
@@ -165,7 +192,7 @@ def demo(
     os.execv(sys.executable, command)  # replaces this process, so that signals reach it
 
 
-def _show(page: str, tables: "Callable[[bytes], Sequence[Table]]", as_json: bool, config: Path | None) -> None:
+def _show(page: str, shown: "Callable[[bytes], Iterable[Table | str]]", as_json: bool, config: Path | None) -> None:
     from rich.console import Console  # here, because the import takes time that other commands do not need
 
     from nodeproxy.cli import node
@@ -178,8 +205,9 @@ def _show(page: str, tables: "Callable[[bytes], Sequence[Table]]", as_json: bool
     if as_json:
         typer.echo(text.decode(), nl=False)
         return
-    for table in tables(text):
-        Console(highlight=False, markup=False).print(table)
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    for each in shown(text):
+        console.print(each, soft_wrap=isinstance(each, str))
 
 
 def read_settings(config: Path | None, flags: dict[str, Any]) -> Settings:

@@ -2,6 +2,7 @@
 
 import http.client
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -18,10 +19,10 @@ class NoAnswer(Exception):
 
 
 def ask(run_dir: str, page: str) -> bytes:
-    """The JSON of a page, `status` or `services`.
+    """The JSON of a page, such as `status`, with its query.
 
     Raises:
-        NoAnswer: `run_dir` is "", no control process listens there, or it refuses.
+        NoAnswer: `run_dir` is "", no control process listens there, or it refuses: then with its own words.
     """
     if not run_dir:
         raise NoAnswer("the setting run_dir names the directory of the running node's socket; set it as for `run`")
@@ -39,36 +40,54 @@ def ask(run_dir: str, page: str) -> bytes:
     finally:
         connection.close()
     if answer.status != 200:
-        raise NoAnswer(f"{path}: {answer.status} {body.decode(errors='replace').strip()}")
+        raise NoAnswer(body.decode(errors="replace").strip())
     return body
 
 
-def status_tables(text: bytes) -> list[Table]:
-    """`status` for a reader: workers, then watches."""
+def status_shown(text: bytes) -> Iterator[Table | str]:
+    """`status` for a reader: workers, watches, subscriptions, callers."""
     status = msgspec.json.decode(text, type=NodeStatus)
-    workers = _table("worker", "pid", "connected", "reported s ago", "connections")
+    workers = table("worker", "pid", "connected", "reported s ago", "connections", "listeners missing")
     for each in status.workers:
         age = "never" if each.report_age_s is None else f"{each.report_age_s:.1f}"
-        workers.add_row(str(each.number), str(each.pid), "yes" if each.connected else "no", age, str(each.connections))
-    age_s = status.table_age_s
-    workers.caption = "no table yet" if age_s is None else f"the table was confirmed {age_s:.1f} s ago"
-    watches = _table("watch", "why", "objects", "error")
+        connected, numbers = "yes" if each.connected else "no", (each.connections, each.listeners_missing)
+        workers.add_row(str(each.number), str(each.pid), connected, age, *map(str, numbers))
+    yield workers
+    yield from _summary(status)
+    watches = table("watch", "why", "objects", "error")
     for watch in status.watches:
         watches.add_row(watch.what, watch.why, str(watch.objects), watch.error)
-    return [workers, watches] if status.watches else [workers]
+    subscriptions = table("subscription", "workers", "for s", "last seen in use s ago")
+    for each_of in status.subscriptions:
+        numbers_of = ", ".join(map(str, each_of.workers))
+        subscriptions.add_row(each_of.service, numbers_of, f"{each_of.since_s:.0f}", f"{each_of.unused_s:.0f}")
+    callers = table("caller", "namespace", "workload")
+    for caller in status.callers:
+        callers.add_row(caller.address, caller.namespace, caller.workload)
+    yield from (each_table for each_table in (watches, subscriptions, callers) if each_table.row_count)
+
+
+def _summary(status: NodeStatus) -> Iterator[str]:
+    age_s = status.table_age_s
+    yield "no table yet" if age_s is None else f"the table was confirmed {age_s:.1f} s ago"
+    yield f"services: {status.services}, of {status.unsubscribed} of them the endpoints are not followed"
+    if status.restored:
+        yield "they are the last good state on disk: the source has not been in sync yet"
+    yield from (f"worker {number} did not answer in time" for number in status.silent)
 
 
 def services_table(text: bytes) -> Table:
     """`services` for a reader."""
-    table = _table("service", "port", "endpoints", "usable", "active", "requests", "5xx", "retries")
+    found = table("service", "port", "endpoints", "usable", "active", "requests", "5xx", "retries")
     for each in msgspec.json.decode(text, type=list[PortView]):
         numbers = (each.endpoints, each.usable, each.active, each.requests, each.errors, each.retries)
-        table.add_row(f"{each.service}.{each.namespace}", each.port, *map(str, numbers))
-    return table
+        found.add_row(f"{each.service}.{each.namespace}", each.port, *map(str, numbers))
+    return found
 
 
-def _table(*titles: str) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+def table(*titles: str) -> Table:
+    """An empty table with these columns."""
+    made = Table(box=SIMPLE_HEAD, pad_edge=False, title_justify="left")
     for title in titles:
-        table.add_column(title)
-    return table
+        made.add_column(title)
+    return made

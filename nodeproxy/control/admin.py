@@ -1,6 +1,7 @@
-"""The admin pages of a worker: /livez, /readyz, /debug. Read-only, served by the same HTTP/1 code as services.
+"""The admin pages of a worker: /livez and /readyz. Read-only, served by the same HTTP/1 code as services.
 
-The control process serves /metrics for all workers: a page of thousands of services would delay requests here.
+The control process serves /metrics and everything else that people ask: a page of thousands of services would delay
+requests here.
 """
 
 from collections.abc import Callable
@@ -11,21 +12,19 @@ from nodeproxy.protocol.errors_as_responses import own_response
 from nodeproxy.protocol.message import Response
 
 TEXT = b"text/plain; charset=utf-8"
-JSON = b"application/json"
 
 
 class Admin:
-    """The handler of the admin pages. `ready` is the result of /readyz, `debug` renders /debug.
+    """The handler of the admin pages. `ready` is the result of /readyz.
 
     `metrics` is host and port of the control process's /metrics, to which requests are redirected.
     """
 
-    def __init__(self, metrics: tuple[str, int], ready: Callable[[], bool], debug: Callable[[], bytes]) -> None:
+    def __init__(self, metrics: tuple[str, int], ready: Callable[[], bool]) -> None:
         host, port = metrics
         authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._metrics = f"http://{authority}/metrics".encode()
         self._ready = ready
-        self._debug = debug
 
     async def __call__(self, exchange: Exchange) -> Response:
         """The requested page.
@@ -43,10 +42,8 @@ class Admin:
             return _page(200, b"alive\n")
         if path == b"/readyz":
             return _page(200, b"ready\n") if self._ready() else _page(503, b"not ready: no table, or draining\n")
-        if path == b"/debug":
-            return _page(200, self._debug(), JSON)
-        raise UnknownService("admin pages are /livez, /readyz and /debug")
+        raise UnknownService("admin pages are /livez and /readyz; `nodeproxy status` shows the rest")
 
 
-def _page(status: int, body: bytes, content_type: bytes = TEXT, lines: bytes = b"") -> Response:
-    return own_response(status, body, content_type, lines)
+def _page(status: int, body: bytes, lines: bytes = b"") -> Response:
+    return own_response(status, body, TEXT, lines)

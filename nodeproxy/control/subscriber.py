@@ -1,15 +1,17 @@
-"""The worker's connection to discovery: installs updates read from its Unix socket, sends subscriptions and reports.
+"""The worker's connection to discovery: installs updates read from its Unix socket, answers questions, sends reports.
 
 While discovery is unreachable the table stays in force, its age grows, and the connection is retried.
 """
 
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import msgspec
 import trio
 
 from nodeproxy.control.reports import Reporter, Sources
+from nodeproxy.mesh.questions import Answer, AnswerTo, Ask, Question
 from nodeproxy.mesh.subscriptions import Subscriptions, Usage
 from nodeproxy.mesh.wire import LINE_LIMIT_BYTES, Update, line, parse
 from nodeproxy.policies.table import PolicyRefused
@@ -24,17 +26,19 @@ class LineTooLong(ValueError):
     """A line from the peer exceeds LINE_LIMIT_BYTES."""
 
 
-async def subscribe(
-    path: str,
-    install: Callable[[Update], None],
-    refused: Callable[[], None],
-    subscriptions: Subscriptions,
-    reported: Sources,
-) -> None:
-    """Install the updates of the discovery that listens at `path`, forever; send it `subscriptions` and reports.
+@dataclass(frozen=True, slots=True)
+class Receivers:
+    """What is called with what discovery sends."""
 
-    `refused` is called for each update that cannot be installed.
-    """
+    install: Callable[[Update], None]
+    """Installs an update; raises PolicyRefused for one that cannot be installed."""
+    refused: Callable[[], None]
+    """Called for each update that cannot be installed."""
+    answer: Callable[[Question], AnswerTo]
+
+
+async def subscribe(path: str, receivers: Receivers, subscriptions: Subscriptions, reported: Sources) -> None:
+    """Follow the discovery that listens at `path`, forever; send it `subscriptions`, reports and answers."""
     logged = False
     while True:
         try:
@@ -51,7 +55,7 @@ async def subscribe(
                         send = _sender(stream)
                         nursery.start_soon(_send_subscriptions, send, subscriptions)
                         nursery.start_soon(Reporter(reported).run, send)
-                        await _follow(stream, install, refused)
+                        await _follow(stream, receivers, send)
                         nursery.cancel_scope.cancel()
                 except* (msgspec.DecodeError, LineTooLong, trio.BrokenResourceError) as errors:
                     log.warning(
@@ -95,22 +99,26 @@ async def _send_subscriptions(send: Callable[[bytes], Awaitable[None]], subscrip
             await send(changes)
 
 
-async def _follow(stream: trio.SocketStream, install: Callable[[Update], None], refused: Callable[[], None]) -> None:
+async def _follow(stream: trio.SocketStream, receivers: Receivers, send: Callable[[bytes], Awaitable[None]]) -> None:
     held = bytearray()
     while data := await stream.receive_some(READ_BYTES):
         held += data
         if b"\n" in data:
             *lines, held = held.split(b"\n")
-            for line in lines:
-                _install(line, install, refused)
+            for text in lines:
+                message = parse(text)
+                if isinstance(message, Ask):
+                    await send(line(Answer(message.number, receivers.answer(message.question))))
+                else:
+                    _install(message, receivers)
                 await trio.lowlevel.checkpoint()  # hundreds of lines may arrive at once, and requests must go on
         if len(held) > LINE_LIMIT_BYTES:
             raise LineTooLong(f"a line of more than {LINE_LIMIT_BYTES} bytes")
 
 
-def _install(line: bytes | bytearray, install: Callable[[Update], None], refused: Callable[[], None]) -> None:
+def _install(update: Update, receivers: Receivers) -> None:
     try:
-        install(parse(line))
+        receivers.install(update)
     except PolicyRefused as error:  # discovery has validated it; versions may differ during an update
-        refused()
+        receivers.refused()
         log.error("update rejected", extra={"problems": list(error.problems)})

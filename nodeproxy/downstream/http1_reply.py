@@ -1,4 +1,4 @@
-"""A response on its way to an HTTP/1 client: its last field lines, its framing, its body."""
+"""Sends responses to an HTTP/1 client: the fields of this hop, the framing, the body."""
 
 from collections.abc import Mapping
 from time import time
@@ -16,7 +16,7 @@ _END = b"\r\n"
 _END_CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 _END_CLOSE = b"Connection: close\r\n\r\n"
 _END_CHUNKED_CLOSE = b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
-_END_KEPT = b"Connection: keep-alive\r\n\r\n"  # HTTP/1.0 clients close unless they are told
+_END_KEPT = b"Connection: keep-alive\r\n\r\n"  # HTTP/1.0 clients close without it
 
 
 class Reply:
@@ -28,14 +28,14 @@ class Reply:
         self._channel = channel
         self._via = via
         self.began = False
-        """Whether the final response's head is on its way: from here on nothing else can be said."""
+        """Whether the head of the final response has been sent: no other response can follow."""
 
     async def __call__(self, exchange: Exchange, response: Response, head: RequestHead, persistent: bool) -> bool:
-        """Send the whole `response` to the request of `head`; whether the connection may carry another request.
+        """Send the whole `response` to the request of `head`; returns whether the connection may carry another request.
 
         Raises:
             ClientGone: the client does not read it.
-            EndpointError: its body broke off.
+            EndpointError: its body ended early.
         """
         persistent = persistent and head.persistent
         self.began = True
@@ -44,7 +44,7 @@ class Reply:
             added += date_line(time())
         if response.body is None:
             end = _END if persistent and head.minor else _END_KEPT if persistent else _END_CLOSE
-            # RFC 9110, 9.3.2: the answer to HEAD says how long a body would be, and has none, whatever made it.
+            # RFC 9110, 9.3.2: the response to HEAD has the length of a body and no body, whatever made it.
             first = response.first if head.request.method != b"HEAD" else b""
             sending = self._channel.write(response_head(response, added + end) + first)
             if sending is not None:
@@ -68,14 +68,14 @@ class Reply:
         await self._channel.send(switching_head(response, self._via[response.version]))
 
     def refusal(self, error: ProxyError, received: bytes) -> bytes:
-        """All bytes of the answer to `received`, which is no request but may have its method."""
+        """All bytes of the response to `received`, which is no request but may begin with a method."""
         response = error_response(error)
         head = response_head(response, date_line(time()) + _END_CLOSE)
         return head + (b"" if received.startswith(b"HEAD ") else response.first)
 
     async def _stream(self, exchange: Exchange, response: Response, chunked: bool) -> None:
         body, reactor = response.body, self._channel.reactor
-        assert body is not None  # the caller has looked
+        assert body is not None  # checked by the caller
         pieces = 0
         while True:
             exchange.scope.moved(reactor.now)

@@ -2,7 +2,8 @@
 
 Each direction has one task, which alone reads its source and alone writes to its sink; a slow sink stops its source.
 The request is over, and no deadline of it counts any more: only `timeouts.idle`, within which a byte has to move in
-either direction. A worker that drains leaves tunnels alone until its drain limit.
+either direction. The kernel probes silent peers: a tunnel without that limit ends when a host vanishes. A worker
+that drains leaves tunnels alone until its drain limit.
 """
 
 from math import inf
@@ -59,6 +60,7 @@ class Relay:
         """Relay to the end, beginning with the bytes that the client sent `early`; errors are in `reason`."""
         task, scope, stats = self._reactor.current, self._scope, self._stats
         scope.until = inf
+        self._client.probe_when_silent()
         scope.moved(self._reactor.now)
         stats.active += 1
         try:

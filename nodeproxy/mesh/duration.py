@@ -1,4 +1,4 @@
-"""Durations and amounts as operators write them: `250ms`, `15s`, `1m30s`."""
+"""Durations as operators write them: `250ms`, `15s`, `1m30s`."""
 
 import re
 
@@ -22,3 +22,19 @@ def seconds(text: object) -> float:
     if not isinstance(text, str) or _WHOLE.fullmatch(text) is None:
         raise ValueError("not a duration; write one as 250ms, 15s or 1m30s")
     return sum(float(number) * _UNIT_S[unit] for number, unit in _PART.findall(text))
+
+
+def duration_text(duration_s: float) -> str:
+    """`duration_s` as `seconds` reads it, to the nanosecond: 0, 250ms, 15s, 1m30s."""
+    for unit in ("ns", "us", "ms"):
+        if duration_s < _UNIT_S[unit] * 1000:
+            return f"{_plain(duration_s / _UNIT_S[unit])}{unit}" if duration_s else "0"
+    minutes, rest_s = divmod(duration_s, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    parts = ((str(hours), "h"), (str(minutes), "m"), (_plain(rest_s), "s"))
+    return "".join(number + unit for number, unit in parts if number != "0")
+
+
+def _plain(number: float) -> str:
+    """Without an exponent, and without zeros at the end."""
+    return f"{number:.9f}".rstrip("0").rstrip(".")

@@ -54,3 +54,17 @@ def _names(cluster_domain: str) -> re.Pattern[str]:
         rf"|(?P<alone>{_LABEL})\.{ZONE})\.?(?::(?P<port>[0-9]{{0,5}}))?",
         re.ASCII,
     )
+
+
+def named(text: str, cluster_domain: str = CLUSTER_DOMAIN) -> MeshName | None:
+    """The service that an operator means: `reviews.shop`, `shop/reviews` or a mesh name, each with or without a port.
+
+    None when it is none of these. The namespace is "" where `text` has none.
+    """
+    namespace, slash, rest = text.partition("/")
+    if slash:
+        service, colon, port = rest.partition(":")
+        text = f"{service}.{namespace}{colon}{port}"
+    name, colon, port = text.rstrip(".").partition(":")
+    found = parse(f"{name}{colon}{port}".encode(), ZONE, cluster_domain)  # reviews.mesh: of the namespace mesh
+    return found or parse(f"{name}.{ZONE}{colon}{port}".encode(), "", cluster_domain)

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from nodeproxy.mesh.model import Caller
 from nodeproxy.mesh.wire import Watched
 
 SOCKET = "control.sock"
@@ -17,6 +18,20 @@ class WorkerView(msgspec.Struct, frozen=True):
     report_age_s: float | None
     """Since its last report, None before the first."""
     connections: int
+    listeners_missing: int
+    """Virtual addresses without a listener; its log has the reason."""
+
+
+class SubscriptionView(msgspec.Struct, frozen=True):
+    """One subscription, on all workers that have it."""
+
+    service: str
+    """Its key."""
+    workers: tuple[int, ...]
+    since_s: float
+    """Of the worker that has it longest."""
+    unused_s: float
+    """Since a worker last saw it in use."""
 
 
 class NodeStatus(msgspec.Struct, frozen=True):
@@ -26,6 +41,16 @@ class NodeStatus(msgspec.Struct, frozen=True):
     table_age_s: float | None
     """Of the oldest table of a connected worker, None if one has none."""
     watches: tuple[Watched, ...]
+    services: int
+    """In the mesh."""
+    unsubscribed: int
+    """Of them, those whose endpoints this node does not follow."""
+    restored: bool
+    """Whether they are the last good state on disk, because the source has not been in sync yet."""
+    subscriptions: tuple[SubscriptionView, ...]
+    callers: tuple[Caller, ...]
+    silent: tuple[int, ...]
+    """Workers that were asked for their subscriptions and did not answer in time."""
 
 
 class PortView(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@
 Discovery sends the snapshots and a `Replace` first, then `Put` and `Drop`, the newest value per service; a snapshot
 whenever it changes, and `Fresh` while nothing does. A worker that receives an unknown type of line keeps its table and
 reconnects. The worker sends subscriptions: the services whose endpoints it needs, all of them on each new connection.
-Beside them it sends its reports: see `reports`.
+Beside them it sends its reports (see `reports`), and answers to what it is asked (`questions`).
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from nodeproxy.mesh.model import Caller, Service
+from nodeproxy.mesh.questions import Answer, Ask
 from nodeproxy.mesh.reports import Report
 
 LINE_LIMIT_BYTES = 64 * 1024 * 1024  # 10,000 endpoints are about 1 MB; a line beyond this is a broken peer
@@ -60,7 +61,7 @@ class Watched(msgspec.Struct, frozen=True):
 
 
 class Watches(msgspec.Struct, frozen=True, tag="watches"):
-    """A snapshot of all watches of discovery, for the admin pages."""
+    """A snapshot of all watches of discovery, for `nodeproxy status`."""
 
     watches: tuple[Watched, ...]
 
@@ -94,25 +95,27 @@ class Unsubscribe(msgspec.Struct, frozen=True, tag="unsubscribe"):
 Snapshot = Callers | Watches | PolicyMaps
 """Sent beside the services: each type as a whole whenever it changes."""
 Update = Replace | Put | Drop | Fresh | Snapshot
+Downward = Update | Ask
+"""What discovery sends."""
 SubscriptionChange = Subscribe | Unsubscribe
-Upward = SubscriptionChange | Report
+Upward = SubscriptionChange | Report | Answer
 """What a worker sends."""
 
 _encoder = msgspec.json.Encoder()
-_decoder: msgspec.json.Decoder[Update] = msgspec.json.Decoder(Update)
+_decoder: msgspec.json.Decoder[Downward] = msgspec.json.Decoder(Downward)
 _upward: msgspec.json.Decoder[Upward] = msgspec.json.Decoder(Upward)
 
 
-def line(message: Update | Upward) -> bytes:
+def line(message: Downward | Upward) -> bytes:
     """`message` as one line, its newline included."""
     return _encoder.encode(message) + b"\n"
 
 
 def parse_upward(text: bytes | bytearray) -> Upward:
-    """The change of a subscription, or the report, in one line.
+    """The change of a subscription, the report or the answer in one line.
 
     Raises:
-        msgspec.DecodeError: the line is not JSON or neither of them (`ValidationError` is a subclass).
+        msgspec.DecodeError: the line is not JSON or none of them (`ValidationError` is a subclass).
     """
     try:
         return _upward.decode(text)
@@ -120,11 +123,11 @@ def parse_upward(text: bytes | bytearray) -> Upward:
         raise msgspec.DecodeError(f"not UTF-8: {error}") from error
 
 
-def parse(text: bytes | bytearray) -> Update:
-    """The update in one line.
+def parse(text: bytes | bytearray) -> Downward:
+    """The update or the question in one line.
 
     Raises:
-        msgspec.DecodeError: the line is not JSON or not an update (`ValidationError` is a subclass).
+        msgspec.DecodeError: the line is not JSON or neither of them (`ValidationError` is a subclass).
     """
     try:
         return _decoder.decode(text)

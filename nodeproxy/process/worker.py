@@ -10,9 +10,8 @@ from pathlib import Path
 import trio
 
 from nodeproxy.control.admin import Admin
-from nodeproxy.control.debug import overview
 from nodeproxy.control.probes import Probing, probe_all
-from nodeproxy.control.subscriber import end_unused, subscribe
+from nodeproxy.control.subscriber import Receivers, end_unused, subscribe
 from nodeproxy.dns.on_demand import EndpointsWaiter
 from nodeproxy.dns.server import Knowledge, serve_dns
 from nodeproxy.downstream.connections import Connections
@@ -28,6 +27,7 @@ from nodeproxy.process.sockets import Sockets, retried
 from nodeproxy.setting_text import split_address
 from nodeproxy.settings import Settings, ready_file
 from nodeproxy.telemetry.accesslog import AccessLines, flush_for_ever
+from nodeproxy.wiring.answers import Answers
 from nodeproxy.wiring.configuration import client_settings_of, data_plane_of
 from nodeproxy.wiring.contexts import admin_context, clients_context
 from nodeproxy.wiring.process_report import report_sources
@@ -72,9 +72,10 @@ class Worker:
         probing = Probing(plane.random.random, plane.stats.shortages)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._reactor.run)
-            nursery.start_soon(
-                subscribe, self._socket_path, self._install, plane.refused, plane.live.subscriptions, reported
+            receivers = Receivers(
+                self._install, plane.refused, Answers(plane.live, plane.clusters, self._reactor.clock)
             )
+            nursery.start_soon(subscribe, self._socket_path, receivers, plane.live.subscriptions, reported)
             nursery.start_soon(probe_all, plane.ports.probe_targets, probing)
             nursery.start_soon(end_unused, plane.live.subscriptions, plane.ports.usage)
             if self._settings.access_log != "off":
@@ -116,11 +117,7 @@ class Worker:
         await drain(self._plane.connections, self._settings.drain_timeout_s)
 
     def _admin_listener(self) -> Listener:
-        pages = Admin(
-            split_address(self._settings.metrics),
-            lambda: self._main is not None and not self._draining,
-            lambda: overview(self._plane.live, self._reactor.clock()),
-        )
+        pages = Admin(split_address(self._settings.metrics), lambda: self._main is not None and not self._draining)
         context = admin_context(self._context, pages)
         return Listener(self._admin_connections, self._reactor, self._sockets.admin, context)
 

@@ -61,7 +61,7 @@ class Live:
         self.callers = callers
         self.subscriptions = Subscriptions(now)
         self.watches: tuple[Watched, ...] = ()
-        """What discovery watches, for /debug."""
+        """What discovery watches."""
         self.policy_maps: tuple[PolicyMap, ...] = ()
         """The ConfigMaps that hold policies, and whether they are in force; for metrics."""
         self.confirmed_at: float | None = None
@@ -117,7 +117,7 @@ class Live:
                 if old.get(port) is not route:
                     self._makers.install(route.service, route.port, route.settings, route.states)
             if self._on_demand and any(not route.service.unsubscribed for route in routes.values()):
-                self.subscriptions.want(key)  # another subscriber may end; this worker says when it needs it no more
+                self.subscriptions.want(key)  # another subscriber may end: this worker ends its own subscription
         for key, routes in before.items():
             for port, route in routes.items():
                 if port not in after.get(key, {}):

@@ -47,7 +47,7 @@ class Cluster:
         self._context = context
         self._endpoints: dict[Address, Endpoint] = {}
         self._pods: dict[str, tuple[Address, ...]] = {}
-        self._of_pods: dict[str, Balancer[Endpoint]] = {}  # made when first asked for, because most never are
+        self._of_pods: dict[str, Balancer[Endpoint]] = {}  # made on first use, because most are never used
         self._choose: Choose[Endpoint] = _first
         self._sessions: StickySessions[Endpoint] | None = None
         self._limits: ConnectionLimits | None = None

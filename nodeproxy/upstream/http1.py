@@ -143,7 +143,7 @@ class Http1Connection:
         return response
 
     def _over(self, reusable: bool) -> None:
-        """The response has been read or given up; `reusable` says whether it left the connection in step."""
+        """The response was read or abandoned; `reusable`: nothing of it is left on the connection."""
         upload, self._upload = self._upload, None
         if upload is not None and not upload.complete:
             upload.stop()

@@ -35,7 +35,7 @@ class Changes:
         self._waiting[task] = None
         try:
             await park()
-        finally:  # tables may not change for days, and clients give up
+        finally:  # the table may not change for days, and clients leave
             self._waiting.pop(task, None)
 
 

@@ -18,6 +18,7 @@ class SwitchedConnection:
         self._connection = connection
         self._channel = connection.channel
         self.broken = self._channel.broken
+        self._channel.probe_when_silent()
 
     async def recv(self) -> bytes:
         """See `io.channel.Channel`."""

@@ -1,4 +1,4 @@
-"""What is asked of the service ports in force: their numbers, their use, the endpoints to probe."""
+"""The service ports in force, with their clusters: their numbers, their use, the endpoints to probe."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any

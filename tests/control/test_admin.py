@@ -12,7 +12,7 @@ from tests.fakes.exchanges import STARTED, Lane, request, run
 
 def page(target, method=b"GET", ready=True, metrics=("127.0.0.1", 9076)):
     """What the admin listener answers."""
-    admin = Admin(metrics, lambda: ready, lambda: b"{}")
+    admin = Admin(metrics, lambda: ready)
     return run(admin(Exchange(request(method, path=target), WholeBody(b""), "127.0.0.1", Scope(Lane()), STARTED)))
 
 
@@ -61,7 +61,7 @@ def test_nothing_can_be_changed(method):
     assert b"Allow: GET, HEAD\r\n" in response.fields.block()
 
 
-@pytest.mark.parametrize("target", [b"/", b"/metrics/", b"/Metrics", b"*", b"/livez/x"])
+@pytest.mark.parametrize("target", [b"/", b"/metrics/", b"/Metrics", b"*", b"/livez/x", b"/debug"])
 def test_any_other_page_is_unknown(target):
-    with pytest.raises(UnknownService, match=r"/livez, /readyz and /debug"):
+    with pytest.raises(UnknownService, match=r"/livez and /readyz; `nodeproxy status`"):
         page(target)

@@ -8,7 +8,8 @@ from trio.testing import wait_all_tasks_blocked
 
 from nodeproxy.control import subscriber
 from nodeproxy.control.reports import Sources
-from nodeproxy.control.subscriber import subscribe
+from nodeproxy.control.subscriber import Receivers, subscribe
+from nodeproxy.mesh.questions import Answer, Ask, Endpoints, EndpointsOf, EndpointState, PortEndpoints
 from nodeproxy.mesh.reports import Introduction, PortReport, ProcessReport
 from nodeproxy.mesh.subscriptions import Subscriptions
 from nodeproxy.mesh.wire import Drop, Fresh, Put, Replace, Subscribe, Unsubscribe, line, parse_upward
@@ -19,6 +20,7 @@ from tests.fakes.tables import Mesh, other, web
 pytestmark = pytest.mark.trio
 PATIENCE_S = 10  # real seconds, only ever used up by a test that fails
 NOTHING = Sources(Introduction(0, 1), RouteStats(), tuple, lambda _service: (), process)
+ANSWER = Endpoints((PortEndpoints("80", (EndpointState("10.0.0.1", 8080, active=3),)),))
 WRONG = web(policies={"retries": {"attempts": "many"}})
 
 
@@ -82,6 +84,10 @@ class Follower:
     def refused(self):
         self._report.send_nowait("refused")
 
+    def answer(self, question):
+        self._report.send_nowait(question)
+        return ANSWER
+
     async def next(self):
         with trio.fail_after(PATIENCE_S):
             return await self._reported.receive()
@@ -102,7 +108,8 @@ async def discovery(path):
 @pytest.fixture
 def follower(path, nursery):
     follower = Follower()
-    nursery.start_soon(subscribe, path, follower.install, follower.refused, follower.mesh.live.subscriptions, NOTHING)
+    receivers = Receivers(follower.install, follower.refused, follower.answer)
+    nursery.start_soon(subscribe, path, receivers, follower.mesh.live.subscriptions, NOTHING)
     return follower
 
 
@@ -228,6 +235,16 @@ async def test_reports_go_up_beside_the_wishes_and_a_new_discovery_is_told_who_i
         await discovery.hang_up()
 
 
+async def test_a_question_is_answered_between_updates(discovery, follower):
+    await discovery.listen()
+    await discovery.meet()
+
+    await discovery.say(Replace((web(),)), Ask(7, EndpointsOf("shop/web")), Drop("shop/web"))
+
+    assert [await follower.next() for _ in range(3)] == [Replace((web(),)), EndpointsOf("shop/web"), Drop("shop/web")]
+    assert await discovery.hear(Answer) == [Answer(7, ANSWER)]
+
+
 async def test_between_two_of_many_updates_others_have_their_turn(tmp_path):
     path, turns = str(tmp_path / "socket"), []
     discovery = Discovery(path)
@@ -240,9 +257,8 @@ async def test_between_two_of_many_updates_others_have_their_turn(tmp_path):
 
     with trio.fail_after(PATIENCE_S):
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(
-                subscribe, path, lambda _update: turns.append("update"), lambda: None, Subscriptions(float), NOTHING
-            )
+            receivers = Receivers(lambda _update: turns.append("update"), lambda: None, lambda _question: ANSWER)
+            nursery.start_soon(subscribe, path, receivers, Subscriptions(float), NOTHING)
             await discovery.meet()
             await discovery.say(line(Fresh()) * 50)
             nursery.start_soon(others)

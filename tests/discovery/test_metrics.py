@@ -3,10 +3,15 @@
 from math import inf
 
 import pytest
+from hypothesis import given, settings
+from hypothesis.strategies import characters, integers, lists, text, tuples
 from msgspec.structs import replace
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 
-from discovery.observe.pages import text
+from discovery.observe.lines import TEMPLATES_MOST, PortFamily, escaped, rendered
+from discovery.observe.metrics import NodeMetrics
 from discovery.workers.reports import Reports
 from nodeproxy.mesh.reports import (
     LATENCY_BOUNDS_S,
@@ -14,6 +19,7 @@ from nodeproxy.mesh.reports import (
     Decision,
     Introduction,
     PortCounters,
+    PortKey,
     PortReport,
     PortState,
     ProcessCounters,
@@ -38,7 +44,8 @@ class Scrape:
         for number, messages in enumerate(workers):
             for message in (Introduction(number, number), *messages):
                 reports.note(number, message)
-        self.families = list(text_string_to_metric_families(text(reports.numbers(), maps).decode()))
+        page = NodeMetrics().text(reports.numbers(), maps)
+        self.families = list(text_string_to_metric_families(page.decode()))
         self._samples = [sample for family in self.families for sample in family.samples]
 
     def values(self, name):
@@ -216,10 +223,85 @@ def test_a_node_without_workers_can_be_asked():
     assert scrape.value("nodeproxy_table_age_seconds") == inf
 
 
-def test_the_servers_of_limits_are_up_or_not():
-    numbers = Reports(now=lambda: 100.0).numbers()
+TEXTS = text(characters(codec="utf-8", exclude_characters="\r\x85\u2028\u2029\x0b\x0c\x1c\x1d\x1e"), max_size=5)
+NUMBERS = integers(
+    0, 60_000
+)  # sums below a million: prometheus_client writes larger ones with an exponent; both are read alike
+PORTS = lists(
+    tuples(
+        tuples(TEXTS, TEXTS, TEXTS),
+        lists(tuples(integers(100, 599), TEXTS, TEXTS, TEXTS, NUMBERS), unique_by=lambda each: each[:4], max_size=4),
+        lists(NUMBERS, min_size=len(LATENCY_BOUNDS_S) + 1, max_size=len(LATENCY_BOUNDS_S) + 1),
+    ),
+    unique_by=lambda port: port[0],
+    max_size=3,
+)
 
-    page = text(numbers, (), {"redis://a:6379/0": True, "redis://b:6379/0": False}).decode()
+
+def reported(ports):
+    """What a worker has reported that has these ports, each with tunnels."""
+    reports = Reports(now=lambda: 100.0)
+    reports.note("worker", Introduction(0, 1))
+    for key, requests, durations in ports:
+        kinds = tuple((RequestKind(*kind), number) for *kind, number in requests)
+        decided = ((Decision("split", "x", "shadow"), 4),)
+        counters = PortCounters(kinds, tuple(durations), sum(durations) / 7, 1, 2, {"": 1}, {"to_client": 3}, decided)
+        reports.note("worker", PortReport(PortKey(*key), counters, PortState(1, 2, 3, 4, {"p": {"limit": 7.5}})))
+    reports.note("worker", process())
+    return reports.numbers()
+
+
+@settings(max_examples=25)  # its parsers are slow
+@given(ports=PORTS)
+def test_the_lines_are_those_that_prometheus_client_writes(ports):
+    ours = NodeMetrics().text(reported(ports), ())
+
+    families = list(text_string_to_metric_families(ours.decode()))
+
+    assert ours == rendered(families, openmetrics=False)
+
+
+@settings(max_examples=25)  # its parsers are slow
+@given(ports=PORTS)
+def test_openmetrics_too_is_what_prometheus_client_writes(ports):
+    ours = NodeMetrics().text(reported(ports), (), openmetrics=True)
+
+    families = list(openmetrics_families(ours.decode()))
+
+    assert ours == rendered(families, openmetrics=True)
+
+
+def test_a_page_does_not_depend_on_the_pages_before_it():
+    first, then = reported([((*WEB,), [(200, "", "a", "b", 1)], NO_DURATIONS)]), reported([])
+    metrics = NodeMetrics()
+
+    pages = [metrics.text(numbers, ()) for numbers in (first, then, first)]
+
+    assert pages == [NodeMetrics().text(first, ()), NodeMetrics().text(then, ()), pages[0]]
+
+
+def test_numbers_of_any_size_are_exact():
+    large = 2**53 - 1
+
+    assert Scrape([counted((200, "", large))]).values("nodeproxy_requests_total") == {(*WEB, "200", "", "cart"): large}
+
+
+def test_the_remembered_templates_are_bounded():
+    family = PortFamily(CounterMetricFamily, "things", "Things.", ("kind",))
+    for number in range(TEMPLATES_MOST + 10):
+        family.lines(("a", "b", "c"), [((number,), 1)])
+
+    assert len(family._templates) == 10
+
+
+def test_a_label_is_escaped_as_the_formats_want_it():
+    assert escaped('a\\b"c\nd%s') == 'a\\\\b\\"c\\nd%s'
+
+
+def test_the_servers_of_limits_are_up_or_not():
+    servers = {"redis://a:6379/0": True, "redis://b:6379/0": False}
+
+    page = NodeMetrics().text(Reports(now=lambda: 100.0).numbers(), (), servers).decode()
 
     assert 'nodeproxy_limit_server_up{server="redis://a:6379/0"} 1.0' in page
     assert 'nodeproxy_limit_server_up{server="redis://b:6379/0"} 0.0' in page

@@ -9,7 +9,7 @@ import pytest
 
 from discovery.observe import server
 from discovery.observe.pages import MetricsPage
-from discovery.observe.server import CONNECTIONS_MOST, HEAD_LIMIT_BYTES, Page, listening, serve_at, serve_pages
+from discovery.observe.server import CONNECTIONS_MOST, HEAD_LIMIT_BYTES, Asked, Page, listening, serve_at, serve_pages
 from discovery.workers.reports import Reports
 from nodeproxy.mesh.reports import Introduction
 from tests.fakes.reports import port, process
@@ -19,11 +19,11 @@ DEADLINE_S = 10
 GET = b"GET /metrics HTTP/1.1\r\nHost: node:9076\r\n\r\n"
 
 
-async def page():
+async def page(_asked):
     return Page(200, b"numbers\n", "text/numbers")
 
 
-async def large():
+async def large(_asked):
     return Page(200, b"x" * 8_000_000)
 
 
@@ -109,6 +109,18 @@ async def test_what_is_no_request_for_a_page_is_refused(request_bytes, status):
     assert (await asked(request_bytes)).startswith(b"HTTP/1.1 %d " % status)
 
 
+async def test_a_page_is_told_the_query_and_what_the_client_accepts():
+    async def told(asked):
+        return Page(200, f"{sorted(asked.query.items())} {asked.accept}".encode())
+
+    request = (
+        b"GET /p?service=shop%2Fweb&port=80&port=81&x HTTP/1.1\r\nHost: a\r\nAccept: a/b\r\nAccept: c/d;q=0.1\r\n\r\n"
+    )
+    answer = await asked(request, {b"/p": told})
+
+    assert answer.endswith(b"[('port', '81'), ('service', 'shop/web'), ('x', '')] a/b,c/d;q=0.1")
+
+
 async def test_a_second_request_on_a_connection_is_not_answered():
     assert (await asked(GET + GET)).count(b"HTTP/1.1") == 1
 
@@ -176,10 +188,14 @@ async def test_the_metrics_are_there_when_every_worker_has_reported():
     reports = Reports(now=lambda: 0.0)
     metrics = MetricsPage(reports, tuple)
 
-    before = await metrics()
+    before = await metrics(Asked())
     for message in (Introduction(0, 7), port(requests=3), process()):
         reports.note("worker", message)
-    after = await metrics()
+    after = await metrics(Asked())
+
+    openmetrics = await metrics(Asked(accept="application/openmetrics-text;version=1.0.0,text/plain;q=0.5"))
 
     assert (before.status, after.status) == (503, 200)
+    assert openmetrics.content_type.startswith("application/openmetrics-text; version=1.0.0")
+    assert openmetrics.body.endswith(b"# EOF\n") and b"# EOF" not in after.body
     assert b'nodeproxy_request_duration_seconds_count{namespace="shop",port="80",service="web"} 3.0\n' in after.body

@@ -9,6 +9,7 @@ from hypothesis.strategies import booleans, lists, sampled_from, tuples
 from discovery.kubernetes.objects import Ref
 from discovery.policies.layers import PolicyLayers
 from discovery.policies.own_maps import MAPS_NAMED, MAPS_PER_NAMESPACE
+from discovery.policies.table import merged
 from discovery.services.catalogue import POLICY_MAP
 from nodeproxy.policies.table import PolicyRefused, settings_of
 from tests.discovery.kube import delete, own_policy_map, policy_map, put
@@ -312,6 +313,68 @@ def test_changes_one_by_one_lead_where_the_last_of_each_map_leads_at_once(drawn)
     for service in ("shop/reviews", "shop/ratings", "shop/other", "bank/reviews", "bank/ratings"):
         assert policies(step_by_step, service) == policies(at_once, service)
     assert step_by_step.verdicts == at_once.verdicts
+
+
+def test_what_a_service_has_is_told_with_the_places_where_it_is_written():
+    found = layers_of(
+        policy_map(_default=attempts(1), _default__bank=attempts(2), reviews__shop=attempts(4)),
+        own_policy_map(reviews=attempts(5), ratings=attempts(6)),
+    )
+
+    assert [(each.ref, each.key, each.scope) for each in found.written_for("shop/reviews")] == [
+        (POLICY_MAP, "_default", "_default"),
+        (POLICY_MAP, "reviews.shop", "reviews.shop"),
+        (OWN, "reviews", "reviews.shop"),
+    ]
+    assert [each.key for each in found.written_for("bank/reviews")] == ["_default", "_default.bank"]
+
+
+def test_what_stays_in_force_when_a_merge_fails_is_told_as_it_was_written():
+    found = layers_of(own_policy_map(reviews=attempts(2)), validate=refuse_two_policies)
+
+    found.apply(put(policy_map(_default="timeouts: {idle: 5s}")))
+
+    assert [(each.ref, each.table) for each in found.written_for("shop/reviews")] == [
+        (OWN, {"retries": {"attempts": 2}})
+    ]
+
+
+def test_only_what_would_apply_to_a_service_counts_among_its_refusals():
+    found = layers_of(
+        policy_map(_default=attempts("no"), ratings__shop=attempts("no"), _default__bank=attempts("no"), odd="x"),
+        own_policy_map("shop/a", reviews=attempts("no")),
+        own_policy_map("shop/b", reviews=attempts(1), ratings=attempts("no")),
+        own_policy_map("shop/c", **{f"s{number}": "" for number in range(501)}),
+        own_policy_map("bank/a", reviews=attempts("no")),
+    )
+
+    refused = [
+        (ref.name, problem.path[1:], problem.message[:14]) for ref, problem in found.refusals_for("shop/reviews")
+    ]
+
+    assert refused == [
+        ("nodeproxy-policy", ("_default",), "retries.attemp"),
+        ("a", ("reviews",), "retries.attemp"),
+        ("b", ("reviews",), "is also in Con"),
+        ("c", (), "is larger than"),
+    ]
+
+
+@given(drawn=CHANGES)
+def test_the_tables_that_are_told_are_those_that_the_policies_are_merged_from(drawn):
+    found, maps = PolicyLayers(POLICY_MAP), {}
+    for name, key, number, present in drawn:
+        tables = maps.setdefault(name, {})
+        tables.pop(key, None)
+        if present:
+            tables[key] = attempts(number)
+        found.apply(put(value_of(name, tables)))
+
+        for service in ("shop/reviews", "shop/ratings", "bank/reviews"):
+            together = {}
+            for written in found.written_for(service):
+                together = merged(together, written.table)
+            assert policies(found, service) == together
 
 
 @given(drawn=CHANGES)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from discovery.observe.metrics import ports_of
+from discovery.observe.ports import ports_of
 from discovery.workers.reports import START_S, Reports, state_of_all
 from nodeproxy.mesh.reports import Introduction, PortGone, PortState
 from tests.fakes.reports import API, WEB, port, process

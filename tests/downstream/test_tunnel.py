@@ -1,5 +1,7 @@
 """101: client and endpoint leave HTTP by an Upgrade that both have agreed on, and bytes go both ways from there."""
 
+import os
+import socket
 from contextlib import suppress
 
 import pytest
@@ -55,6 +57,27 @@ async def test_what_both_sides_agree_on_is_switched_to(world):
         b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
     )
     assert (behind, upward, downward) == (b"first", b"\x00GET / HTTP/1.1\r\n\r\n", b"HTTP/1.1 500 no\r\n\r\n")
+
+
+def probed(local, remote):
+    """Whether the kernel probes the silent peer of this process' connection between these ports."""
+    for number in map(int, os.listdir("/proc/self/fd")):
+        with suppress(OSError), socket.socket(fileno=os.dup(number)) as sock:
+            if (sock.getsockname()[1], sock.getpeername()[1]) == (local, remote):
+                return sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+    raise AssertionError("no such connection")
+
+
+async def test_silent_peers_of_a_tunnel_are_probed(world):
+    client, server = await switched(world, policies={"timeouts": {"idle": 0}})
+
+    await client.send(b"up")
+    await server.exactly(2)
+
+    client_port = client.channel._sock.getsockname()[1]
+    server_port, upstream_port = server.channel._sock.getsockname()[1], server.channel._sock.getpeername()[1]
+    assert probed(world.listener.address[1], client_port)
+    assert probed(upstream_port, server_port)
 
 
 @pytest.mark.parametrize("ends_first", ["client", "endpoint"])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import integers
 
-from nodeproxy.mesh.duration import seconds
+from nodeproxy.mesh.duration import duration_text, seconds
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,19 @@ def test_what_is_no_duration_is_refused_with_an_example_of_one(text):
 @given(minutes=integers(0, 10_000), rest=integers(0, 59))
 def test_parts_add_up(minutes, rest):
     assert seconds(f"{minutes}m{rest}s") == minutes * 60 + rest
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "text"),
+    [
+        (0.0, "0"), (1e-9, "1ns"), (1.5e-6, "1.5us"), (0.025, "25ms"), (0.25, "250ms"), (1.0, "1s"), (15.0, "15s"),
+        (60.0, "1m"), (90.5, "1m30.5s"), (300.0, "5m"), (3600.0, "1h"), (3723.004, "1h2m3.004s"), (86400.0, "24h"),
+    ],
+)  # fmt: skip
+def test_seconds_are_written_as_operators_write_them(duration_s, text):
+    assert duration_text(duration_s) == text
+
+
+@given(milliseconds=integers(0, 10**9))
+def test_what_is_written_is_read_as_the_same_duration(milliseconds):
+    assert seconds(duration_text(milliseconds / 1000)) == pytest.approx(milliseconds / 1000, abs=1e-9)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nodeproxy.mesh.names import MeshName, parse
+from nodeproxy.mesh.names import MeshName, named, parse
 
 REVIEWS = MeshName("shop", "reviews", None)
 
@@ -111,3 +111,28 @@ def test_a_label_has_at_most_63_letters(form, length, fits):
 
 def test_the_key_is_namespace_and_name():
     assert MeshName("shop", "reviews", 80, "pod").key == "shop/reviews"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("reviews.shop", REVIEWS),
+        ("shop/reviews", REVIEWS),
+        ("Reviews.Shop.mesh", REVIEWS),
+        ("reviews.shop.mesh.", REVIEWS),
+        ("reviews.shop.svc.cluster.local", REVIEWS),
+        ("reviews.shop:80", MeshName("shop", "reviews", 80)),
+        ("shop/reviews:80", MeshName("shop", "reviews", 80)),
+        ("reviews.mesh", MeshName("mesh", "reviews", None)),
+        ("reviews.mesh.mesh", MeshName("mesh", "reviews", None)),
+        ("reviews", MeshName("", "reviews", None)),
+        ("db-0.db.shop", MeshName("shop", "db", None, "db-0")),
+    ],
+)
+def test_an_operator_names_a_service_in_any_of_these_ways(text, name):
+    assert named(text) == name
+
+
+@pytest.mark.parametrize("text", ["", "/", "shop/", "a/b/c", "re views.shop", "reviews.shop:http", "a.b.c.d", "ä.b"])
+def test_what_is_no_name_of_a_service_is_none(text):
+    assert named(text) is None

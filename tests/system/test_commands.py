@@ -141,7 +141,7 @@ def test_check_names_the_place_and_exits_1(folder):
 
 
 def test_every_command_explains_itself():
-    for words in ([], ["run"], ["check"], ["demo"], ["settings"], ["cluster-dns"]):
+    for words in ([], ["run"], ["check"], ["demo"], ["settings"], ["endpoints"], ["explain"], ["cluster-dns"]):
         done = command(*words, "--help")
         assert done.returncode == 0 and "Usage: nodeproxy" in done.stdout
 

@@ -1,0 +1,100 @@
+"""What is in force for a service, and why: each field of its policies with the place where it is written. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from discovery.policies.layers import Written
+from discovery.policies.table import Table
+from nodeproxy.mesh.duration import duration_text
+from nodeproxy.mesh.model import Port, Service
+from nodeproxy.mesh.service_view import FieldView, LayerView, PolicyView, PortExplained
+from nodeproxy.mesh.unserved import unserved
+from nodeproxy.policies import CHAIN
+from nodeproxy.policies.block import Block
+from nodeproxy.policies.table import settings_of
+
+DEFAULT = "built-in default"
+LAST_GOOD = "last good state"
+
+
+def policies_in_force(policies: Table, written: Sequence[Written]) -> tuple[PolicyView, ...]:
+    """Every policy in force, in the order of `CHAIN`; `policies` is what the tables in `written` are merged to.
+
+    A field of `policies` that none of them has is from the last good state on disk.
+    """
+    settings = settings_of(policies)
+    return tuple(
+        PolicyView(
+            policy.name,
+            tuple(
+                _field(path, value, policies, written) for path, value in _leaves(settings[policy.name], (policy.name,))
+            ),
+        )
+        for policy in CHAIN
+        if policy.name in settings
+    )
+
+
+def layers_in_force(written: Sequence[Written]) -> tuple[LayerView, ...]:
+    """The tables that are merged, in their order."""
+    return tuple(LayerView(_name_of(each), each.key, layer_of(each.scope)) for each in written)
+
+
+def layer_of(scope: str) -> str:
+    """The services that a scope is for, in words."""
+    name, _, namespace = scope.partition(".")
+    if name != "_default":
+        return f"service {name}.{namespace}"
+    return f"namespace {namespace}" if namespace else "mesh"
+
+
+def port_explained(service: Service, port: Port) -> PortExplained:
+    """One port, and what an operator should know of it."""
+    if not port.served:
+        note = unserved(service.namespace, service.name, [port])
+    elif service.unsubscribed or port.endpoints:
+        note = ""
+    elif service.only_local:
+        note = "internalTrafficPolicy is Local and no endpoint on this node is ready"
+    else:
+        note = "no endpoint is ready; check its pods and EndpointSlices"
+    return PortExplained(port.key, port.name, port.protocol, port.served, len(port.endpoints), note)
+
+
+def _leaves(block: Block, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """All fields with their values, as they are written."""
+    for name, field in type(block).model_fields.items():
+        value, below = getattr(block, name), (*path, field.alias or name)
+        if isinstance(value, Block):
+            yield from _leaves(value, below)
+        else:
+            yield below, _as_written(name, value)
+
+
+def _as_written(name: str, value: Any) -> Any:  # noqa: ANN401  the YAML edge
+    if isinstance(value, Block):
+        model = type(value).model_fields
+        return {field.alias or each: _as_written(each, getattr(value, each)) for each, field in model.items()}
+    if isinstance(value, tuple):
+        return [_as_written("", item) for item in value]
+    return duration_text(value) if name.endswith("_s") and isinstance(value, float) else value
+
+
+def _field(path: tuple[str, ...], value: Any, policies: Table, written: Sequence[Written]) -> FieldView:  # noqa: ANN401
+    name = ".".join(path[1:])
+    for each in reversed(written):
+        if _at(each.table, path) is not None:
+            return FieldView(name, value, f"ConfigMap {_name_of(each)}", each.key, layer_of(each.scope))
+    return FieldView(name, value, DEFAULT if _at(policies, path) is None else LAST_GOOD, "", "")
+
+
+def _at(table: Mapping[str, Any], path: Sequence[str]) -> Any:  # noqa: ANN401
+    """The value at `path`, None where there is none; null overrides nothing, see `policies.table.merged`."""
+    found: Any = table
+    for step in path:
+        found = found.get(step) if isinstance(found, Mapping) else None
+    return found
+
+
+def _name_of(written: Written) -> str:
+    return f"{written.ref.namespace}/{written.ref.name}"

@@ -1,0 +1,48 @@
+"""The service ports of a node, each summed over its workers."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from discovery.workers.reports import Numbers, ports_added
+from nodeproxy.mesh.reports import PortCounters, PortKey, PortState
+
+NO_PORT = PortState()
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """One service port, summed over the workers."""
+
+    key: PortKey
+    counters: PortCounters
+    state: PortState
+
+
+def ports_of(numbers: Numbers) -> Iterator[Port]:
+    """Every service port: counters added, requests in flight added, endpoints as the worker that has most of them.
+
+    All workers have the same table, but not in the same instant; of two with equally many endpoints the one with fewer
+    usable ones counts.
+    """
+    counters = {key: [past] for key, past in numbers.past_ports.items()}
+    states: dict[PortKey, list[PortState]] = {}
+    for life in numbers.workers:
+        for key, report in life.ports.items():
+            counters.setdefault(key, []).append(report.counters)
+            if life.connection is not None:
+                states.setdefault(key, []).append(report.state)
+    for key, each in counters.items():
+        now = states.get(key, [NO_PORT])
+        active, tunnels = sum(state.active for state in now), sum(state.tunnels for state in now)
+        most = max(now, key=lambda state: (state.endpoints, -state.usable))
+        yield Port(key, ports_added(each), PortState(active, most.endpoints, most.usable, tunnels, _figures_added(now)))
+
+
+def _figures_added(states: Sequence[PortState]) -> dict[str, dict[str, float]]:
+    added: dict[str, dict[str, float]] = {}
+    for state in states:
+        for policy, figures in state.figures.items():
+            of_policy = added.setdefault(policy, {})
+            for name, value in figures.items():
+                of_policy[name] = of_policy.get(name, 0.0) + value
+    return added

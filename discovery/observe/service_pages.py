@@ -1,0 +1,155 @@
+"""The pages of one service, as JSON: its endpoints in every worker, and what is in force for it."""
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from discovery.observe.explain import layers_in_force, policies_in_force, port_explained
+from discovery.observe.lookup import NotFound, service_asked
+from discovery.observe.pages import JSON
+from discovery.observe.server import Asked, Page
+from discovery.services.catalogue import Catalogue
+from discovery.workers.publish import Publisher
+from discovery.workers.questions import ANSWER_S, Answered
+from nodeproxy.mesh.model import Port, Service
+from nodeproxy.mesh.questions import Endpoints, EndpointsOf, EndpointState, Subscriptions, SubscriptionsNow
+from nodeproxy.mesh.reports import PortKey
+from nodeproxy.mesh.service_view import (
+    EndpointsView,
+    EndpointView,
+    Explained,
+    InWorker,
+    PortEndpointsView,
+    RefusedView,
+)
+from nodeproxy.mesh.subscriptions import FORGET_S
+
+NOT_SUBSCRIBED = "not subscribed: this node follows endpoints on demand, and no request has asked for the service"
+
+
+class EndpointsPage:
+    """/endpoints?service=…: asks all workers."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+
+    async def __call__(self, asked: Asked) -> Page:
+        """The page, an `EndpointsView`; 503 if no worker is connected, 504 if none answers."""
+        try:
+            service, number = await service_asked(asked, self._publisher.services)
+        except NotFound as error:
+            return error.page
+        answered = await self._publisher.ask(EndpointsOf(service.key, number))
+        if not answered.answers:
+            return none_answered(answered)
+        requests = self._publisher.reports.requests_of
+        ports = [port for port in service.ports if number in (0, port.number)]
+        view = EndpointsView(
+            service.namespace,
+            service.name,
+            not service.unsubscribed,
+            tuple(_port(service, port, answered, requests) for port in ports),
+            tuple(sorted(answered.answers)),
+            answered.silent,
+        )
+        return Page(200, msgspec.json.encode(view) + b"\n", JSON)
+
+
+class ExplainPage:
+    """/explain?service=…: policies and where they are written, subscription, what is refused."""
+
+    def __init__(self, publisher: Publisher, catalogue: Catalogue) -> None:
+        self._publisher = publisher
+        self._catalogue = catalogue
+
+    async def __call__(self, asked: Asked) -> Page:
+        """The page, an `Explained`."""
+        try:
+            service, number = await service_asked(asked, self._publisher.services)
+        except NotFound as error:
+            return error.page
+        # what the catalogue has is in force only once the source is in sync
+        written = () if self._publisher.restored else self._catalogue.policies.written_for(service.key)
+        explained = Explained(
+            service.namespace,
+            service.name,
+            service.virtual_address,
+            not service.unsubscribed,
+            await self._subscription(service),
+            tuple(port_explained(service, port) for port in service.ports if number in (0, port.number)),
+            policies_in_force(service.policies, written),
+            layers_in_force(written),
+            tuple(self._refused(service.key)),
+            tuple(map(str, self._catalogue.problems_of(service.key))),
+        )
+        return Page(200, msgspec.json.encode(explained) + b"\n", JSON)
+
+    def _refused(self, key: str) -> Iterable[RefusedView]:
+        in_force = {(each.ref, each.key) for each in self._catalogue.policies.written_for(key)}
+        for ref, problem in self._catalogue.refused_maps(key):
+            stays = any(ref == other and problem.path[1:2] in ((), (name,)) for other, name in in_force)
+            instead = "its last valid version is in force" if stays else "nothing of it is in force"
+            yield RefusedView(f"{ref.namespace}/{ref.name}", str(problem), instead)
+
+    async def _subscription(self, service: Service) -> str:
+        if self._publisher.restored:
+            return "the last good state on disk: the source has not been in sync since the start"
+        if not self._publisher.on_demand:
+            return "all endpoints are followed: the source is a folder, or on_demand is off"
+        answered = await self._publisher.ask(SubscriptionsNow(service.key))
+        ages = [
+            f"worker {worker} for {each.since_s:.0f} s, last seen in use {each.unused_s:.0f} s ago"
+            for worker, answer in sorted(answered.answers.items())
+            if isinstance(answer, Subscriptions)
+            for each in answer.subscriptions
+        ]
+        silent = "".join(f"; worker {number} did not answer within {ANSWER_S:g} s" for number in answered.silent)
+        if not ages:
+            ending = "subscribed, but no worker needs it any more: it ends within seconds"
+            return (f"{NOT_SUBSCRIBED} for {FORGET_S / 60:.0f} minutes" if service.unsubscribed else ending) + silent
+        state = "subscribed, its endpoints have not arrived yet; see `nodeproxy status`" if service.unsubscribed else ""
+        return "; ".join(filter(None, (state, *ages))) + silent
+
+
+def none_answered(answered: Answered) -> Page:
+    """The page when no worker has answered."""
+    if not answered.silent:
+        return Page(503, b"no worker is connected; `nodeproxy status` shows them\n")
+    names = ", ".join(f"worker {number}" for number in answered.silent)
+    text = f"{names} did not answer within {ANSWER_S:g} s; `nodeproxy status` shows when each has reported last\n"
+    return Page(504, text.encode())
+
+
+def _port(service: Service, port: Port, answered: Answered, requests: Callable[[PortKey], int]) -> PortEndpointsView:
+    states: dict[tuple[str, int], dict[int, EndpointState]] = {}
+    left_out = 0
+    for worker, answer in sorted(answered.answers.items()):
+        for each in answer.ports if isinstance(answer, Endpoints) else ():
+            if each.port == port.key:
+                left_out = max(left_out, each.left_out)
+                for state in each.endpoints:
+                    states.setdefault((state.address, state.port), {})[worker] = state
+    places = {(each.address, each.port): (each.node, each.zone) for each in port.endpoints}
+    endpoints = (_endpoint(address, places.get(address, ("", "")), found) for address, found in sorted(states.items()))
+    note = "" if states else NOT_SUBSCRIBED if service.unsubscribed else port_explained(service, port).note
+    key = PortKey(service.namespace, service.name, port.key)
+    return PortEndpointsView(port.key, requests(key), tuple(endpoints), left_out, note)
+
+
+def _endpoint(address: tuple[str, int], place: tuple[str, str], found: dict[int, EndpointState]) -> EndpointView:
+    host, port = address
+    workers = tuple(
+        InWorker(
+            worker, state.usable, round(state.ejected_s, 3), state.ejections, state.unhealthy, state.active, state.idle
+        )
+        for worker, state in found.items()
+    )
+    return EndpointView(
+        f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+        *place,
+        max(state.distance for state in found.values()),
+        all(each.usable for each in workers),
+        sum(each.active for each in workers),
+        sum(each.idle for each in workers),
+        workers,
+    )

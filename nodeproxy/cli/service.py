@@ -1,0 +1,87 @@
+"""Shows what the control process answers about one service."""
+
+from collections.abc import Iterator
+
+import msgspec
+from rich.table import Table
+
+from nodeproxy.cli.node import table
+from nodeproxy.mesh.service_view import EndpointsView, Explained, FieldView, InWorker, PortEndpointsView
+
+
+def endpoints_shown(text: bytes) -> Iterator[Table | str]:
+    """`endpoints` for a reader: a table for each port."""
+    view = msgspec.json.decode(text, type=EndpointsView)
+    for port in view.ports:
+        yield _port_table(view, port)
+        if port.note:
+            yield port.note
+        if port.left_out:
+            yield f"{port.left_out} more endpoints are not shown"
+    yield from (f"worker {number} did not answer in time: it is missing here" for number in view.silent)
+
+
+def _port_table(view: EndpointsView, port: PortEndpointsView) -> Table:
+    made = table("endpoint", "distance", "zone", "node", "state", "active", "idle")
+    made.title = f"{view.service}.{view.namespace} port {port.port}, {port.requests} requests"
+    for each in port.endpoints:
+        states = {state_text(worker) for worker in each.workers}
+        shown = states.pop() if len(states) == 1 else "differs by worker"
+        made.add_row(each.address, str(each.distance), each.zone, each.node, shown, str(each.active), str(each.idle))
+        for worker in each.workers if len(view.workers) > 1 else ():
+            numbers = (str(worker.active), str(worker.idle))
+            made.add_row(f"  worker {worker.worker}", "", "", "", state_text(worker), *numbers)
+    return made
+
+
+def state_text(endpoint: InWorker) -> str:
+    """Whether the endpoint is chosen, and why not."""
+    states = []
+    if endpoint.ejected_s:
+        states.append(f"ejected for {endpoint.ejected_s:.1f} s more")
+    if endpoint.unhealthy:
+        states.append("unhealthy by probes")
+    state = " and ".join(states) or "usable"
+    if endpoint.ejections:
+        state += f" (ejected {endpoint.ejections} times so far)" if endpoint.ejections > 1 else " (ejected once so far)"
+    return state
+
+
+def explain_shown(text: bytes) -> Iterator[Table | str]:
+    """`explain` for a reader: ports, policies, the tables they are merged from, what is refused."""
+    view = msgspec.json.decode(text, type=Explained)
+    ports = table("port", "name", "protocol", "served", "endpoints", "note")
+    ports.title = f"{view.service}.{view.namespace} at {view.virtual_address or 'no virtual address'}"
+    for port in view.ports:
+        served, endpoints = "yes" if port.served else "no", str(port.endpoints) if view.subscribed else "not followed"
+        ports.add_row(port.port, port.name, port.protocol, served, endpoints, port.note)
+    yield ports
+    yield f"endpoints: {view.subscription}\n"
+    yield from view.problems
+    policies = table("policy", "field", "value", "origin")
+    policies.title = "policies in force, in the order in which they act on a request"
+    for policy in view.policies:
+        policies.add_section()
+        for index, field in enumerate(policy.fields):
+            policies.add_row("" if index else policy.name, field.field, value_text(field.value), _origin(field))
+    layers = table("ConfigMap", "key", "for")
+    layers.title = "merged from these tables, later ones overriding earlier ones"
+    for layer in view.layers:
+        layers.add_row(layer.configmap, layer.key, layer.layer)
+    refused = table("refused ConfigMap", "problem", "instead")
+    for each in view.refused:
+        refused.add_row(each.configmap, each.problem, each.instead)
+    yield from (each for each in (policies, layers, refused) if each.row_count)
+
+
+def value_text(value: object) -> str:
+    """A value as YAML's flow style has it; an empty list and none are told as such."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(value_text, value))}]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name}: {value_text(item)}" for name, item in value.items() if item is not None) + "}"
+    return "-" if value is None else str(value)
+
+
+def _origin(field: FieldView) -> str:
+    return f"{field.origin}, key {field.key} ({field.layer})" if field.key else field.origin

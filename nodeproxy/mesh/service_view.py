@@ -1,0 +1,130 @@
+"""What the control process answers about one service: its endpoints, and what is in force for it."""
+
+from typing import Any
+
+import msgspec
+
+
+class InWorker(msgspec.Struct, frozen=True):
+    """One endpoint as one worker sees it; see `questions.EndpointState`."""
+
+    worker: int
+    usable: bool
+    ejected_s: float
+    """Until its ejection ends; 0 when it is not ejected."""
+    ejections: int
+    unhealthy: bool
+    active: int
+    idle: int
+
+
+class EndpointView(msgspec.Struct, frozen=True):
+    """One endpoint, summed over the workers."""
+
+    address: str
+    """With its port."""
+    node: str
+    zone: str
+    distance: int
+    """From this node: 0 is the nearest."""
+    usable: bool
+    """In every worker."""
+    active: int
+    idle: int
+    workers: tuple[InWorker, ...]
+
+
+class PortEndpointsView(msgspec.Struct, frozen=True):
+    """The endpoints of one service port."""
+
+    port: str
+    requests: int
+    """Completed so far, by any endpoint of it."""
+    endpoints: tuple[EndpointView, ...]
+    left_out: int
+    """How many of them are not among `endpoints`."""
+    note: str = ""
+    """Why there is none, "" if there is one."""
+
+
+class EndpointsView(msgspec.Struct, frozen=True):
+    """The endpoints of a service."""
+
+    namespace: str
+    service: str
+    subscribed: bool
+    """Whether its endpoints are followed."""
+    ports: tuple[PortEndpointsView, ...]
+    workers: tuple[int, ...]
+    """That have answered."""
+    silent: tuple[int, ...]
+    """That have not answered in time: their numbers are missing here."""
+
+
+class FieldView(msgspec.Struct, frozen=True):
+    """One field of a policy in force."""
+
+    field: str
+    """As it is written, with dots between levels."""
+    value: Any
+    origin: str
+    """`built-in default`, `ConfigMap <namespace>/<name>`, or `last good state`."""
+    key: str
+    """Of the ConfigMap, "" for other origins."""
+    layer: str
+    """What that key is for: the mesh, a namespace, or this service; "" for other origins."""
+
+
+class PolicyView(msgspec.Struct, frozen=True):
+    """One policy in force."""
+
+    name: str
+    fields: tuple[FieldView, ...]
+
+
+class LayerView(msgspec.Struct, frozen=True):
+    """One table that the policies are merged from."""
+
+    configmap: str
+    key: str
+    layer: str
+
+
+class RefusedView(msgspec.Struct, frozen=True):
+    """What is refused of a ConfigMap that would apply."""
+
+    configmap: str
+    problem: str
+    instead: str
+    """What is in force in its place."""
+
+
+class PortExplained(msgspec.Struct, frozen=True):
+    """One port of the service."""
+
+    port: str
+    name: str
+    protocol: str
+    served: bool
+    endpoints: int
+    note: str
+    """Why it is not served, or has no endpoint."""
+
+
+class Explained(msgspec.Struct, frozen=True):
+    """What is in force for a service."""
+
+    namespace: str
+    service: str
+    virtual_address: str
+    subscribed: bool
+    subscription: str
+    """Why its endpoints are followed, or why not."""
+    ports: tuple[PortExplained, ...]
+    policies: tuple[PolicyView, ...]
+    """In the order in which they act on a request."""
+    layers: tuple[LayerView, ...]
+    """Later ones override earlier ones."""
+    refused: tuple[RefusedView, ...]
+    problems: tuple[str, ...]
+    """Of the Service and its slices."""
