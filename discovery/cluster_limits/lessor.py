@@ -16,7 +16,7 @@ from discovery.cluster_limits.server import Grant, LimitServer, ServerGone
 from discovery.cluster_limits.wanted import ClusterLimit, limits_of
 from discovery.log import log_event
 from nodeproxy.limits.buckets import Bucket, Buckets
-from nodeproxy.limits.leases import Lease
+from nodeproxy.limits.leases import FORGOTTEN_S, Lease
 from nodeproxy.limits.memory import hashed
 from nodeproxy.mesh.model import Service
 
@@ -35,6 +35,9 @@ class Held:
     lease: Lease
     share: Bucket
     placed: bool = True
+    paid: float = 0.0
+    """Of what `share` has counted, what the server had counted too, at `paid_at`."""
+    paid_at: float = 0.0
 
 
 class Keeper:
@@ -55,7 +58,11 @@ class Keeper:
         """Lease this limit from now on, in the place of the one that the port had."""
         lease = Lease(limit.port)
         share = Bucket("global", lease.region, hashed(limit.port, "global"), limit.rate, limit.burst)
-        self.limits[limit.port] = Held(Account(limit), lease, share)
+        held = self.limits[limit.port] = Held(Account(limit), lease, share)
+        now, before = self._now(), self._buckets.leases.read(lease)
+        if now - before.until < FORGOTTEN_S:  # of an earlier control process: it has paid for nearly all
+            self._nodes = max(self._nodes, before.nodes)
+            held.paid, held.paid_at = self._level(held, now), now
         self._next_greeting = 0.0
 
     def drop(self, port: str) -> None:
@@ -83,10 +90,15 @@ class Keeper:
         claim = held.account.claim(self._buckets.leases.read(held.lease), now)
         if self.up:
             return claim
+        level = self._level(held, now)
+        owed = max(0.0, level - max(0.0, held.paid - (now - held.paid_at) * held.share.rate))
+        return Claim(held.account.limit, 0.0 if claim is None else claim.tokens, owed) if claim or owed else None
+
+    def _level(self, held: Held, now: float) -> float:
+        """What the workers have taken of this node's share, which has not drained."""
         limit, share = held.account.limit, held.share
         share.rate, share.burst = limit.rate / self._nodes, max(1.0, limit.burst / self._nodes)
-        owed = share.burst - self._buckets.left(share, now)
-        return Claim(limit, 0.0 if claim is None else claim.tokens, owed) if claim or owed else None
+        return share.burst - self._buckets.left(share, now)
 
     def _answered(self, claims: list[tuple[Held, Claim]], nodes: float, grants: list[Grant]) -> None:
         now = self._now()
@@ -114,9 +126,12 @@ class Keeper:
     def _gone(self, error: ServerGone) -> None:
         if self.up is not False:
             log_event("limit server does not answer", logging.WARNING, server=self._url, reason=error)
-        self.up = False
+        now = self._now()
         for held in self.limits.values():
+            if self.up is not False:
+                held.paid, held.paid_at = self._level(held, now), now
             self._buckets.leases.suspend(held.lease)
+        self.up = False
 
 
 class ClusterLimits:

@@ -87,11 +87,12 @@ class Buckets:
         return Refusal(bucket.name, (after - bucket.burst) / bucket.rate)
 
     def take_all(
-        self, buckets: Sequence[Bucket], lease: Lease | None, now: float
+        self, buckets: Sequence[Bucket], lease: Lease | None, now: float, noted: Bucket | None = None
     ) -> Refusal | Exhausted | Unleased | None:
         """Take a token from each of `buckets`, all of one region, and from `lease`, or none from any.
 
-        Returns None if all were taken; `Unleased` if the lease is not in force.
+        Returns None if all were taken; `Unleased` if the lease is not in force. `noted` counts what was taken, up to
+        its burst, and refuses nothing.
         """
         region = lease.region if lease is not None else buckets[0].region
         locked = self._locked or (lease is not None and self._memory.descriptor >= 0)  # the control process writes it
@@ -108,6 +109,9 @@ class Buckets:
                 return _longest(buckets, levels)
             if lease is not None and (answer := self.leases.take(lease, now)) is not None:
                 return answer
+            if noted is not None:
+                buckets = (*buckets, noted)
+                levels.append(min(noted.burst, self._level(noted, now) + 1.0))
             view = self._view
             for bucket, level in zip(buckets, levels, strict=True):
                 _write(view, bucket.at, bucket.key, level, now, now + level / bucket.rate)

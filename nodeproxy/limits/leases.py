@@ -44,12 +44,14 @@ class LeaseState(NamedTuple):
 class Lease:
     """The place of a service port's lease."""
 
-    __slots__ = ("at", "key", "region")
+    __slots__ = ("at", "key", "nodes", "region")
 
     def __init__(self, service_port: str) -> None:
         self.region = region_of(service_port)
         self.key = hashed(service_port, "global")
         self.at = -1
+        self.nodes = 1.0
+        """How many nodes use the limit, as the last `take` found it."""
 
 
 class Leases:
@@ -64,6 +66,7 @@ class Leases:
         if not self._found(lease):
             return Unleased(1.0)
         key, balance, credit, asked, until, nodes = _read(self._view, lease.at)
+        lease.nodes = nodes
         if now >= until:
             return Unleased(nodes)
         short = balance + credit < 1.0

@@ -36,7 +36,8 @@ class Cluster:
 
     lease: Lease
     share: Bucket
-    """What counts while there is no lease; its rate and burst are this node's share."""
+    """What counts while there is no lease; its rate and burst are this node's share. Leased tokens count in it too:
+    the end of a lease is no second burst."""
     rate: float
     burst: float
     fail_open: bool
@@ -91,15 +92,14 @@ class Limiter:
         cluster = self._cluster
         if cluster is None:
             return _refusal(self.buckets.take_all(counting, None, now)) if counting else None
-        answer = self.buckets.take_all(counting, cluster.lease, now)
+        lease, share = cluster.lease, cluster.share
+        share.rate, share.burst = cluster.rate / lease.nodes, max(1.0, cluster.burst / lease.nodes)
+        answer = self.buckets.take_all(counting, lease, now, share)
         if not isinstance(answer, Unleased):
             return _refusal(answer)
         self._counts.count("unleased")
         if not cluster.fail_open:
             return Refusal("global", AGAIN_S)
-        share = cluster.share
-        share.rate = cluster.rate / answer.nodes
-        share.burst = max(1.0, cluster.burst / answer.nodes)
         return _refusal(self.buckets.take_all([*counting, share], None, now))
 
     def _describe(self, fields: Fields, exchange: Exchange, now: float, refusal: Refusal | None) -> None:

@@ -1,7 +1,9 @@
 """A limit of the cluster: two nodes, each with two workers, and a real server that is killed and comes back."""
 
 import json
+import os
 import shutil
+import signal
 import threading
 from contextlib import contextmanager
 
@@ -53,7 +55,10 @@ def test_two_nodes_share_one_limit_and_go_on_with_their_shares_while_the_server_
     with Redis() as redis, two_nodes(folder, redis) as nodes:
         until(lambda: up(*nodes) == [1, 1], "both to have heard the server")
         together, refused = both_load(nodes, 3.0)
-        redis.kill()
+        killing = threading.Timer(1.0, redis.kill)
+        killing.start()
+        across, _ = both_load(nodes, 3.0)
+        killing.join()
         until(lambda: up(*nodes) == [0, 0], "both to have missed the server")
         alone, refused_alone = both_load(nodes, 3.0)
         redis.start()
@@ -64,6 +69,7 @@ def test_two_nodes_share_one_limit_and_go_on_with_their_shares_while_the_server_
     assert refused > 0 and refused_alone > 0
     assert len(together) > BURST + RATE and len(alone) > BURST
     assert most_over(together, RATE, BURST) <= LEASE
+    assert most_over(across, RATE, BURST) <= LEASE + BURST / 2  # a node that had less than its share has all of it
     assert most_over(alone, RATE, BURST) <= 0
     assert most_over(again, RATE, BURST) <= LEASE
     assert (log.count("limit server answers"), log.count("limit server does not answer")) == (2, 1)
@@ -77,3 +83,16 @@ def test_a_policy_says_what_happens_without_its_server(folder, fail_open):
         answer = nodes[0].get("web.shop.mesh")[0]
 
     assert answer == (200 if fail_open else 429)
+
+
+def test_a_limit_stays_used_up_while_the_control_process_is_killed_and_back(folder):
+    with Redis() as redis, two_nodes(folder, redis, requestsPerSecond=0.001, burst=4) as (one, _):
+        until(lambda: up(one) == [1], "the server to have been heard")
+        until(lambda: all(one.get("web.shop.mesh")[0] == 429 for _ in range(200)), "the limit to be used up")
+        (victim,) = one.children()["discovery"]
+        os.kill(victim, signal.SIGKILL)
+        meanwhile = [one.get("web.shop.mesh")[0] for _ in range(20)]
+        until(lambda: one.children().get("discovery", [victim]) != [victim] and up(one) == [1], "a new one")
+        after = [one.get("web.shop.mesh")[0] for _ in range(20)]
+
+    assert (meanwhile, after) == ([429] * 20, [429] * 20)

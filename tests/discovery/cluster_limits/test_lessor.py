@@ -167,6 +167,34 @@ def test_what_was_used_meanwhile_is_counted_when_the_server_is_back():
     assert answers == [None] + [Exhausted()] * 9  # the credit, and nothing that it could be paid from
 
 
+def test_the_end_of_a_lease_is_no_second_burst():
+    world, (node, _) = cluster(2, 0.1, 20.0)
+    share = node.keeper.limits[WEB].share
+
+    def ask():
+        share.rate, share.burst = 0.05, 10.0
+        answer = node.buckets.take_all([], node.lease, world.now, share)
+        if not isinstance(answer, Unleased):
+            return answer is None
+        return node.buckets.take(share, world.now) is None
+
+    def passed():
+        number = 0
+        for _ in range(100):
+            number += ask()
+            world.now += min(node.round(), 0.02)
+        return number
+
+    before = passed()
+    world.gone = True
+    during = passed()
+    world.gone = False
+    after = passed()
+
+    assert (before, during) == (21, 0)  # the burst and the credit
+    assert after <= 1
+
+
 def test_each_change_of_a_server_is_logged_once(caplog):
     caplog.set_level("INFO", "discovery")
     world, (node,) = cluster(1, 40.0, 40.0)
