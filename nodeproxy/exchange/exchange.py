@@ -6,8 +6,10 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING, Protocol
+from time import time
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from nodeproxy.errors import NoEndpoints
 from nodeproxy.exchange.decisions import Decisions
 from nodeproxy.io.event import Event
 from nodeproxy.io.scope import Scope
@@ -99,6 +101,18 @@ Handler = Callable[[Exchange], Awaitable[Response]]
 """Returns the response to an exchange. Raises ProxyError if there is none."""
 
 
+class Place(NamedTuple):
+    """A service port by name, where a policy may send an exchange; None stands for that of the exchange's service."""
+
+    service: str
+    namespace: str | None = None
+    port: int | None = None
+
+
+async def _nowhere(_exchange: Exchange) -> Response:
+    raise NoEndpoints("no other service can be called from here")
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """Clock, chance and counters for a policy of a service port; tests pass their own."""
@@ -110,6 +124,10 @@ class Tools:
     decisions: Decisions
     workers: int = 1
     """Number of worker processes of this node, each with its own policy states."""
+    wall: Callable[[], float] = time
+    """Seconds since 1970: the clock that all nodes share."""
+    elsewhere: Callable[[Place], Handler] = lambda _place: _nowhere
+    """A handler that sends to another service, without its policies. It is looked up for each request."""
     buckets: Buckets | None = None
     """Those of the node; None for a policy that is alone, which makes its own."""
     event: Callable[[], Event] | None = None

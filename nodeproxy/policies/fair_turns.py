@@ -11,6 +11,8 @@ from nodeproxy.policies.fair_shares import Shares, Ticket
 from nodeproxy.protocol.errors_as_responses import error_response
 from nodeproxy.protocol.message import Response
 
+RETRY_AFTER_S = 1.0  # the least that can be said: how soon places become free is the service's affair
+
 
 class FairTurns:
     """A request has its slot until the head of its response: how fast a client reads is not the service's load."""
@@ -27,14 +29,11 @@ class FairTurns:
         """The response of the service, or 503 where too many requests of the caller wait already."""
         shares, caller = self._shares, caller_of(exchange)
         if not shares.take(caller) and not await self._waited(exchange):
-            response = error_response(
-                OverShare(
-                    f"{shares.waiting} requests of this caller wait for {shares.slots} slots of the service's policy"
-                    " fairness; check the caller's load and the service's capacity"
-                )
+            text = (
+                f"{shares.waiting} requests of this caller wait for {shares.slots} places of the service's policy"
+                " fairness; check the caller's load and the service's capacity"
             )
-            response.fields.set(b"Retry-After", b"1")
-            return response
+            return error_response(OverShare(text), RETRY_AFTER_S)
         try:
             response = await self._inner(exchange)
         except BaseException:

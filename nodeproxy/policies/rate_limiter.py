@@ -75,8 +75,7 @@ class Limiter:
         error = RateLimited(
             f"rateLimit.{SHOWN[refusal.limit]} of {self._port or 'this service'} has no token left; see Retry-After"
         )
-        response = error_response(error)
-        response.fields.set(b"Retry-After", b"%d" % max(1, ceil(refusal.wait_s)))
+        response = error_response(error, refusal.wait_s)
         self._describe(response.fields, exchange, now, refusal)
         return response
 

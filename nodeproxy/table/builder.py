@@ -5,14 +5,15 @@ rejected update changes nothing. What does not change is kept: the handlers of a
 the same, the state of each policy while its settings are.
 """
 
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from msgspec.structs import replace
 
 from nodeproxy.exchange.decisions import Decisions
-from nodeproxy.exchange.exchange import Handler, Tools
+from nodeproxy.exchange.exchange import Handler, Place, Tools
 from nodeproxy.mesh import names
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.model import Port, Service
@@ -20,7 +21,7 @@ from nodeproxy.mesh.subscriptions import Subscriptions
 from nodeproxy.mesh.wire import Callers as CallersSnapshot
 from nodeproxy.mesh.wire import Drop, Fresh, PolicyMap, PolicyMaps, Put, Replace, Update, Watched, Watches
 from nodeproxy.policies import CHAIN
-from nodeproxy.policies.block import PolicySettings
+from nodeproxy.policies.block import Policy, PolicySettings
 from nodeproxy.policies.filters import Filters
 from nodeproxy.policies.table import SharedSettings
 from nodeproxy.table.table import NoTable, PodRoutes, Route, Table
@@ -44,6 +45,8 @@ class Makers:
     """Dismisses the endpoints of the service port with this name."""
     tools: Callable[[RouteStats, Decisions], Tools]
     """Makes the tools of one policy of a service port."""
+    elsewhere: Callable[[Service, Port, Settings, str], Handler] | None = None
+    """Makes a handler that sends to the cluster of this name on behalf of a service port."""
 
 
 class Live:
@@ -137,9 +140,8 @@ class Live:
         settings = self._settings.of(service.policies)[1]
         if before is not None and before.settings == settings:
             return Route(service, port, before.settings, before.handler, before.stats, before.states, self._pods)
-        stats = before.stats if before is not None else RouteStats()
-        name = f"{service.key}:{port.key}"
-        states = self._states(settings, before, stats, name)
+        stats = before.stats if before is not None else RouteStats(f"{service.key}:{port.key}")
+        states = self._states(settings, before, stats)
         handler = self._handler(service, port, settings, states, stats, "")
         return Route(service, port, settings, handler, stats, states, self._pods)
 
@@ -147,30 +149,25 @@ class Live:
         self, service: Service, port: Port, settings: Settings, states: States, stats: RouteStats, pod: str
     ) -> Handler:
         handler = self._makers.upstream(service, port, settings, states, pod)
-        name = f"{service.key}:{port.key}"
-        asked = [policy for policy in CHAIN if policy.name in settings]
-        for policy in reversed(asked):
+        segment: list[Policy] = []  # policies that do not wait, of which none that waits stands between
+        for policy in reversed(CHAIN):
+            if policy.name not in settings:
+                continue
+            if policy.on_request is not None or policy.on_response is not None:
+                segment.insert(0, policy)
             if policy.wrap is not None:
-                tools = self._tools(stats, policy.name, settings, name)
-                handler = policy.wrap(settings[policy.name], handler, tools, states.get(policy.name))
-        known = {policy.name: states.get(policy.name, settings[policy.name]) for policy in asked}
-        on_request = [
-            (policy.on_request, known[policy.name], _decisions(stats, policy.name, settings, name))
-            for policy in asked
-            if policy.on_request is not None
-        ]
-        on_response = [
-            (policy.on_response, known[policy.name])
-            for policy in asked
-            if policy.on_response is not None and (policy.observes or settings[policy.name].mode == "enforce")
-        ]
-        return Filters(on_request, on_response, handler) if on_request or on_response else handler
+                inner = _filtered(segment, settings, states, stats, handler)
+                tools = self._with_elsewhere(self._tools(stats, policy.name, settings), service, port, settings)
+                wrapped = policy.wrap(settings[policy.name], inner, tools, states.get(policy.name))
+                if wrapped is not inner:
+                    handler, segment = wrapped, []
+        return _filtered(segment, settings, states, stats, handler)
 
     def _route_of_pod(self, whole: Route, pod: str) -> Route:
         handler = self._handler(whole.service, whole.port, whole.settings, whole.states, whole.stats, pod)
         return Route(whole.service, whole.port, whole.settings, handler, whole.stats, whole.states)
 
-    def _states(self, settings: Settings, before: Route | None, stats: RouteStats, name: str) -> States:
+    def _states(self, settings: Settings, before: Route | None, stats: RouteStats) -> States:
         """The states for these settings: those of the route `before` where the settings are the same."""
         states = {}
         for policy in CHAIN:
@@ -178,19 +175,48 @@ class Live:
                 continue
             state = before.states.get(policy.name) if before is not None else None
             if before is None or state is None or before.settings.get(policy.name) != settings[policy.name]:
-                state = policy.state(settings[policy.name], state, self._tools(stats, policy.name, settings, name))
+                state = policy.state(settings[policy.name], state, self._tools(stats, policy.name, settings))
             states[policy.name] = state
         return states
 
-    def _tools(self, stats: RouteStats, policy: str, settings: Settings, name: str) -> Tools:
-        return self._makers.tools(stats, _decisions(stats, policy, settings, name))
+    def _tools(self, stats: RouteStats, policy: str, settings: Settings) -> Tools:
+        return self._makers.tools(stats, _decisions(stats, policy, settings))
+
+    def _with_elsewhere(self, tools: Tools, service: Service, port: Port, settings: Settings) -> Tools:
+        make = self._makers.elsewhere
+        if make is None:
+            return tools
+
+        def elsewhere(place: Place) -> Handler:
+            name = f"{place.namespace or service.namespace}/{place.service}:{place.port or port.number}"
+            return make(service, port, settings, name)
+
+        return dataclasses.replace(tools, elsewhere=elsewhere)
 
 
 Routes = Mapping[str, Route]
 
 
-def _decisions(stats: RouteStats, policy: str, settings: Settings, name: str) -> Decisions:
-    return Decisions(stats.decisions, policy, settings[policy].mode, name)
+def _filtered(
+    segment: Sequence[Policy], settings: Settings, states: States, stats: RouteStats, inner: Handler
+) -> Handler:
+    """`inner` inside of the policies of `segment`, which do not wait: one handler, or `inner` itself."""
+    known = {policy.name: states.get(policy.name, settings[policy.name]) for policy in segment}
+    on_request = [
+        (policy.on_request, known[policy.name], _decisions(stats, policy.name, settings))
+        for policy in segment
+        if policy.on_request is not None
+    ]
+    on_response = [
+        (policy.on_response, known[policy.name])
+        for policy in segment
+        if policy.on_response is not None and (policy.observes or settings[policy.name].mode == "enforce")
+    ]
+    return Filters(on_request, on_response, inner) if on_request or on_response else inner
+
+
+def _decisions(stats: RouteStats, policy: str, settings: Settings) -> Decisions:
+    return Decisions(stats.decisions, policy, settings[policy].mode, stats.service_port)
 
 
 def _still_subscribed(service: Service, before: Routes) -> Service:

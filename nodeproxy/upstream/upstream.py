@@ -11,7 +11,7 @@ from nodeproxy.protocol.method import IDEMPOTENT
 from nodeproxy.upstream.cluster import Cluster
 from nodeproxy.upstream.endpoint import Endpoint
 from nodeproxy.upstream.on_demand import OnDemand
-from nodeproxy.upstream.split import Split
+from nodeproxy.upstream.split import Elsewhere, Split
 
 CONNECTS_MOST = 3  # endpoints tried before a connect failure is reported to the policies: one rack may be down, not all
 
@@ -22,7 +22,7 @@ class Upstream:
 
     cluster: Cluster
     """Where requests go, unless there is a split."""
-    split: Split | None
+    split: Split | Elsewhere | None
     pod: str
     connect_s: float
     """Bounds one connect; 0: no limit of its own."""
@@ -37,7 +37,7 @@ class Upstream:
             EndpointsUnknown, UnknownService: see `OnDemand.until_known`.
             EndpointError: what went wrong on the way; connect failures have been tried on other endpoints.
         """
-        cluster = self.cluster if self.split is None else self.split.next()
+        cluster = self.cluster if self.split is None else self.split.next(exchange)
         connects = 1
         while True:
             now = self.reactor.now

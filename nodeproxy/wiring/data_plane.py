@@ -92,14 +92,16 @@ class DataPlane:
 
     def _makers(self) -> Makers:
         upstreams = Upstreams(self.clusters, self.reactor, self.changes, self._subscribe)
-        return Makers(upstreams.make, upstreams.install, self.clusters.remove, self._tools)
+        return Makers(upstreams.make, upstreams.install, self.clusters.remove, self._tools, upstreams.elsewhere)
 
     def _subscribe(self, service: str) -> None:
         self.live.subscriptions.want(service)
 
     def _tools(self, stats: RouteStats, decisions: Decisions) -> Tools:
         clock, chance = self.reactor.clock, self.random.random
-        return Tools(clock, chance, self._sleep, stats, decisions, self._workers, self.buckets, self._event)
+        return Tools(
+            clock, chance, self._sleep, stats, decisions, self._workers, buckets=self.buckets, event=self._event
+        )
 
     def _event(self) -> Event:
         return Event(self.reactor)

@@ -126,7 +126,12 @@ class PolicyWorld:
         self.tools = self.tools_of(Decisions(self.stats.decisions, "policy"))
 
     def tools_of(self, decisions):
-        return Tools(lambda: self.now, Random(5).random, self._sleep, self.stats, decisions, buckets=self.buckets)
+        return Tools(
+            self._clock, Random(5).random, self._sleep, self.stats, decisions, wall=self._clock, buckets=self.buckets
+        )
+
+    def _clock(self):
+        return self.now
 
     def shadow(self, policy):
         """The tools of a policy in shadow mode."""
