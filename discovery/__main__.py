@@ -87,6 +87,10 @@ def serve_command(
     metrics: Annotated[str, typer.Option(metavar="ADDRESS:PORT", help="Serves /metrics; by default not.")] = "",
     workers: Annotated[int, typer.Option(min=1, help="Number of workers that will connect.")] = 1,
     control: Annotated[Path | None, typer.Option(help="Unix socket of the command line; by default none.")] = None,
+    limits: Annotated[int | None, typer.Option(help="Descriptor of the memory with this node's limits.")] = None,
+    limit_password_file: Annotated[
+        Path | None, typer.Option(help="File with the password for servers of limits of the cluster.")
+    ] = None,
     state: Annotated[Path | None, typer.Option(help="File of the last good state, read at the next start.")] = None,
     log_format: Annotated[LogFormat, typer.Option(help="How log lines look.")] = "text",
     until_eof: Annotated[
@@ -109,6 +113,8 @@ def serve_command(
         _server(metrics, "--metrics"),
         workers,
         control,
+        limits,
+        limit_password_file,
     )
     configure(log_format)
     sys.setswitchinterval(SWITCH_S)

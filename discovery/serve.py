@@ -10,10 +10,13 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from secrets import token_hex
 
 import anyio
 from anyio.abc import TaskStatus
 
+from discovery.cluster_limits.lessor import ClusterLimits
+from discovery.cluster_limits.server import LimitServer
 from discovery.log import ProblemLog, log_event
 from discovery.observe.pages import MetricsPage, ServicesPage, StatusPage
 from discovery.observe.server import Pages, serve_pages
@@ -29,6 +32,8 @@ from discovery.sources.source import Batch, Source
 from discovery.workers.last_good import LastGood
 from discovery.workers.publish import Publisher
 from discovery.workers.reports import Reports
+from nodeproxy.limits.buckets import Buckets
+from nodeproxy.limits.memory import Memory
 from nodeproxy.mesh.wire import PolicyMap, PolicyMaps, size_of
 
 EOF_READ_BYTES = 4096  # the bytes are dropped; only the end of the file counts
@@ -56,6 +61,10 @@ class Settings:
     """How many workers will report."""
     control: Path | None = None
     """The Unix socket of the command line, None for none."""
+    limits: int | None = None
+    """The descriptor of the memory with the limits of this node, None for none."""
+    limit_password_file: Path | None = None
+    """The file with the password for the servers of limits of the cluster."""
 
 
 async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> int:
@@ -64,8 +73,8 @@ async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TAS
     reports = Reports(settings.workers)
     publisher = Publisher(wanted=wanted if settings.scope.on_demand else None, reports=reports)
     last_good = LastGood(settings.state, anyio.sleep) if settings.state is not None else None
-    catalogue = Catalogue(settings.scope)
-    intake = Intake(catalogue, publisher, last_good)
+    catalogue, limits = Catalogue(settings.scope), _cluster_limits(settings)
+    intake = Intake(catalogue, publisher, last_good, limits)
     async with anyio.create_task_group() as group:
         await group.start(_end_on_signal, group.cancel_scope)
         if settings.ends_with is not None:
@@ -77,7 +86,7 @@ async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TAS
             group.cancel_scope.cancel()
             return 1
         if settings.metrics is not None:
-            page = MetricsPage(reports, lambda: publisher.policy_maps)
+            page = MetricsPage(reports, lambda: publisher.policy_maps, lambda: limits.up if limits is not None else {})
             group.start_soon(serve_pages, settings.metrics, {b"/metrics": page})
         if settings.control is not None:
             pages: Pages = {
@@ -90,7 +99,11 @@ async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TAS
         if last_good is not None:
             group.start_soon(last_good.run)
             if (before := last_good.load()) is not None:
+                if limits is not None:
+                    limits.follow({service.key: service for service in before.services})
                 publisher.restore(before)
+        if limits is not None:
+            group.start_soon(limits.run)
         task_status.started()
         log_event("serving", socket=settings.socket, source=settings.source)
         try:
@@ -137,6 +150,19 @@ def _with_external_names(source: Source, settings: Settings) -> Source:
     return ExternalNames(source, lookup, refused, anyio.sleep, on_demand=scope.on_demand)
 
 
+def _cluster_limits(settings: Settings) -> ClusterLimits | None:
+    if settings.limits is None:
+        return None
+    node = settings.scope.place.node or token_hex(8)
+
+    def connect(url: str) -> LimitServer:
+        from discovery.cluster_limits.redis_server import RedisServer  # costs 7 MiB, and most meshes have none
+
+        return RedisServer(url, node, settings.limit_password_file)
+
+    return ClusterLimits(Buckets(Memory(settings.limits)), connect, time.monotonic)
+
+
 class _Subscribed:
     """The workers' subscriptions, stored until there is a source to pass them to."""
 
@@ -158,8 +184,15 @@ class _Subscribed:
 class Intake:
     """Applies each batch of a source to catalogue, publisher and log."""
 
-    def __init__(self, catalogue: Catalogue, publisher: Publisher, last_good: LastGood | None = None) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        publisher: Publisher,
+        last_good: LastGood | None = None,
+        limits: ClusterLimits | None = None,
+    ) -> None:
         self._catalogue = catalogue
+        self._limits = limits
         self._last_good = last_good
         self._taken = False
         self._publisher = publisher
@@ -172,6 +205,8 @@ class Intake:
         """Applies one batch."""
         differences = self._catalogue.apply(batch)
         self._report_verdicts()
+        if self._limits is not None:
+            self._limits.follow(differences)  # before a worker asks for a lease
         for snapshot in batch.snapshots:
             self._publisher.publish_snapshot(snapshot)
         self._publisher.publish(differences, in_sync=batch.in_sync)

@@ -149,6 +149,14 @@ class RateLimited(ProxyError):
     fault: ClassVar[Fault] = "client"
 
 
+class OverShare(ProxyError):
+    """Too many requests of this caller wait for their turn already, by the policy `fairness` of the service."""
+
+    status = 503
+    reason = "over-share"
+    fault: ClassVar[Fault] = "client"
+
+
 class CircuitOpen(ProxyError):
     """The circuit of the service's policy `circuitBreaker` is open."""
 

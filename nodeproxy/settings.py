@@ -51,6 +51,10 @@ class Settings(BaseSettings):
     )
     resolver: Server = Field("", description="DNS server for ExternalName services; empty: those of /etc/resolv.conf")
     workers: int = Field(1, ge=1, le=64, description="worker processes; worker n serves admin at the port of admin + n")
+    limit_password_file: MaybePath = Field(
+        "",
+        description="file with the password for the servers of rateLimit.global, as a Secret is mounted; empty: none",
+    )
     run_dir: MaybePath = Field("", description="directory of the process' Unix sockets; empty: a private temporary one")
     mesh_range: Addresses = Field("127.77.0.0/16", description="virtual addresses of services with a ClusterIP")
     headless_range: Addresses = Field("127.78.0.0/16", description="virtual addresses of services without a ClusterIP")

@@ -6,6 +6,7 @@ Labels are bounded: services, statuses, policy maps.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from math import inf
+from types import MappingProxyType
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
@@ -62,12 +63,19 @@ class NodeMetrics:
             fractions=True,
         )
 
-    def text(self, numbers: Numbers, policy_maps: Sequence[PolicyMap], *, openmetrics: bool = False) -> bytes:
+    def text(
+        self,
+        numbers: Numbers,
+        policy_maps: Sequence[PolicyMap],
+        limit_servers: Mapping[str, bool] = MappingProxyType({}),
+        *,
+        openmetrics: bool = False,
+    ) -> bytes:
         """The page, in the text format of Prometheus or in OpenMetrics."""
         every = [(place_of(port.key), port) for port in sorted(ports_of(numbers), key=lambda port: port.key)]
         # one family at a time, because no other thread runs while a string of megabytes is made
         pieces = [(family.heads[openmetrics] + "".join(lines)).encode() for family, lines in self._of_ports(every)]
-        rest = (_policy_accepted(policy_maps), *_process(numbers))
+        rest = (_policy_accepted(policy_maps), _limit_servers(limit_servers), *_process(numbers))
         return b"".join((*pieces, rendered(rest, openmetrics=openmetrics)))
 
     def _of_ports(self, every: Placed) -> Iterator[tuple[PortFamily, list[str]]]:
@@ -176,6 +184,11 @@ def _process(numbers: Numbers) -> Iterator[Metric]:
             "Access log lines dropped because their buffer was full.",
             node.log_lines_dropped,
         ),
+        (
+            "limit_buckets_evicted",
+            "Buckets of rateLimit that lost their place to another key before they were full again.",
+            node.buckets_evicted,
+        ),
     ):
         yield CounterMetricFamily(f"nodeproxy_{name}", text, value)
     yield _labelled(
@@ -197,6 +210,17 @@ def _policy_accepted(maps: Sequence[PolicyMap]) -> Metric:
     )
     for each in maps:
         family.add_metric([each.namespace, each.name], each.accepted)
+    return family
+
+
+def _limit_servers(servers: Mapping[str, bool]) -> Metric:
+    family = GaugeMetricFamily(
+        "nodeproxy_limit_server_up",
+        "1 if the server of a rateLimit.global answers, 0 if not: then nodes use their share or refuse.",
+        labels=["server"],
+    )
+    for url, up in servers.items():
+        family.add_metric([url], up)
     return family
 
 

@@ -25,9 +25,15 @@ OPENMETRICS = "application/openmetrics-text"
 class MetricsPage:
     """/metrics: rendered in a thread, so that updates go on; one at a time."""
 
-    def __init__(self, reports: Reports, policy_maps: Callable[[], Sequence[PolicyMap]]) -> None:
+    def __init__(
+        self,
+        reports: Reports,
+        policy_maps: Callable[[], Sequence[PolicyMap]],
+        limit_servers: Callable[[], Mapping[str, bool]] = dict,
+    ) -> None:
         self._reports = reports
         self._policy_maps = policy_maps
+        self._limit_servers = limit_servers
         self._metrics = NodeMetrics()
         self._turn = anyio.Lock()
 
@@ -37,8 +43,8 @@ class MetricsPage:
             return Page(503, b"not every worker has reported since the start of discovery\n")
         openmetrics = OPENMETRICS in asked.accept
         async with self._turn:
-            numbers, maps = self._reports.numbers(), self._policy_maps()
-            render = partial(self._metrics.text, numbers, maps, openmetrics=openmetrics)
+            numbers, maps, servers = self._reports.numbers(), self._policy_maps(), self._limit_servers()
+            render = partial(self._metrics.text, numbers, maps, servers, openmetrics=openmetrics)
             body = await to_thread.run_sync(render)  # a thread left behind would render beside the next one
         return Page(200, body, f"{OPENMETRICS}; version=1.0.0; charset=utf-8" if openmetrics else METRICS)
 

@@ -119,6 +119,7 @@ class Connections:
         if self._draining:
             connection.drain()
         task = Task(self._reactor, self._guarded(connection, channel))
+        task.share = client
         self.open[connection] = task
         self._stats.accepted += 1
         self._stats.connections += 1

@@ -65,6 +65,10 @@ class Listener:
         sock.listen(BACKLOG)
         self._watch()
 
+    @property
+    def share(self) -> None:
+        """None: whose clients wait is known only when they have been accepted."""
+
     def ready(self, mask: int) -> None:
         """See `reactor.Watcher`."""
         for accepted in range(ACCEPTS_PER_TURN):

@@ -20,12 +20,14 @@ class Decisions:
     A policy in shadow mode evaluates each request and counts its decisions, without any other effect.
     """
 
-    __slots__ = ("_counts", "mode", "policy", "shadow")
+    __slots__ = ("_counts", "mode", "policy", "service_port", "shadow")
 
-    def __init__(self, counts: Counts, policy: str, mode: Mode = "enforce") -> None:
+    def __init__(self, counts: Counts, policy: str, mode: Mode = "enforce", service_port: str = "") -> None:
         self.policy = policy
         self.mode: Mode = mode
         self.shadow = mode == "shadow"
+        self.service_port = service_port
+        """Its name, `<namespace>/<service>:<port>`; "" where that does not matter."""
         self._counts = counts
 
     def count(self, outcome: str, exchange: Rehearsed | None = None) -> None:

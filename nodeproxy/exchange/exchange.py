@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from nodeproxy.errors import NoEndpoints
 from nodeproxy.exchange.decisions import Decisions
+from nodeproxy.io.event import Event
 from nodeproxy.io.scope import Scope
+from nodeproxy.limits.buckets import Buckets
 from nodeproxy.mesh.callers import UNKNOWN
 from nodeproxy.protocol.message import Body, Request, Response
 from nodeproxy.telemetry.stats import RouteStats
@@ -155,3 +157,7 @@ class Tools:
     """Of all policies of the service port, by name."""
     states: Mapping[str, Any] = field(default_factory=dict)
     """Of the policies of the service port that have one, by name; for `wrap`, not yet for `state`."""
+    buckets: Buckets | None = None
+    """Those of the node; None for a policy that is alone, which makes its own."""
+    event: Callable[[], Event] | None = None
+    """Makes something that tasks of the hot lane can wait for; None where there is no lane."""

@@ -99,6 +99,12 @@ class SocketChannel:
         self._send = sock.send
         reactor.watch(sock, self)
 
+    @property
+    def share(self) -> object:
+        """That of the task that waits for it."""
+        task = self.reader or self.writer
+        return None if task is None else task.share
+
     def ready(self, mask: int) -> None:
         """See `reactor.Watcher`."""
         if mask & _ENDING:

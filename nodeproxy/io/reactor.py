@@ -18,9 +18,13 @@ from typing import Any, Protocol
 import trio
 
 from nodeproxy.io.deadlines import TICK_S, Deadlines
+from nodeproxy.io.fair_queue import FairQueue
 from nodeproxy.io.task import Cancelled, Task, park
 
 EVENTS_PER_TURN = 256  # a turn of this many plain requests takes about 3 ms
+CROWD = 16  # events of one turn, from which on they are handled by share: fewer are over within a millisecond
+CROWD_EVENTS = 4096  # per turn of a crowd: only what was fetched can have its turn
+CROWD_SLICE_S = 0.0005  # of a crowd's turn, before new events are fetched: about ten requests
 SLICE_S = 0.005  # how long the hot lane may keep the core before trio's tasks get a turn
 LINGER_S = 0.001  # how long it waits in its own epoll for the next request: a wait in trio costs about 30 us more
 LAG_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
@@ -30,6 +34,11 @@ EDGES = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 class Watcher(Protocol):
     """Handles the events of one file descriptor."""
 
+    @property
+    def share(self) -> object:
+        """The share of its work, see `Task.share`; None for work that never waits for other work."""
+        ...
+
     def ready(self, mask: int) -> None:
         """`mask` is epoll's. Spurious calls are normal."""
         ...
@@ -37,6 +46,9 @@ class Watcher(Protocol):
 
 class Reactor:
     """One epoll, the tasks that wait for it, and a clock.
+
+    Events are handled in the order in which they came. When many are waiting, each share of them has its turn instead:
+    the clients of one address cannot make those of another wait for more than a few requests.
 
     `clock` returns monotonic seconds; `now` is its value at the beginning of the turn, good enough for deadlines.
     `on_error` is called with the uncaught exception that ended a task.
@@ -62,6 +74,7 @@ class Reactor:
         """Drop the deadline of a task."""
         self._closing: list[socket.socket] = []
         self._nap: trio.CancelScope | None = None
+        self._crowd: FairQueue[tuple[Watcher, int] | Task] = FairQueue()
 
     def watch(self, sock: socket.socket, watcher: Watcher, events: int = EDGES) -> None:
         """Call `watcher` on every event of `sock` from now on.
@@ -140,13 +153,23 @@ class Reactor:
 
         Returns False when there was neither an event, a ready task nor a timer.
         """
-        events = self._epoll.poll(0 if self._ready or self._closing else wait_s, EVENTS_PER_TURN)
+        crowd = self._crowd
+        if crowd:
+            events = self._epoll.poll(0, CROWD_EVENTS)
+        else:
+            events = self._epoll.poll(0 if self._ready or self._closing else wait_s, EVENTS_PER_TURN)
         began = self.now = self.clock()
         watchers = self._watchers
+        crowded = bool(crowd) or len(events) >= CROWD
         for number, mask in events:
             watcher = watchers.get(number)
-            if watcher is not None:
+            if watcher is None:
+                continue
+            share = watcher.share if crowded else None
+            if share is None:
                 watcher.ready(mask)
+            else:
+                crowd.put(share, (watcher, mask))
         due = self._deadlines.look(began)
         if self._timers and self._timers[0][0] <= began:
             due = True
@@ -155,8 +178,14 @@ class Reactor:
         resumed = len(ready)
         for _ in range(resumed):  # tasks queued meanwhile wait for the next turn
             task = ready.popleft()
-            task.queued = False
-            task.resume()
+            if crowded and task.share is not None:
+                crowd.put(task.share, task)
+            else:
+                task.queued = False
+                task.resume()
+        if crowded:
+            self._serve_crowd()
+            due = True
         while self._closing:
             self._closing.pop().close()
         self._note_lag(self.clock() - began)
@@ -194,6 +223,20 @@ class Reactor:
         if self._timers:
             next_s = min(next_s, self._timers[0][0])
         return max(0.0, min(most_s, next_s - self.clock())) if next_s < inf else most_s
+
+    def _serve_crowd(self) -> None:
+        """Handle what waits, each share in turn, for CROWD_SLICE_S."""
+        crowd, clock = self._crowd, self.clock
+        until = clock() + CROWD_SLICE_S
+        while crowd:
+            item = crowd.take()
+            if isinstance(item, Task):
+                item.queued = False
+                item.resume()
+            else:
+                item[0].ready(item[1])
+            if clock() >= until:
+                break
 
     def _stir(self) -> None:
         """End a wait in trio: code outside the hot lane has queued work."""

@@ -41,13 +41,18 @@ class Task:
 
     __slots__ = (
         "_children", "_coroutine", "_finished", "_parent", "_step", "_thrown", "_timer_s", "_waiting", "cancelled",
-        "deadline", "ended", "ended_by", "queued", "reactor", "tick",
+        "deadline", "ended", "ended_by", "queued", "reactor", "share", "tick",
     )  # fmt: skip
 
     def __init__(self, reactor: "Reactor", coroutine: Coroutine[Any, Any, None], parent: "Task | None" = None) -> None:
         self.reactor = reactor
         self.deadline = inf
         """When a wait of this task ends with DeadlinePassed, monotonic seconds. Change it with `limit`."""
+        self.share: object = parent.share if parent is not None else None
+        """For whom it works, e.g. a client's address: when much is waiting, each share has its turn.
+
+        None is for the mesh's own work, which waits for no other.
+        """
         self.queued = False
         self.cancelled = False
         self.ended = False

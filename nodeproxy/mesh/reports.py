@@ -84,6 +84,8 @@ class ProcessCounters(msgspec.Struct, frozen=True, omit_defaults=True):
     updates: int = 0
     updates_rejected: int = 0
     log_lines_dropped: int = 0
+    buckets_evicted: int = 0
+    """Buckets of limits that lost their slot while something was taken from them; see `limits.buckets`."""
     shortages: dict[str, int] = {}
     """Sockets not opened for lack of a descriptor or memory, by purpose."""
     slow_turns: dict[str, int] = {}

@@ -4,6 +4,7 @@ from nodeproxy.policies import (
     adaptive_concurrency,
     circuit_breaker,
     connection_pool,
+    fairness,
     fallback,
     health_check,
     hedging,
@@ -25,6 +26,7 @@ CHAIN = (
     adaptive_concurrency.POLICY,  # outside of timeouts, whose errors are latencies too
     circuit_breaker.POLICY,  # outside of timeouts and retries: it judges what the client would get
     timeouts.POLICY,
+    fairness.POLICY,  # inside of timeouts, which bound the wait
     retry_budget.POLICY,
     retries.POLICY,
     hedging.POLICY,

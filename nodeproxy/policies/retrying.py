@@ -4,9 +4,9 @@ from nodeproxy.errors import EndpointError
 from nodeproxy.exchange.exchange import Exchange, Handler, Tools
 from nodeproxy.policies.budget import NOTED_EVERY, Budget
 from nodeproxy.policies.buffered_body import KEPT_BYTES, BufferedBody
-from nodeproxy.policies.retry_after import retry_after_s
 from nodeproxy.policies.retry_plan import RetryPlan, backoff_s, condition_of
 from nodeproxy.protocol.message import Response
+from nodeproxy.protocol.retry_after import retry_after_s
 
 
 class Retries:

@@ -1,5 +1,6 @@
 """A service's policy table: validates the operator's mapping and converts it to settings."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from nodeproxy.policies import CHAIN
 from nodeproxy.policies.block import PolicySettings
 
 SHARED_MOST = 1024  # different tables that are cached for sharing
+_PASSWORD = re.compile(r"//[^/@\s]*@")  # of a URL: problems are logged
 _KNOWN = {policy.name: policy for policy in CHAIN}
 
 
@@ -79,4 +81,4 @@ def _problem(name: str, detail: Any) -> str:  # noqa: ANN401  pydantic's ErrorDe
     if detail["type"] == "extra_forbidden":
         return f"{place}: no such field"
     message = detail["msg"].removeprefix("Value error, ")
-    return f"{place}: {message[0].lower()}{message[1:]}, got {detail['input']!r}"
+    return f"{place}: {message[0].lower()}{message[1:]}, got {_PASSWORD.sub('//***@', repr(detail['input']))}"

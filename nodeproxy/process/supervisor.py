@@ -19,6 +19,7 @@ import trio
 
 from nodeproxy.io import handover as held
 from nodeproxy.io.capacity import raise_open_files
+from nodeproxy.limits.memory import Memory
 from nodeproxy.mesh.node_view import SOCKET
 from nodeproxy.process.child import Child
 from nodeproxy.process.sockets import CannotListen, look_at_metrics, opened
@@ -40,6 +41,7 @@ class Supervisor:
     def __init__(self, settings: Settings, run_dir: Path) -> None:
         self._settings = settings
         self._lifeline = -1
+        self._limits = Memory.shared()
         self._addresses = {"listen": settings.listen, "admin": settings.admin, "metrics": settings.metrics}
         self._socket_path = str(run_dir / "discovery.sock")
         self._control_path = str(run_dir / SOCKET)
@@ -121,6 +123,8 @@ class Supervisor:
             "--mesh-range", settings.mesh_range, "--headless-range", settings.headless_range,
             "--log-format", settings.log_format, "--until-eof",
             "--metrics", settings.metrics, "--workers", str(settings.workers), "--control", self._control_path,
+            "--limits", str(self._limits.descriptor),
+            *(["--limit-password-file", settings.limit_password_file] if settings.limit_password_file else []),
             *(["--state", settings.state_file] if settings.state_file else []),
             *(["--node", settings.node_name] if settings.node_name else []),
             *(["--on-demand"] if settings.on_demand else []),
@@ -133,7 +137,9 @@ class Supervisor:
             self._lifeline = -1
         reading, self._lifeline = os.pipe()
         try:
-            process = subprocess.Popen(command, stdin=reading, preexec_fn=_unblock_signals)  # no threads here
+            process = subprocess.Popen(
+                command, stdin=reading, preexec_fn=_unblock_signals, pass_fds=[self._limits.descriptor]
+            )  # no threads here
         finally:
             os.close(reading)
         process.returncode = 0  # reaped by `_reap`, not by Popen
@@ -156,7 +162,7 @@ class Supervisor:
             for other in self._sockets.keys() - {index}:
                 self._close_sockets(other)
             sockets.held.begin()
-            trio.run(Worker(self._settings, self._socket_path, sockets, index).run)
+            trio.run(Worker(self._settings, self._socket_path, sockets, self._limits, index).run)
             status = 0
         except OSError as error:
             log.error("worker failed to start", extra={"worker": index, "error": str(error)})

@@ -19,6 +19,7 @@ from nodeproxy.downstream.listener import Listener
 from nodeproxy.downstream.virtual_listeners import VirtualListeners
 from nodeproxy.exchange.access_log import AccessLog
 from nodeproxy.io.capacity import ADMIN_MOST
+from nodeproxy.limits.memory import Memory
 from nodeproxy.mesh.reports import Introduction
 from nodeproxy.mesh.wire import Update, keys_of
 from nodeproxy.process.drain import drain
@@ -37,7 +38,7 @@ log = logging.getLogger(__name__)
 class Worker:
     """One process that moves bytes: built from settings, run until SIGTERM."""
 
-    def __init__(self, settings: Settings, socket_path: str, sockets: Sockets, number: int = 0) -> None:
+    def __init__(self, settings: Settings, socket_path: str, sockets: Sockets, limits: Memory, number: int = 0) -> None:
         self._settings = settings
         self._number = number
         self._socket_path = socket_path
@@ -47,7 +48,7 @@ class Worker:
         self._has_table = trio.Event()
         self._dns_scope = trio.CancelScope()
         self._draining = False
-        self._plane = plane = data_plane_of(settings, _log_bug)
+        self._plane = plane = data_plane_of(settings, limits, _log_bug)
         self._reactor = plane.reactor
         self._lines = AccessLines(settings.access_log, plane.stats, time.time)
         observer = None if settings.access_log == "off" else AccessLog(self._lines.add)

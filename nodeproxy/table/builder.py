@@ -141,7 +141,7 @@ class Live:
         settings = self._settings.of(service.policies)[1]
         if before is not None and before.settings == settings:
             return Route(service, port, before.settings, before.handler, before.stats, before.states, self._pods)
-        stats = before.stats if before is not None else RouteStats()
+        stats = before.stats if before is not None else RouteStats(f"{service.key}:{port.key}")
         states = self._states(settings, before, stats)
         handler = self._handler(service, port, settings, states, stats, "")
         return Route(service, port, settings, handler, stats, states, self._pods)
@@ -223,7 +223,7 @@ def _filtered(
 
 
 def _decisions(stats: RouteStats, policy: str, settings: Settings) -> Decisions:
-    return Decisions(stats.decisions, policy, settings[policy].mode)
+    return Decisions(stats.decisions, policy, settings[policy].mode, stats.service_port)
 
 
 def _still_subscribed(service: Service, before: Routes) -> Service:

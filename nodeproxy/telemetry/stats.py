@@ -26,9 +26,11 @@ class TunnelStats:
 class RouteStats:
     """The numbers of one service port in one worker."""
 
-    __slots__ = ("buckets", "decisions", "requests", "retries", "seconds", "tunnels")
+    __slots__ = ("buckets", "decisions", "requests", "retries", "seconds", "service_port", "tunnels")
 
-    def __init__(self) -> None:
+    def __init__(self, service_port: str = "") -> None:
+        self.service_port = service_port
+        """`<namespace>/<service>:<port>`; "" for requests that reached none."""
         self.requests: defaultdict[tuple[int, str, tuple[str, str]], int] = defaultdict(int)
         """Exchanges by status, reason and caller; the reason is "" for an endpoint's own response."""
         self.buckets = [0] * (len(LATENCY_BOUNDS_S) + 1)

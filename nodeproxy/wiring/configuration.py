@@ -6,6 +6,8 @@ from ipaddress import ip_network
 
 from nodeproxy.io.capacity import Capacity, open_files
 from nodeproxy.io.reactor import Reactor
+from nodeproxy.limits.buckets import Buckets
+from nodeproxy.limits.memory import Memory
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.trust import Trust
 from nodeproxy.protocol.http1.head import HeadLimits
@@ -15,12 +17,15 @@ from nodeproxy.wiring.contexts import ClientSettings
 from nodeproxy.wiring.data_plane import DataPlane, Node, Surroundings
 
 
-def data_plane_of(settings: Settings, on_bug: Callable[[BaseException], None]) -> DataPlane:
-    """The data plane of a worker, on the real clock. `on_bug` is called with each unexpected exception."""
+def data_plane_of(settings: Settings, limits: Memory, on_bug: Callable[[BaseException], None]) -> DataPlane:
+    """The data plane of a worker, on the real clock. `on_bug` is called with each unexpected exception.
+
+    `limits` is the memory in which all workers of the node count.
+    """
     reactor = Reactor(on_error=on_bug)
     return DataPlane(
         Surroundings(reactor, random.Random(), reactor.sleep, on_bug),
-        _node_of(settings),
+        _node_of(settings, Buckets(limits, locked=settings.workers > 1)),
         Capacity(open_files(), settings.downstream_connections_limit),
         _head_limits_of(settings),
     )
@@ -38,13 +43,14 @@ def client_settings_of(settings: Settings) -> ClientSettings:
     )
 
 
-def _node_of(settings: Settings) -> Node:
+def _node_of(settings: Settings, buckets: Buckets) -> Node:
     return Node(
         Callers(tuple(map(ip_network, own_ranges(settings))), Trust(*split_sources(settings.trust_forwarded))),
         own_addresses(settings),
         settings.default_namespace,
         settings.cluster_domain,
         settings.workers,
+        buckets,
     )
 
 

@@ -8,7 +8,9 @@ from nodeproxy.downstream.connections import Connections
 from nodeproxy.exchange.decisions import Decisions
 from nodeproxy.exchange.exchange import Tools
 from nodeproxy.io.capacity import Capacity
+from nodeproxy.io.event import Event
 from nodeproxy.io.reactor import Reactor
+from nodeproxy.limits.buckets import Buckets
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.names import CLUSTER_DOMAIN
 from nodeproxy.mesh.wire import Update
@@ -48,6 +50,8 @@ class Node:
     cluster_domain: str = CLUSTER_DOMAIN
     workers: int = 1
     """Worker processes of the node."""
+    buckets: Buckets | None = None
+    """What limits count in, shared by all workers; None: this one has its own."""
 
 
 class DataPlane:
@@ -68,6 +72,7 @@ class DataPlane:
         self.connections = Connections(reactor, capacity.clients_most(0), surroundings.on_bug, self.stats)
         self._sleep = surroundings.sleep
         self._workers = node.workers
+        self.buckets = node.buckets or Buckets.private()
 
     def install(self, update: Update) -> bool:
         """Put `update` in force and resume the requests that wait for it; returns whether it concerns the table.
@@ -93,4 +98,10 @@ class DataPlane:
         self.live.subscriptions.want(service)
 
     def _tools(self, stats: RouteStats, decisions: Decisions) -> Tools:
-        return Tools(self.reactor.clock, self.random.random, self._sleep, stats, decisions, self._workers)
+        clock, chance = self.reactor.clock, self.random.random
+        return Tools(
+            clock, chance, self._sleep, stats, decisions, self._workers, buckets=self.buckets, event=self._event
+        )
+
+    def _event(self) -> Event:
+        return Event(self.reactor)

@@ -161,6 +161,7 @@ def test_decisions_and_figures_of_policies_are_added_over_the_workers():
         ("nodeproxy_table_updates_total", "updates"),
         ("nodeproxy_table_updates_rejected_total", "updates_rejected"),
         ("nodeproxy_access_log_lines_dropped_total", "log_lines_dropped"),
+        ("nodeproxy_limit_buckets_evicted_total", "buckets_evicted"),
     ],
 )
 def test_counters_of_processes_are_added(name, field):
@@ -295,3 +296,12 @@ def test_the_remembered_templates_are_bounded():
 
 def test_a_label_is_escaped_as_the_formats_want_it():
     assert escaped('a\\b"c\nd%s') == 'a\\\\b\\"c\\nd%s'
+
+
+def test_the_servers_of_limits_are_up_or_not():
+    servers = {"redis://a:6379/0": True, "redis://b:6379/0": False}
+
+    page = NodeMetrics().text(Reports(now=lambda: 100.0).numbers(), (), servers).decode()
+
+    assert 'nodeproxy_limit_server_up{server="redis://a:6379/0"} 1.0' in page
+    assert 'nodeproxy_limit_server_up{server="redis://b:6379/0"} 0.0' in page

@@ -30,6 +30,7 @@ from nodeproxy.mesh.questions import (
 )
 from nodeproxy.mesh.reports import Introduction
 from nodeproxy.mesh.wire import LINE_LIMIT_BYTES, Callers, Replace, line, parse
+from nodeproxy.policies import CHAIN
 from tests.discovery.kube import endpoint, own_policy_map, policy_map, put, service, slice_of
 from tests.fakes.reports import port, process
 
@@ -229,7 +230,8 @@ async def test_what_is_in_force_is_explained_with_what_is_refused():
 
     told = body(await ExplainPage(publisher, catalogue)(Asked({"service": "web.shop", "port": "80"})))
 
-    assert [each["name"] for each in told["policies"]] == ["timeouts", "retries", "loadBalancer", "healthCheck"]
+    in_force = [policy.name for policy in CHAIN if policy.default or policy.name == "healthCheck"]
+    assert [each["name"] for each in told["policies"]] == in_force
     assert [(each["configmap"], each["key"], each["layer"]) for each in told["layers"]] == [
         ("nodeproxy/nodeproxy-policy", "_default", "mesh"),
         ("shop/a", "web", "service web.shop"),

@@ -7,6 +7,7 @@ from nodeproxy.exchange.body import WholeBody
 from nodeproxy.exchange.decisions import Decisions
 from nodeproxy.exchange.exchange import Exchange, Tools
 from nodeproxy.io.scope import Scope
+from nodeproxy.limits.buckets import Buckets
 from nodeproxy.protocol.fields import Fields
 from nodeproxy.protocol.message import UNKNOWN, Request, Response
 from nodeproxy.telemetry.stats import RouteStats
@@ -121,10 +122,13 @@ class PolicyWorld:
         self.now = STARTED
         self.slept = []
         self.stats = RouteStats()
+        self.buckets = Buckets.private()
         self.tools = self.tools_of(Decisions(self.stats.decisions, "policy"))
 
     def tools_of(self, decisions):
-        return Tools(self._clock, Random(5).random, self._sleep, self.stats, decisions, wall=self._clock)
+        return Tools(
+            self._clock, Random(5).random, self._sleep, self.stats, decisions, wall=self._clock, buckets=self.buckets
+        )
 
     def _clock(self):
         return self.now

@@ -112,10 +112,15 @@ def command(*words):
     )
 
 
+def environment(**settings):
+    """That of this process, with settings that have no flag."""
+    return {**os.environ, **{f"NODEPROXY_{name.upper()}": value for name, value in settings.items()}}
+
+
 class Node:
     """One running `nodeproxy run`."""
 
-    def __init__(self, folder: Path, *flags, ulimit=""):
+    def __init__(self, folder: Path, *flags, ulimit="", **settings):
         self.folder = folder
         self.port, self.admin, self.metrics_port = free_port(), free_port(), free_port()
         self.log = folder.parent / "node.log"
@@ -128,7 +133,7 @@ class Node:
             command = ["/bin/sh", "-c", f'ulimit {ulimit}; exec "$@"', "sh", *command]
         self.out = self.log.open("wb")
         self.process = subprocess.Popen(
-            command, stdout=self.out, stderr=subprocess.STDOUT, env={**os.environ, "NODEPROXY_DRAIN_TIMEOUT_S": "5"}
+            command, stdout=self.out, stderr=subprocess.STDOUT, env=environment(drain_timeout_s="5", **settings)
         )
 
     def __enter__(self):

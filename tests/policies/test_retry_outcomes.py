@@ -9,8 +9,8 @@ from nodeproxy.exchange.decisions import Decisions
 from nodeproxy.policies import retries
 from nodeproxy.policies.budget import Budget, Load
 from nodeproxy.policies.retries import POLICY, RetriesSettings
-from nodeproxy.policies.retry_after import retry_after_s
 from nodeproxy.protocol.fields import Fields
+from nodeproxy.protocol.retry_after import retry_after_s
 from tests.fakes.exchanges import STARTED, Pieces, PolicyWorld, Replies, exchange, run
 
 ALL = {"retryOn": ("connect-failure", "reset", "timeout", "5xx", "gateway-error")}

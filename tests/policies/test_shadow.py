@@ -15,7 +15,10 @@ def test_a_policy_in_shadow_mode_rejects_nothing_and_counts_what_it_would_have_r
     statuses = [run(route.handler(each)).status for each in exchanges]
 
     assert statuses == [200, 200, 200]
-    assert route.stats.decisions == {("rateLimit", "rejected", "shadow"): 2}
+    assert route.stats.decisions == {
+        ("rateLimit", "rejected", "shadow"): 2,
+        ("rateLimit", "by-total", "shadow"): 2,
+    }
     assert [each.shadowed for each in exchanges] == [(), ("rateLimit:rejected",), ("rateLimit:rejected",)]
 
 
@@ -28,5 +31,8 @@ def test_decisions_in_force_are_counted_apart():
     rejected = exchange()
 
     assert run(route.handler(rejected)).status == 429
-    assert route.stats.decisions == {("rateLimit", "rejected", "enforce"): 1}
+    assert route.stats.decisions == {
+        ("rateLimit", "rejected", "enforce"): 1,
+        ("rateLimit", "by-total", "enforce"): 1,
+    }
     assert rejected.shadowed == ()

@@ -1,0 +1,113 @@
+"""When many clients wait, each address has its turn."""
+
+import socket
+
+import pytest
+
+from nodeproxy.errors import ConnectionLost
+from nodeproxy.io import reactor as reactor_module
+from nodeproxy.io.channel import SocketChannel
+
+
+async def readers(world, addresses):
+    """For each address a task that reads one byte from a socket; returns the other ends, and whose was read when."""
+    order, ends = [], []
+    for address in addresses:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        channel = world.own(SocketChannel(world.reactor, ours, ConnectionLost))
+
+        async def read(channel=channel, address=address):
+            while await channel.recv():
+                order.append(address)
+
+        task = world.reactor.spawn(read())
+        task.share = address
+        ends.append(world.keep(theirs))
+    await world.settle()
+    return ends, order
+
+
+@pytest.mark.parametrize("first", ["greedy", "small"])
+async def test_one_request_waits_for_no_more_than_one_of_another_address(world, first):
+    ends, order = await readers(world, ["greedy"] * 60 + ["small"])
+    sending = ends if first == "greedy" else ends[::-1]
+
+    for end in sending:
+        end.send(b"x")
+    await world.settle()
+
+    assert order.index("small") <= 1 and order.count("greedy") == 60
+
+
+async def test_a_few_are_handled_in_the_order_in_which_they_came(world):
+    addresses = ["a"] * (reactor_module.CROWD - 2) + ["b"]
+    ends, order = await readers(world, addresses)
+
+    for end in ends:
+        end.send(b"x")
+    await world.settle()
+
+    assert order == addresses
+
+
+async def test_tasks_that_rest_have_their_turns_too(world):
+    order, reactor = [], world.reactor
+
+    async def work(address, times):
+        for _ in range(times):
+            order.append(address)
+            await reactor.rest()
+
+    tasks = []
+    for address, times in [*[("greedy", 5)] * 40, ("small", 5)]:
+        tasks.append(reactor.spawn(work(address, times)))
+        tasks[-1].share = address
+    ends, _ = await readers(world, ["greedy"] * 40)
+    for _ in range(5):
+        for end in ends:
+            end.send(b"x")
+        await world.settle(1)
+    for task in tasks:
+        await task.join()
+
+    assert order.count("greedy") == 200 and order.count("small") == 5
+
+
+async def test_what_waits_of_a_connection_that_is_closed_meanwhile_does_no_harm(world):
+    ends, order = await readers(world, ["a"] * 30 + ["b"] * 30)
+    closing = list(world._channels)[:30]
+
+    async def close_all():
+        for channel in closing:
+            channel.close()
+
+    for end in ends:
+        end.send(b"x")
+    world.reactor.spawn(close_all())
+    await world.settle()
+
+    assert order.count("b") == 30
+
+
+async def test_the_work_of_a_child_is_of_its_parent_s_share(world):
+    shares = []
+
+    async def child():
+        shares.append(world.reactor.current.share)
+
+    async def parent():
+        await world.reactor.current.start(child()).join()
+
+    task = world.reactor.spawn(parent())
+    task.share = "10.0.0.1"
+    await task.join()
+
+    assert shares == ["10.0.0.1"]
+
+
+async def test_a_client_s_connection_works_for_its_address(world):
+    await world.client()
+    await world.settle()
+
+    assert {task.share for task in world.connections.open.values()} == {"127.0.0.1"}
