@@ -65,9 +65,9 @@ class OutlierDetector:
             record.errors = 0
             if status not in GATEWAY_ERRORS:
                 record.gateway_errors = 0
-        elif outcome in FAILURES and not (
-            status and outcome == DeadlinePassed.reason
-        ):  # a slow client may be why a body took long
+        elif status and outcome == DeadlinePassed.reason:
+            return  # a slow client may be why the body took long
+        elif outcome in FAILURES:
             if self.rules.split and outcome not in MALFORMED:
                 self._local_failure(member, record)
             else:
