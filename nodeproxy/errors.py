@@ -66,6 +66,14 @@ class HeadTooLarge(BadRequest):
     reason = "head-too-large"
 
 
+class BodyTooLarge(ProxyError):
+    """The request has a larger body than the policy `maxRequestBody` of the service allows."""
+
+    status = 413
+    reason = "body-too-large"
+    fault: ClassVar[Fault] = "client"
+
+
 class MethodNotSupported(BadRequest):
     """CONNECT to a listener that does not support it, or TRACE with Max-Forwards 0."""
 
@@ -141,6 +149,22 @@ class RateLimited(ProxyError):
     fault: ClassVar[Fault] = "client"
 
 
+class CircuitOpen(ProxyError):
+    """The circuit of the service's policy `circuitBreaker` is open."""
+
+    status = 503
+    reason = "circuit-open"
+    fault: ClassVar[Fault] = "endpoint"
+
+
+class Overloaded(ProxyError):
+    """More requests at once than the policy `adaptiveConcurrency` finds the service to bear."""
+
+    status = 503
+    reason = "overloaded"
+    fault: ClassVar[Fault] = "endpoint"
+
+
 class UnknownCaller(ProxyError):
     """The name depends on the caller's namespace, and the caller is unknown: its pod may be too new."""
 
@@ -200,6 +224,12 @@ class BadResponse(EndpointError):
     """The endpoint sent something other than one unambiguous response."""
 
     reason = "bad-response"
+
+
+class ResponseHeadersTooLarge(BadResponse):
+    """The head of the endpoint's response is larger than the proxy reads, or than `maxResponseHeaders` allows."""
+
+    reason = "response-headers-too-large"
 
 
 class DeadlinePassed(EndpointError):

@@ -5,8 +5,10 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from time import time
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
+from nodeproxy.errors import NoEndpoints
 from nodeproxy.exchange.decisions import Decisions
 from nodeproxy.io.scope import Scope
 from nodeproxy.mesh.callers import UNKNOWN
@@ -54,7 +56,7 @@ class Exchange:
         "tries",
     )
 
-    elsewhere: ClassVar[bool] = False
+    only_untried: ClassVar[bool] = False
     """Whether it may only go to endpoints that have not been tried."""
 
     def __init__(self, request: Request, body: Body, client: str, scope: Scope, started: float) -> None:
@@ -107,7 +109,7 @@ class Fork(Exchange):
     """
 
     __slots__ = ()
-    elsewhere = True
+    only_untried = True
 
     def __init__(self, exchange: Exchange, body: Body, scope: Scope, tried: list[object]) -> None:
         """`scope` is of the task that sends it, inside that of `exchange`."""
@@ -122,6 +124,18 @@ Handler = Callable[[Exchange], Awaitable[Response]]
 """Returns the response to an exchange. Raises ProxyError if there is none."""
 
 
+class Place(NamedTuple):
+    """A service port by name, where a policy may send an exchange; None stands for that of the exchange's service."""
+
+    service: str
+    namespace: str | None = None
+    port: int | None = None
+
+
+async def _nowhere(_exchange: Exchange) -> Response:
+    raise NoEndpoints("no other service can be called from here")
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """Clock, chance and counters for a policy of a service port; tests pass their own."""
@@ -133,6 +147,10 @@ class Tools:
     decisions: Decisions
     workers: int = 1
     """Number of worker processes of this node, each with its own policy states."""
+    wall: Callable[[], float] = time
+    """Seconds since 1970: the clock that all nodes share."""
+    elsewhere: Callable[[Place], Handler] = lambda _place: _nowhere
+    """A handler that sends to another service, without its policies. It is looked up for each request."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Of all policies of the service port, by name."""
     states: Mapping[str, Any] = field(default_factory=dict)

@@ -1,10 +1,15 @@
-"""One module per policy. `CHAIN` is their order, outermost first; those that do not wait stand before those that do."""
+"""One module per policy. `CHAIN` is their order, outermost first: each sees what those behind it answer, or raise."""
 
 from nodeproxy.policies import (
+    adaptive_concurrency,
+    circuit_breaker,
     connection_pool,
+    fallback,
     health_check,
     hedging,
     load_balancer,
+    max_request_body,
+    max_response_headers,
     rate_limit,
     retries,
     retry_budget,
@@ -13,11 +18,16 @@ from nodeproxy.policies import (
 )
 
 CHAIN = (
-    rate_limit.POLICY,
+    fallback.POLICY,  # outside of all whose refusals it may replace
+    rate_limit.POLICY,  # what is refused costs the least first
+    max_request_body.POLICY,  # outside of retries, which keep a part of the body
+    adaptive_concurrency.POLICY,  # outside of timeouts, whose errors are latencies too
+    circuit_breaker.POLICY,  # outside of timeouts and retries: it judges what the client would get
     timeouts.POLICY,
     retry_budget.POLICY,
     retries.POLICY,
     hedging.POLICY,
+    max_response_headers.POLICY,  # innermost: all others see its refusal as they see an endpoint's failure
     split.POLICY,
     load_balancer.POLICY,
     connection_pool.POLICY,

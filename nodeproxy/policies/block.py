@@ -8,15 +8,19 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from nodeproxy.mesh.duration import seconds
+from nodeproxy.mesh.size import size_bytes
 
 Duration = Annotated[float, BeforeValidator(seconds)]
 """Seconds, written Go-style in YAML."""
+Bytes = Annotated[int, BeforeValidator(size_bytes)]
+"""Bytes, written in YAML as a number or as a Kubernetes quantity."""
 
 
 class Block(BaseModel):
     """A part of a policy's settings, as written in a policy table.
 
-    A field `backend_request_s` of type Duration is written `backendRequest`: the YAML carries its own unit.
+    A field `backend_request_s` of type Duration is written `backendRequest`, and `limit_bytes` of type Bytes `limit`:
+    the YAML carries its own unit.
     """
 
     model_config = ConfigDict(
@@ -24,7 +28,7 @@ class Block(BaseModel):
         extra="forbid",
         strict=True,
         use_attribute_docstrings=True,
-        alias_generator=lambda name: to_camel(name.removesuffix("_s")),
+        alias_generator=lambda name: to_camel(name.removesuffix("_s").removesuffix("_bytes")),
     )
 
 
@@ -42,6 +46,8 @@ class Policy:
     A policy that must remember something has `state(settings, before, tools)`: what it returns belongs to the service
     port and survives every update of the table. It is called when the policy is new, and when its settings have
     changed, then with the state `before`, which it must not change: the update may yet be rejected.
+
+    A policy stands around those behind it in CHAIN, whether they wait or not.
 
     A policy that does not wait has `on_request(exchange, state)`, which may return a response in the endpoint's place,
     and `on_response(exchange, response, state)`. `state` is the settings where the policy has no state. A response of

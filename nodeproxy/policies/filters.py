@@ -1,4 +1,4 @@
-"""The policies of a service port that do not wait, in one handler without a frame for each."""
+"""Neighbours in the chain that do not wait, in one handler without a frame for each."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ OnResponse = tuple[Callable[[Exchange, Response, Any], None], object]
 
 
 class Filters:
-    """Calls each with the request, until one responds; calls each with the response, wherever it is from.
+    """Calls each with the request, until one responds; calls each with the response, of a policy inside too.
 
     Errors pass by: they are not responses yet.
     """

@@ -1,6 +1,5 @@
 """`rateLimit`: at most so many requests per second to a service port, on each worker of the node."""
 
-from math import ceil
 from typing import Annotated
 
 from pydantic import Field
@@ -48,9 +47,7 @@ def on_request(_exchange: Exchange, bucket: Bucket) -> Response | None:
     wait_s = bucket.take()
     if not wait_s:
         return None
-    response = error_response(RateLimited("more requests than rateLimit allows; see Retry-After"))
-    response.fields.set(b"Retry-After", b"%d" % ceil(wait_s))
-    return response
+    return error_response(RateLimited("more requests than rateLimit allows; see Retry-After"), wait_s)
 
 
 POLICY = Policy(

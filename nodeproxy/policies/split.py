@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from nodeproxy.balance.weights import Weights
 from nodeproxy.exchange.exchange import Tools
 from nodeproxy.policies.block import Block, Policy, PolicySettings
+from nodeproxy.policies.shares import Shares
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
 
@@ -39,9 +40,14 @@ def names(settings: SplitSettings, namespace: str, port: int) -> tuple[str, ...]
     )
 
 
-def weights(settings: SplitSettings, _before: Weights | None, _tools: Tools) -> Weights:
+def shares(settings: SplitSettings, _before: Shares | None, tools: Tools) -> Shares:
     """The proportions, from their beginning."""
-    return Weights([target.weight for target in settings.targets])
+    return Shares(Weights([target.weight for target in settings.targets]), tools.decisions)
 
 
-POLICY = Policy("split", SplitSettings, state=weights)
+POLICY = Policy(
+    "split",
+    SplitSettings,
+    state=shares,
+    outcomes={"<namespace>/<service>:<port>": "a try was sent to this target; in shadow mode, would have been"},
+)

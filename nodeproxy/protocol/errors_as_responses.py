@@ -3,6 +3,7 @@
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
+from math import ceil
 
 from nodeproxy.errors import ProxyError
 from nodeproxy.protocol.fields import Fields
@@ -36,10 +37,15 @@ def own_response(status: int, body: bytes, content_type: bytes, lines: bytes = b
     return response
 
 
-def error_response(error: ProxyError) -> Response:
-    """The response that reports `error` to the client: its reason in `x-mesh-error`, its text as the body."""
+def error_response(error: ProxyError, retry_after_s: float | None = None) -> Response:
+    """The response that reports `error` to the client: its reason in `x-mesh-error`, its text as the body.
+
+    Its Retry-After says `retry_after_s`, in whole seconds and at least one (RFC 9110, 10.2.3).
+    """
     body = f"nodeproxy: {error.reason}: {error}\n".encode()
     lines = b"x-mesh-error: %b\r\n" % error.reason.encode()
+    if retry_after_s is not None:
+        lines += b"Retry-After: %d\r\n" % max(1, ceil(retry_after_s))
     response = own_response(error.status, body, b"text/plain; charset=utf-8", lines)
     response.reason = error.reason
     return response

@@ -6,14 +6,14 @@ the same, the state of each policy while its settings are.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from msgspec.structs import replace
 
 from nodeproxy.exchange.decisions import Decisions
-from nodeproxy.exchange.exchange import Handler, Tools
+from nodeproxy.exchange.exchange import Handler, Place, Tools
 from nodeproxy.mesh import names
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.model import Port, Service
@@ -21,7 +21,7 @@ from nodeproxy.mesh.subscriptions import Subscriptions
 from nodeproxy.mesh.wire import Callers as CallersSnapshot
 from nodeproxy.mesh.wire import Drop, Fresh, PolicyMap, PolicyMaps, Put, Replace, Update, Watched, Watches
 from nodeproxy.policies import CHAIN
-from nodeproxy.policies.block import PolicySettings
+from nodeproxy.policies.block import Policy, PolicySettings
 from nodeproxy.policies.filters import Filters
 from nodeproxy.policies.table import SharedSettings
 from nodeproxy.table.table import NoTable, PodRoutes, Route, Table
@@ -46,6 +46,8 @@ class Makers:
     """Dismisses the endpoints of the service port with this name."""
     tools: Callable[[RouteStats, Decisions], Tools]
     """Makes the tools of one policy of a service port."""
+    elsewhere: Callable[[Service, Port, Settings, str], Handler] | None = None
+    """Makes a handler that sends to the cluster of this name on behalf of a service port."""
 
 
 class Live:
@@ -148,27 +150,24 @@ class Live:
         self, service: Service, port: Port, settings: Settings, states: States, stats: RouteStats, pod: str
     ) -> Handler:
         handler = self._makers.upstream(service, port, settings, states, pod)
-        asked = [policy for policy in CHAIN if policy.name in settings]
-        for policy in asked:
-            if policy.wrap_attempt is not None:
+        for policy in CHAIN:
+            if policy.name in settings and policy.wrap_attempt is not None:
                 tools = self._tools(stats, policy.name, settings, states)
                 handler = policy.wrap_attempt(settings[policy.name], handler, tools)
-        for policy in reversed(asked):
+        segment: list[Policy] = []  # policies that do not wait, of which none that waits stands between
+        for policy in reversed(CHAIN):
+            if policy.name not in settings:
+                continue
+            if policy.on_request is not None or policy.on_response is not None:
+                segment.insert(0, policy)
             if policy.wrap is not None:
+                inner = _filtered(segment, settings, states, stats, handler)
                 tools = self._tools(stats, policy.name, settings, states)
-                handler = policy.wrap(settings[policy.name], handler, tools, states.get(policy.name))
-        known = {policy.name: states.get(policy.name, settings[policy.name]) for policy in asked}
-        on_request = [
-            (policy.on_request, known[policy.name], _decisions(stats, policy.name, settings))
-            for policy in asked
-            if policy.on_request is not None
-        ]
-        on_response = [
-            (policy.on_response, known[policy.name])
-            for policy in asked
-            if policy.on_response is not None and (policy.observes or settings[policy.name].mode == "enforce")
-        ]
-        return Filters(on_request, on_response, handler) if on_request or on_response else handler
+                tools = self._with_elsewhere(tools, service, port, settings)
+                wrapped = policy.wrap(settings[policy.name], inner, tools, states.get(policy.name))
+                if wrapped is not inner:
+                    handler, segment = wrapped, []
+        return _filtered(segment, settings, states, stats, handler)
 
     def _route_of_pod(self, whole: Route, pod: str) -> Route:
         handler = self._handler(whole.service, whole.port, whole.settings, whole.states, whole.stats, pod)
@@ -190,8 +189,37 @@ class Live:
         tools = self._makers.tools(stats, _decisions(stats, policy, settings))
         return dataclasses.replace(tools, settings=settings, states=states)
 
+    def _with_elsewhere(self, tools: Tools, service: Service, port: Port, settings: Settings) -> Tools:
+        make = self._makers.elsewhere
+        if make is None:
+            return tools
+
+        def elsewhere(place: Place) -> Handler:
+            name = f"{place.namespace or service.namespace}/{place.service}:{place.port or port.number}"
+            return make(service, port, settings, name)
+
+        return dataclasses.replace(tools, elsewhere=elsewhere)
+
 
 Routes = Mapping[str, Route]
+
+
+def _filtered(
+    segment: Sequence[Policy], settings: Settings, states: States, stats: RouteStats, inner: Handler
+) -> Handler:
+    """`inner` inside of the policies of `segment`, which do not wait: one handler, or `inner` itself."""
+    known = {policy.name: states.get(policy.name, settings[policy.name]) for policy in segment}
+    on_request = [
+        (policy.on_request, known[policy.name], _decisions(stats, policy.name, settings))
+        for policy in segment
+        if policy.on_request is not None
+    ]
+    on_response = [
+        (policy.on_response, known[policy.name])
+        for policy in segment
+        if policy.on_response is not None and (policy.observes or settings[policy.name].mode == "enforce")
+    ]
+    return Filters(on_request, on_response, inner) if on_request or on_response else inner
 
 
 def _decisions(stats: RouteStats, policy: str, settings: Settings) -> Decisions:

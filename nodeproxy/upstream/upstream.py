@@ -11,7 +11,7 @@ from nodeproxy.protocol.method import IDEMPOTENT
 from nodeproxy.upstream.cluster import Cluster
 from nodeproxy.upstream.endpoint import Endpoint
 from nodeproxy.upstream.on_demand import OnDemand
-from nodeproxy.upstream.split import Split
+from nodeproxy.upstream.split import Elsewhere, Split
 
 CONNECTS_MOST = 3  # endpoints tried before a connect failure is reported to the policies: one rack may be down, not all
 
@@ -22,7 +22,7 @@ class Upstream:
 
     cluster: Cluster
     """Where requests go, unless there is a split."""
-    split: Split | None
+    split: Split | Elsewhere | None
     pod: str
     connect_s: float
     """Bounds one connect; 0: no limit of its own."""
@@ -34,11 +34,11 @@ class Upstream:
 
         Raises:
             NoEndpoints: the cluster has none, or is not there.
-            NoOtherEndpoint: see `Exchange.elsewhere`.
+            NoOtherEndpoint: see `Exchange.only_untried`.
             EndpointsUnknown, UnknownService: see `OnDemand.until_known`.
             EndpointError: what went wrong on the way; connect failures have been tried on other endpoints.
         """
-        cluster = self.cluster if self.split is None else self.split.next()
+        cluster = self.cluster if self.split is None else self.split.next(exchange)
         connects = 1
         while True:
             now = self.reactor.now
@@ -49,7 +49,7 @@ class Upstream:
                     raise NoEndpoints(f"{cluster.name}: {cluster.none_ready}")
                 await self.on_demand.until_known(cluster, exchange)
                 continue
-            if exchange.elsewhere and exchange.tried and endpoint in exchange.tried:
+            if exchange.only_untried and exchange.tried and endpoint in exchange.tried:
                 raise NoOtherEndpoint(f"{cluster.name}: all endpoints have been tried")
             attempt = Attempt(exchange, endpoint, now)
             try:

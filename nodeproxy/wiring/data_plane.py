@@ -87,7 +87,7 @@ class DataPlane:
 
     def _makers(self) -> Makers:
         upstreams = Upstreams(self.clusters, self.reactor, self.changes, self._subscribe)
-        return Makers(upstreams.make, upstreams.install, self.clusters.remove, self._tools)
+        return Makers(upstreams.make, upstreams.install, self.clusters.remove, self._tools, upstreams.elsewhere)
 
     def _subscribe(self, service: str) -> None:
         self.live.subscriptions.want(service)

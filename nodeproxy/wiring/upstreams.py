@@ -12,7 +12,7 @@ from nodeproxy.policies.split import SplitSettings, names
 from nodeproxy.policies.timeouts import TimeoutsSettings, connect_limit_s
 from nodeproxy.upstream.clusters import Clusters
 from nodeproxy.upstream.on_demand import Changes, OnDemand
-from nodeproxy.upstream.split import Split
+from nodeproxy.upstream.split import Elsewhere, Split
 from nodeproxy.upstream.upstream import Upstream
 
 
@@ -37,10 +37,17 @@ class Upstreams:
         timeouts, split = settings["timeouts"], settings.get("split")
         assert isinstance(timeouts, TimeoutsSettings)
         targets = None
-        if isinstance(split, SplitSettings) and not pod:
-            targets = Split(self._clusters, names(split, service.namespace, port.number), states["split"])
         cluster = self._clusters.of(service, port)
+        if isinstance(split, SplitSettings) and not pod:
+            targets = Split(self._clusters, names(split, service.namespace, port.number), states["split"], cluster)
         return Upstream(cluster, targets, pod, connect_limit_s(timeouts), self._reactor, self._on_demand)
+
+    def elsewhere(self, service: Service, port: Port, settings: Mapping[str, PolicySettings], name: str) -> Upstream:
+        """What sends to the cluster of this name on behalf of a service port: its own policies bound the connect."""
+        timeouts = settings["timeouts"]
+        assert isinstance(timeouts, TimeoutsSettings)
+        other, own = Elsewhere(self._clusters, name), self._clusters.of(service, port)
+        return Upstream(own, other, "", connect_limit_s(timeouts), self._reactor, self._on_demand)
 
     def install(
         self, service: Service, port: Port, settings: Mapping[str, PolicySettings], states: Mapping[str, Any]

@@ -229,7 +229,9 @@ async def test_what_is_in_force_is_explained_with_what_is_refused():
 
     told = body(await ExplainPage(publisher, catalogue)(Asked({"service": "web.shop", "port": "80"})))
 
-    assert [each["name"] for each in told["policies"]] == ["timeouts", "retries", "loadBalancer", "healthCheck"]
+    assert [each["name"] for each in told["policies"]] == [
+        "timeouts", "retryBudget", "retries", "loadBalancer", "healthCheck"
+    ]  # fmt: skip
     assert [(each["configmap"], each["key"], each["layer"]) for each in told["layers"]] == [
         ("nodeproxy/nodeproxy-policy", "_default", "mesh"),
         ("shop/a", "web", "service web.shop"),

@@ -124,7 +124,10 @@ class PolicyWorld:
         self.tools = self.tools_of(Decisions(self.stats.decisions, "policy"))
 
     def tools_of(self, decisions):
-        return Tools(lambda: self.now, Random(5).random, self._sleep, self.stats, decisions)
+        return Tools(self._clock, Random(5).random, self._sleep, self.stats, decisions, wall=self._clock)
+
+    def _clock(self):
+        return self.now
 
     def shadow(self, policy):
         """The tools of a policy in shadow mode."""

@@ -240,3 +240,49 @@ def test_in_shadow_mode_neither_acts():
 
     assert response.status == 200
     assert response.fields.get(b"x-stamp") is None
+
+
+class RelabelSettings(PolicySettings):
+    """Makes a response of every refusal."""
+
+
+class Relabel:
+    """Waits, and so sees the answers of all policies behind it."""
+
+    def __init__(self, inner):
+        self._inner = inner
+        self.seen = []
+
+    async def __call__(self, exchange):
+        response = await self._inner(exchange)
+        self.seen.append(response.status)
+        return response
+
+
+OUTERMOST = Policy("relabel", RelabelSettings, lambda _settings, inner, _tools, _state: Relabel(inner))
+
+
+def in_chain(monkeypatch, *chain):
+    monkeypatch.setattr(live, "CHAIN", chain)
+    monkeypatch.setattr(table, "_KNOWN", {policy.name: policy for policy in chain})
+
+
+def test_a_policy_that_waits_sees_the_answers_of_those_behind_it_that_do_not(monkeypatch):
+    in_chain(monkeypatch, OUTERMOST, MAX_BODY, *live.CHAIN)
+    _, route = mesh({"relabel": {}, "maxBody": {"bytes": 4}}, Replies(200))
+
+    assert run(route.handler(exchange(b"PUT", WholeBody(b"12345")))).status == 413
+    assert route.handler.seen == [413]
+
+
+def test_neighbours_that_do_not_wait_are_one_handler_though_one_between_them_asks_for_nothing(monkeypatch):
+    nothing = Policy("relabel", RelabelSettings, lambda _settings, inner, _tools, _state: inner)
+    in_chain(monkeypatch, STAMP, nothing, MAX_BODY, *live.CHAIN)
+    policies = {"stamp": {"name": "X-Stamp", "value": "1"}, "relabel": {}, "maxBody": {"bytes": 4}}
+    off = {"timeouts": {"responseHead": 0, "idle": 0}, "retries": {"attempts": 0}}
+    endpoint = Replies(200)
+
+    _, route = mesh({**policies, **off}, endpoint)
+
+    assert route.handler._inner is endpoint
+    assert run(route.handler(exchange(b"PUT", WholeBody(b"12345")))).fields.get(b"x-stamp") == b"1"

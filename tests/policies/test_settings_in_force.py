@@ -134,12 +134,6 @@ def test_policies_that_act_elsewhere_put_nothing_around_a_handler():
     }  # fmt: skip
 
 
-def test_those_that_do_not_wait_stand_before_those_that_do():
-    waits = [policy.wrap is not None for policy in CHAIN if policy.wrap or policy.on_request or policy.on_response]
-
-    assert waits == sorted(waits)
-
-
 def test_timeouts_stand_around_retries():
     names = [policy.name for policy in CHAIN]
 

@@ -49,6 +49,40 @@ async def test_requests_go_to_each_in_exact_proportion(world):
     assert (seen.count(0), seen.count(1)) == (6, 2)
 
 
+async def test_in_shadow_mode_all_requests_go_to_the_service_and_its_targets_are_counted(world):
+    old, new = world.endpoint(), world.endpoint()
+    shadow = {"split": {**CANARY["split"], "mode": "shadow"}}
+    world.install(Replace((service("web", old, policies=shadow), service("web-v2", new))))
+
+    seen = await answered_by(world, [old, new], 8)
+
+    assert seen == [0] * 8
+    assert world.live.table.at("shop/web", "80").stats.decisions == {
+        ("split", "shop/web:80", "shadow"): 6,
+        ("split", "shop/web-v2:80", "shadow"): 2,
+    }
+
+
+async def test_a_split_in_shadow_mode_may_name_a_service_that_is_not_there_yet(world):
+    old = world.endpoint()
+    shadow = {"split": {"targets": [{"service": "web-v9"}], "mode": "shadow"}}
+    world.install(Replace((service("web", old, policies=shadow),)))
+
+    assert await answered_by(world, [old], 2) == [0, 0]
+
+
+async def test_each_target_is_counted(world):
+    old, new = world.endpoint(), world.endpoint()
+    world.install(Replace((service("web", old, policies=CANARY), service("web-v2", new))))
+
+    await answered_by(world, [old, new], 4)
+
+    assert world.live.table.at("shop/web", "80").stats.decisions == {
+        ("split", "shop/web:80", "enforce"): 3,
+        ("split", "shop/web-v2:80", "enforce"): 1,
+    }
+
+
 async def test_endpoints_of_a_target_change_without_the_service_that_is_split(world):
     old, new, newer = world.endpoint(), world.endpoint(), world.endpoint()
     world.install(Replace((service("web", old, policies=CANARY), service("web-v2", new))))
@@ -79,7 +113,7 @@ async def test_the_share_of_a_target_that_is_not_there_fails_and_goes_nowhere_el
         await client.head()
 
     assert answer.startswith(b"HTTP/1.1 503 ")
-    assert b"shop/web-v2:80: a split names it, and it is not in the mesh" in await client.until(b"port\n")
+    assert b"shop/web-v2:80: the policy split names it, and it is not in the mesh" in await client.until(b"port\n")
 
 
 async def test_a_target_is_subscribed_to_when_its_share_comes(world):

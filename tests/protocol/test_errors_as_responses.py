@@ -46,3 +46,8 @@ def test_an_error_has_its_status_its_reason_and_a_line_to_act_on(kind):
     assert (response.status, response.reason, response.length) == (kind.status, kind.reason, len(response.first))
     assert response.fields.get(b"x-mesh-error") == kind.reason.encode()
     assert response.first.decode() == f"nodeproxy: {kind.reason}: look at web.shop \u00fc\n"
+
+
+@pytest.mark.parametrize(("wait_s", "told"), [(None, None), (0.0, b"1"), (0.2, b"1"), (1.0, b"1"), (1.01, b"2")])
+def test_an_error_says_when_to_come_again_in_whole_seconds_and_never_at_once(wait_s, told):
+    assert error_response(NoEndpoints("none"), wait_s).fields.get(b"retry-after") == told

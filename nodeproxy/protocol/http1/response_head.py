@@ -5,7 +5,7 @@
 
 from typing import NamedTuple
 
-from nodeproxy.errors import BadResponse
+from nodeproxy.errors import BadResponse, ResponseHeadersTooLarge
 from nodeproxy.protocol.fields import Fields, without
 from nodeproxy.protocol.http1 import grammar
 from nodeproxy.protocol.http1.head import (
@@ -47,7 +47,7 @@ def scan_response(data: bytes, limits: HeadLimits) -> ResponseHead | None:
     Source: RFC 9112, 4, 5 and 6.3.
     """
     size = data.find(b"\r\n\r\n") + 4
-    check_size(data, size, limits, BadResponse)
+    check_size(data, size, limits, ResponseHeadersTooLarge)
     if not data.startswith(_VERSION) and not _VERSION.startswith(data):
         raise BadResponse("what the endpoint sent is no HTTP/1 response; check which protocol its port speaks")
     if size < 4:
