@@ -58,7 +58,7 @@ class Exchange:
         "tries",
     )
 
-    elsewhere: ClassVar[bool] = False
+    only_untried: ClassVar[bool] = False
     """Whether it may only go to endpoints that have not been tried."""
 
     def __init__(self, request: Request, body: Body, client: str, scope: Scope, started: float) -> None:
@@ -111,7 +111,7 @@ class Fork(Exchange):
     """
 
     __slots__ = ()
-    elsewhere = True
+    only_untried = True
 
     def __init__(self, exchange: Exchange, body: Body, scope: Scope, tried: list[object]) -> None:
         """`scope` is of the task that sends it, inside that of `exchange`."""

@@ -21,7 +21,7 @@ REASONS = {
     "circuit-open": ("circuit-open",),
     "overloaded": ("overloaded", "connection-pool-full"),
     "rate-limited": ("rate-limited",),
-    "timeout": ("timeout",),
+    "timeout": ("timeout", "attempt-timeout"),
     "connect-failure": ("connect-failed",),
     "reset": ("connection-lost",),
     "bad-response": ("bad-response", "response-headers-too-large"),

@@ -44,10 +44,12 @@ class Overruns:
 
     async def __call__(self, exchange: Exchange) -> Response:
         """See Handler."""
-        watch = exchange.scope = Watch(exchange.scope, exchange.started, exchange.body.streamed)
+        outer = exchange.scope
+        watch = exchange.scope = Watch(outer, exchange.started, exchange.body.streamed)
         try:
             response = await self._inner(exchange)
         except ProxyError:
+            exchange.scope = outer
             self._head(exchange, watch)
             self.ended(exchange, watch)
             raise

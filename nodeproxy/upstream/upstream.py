@@ -34,7 +34,7 @@ class Upstream:
 
         Raises:
             NoEndpoints: the cluster has none, or is not there.
-            NoOtherEndpoint: see `Exchange.elsewhere`.
+            NoOtherEndpoint: see `Exchange.only_untried`.
             EndpointsUnknown, UnknownService: see `OnDemand.until_known`.
             EndpointError: what went wrong on the way; connect failures have been tried on other endpoints.
         """
@@ -49,7 +49,7 @@ class Upstream:
                     raise NoEndpoints(f"{cluster.name}: {cluster.none_ready}")
                 await self.on_demand.until_known(cluster, exchange)
                 continue
-            if exchange.elsewhere and exchange.tried and endpoint in exchange.tried:
+            if exchange.only_untried and exchange.tried and endpoint in exchange.tried:
                 raise NoOtherEndpoint(f"{cluster.name}: all endpoints have been tried")
             attempt = Attempt(exchange, endpoint, now)
             try:

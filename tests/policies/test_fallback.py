@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis.strategies import sampled_from, sets
 
 from nodeproxy.errors import (
+    AttemptTimedOut,
     BadRequest,
     BadResponse,
     ClientGone,
@@ -68,6 +69,7 @@ class Failing:
         (EndpointsUnknown(), "no-endpoints"),
         (ConnectionPoolFull(), "overloaded"),
         (DeadlinePassed(), "timeout"),
+        (AttemptTimedOut(), "timeout"),
         (ConnectFailed(), "connect-failure"),
         (ConnectionLost(), "reset"),
         (BadResponse(), "bad-response"),

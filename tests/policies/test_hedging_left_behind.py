@@ -8,7 +8,7 @@ import pytest
 from nodeproxy.errors import ProxyError
 from nodeproxy.policies.race import Race
 from tests.downstream.test_left_behind import HEAVY
-from tests.policies.test_hedging import Mesh, answer
+from tests.fakes.hedged import Mesh, answer
 
 POLICIES = {
     "hedging": {"delay": "100ms", "maxAttempts": 2},
