@@ -19,7 +19,7 @@ Condition = Literal[
 REASONS = {
     "no-endpoints": ("no-endpoints", "endpoints-unknown"),
     "circuit-open": ("circuit-open",),
-    "overloaded": ("overloaded", "connection-pool-full"),
+    "overloaded": ("overloaded", "connection-pool-full", "over-share"),
     "rate-limited": ("rate-limited",),
     "timeout": ("timeout", "attempt-timeout"),
     "connect-failure": ("connect-failed",),

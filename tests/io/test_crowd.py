@@ -5,8 +5,10 @@ import socket
 import pytest
 
 from nodeproxy.errors import ConnectionLost
-from nodeproxy.io import reactor as reactor_module
 from nodeproxy.io.channel import SocketChannel
+from nodeproxy.io.reactor import CROWD
+
+MANY = CROWD + 16
 
 
 async def readers(world, addresses):
@@ -30,18 +32,18 @@ async def readers(world, addresses):
 
 @pytest.mark.parametrize("first", ["greedy", "small"])
 async def test_one_request_waits_for_no_more_than_one_of_another_address(world, first):
-    ends, order = await readers(world, ["greedy"] * 60 + ["small"])
+    ends, order = await readers(world, ["greedy"] * MANY + ["small"])
     sending = ends if first == "greedy" else ends[::-1]
 
     for end in sending:
         end.send(b"x")
     await world.settle()
 
-    assert order.index("small") <= 1 and order.count("greedy") == 60
+    assert order.index("small") <= 1 and order.count("greedy") == MANY
 
 
 async def test_a_few_are_handled_in_the_order_in_which_they_came(world):
-    addresses = ["a"] * (reactor_module.CROWD - 2) + ["b"]
+    addresses = ["a"] * (CROWD - 2) + ["b"]
     ends, order = await readers(world, addresses)
 
     for end in ends:
@@ -60,10 +62,10 @@ async def test_tasks_that_rest_have_their_turns_too(world):
             await reactor.rest()
 
     tasks = []
-    for address, times in [*[("greedy", 5)] * 40, ("small", 5)]:
+    for address, times in [*[("greedy", 5)] * MANY, ("small", 5)]:
         tasks.append(reactor.spawn(work(address, times)))
         tasks[-1].share = address
-    ends, _ = await readers(world, ["greedy"] * 40)
+    ends, _ = await readers(world, ["greedy"] * MANY)
     for _ in range(5):
         for end in ends:
             end.send(b"x")
@@ -71,12 +73,12 @@ async def test_tasks_that_rest_have_their_turns_too(world):
     for task in tasks:
         await task.join()
 
-    assert order.count("greedy") == 200 and order.count("small") == 5
+    assert order.count("greedy") == 5 * MANY and order.count("small") == 5
 
 
 async def test_what_waits_of_a_connection_that_is_closed_meanwhile_does_no_harm(world):
-    ends, order = await readers(world, ["a"] * 30 + ["b"] * 30)
-    closing = list(world._channels)[:30]
+    ends, order = await readers(world, ["a"] * MANY + ["b"] * MANY)
+    closing = list(world._channels)[:MANY]
 
     async def close_all():
         for channel in closing:
@@ -87,7 +89,7 @@ async def test_what_waits_of_a_connection_that_is_closed_meanwhile_does_no_harm(
     world.reactor.spawn(close_all())
     await world.settle()
 
-    assert order.count("b") == 30
+    assert order.count("b") == MANY
 
 
 async def test_the_work_of_a_child_is_of_its_parent_s_share(world):
