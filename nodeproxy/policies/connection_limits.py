@@ -83,10 +83,13 @@ class ConnectionLimits:
 
         The oldest idle connection of another endpoint makes way: the endpoint was chosen by the balancer.
         """
-        if self.connections >= self.bounds.connections and not self._make_way():
-            if not self._decisions.shadow:
-                return False
-            self._decisions.count("max-connections")
+        if self._decisions.shadow:
+            if self.connections >= self.bounds.connections and not any(pool.idle_count for pool in self._pools):
+                self._decisions.count("max-connections")
+        else:
+            while self.connections >= self.bounds.connections:  # by more than one where the limit was higher before
+                if not self._make_way():
+                    return False
         self.connections += 1
         self.busy += 1
         return True

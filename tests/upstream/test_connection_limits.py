@@ -237,6 +237,42 @@ async def test_a_connect_that_fails_takes_no_place(world):
     assert (limits.connections, limits.busy) == (0, 0)
 
 
+async def test_idle_connections_beyond_a_lower_limit_make_way_together(world):
+    endpoint, other = world.endpoint(), world.endpoint()
+    world.serve(endpoint, policies=NO_RETRIES)
+    clients = await asked(world, 3)
+    servers = [await endpoint.accept() for _ in clients]
+    for server, client in zip(servers, clients, strict=True):
+        await answer(server)
+        await client.until(b"ok")
+
+    policies = {**NO_RETRIES, "connectionPool": {"maxConnections": 1}, "loadBalancer": {"simple": "ROUND_ROBIN"}}
+    world.serve(other, endpoint, policies=policies)
+    await asked(world)
+    await answer(await other.accept())
+
+    assert [await server.rest() for server in servers] == [b"", b"", b""]
+    assert world.route.states["connectionPool"].connections == 1
+
+
+async def test_in_shadow_mode_connections_are_used_again_and_none_makes_way(world):
+    endpoints = world.endpoint(), world.endpoint()
+    rehearsed = {"maxConnections": 1, "maxRequestsPerConnection": 1, "idleTimeout": "1s", "mode": "shadow"}
+    policies = {**NO_RETRIES, "loadBalancer": {"simple": "ROUND_ROBIN"}, "connectionPool": rehearsed}
+    world.serve(*endpoints, policies=policies)
+    for _ in endpoints:
+        (client,) = await asked(world)
+        (server,) = [peer for endpoint in endpoints if (peer := endpoint.waiting()) is not None]
+        await answer(server)
+        await client.until(b"ok")
+
+    world.advance(2)
+    await world.settle()
+
+    assert [endpoint.pool.idle_count for endpoint in world.clusters.get("shop/web:80").endpoints] == [1, 1]
+    assert decisions(world) == {}
+
+
 def test_workers_divide_the_limits_and_each_has_at_least_one():
     settings = ConnectionPoolSettings.model_validate({"maxConnections": 9, "maxRequests": 1, "maxPendingRequests": 0})
 
