@@ -132,9 +132,13 @@ class ConnectionLimits:
 
     def replaced(self, reactor: Reactor) -> None:
         """Other limits apply from now on: the requests that wait are to look at those."""
+        self.wake_all(reactor)
+        self._waiting.clear()
+
+    def wake_all(self, reactor: Reactor) -> None:
+        """Let all requests that wait look again, each in its place: an endpoint has left the service."""
         for task in self._waiting:
             reactor.wake(task)
-        self._waiting.clear()
 
     def _wake(self, reactor: Reactor) -> None:
         if self._waiting:

@@ -130,6 +130,8 @@ class Cluster:
         """The service port has left the mesh: dismiss all endpoints."""
         self.gone = True
         leaving, self._endpoints = self.endpoints, {}
+        self._pods, self._of_pods, self.none_ready = {}, {}, "the service port has left the mesh"
+        self.balancer = Balancer((), _first, self._context.random)
         self._dismiss(leaving)
 
     def _sticky(self, balancer: Balancer[Endpoint], timeout_s: float) -> StickyBalancer[Endpoint]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nodeproxy.mesh.wire import Put
+from nodeproxy.mesh.wire import Drop, Put
 from nodeproxy.policies.connection_pool import ConnectionPoolSettings, bounds
 
 GET = b"GET / HTTP/1.1\r\nHost: web.shop.mesh\r\n\r\n"
@@ -235,6 +235,56 @@ async def test_a_connect_that_fails_takes_no_place(world):
 
     limits = world.route.states["connectionPool"]
     assert (limits.connections, limits.busy) == (0, 0)
+
+
+async def test_a_request_that_waits_for_an_endpoint_which_leaves_goes_to_another(world):
+    leaving, staying = world.endpoint(), world.endpoint()
+    serve(world, leaving, maxConnections=1)
+    first, waiting = await asked(world, 2)
+    server = await leaving.accept()
+
+    serve(world, staying, maxConnections=1)
+    await answer(server)  # the one under way is served to its end
+    assert (await first.until(b"ok")).startswith(b"HTTP/1.1 200 ")
+    await answer(await staying.accept())
+
+    assert (await waiting.head()).startswith(b"HTTP/1.1 200 ")
+    assert leaving.nobody_came()
+
+
+async def test_a_request_that_waits_for_the_last_endpoint_is_told_when_it_leaves(world):
+    endpoint = world.endpoint()
+    serve(world, endpoint, maxConnections=1)
+    _, waiting = await asked(world, 2)
+
+    serve(world, maxConnections=1)
+
+    response = await waiting.head()
+    assert response.startswith(b"HTTP/1.1 503 ") and b"x-mesh-error: connect-failed" in response
+    assert world.route.states["connectionPool"].waiting == 0
+
+
+async def test_an_endpoint_that_leaves_together_with_its_limits_keeps_no_request_waiting(world):
+    leaving, staying = world.endpoint(), world.endpoint()
+    serve(world, leaving, maxConnections=1)
+    _, waiting = await asked(world, 2)
+
+    serve(world, staying, maxConnections=2)
+    await answer(await staying.accept())
+
+    assert (await waiting.head()).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_request_that_waits_when_its_service_leaves_dials_nobody(world):
+    endpoint = world.endpoint()
+    serve(world, endpoint, maxConnections=1)
+    _, waiting = await asked(world, 2)
+    await endpoint.accept()
+
+    world.install(Drop("shop/web"))
+
+    assert (await waiting.head()).startswith(b"HTTP/1.1 503 ")
+    assert endpoint.nobody_came()
 
 
 async def test_idle_connections_beyond_a_lower_limit_make_way_together(world):
