@@ -83,7 +83,11 @@ class Fallback:
             return response
         if condition is None:
             return response
-        substitute = await self._substitute(exchange, condition, response.reason or condition)
+        try:
+            substitute = await self._substitute(exchange, condition, response.reason or condition)
+        except BaseException:  # the client has gone, and nobody else has this response
+            response.close()
+            raise
         if substitute is None:
             return response
         response.close()
