@@ -101,7 +101,8 @@ class Fallback:
         if isinstance(instead, Static):
             decisions.count(condition)
             return instead.response(reason)
-        if exchange.deliveries and not exchange.body.rewind():
+        # A body that is still being sent to the endpoint, whose answer came early, has its one reader.
+        if exchange.uploading or (exchange.deliveries and not exchange.body.rewind()):
             decisions.count("not-resendable")
             return None
         try:

@@ -35,17 +35,20 @@ class Upload:
         self._exchange = exchange
         self._connection = connection
         self._channel = connection.channel
+        exchange.uploading = True
         self._parent: Task = self._channel.reactor.current
         self._task = self._parent.start(self._run())
 
     def stop(self) -> None:
         """Stop sending the body."""
+        self._exchange.uploading = False
         self._task.cancel()
 
     async def _run(self) -> None:
         try:
             await self._send()
         except EndpointError:
+            self._exchange.uploading = False
             return
         except ProxyError as error:
             self._connection.close()  # the endpoint must not mistake the truncated body for the whole
@@ -54,6 +57,7 @@ class Upload:
         self.complete = True
         now = self._channel.reactor.now
         exchange = self._exchange
+        exchange.uploading = False
         scope = exchange.scope
         scope.until = min(scope.until, now + exchange.allowance_s)  # a second try of it gets no time of its own
         scope.moved(now)
