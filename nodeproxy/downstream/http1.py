@@ -88,7 +88,7 @@ class Http1Connection:
 
     def hang_up(self) -> None:
         """See DownstreamConnection."""
-        if self.idle:
+        if self.idle and not self._channel.closed and not self._channel.has_input():
             self._hang_up()
 
     def _hang_up(self) -> None:
