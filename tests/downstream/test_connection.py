@@ -123,6 +123,20 @@ async def test_a_client_that_is_admitted_while_the_worker_drains_is_asked_to_clo
     assert (world.stats.accepted, world.stats.connections) == (1, 0)
 
 
+async def test_a_request_of_a_client_that_has_reset_its_connection_since_is_not_sent(world):
+    endpoint = world.endpoint()
+    world.serve(endpoint)
+    client = await world.client()
+    await world.settle()
+
+    await client.send(GET)
+    client.reset()
+    await world.settle()
+
+    assert endpoint.nobody_came() and not world.connections.open
+    assert world.route.stats.requests == {(499, "client-gone", ("", "node")): 1}
+
+
 async def test_a_request_that_has_come_when_the_worker_hangs_up_is_answered(world):
     endpoint = world.endpoint()
     world.serve(endpoint)
