@@ -58,7 +58,7 @@ class Scene:
 
     async def ask(self):
         client = await self.world.client()
-        self.world.reactor.spawn(self._read(client))
+        self.world.reactor.spawn(self.read(client))
         self.clients.append(client)
         await client.send(self.random.choice([GET, GET, GET, UPGRADE, UPLOAD]))
 
@@ -77,13 +77,14 @@ class Scene:
         if not answer.endswith(b"ok") or self.random.random() < 0.1:
             server.close()
 
-    def accept(self):
+    def accept(self, closing=0.1):
+        """Accept what has come; a share of it is closed at once."""
         for endpoint in self.endpoints:
             while (server := endpoint.waiting()) is not None:
-                if self.random.random() < 0.1:
-                    server.close()  # accepts and closes at once
+                if self.random.random() < closing:
+                    server.close()
                     continue
-                self.world.reactor.spawn(self._read(server))
+                self.world.reactor.spawn(self.read(server))
                 self.servers.append(server)
 
     async def step(self):
@@ -114,7 +115,8 @@ class Scene:
             assert limits.connections == sum(pool.count for pool in counted)
             assert 0 <= limits.busy <= limits.connections
 
-    async def _read(self, peer):
+    async def read(self, peer):
+        """Note what comes until it ends."""
         try:
             while data := await peer.channel.recv():
                 peer.received += data
