@@ -36,7 +36,10 @@ class PolicySettings(Block):
     """One policy's settings, as written under its name in a policy table."""
 
     mode: Literal["enforce", "shadow"] = "enforce"
-    """`shadow` evaluates the policy and counts what it would have done, and changes nothing."""
+    """`shadow` evaluates the policy and counts what it would have done, and changes nothing.
+
+    A policy that makes no decisions has no such mode.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +78,8 @@ class Policy:
     outcomes: Mapping[str, str] = field(default_factory=dict)
     numbers: Callable[..., Mapping[str, float]] | None = None
     figures: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def rehearses(self) -> bool:
+        """Whether it has a shadow mode: it makes decisions, or acts on requests or responses that can be left alone."""
+        return bool(self.outcomes or self.on_request or self.on_response)

@@ -41,6 +41,11 @@ def settings_of(policies: Mapping[str, Any]) -> dict[str, PolicySettings]:
             )
         except ValidationError as error:
             problems += (_problem(name, detail) for detail in error.errors(include_url=False))
+            continue
+        if settings[name].mode == "shadow" and not policy.rehearses:
+            problems.append(
+                f"{name}.mode: this policy makes no decisions that shadow could count; leave it out to try it"
+            )
     if problems:
         raise PolicyRefused(tuple(problems))
     return settings

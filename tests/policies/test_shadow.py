@@ -1,6 +1,9 @@
 """`mode: shadow`: a policy is evaluated and counted, and changes nothing."""
 
+import pytest
+
 from nodeproxy.mesh.wire import Put, Replace
+from nodeproxy.policies.table import PolicyRefused, settings_of
 from tests.fakes.exchanges import exchange, run
 from tests.fakes.tables import Mesh, web
 
@@ -30,3 +33,12 @@ def test_decisions_in_force_are_counted_apart():
     assert run(route.handler(rejected)).status == 429
     assert route.stats.decisions == {("rateLimit", "rejected", "enforce"): 1}
     assert rejected.shadowed == ()
+
+
+@pytest.mark.parametrize("policy", ["timeouts", "retries", "loadBalancer", "healthCheck"])
+def test_a_policy_that_makes_no_decisions_has_no_shadow_mode(policy):
+    written = {"path": "/"} if policy == "healthCheck" else {}
+    assert policy in settings_of({policy: {**written, "mode": "enforce"}})
+
+    with pytest.raises(PolicyRefused, match=rf"^{policy}\.mode: this policy makes no decisions"):
+        settings_of({policy: {**written, "mode": "shadow"}})
