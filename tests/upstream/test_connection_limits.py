@@ -323,6 +323,21 @@ async def test_in_shadow_mode_connections_are_used_again_and_none_makes_way(worl
     assert decisions(world) == {}
 
 
+async def test_two_connections_that_are_free_at_once_serve_two_that_wait(world):
+    endpoint = world.endpoint()
+    serve(world, endpoint, maxConnections=2)
+    await asked(world, 4)
+    servers = [await endpoint.accept(), await endpoint.accept()]
+    for server in servers:
+        await server.head()
+
+    for server in servers:
+        await server.send(OK)
+
+    for server in servers:
+        assert (await server.head()).startswith(b"GET / ")
+
+
 def test_workers_divide_the_limits_and_each_has_at_least_one():
     settings = ConnectionPoolSettings.model_validate({"maxConnections": 9, "maxRequests": 1, "maxPendingRequests": 0})
 
