@@ -35,7 +35,7 @@ class DownstreamConnection(Protocol):
         ...
 
     def hang_up(self) -> None:
-        """Close it now if it is idle; a request that crosses the close on the wire is safe to send again."""
+        """Close it now if it is idle and its next request has not come; one that crosses the close was not read."""
         ...
 
 

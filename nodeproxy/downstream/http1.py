@@ -88,7 +88,7 @@ class Http1Connection:
 
     def hang_up(self) -> None:
         """See DownstreamConnection."""
-        if self.idle:
+        if self.idle and not self._channel.closed and not self._channel.has_input():
             self._hang_up()
 
     def _hang_up(self) -> None:
@@ -186,6 +186,8 @@ class Http1Connection:
         self._channel.guard = task
         try:
             route = context.match(request, exchange.caller.namespace)
+            if self._channel.ending and self._channel.hung_up():
+                raise ClientGone("the client hung up before its request was read")
             response = await route.handler(exchange)
             if response.tunnel is not None:
                 await reply.switch(response)

@@ -56,6 +56,7 @@ class Exchange:
         "started",
         "tried",
         "tries",
+        "uploading",
     )
 
     only_untried: ClassVar[bool] = False
@@ -82,6 +83,8 @@ class Exchange:
         """Number of attempts whose bytes an endpoint may have received."""
         self.deliveries_most = 2
         """Limit of `deliveries`. The default allows one repetition: the endpoint may have closed an idle connection."""
+        self.uploading = False
+        """Whether its streamed body is being read and sent to an endpoint."""
         self.answered = False
         """Whether it failed after the first byte of a response, and so must not be sent again."""
         self.endpoint: Carrier | None = None

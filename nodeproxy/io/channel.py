@@ -229,6 +229,15 @@ class SocketChannel:
             return True
         return True
 
+    def hung_up(self) -> bool:
+        """Whether the peer can receive nothing more: both directions have ended, or it has reset the connection.
+
+        For a peer that did so while there was no `guard`; what it had sent before can still be read.
+        """
+        poll = select.poll()
+        poll.register(self._sock, 0)
+        return bool(poll.poll(0))
+
     def probe_when_silent(self) -> None:
         """Let the kernel probe a silent peer, and break the connection when the peer's host is gone."""
         for option, value in () if self.closed else _KEEPALIVE:

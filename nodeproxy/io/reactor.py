@@ -75,6 +75,7 @@ class Reactor:
         self._closing: list[socket.socket] = []
         self._nap: trio.CancelScope | None = None
         self._crowd: FairQueue[tuple[Watcher, int] | Task] = FairQueue()
+        self._crowded = False  # whether there is something in it
 
     def watch(self, sock: socket.socket, watcher: Watcher, events: int = EDGES) -> None:
         """Call `watcher` on every event of `sock` from now on.
@@ -153,12 +154,12 @@ class Reactor:
 
         Returns False when there was neither an event, a ready task nor a timer.
         """
-        crowd = self._crowd
-        busy = crowd or self._ready or self._closing
-        events = self._epoll.poll(0 if busy else wait_s, CROWD_EVENTS if crowd else EVENTS_PER_TURN)
+        crowded = self._crowded
+        busy = crowded or self._ready or self._closing
+        events = self._epoll.poll(0 if busy else wait_s, CROWD_EVENTS if crowded else EVENTS_PER_TURN)
         began = self.now = self.clock()
         watchers = self._watchers
-        crowded = len(events) >= CROWD or bool(crowd)
+        crowded = crowded or len(events) >= CROWD
         if crowded:
             self._sort(events)
         else:
@@ -175,7 +176,7 @@ class Reactor:
         for _ in range(resumed):  # tasks queued meanwhile wait for the next turn
             task = ready.popleft()
             if crowded and task.share is not None:
-                crowd.put(task.share, task)
+                self._crowd.put(task.share, task)
             else:
                 task.queued = False
                 task.resume()
@@ -245,6 +246,7 @@ class Reactor:
                 item[0].ready(item[1])
             if clock() >= until:
                 break
+        self._crowded = bool(crowd)
 
     def _stir(self) -> None:
         """End a wait in trio: code outside the hot lane has queued work."""

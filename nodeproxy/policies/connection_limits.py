@@ -83,10 +83,13 @@ class ConnectionLimits:
 
         The oldest idle connection of another endpoint makes way: the endpoint was chosen by the balancer.
         """
-        if self.connections >= self.bounds.connections and not self._make_way():
-            if not self._decisions.shadow:
-                return False
-            self._decisions.count("max-connections")
+        if self._decisions.shadow:
+            if self.connections >= self.bounds.connections and not any(pool.idle_count for pool in self._pools):
+                self._decisions.count("max-connections")
+        else:
+            while self.connections >= self.bounds.connections:  # by more than one where the limit was higher before
+                if not self._make_way():
+                    return False
         self.connections += 1
         self.busy += 1
         return True
@@ -129,9 +132,13 @@ class ConnectionLimits:
 
     def replaced(self, reactor: Reactor) -> None:
         """Other limits apply from now on: the requests that wait are to look at those."""
+        self.wake_all(reactor)
+        self._waiting.clear()
+
+    def wake_all(self, reactor: Reactor) -> None:
+        """Let all requests that wait look again, each in its place: an endpoint has left the service."""
         for task in self._waiting:
             reactor.wake(task)
-        self._waiting.clear()
 
     def _wake(self, reactor: Reactor) -> None:
         if self._waiting:

@@ -37,7 +37,9 @@ class ConnectionPoolSettings(PolicySettings):
 
 
 def bounds(settings: ConnectionPoolSettings, workers: int) -> Bounds:
-    """The limits of one of so many workers."""
+    """The limits of one of so many workers; in shadow mode those alone that are decisions, which can be counted."""
+
+    shadow = settings.mode == "shadow"
 
     def share(most: int | None, least: int = 1) -> float:
         return inf if most is None else max(most // workers, least)
@@ -47,9 +49,9 @@ def bounds(settings: ConnectionPoolSettings, workers: int) -> Bounds:
         pending=share(settings.max_pending_requests, min(1, settings.max_pending_requests)),
         requests=share(settings.max_requests),
         requests_per_connection=inf
-        if settings.max_requests_per_connection is None
+        if shadow or settings.max_requests_per_connection is None
         else settings.max_requests_per_connection,
-        idle_s=settings.idle_timeout_s,
+        idle_s=inf if shadow else settings.idle_timeout_s,
     )
 
 

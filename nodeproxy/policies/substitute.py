@@ -83,7 +83,11 @@ class Fallback:
             return response
         if condition is None:
             return response
-        substitute = await self._substitute(exchange, condition, response.reason or condition)
+        try:
+            substitute = await self._substitute(exchange, condition, response.reason or condition)
+        except BaseException:  # the client has gone, and nobody else has this response
+            response.close()
+            raise
         if substitute is None:
             return response
         response.close()
@@ -97,7 +101,8 @@ class Fallback:
         if isinstance(instead, Static):
             decisions.count(condition)
             return instead.response(reason)
-        if exchange.deliveries and not exchange.body.rewind():
+        # A body that is still being sent to the endpoint, whose answer came early, has its one reader.
+        if exchange.uploading or (exchange.deliveries and not exchange.body.rewind()):
             decisions.count("not-resendable")
             return None
         try:

@@ -148,6 +148,8 @@ class Cluster:
         """The service port has left the mesh: dismiss all endpoints."""
         self.gone = True
         leaving, self._endpoints = self.endpoints, {}
+        self._pods, self._of_pods, self.none_ready = {}, {}, "the service port has left the mesh"
+        self.balancer = self._balancer(())
         self._dismiss(leaving)
 
     def _new(self, address: Address) -> Endpoint:

@@ -51,7 +51,7 @@ class Pool(Protocol):
         """A new connection, for the current task; at the cluster's limit the next one that is free.
 
         Raises:
-            ConnectFailed: none in `within_s` seconds (0: no limit of its own); the endpoint is ejected.
+            ConnectFailed: none in `within_s` seconds (0: no limit of its own): the endpoint is ejected; or it has left.
             OutOfDescriptors: this process can open no more sockets; the endpoint is not ejected.
             ConnectionPoolFull: the cluster has as many connections and waiting requests as its policy allows.
         """
@@ -62,7 +62,7 @@ class Pool(Protocol):
         ...
 
     def drain(self) -> None:
-        """Close idle connections now, those in use after their responses."""
+        """The endpoint leaves: close idle connections now, those in use after their responses, and open no more."""
         ...
 
 
@@ -165,6 +165,7 @@ class Http1Pool:
 
     async def open(self, within_s: float) -> Http1Connection:
         """See Pool."""
+        self._check_in_service()
         if self.limits is not None:
             self.limits.check_requests()
             connection = await self._admitted(self.limits)
@@ -190,8 +191,16 @@ class Http1Pool:
                     limits.leave(task)
                     return connection
             await limits.wait(self._reactor)
+            if self._draining:
+                limits.leave(task)
+                self._check_in_service()
             limits = self.limits  # others apply if the policy has changed
         return None
+
+    def _check_in_service(self) -> None:
+        """Only addresses of current endpoints are dialled: another pod may have this one by now."""
+        if self._draining:
+            raise ConnectFailed(f"{self._name}: it has left the service while the request was on its way to it")
 
     async def _opened(self, within_s: float) -> SocketChannel:
         reactor = self._reactor
@@ -240,6 +249,8 @@ class Http1Pool:
         self._draining = True
         while self._idle:
             self._idle[-1].close()
+        if self.limits is not None:
+            self.limits.wake_all(self._reactor)
 
     def _sweep(self) -> None:
         reactor = self._reactor

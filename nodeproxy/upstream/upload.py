@@ -35,23 +35,27 @@ class Upload:
         self._exchange = exchange
         self._connection = connection
         self._channel = connection.channel
+        exchange.uploading = True
         self._parent: Task = self._channel.reactor.current
         self._task = self._parent.start(self._run())
 
     def stop(self) -> None:
         """Stop sending the body."""
+        self._exchange.uploading = False
         self._task.cancel()
 
     async def _run(self) -> None:
         try:
             await self._send()
         except EndpointError:
+            self._exchange.uploading = False
             return
         except ProxyError as error:
             self._connection.close()  # the endpoint must not mistake the truncated body for the whole
             self._parent.interrupt(error)
             return
         self.complete = True
+        self._exchange.uploading = False
         self._exchange.scope.body_sent(self._channel.reactor.now)
 
     async def _send(self) -> None:

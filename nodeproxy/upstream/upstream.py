@@ -59,6 +59,7 @@ class Upstream:
                 if isinstance(error, EndpointError):
                     exchange.tried = [*(exchange.tried or ()), endpoint]
                     if isinstance(error, ConnectFailed):
+                        balancer = cluster.of_pod(self.pod) if self.pod else cluster.balancer  # others may have come
                         balancer.review(self.reactor.now)
                         if connects < CONNECTS_MOST and balancer.has_others(exchange.tried):
                             connects += 1

@@ -123,6 +123,35 @@ async def test_a_client_that_is_admitted_while_the_worker_drains_is_asked_to_clo
     assert (world.stats.accepted, world.stats.connections) == (1, 0)
 
 
+async def test_a_request_of_a_client_that_has_reset_its_connection_since_is_not_sent(world):
+    endpoint = world.endpoint()
+    world.serve(endpoint)
+    client = await world.client()
+    await world.settle()
+
+    await client.send(GET)
+    client.reset()
+    await world.settle()
+
+    assert endpoint.nobody_came() and not world.connections.open
+    assert world.route.stats.requests == {(499, "client-gone", ("", "node")): 1}
+
+
+async def test_a_request_that_has_come_when_the_worker_hangs_up_is_answered(world):
+    endpoint = world.endpoint()
+    world.serve(endpoint)
+    client = await world.client()
+    await world.settle()
+    world.connections.drain()
+
+    await client.send(GET)
+    world.connections.hang_up()
+    await (await endpoint.accept()).send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    response = await client.head()
+    assert response.startswith(b"HTTP/1.1 200 ") and b"\r\nConnection: close\r\n" in response
+
+
 async def test_a_draining_worker_asks_the_client_to_close(world):
     endpoint = world.endpoint()
     world.serve(endpoint)

@@ -1,6 +1,9 @@
 """`mode: shadow`: a policy is evaluated and counted, and changes nothing."""
 
+import pytest
+
 from nodeproxy.mesh.wire import Put, Replace
+from nodeproxy.policies import CHAIN
 from tests.fakes.exchanges import exchange, run
 from tests.fakes.tables import Mesh, web
 
@@ -36,3 +39,9 @@ def test_decisions_in_force_are_counted_apart():
         ("rateLimit", "by-total", "enforce"): 1,
     }
     assert rejected.shadowed == ()
+
+
+@pytest.mark.parametrize("policy", CHAIN, ids=lambda policy: policy.name)
+def test_every_policy_has_decisions_that_can_be_rehearsed(policy):
+    assert policy.outcomes and all(policy.outcomes.values())
+    assert set(policy.settings.model_fields["mode"].annotation.__args__) == {"enforce", "shadow"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nodeproxy.mesh.wire import Put
+from nodeproxy.mesh.wire import Drop, Put
 from nodeproxy.policies.connection_pool import ConnectionPoolSettings, bounds
 
 GET = b"GET / HTTP/1.1\r\nHost: web.shop.mesh\r\n\r\n"
@@ -235,6 +235,107 @@ async def test_a_connect_that_fails_takes_no_place(world):
 
     limits = world.route.states["connectionPool"]
     assert (limits.connections, limits.busy) == (0, 0)
+
+
+async def test_a_request_that_waits_for_an_endpoint_which_leaves_goes_to_another(world):
+    leaving, staying = world.endpoint(), world.endpoint()
+    serve(world, leaving, maxConnections=1)
+    first, waiting = await asked(world, 2)
+    server = await leaving.accept()
+
+    serve(world, staying, maxConnections=1)
+    await answer(server)  # the one under way is served to its end
+    assert (await first.until(b"ok")).startswith(b"HTTP/1.1 200 ")
+    await answer(await staying.accept())
+
+    assert (await waiting.head()).startswith(b"HTTP/1.1 200 ")
+    assert leaving.nobody_came()
+
+
+async def test_a_request_that_waits_for_the_last_endpoint_is_told_when_it_leaves(world):
+    endpoint = world.endpoint()
+    serve(world, endpoint, maxConnections=1)
+    _, waiting = await asked(world, 2)
+
+    serve(world, maxConnections=1)
+
+    response = await waiting.head()
+    assert response.startswith(b"HTTP/1.1 503 ") and b"x-mesh-error: connect-failed" in response
+    assert world.route.states["connectionPool"].waiting == 0
+
+
+async def test_an_endpoint_that_leaves_together_with_its_limits_keeps_no_request_waiting(world):
+    leaving, staying = world.endpoint(), world.endpoint()
+    serve(world, leaving, maxConnections=1)
+    _, waiting = await asked(world, 2)
+
+    serve(world, staying, maxConnections=2)
+    await answer(await staying.accept())
+
+    assert (await waiting.head()).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_request_that_waits_when_its_service_leaves_dials_nobody(world):
+    endpoint = world.endpoint()
+    serve(world, endpoint, maxConnections=1)
+    _, waiting = await asked(world, 2)
+    await endpoint.accept()
+
+    world.install(Drop("shop/web"))
+
+    assert (await waiting.head()).startswith(b"HTTP/1.1 503 ")
+    assert endpoint.nobody_came()
+
+
+async def test_idle_connections_beyond_a_lower_limit_make_way_together(world):
+    endpoint, other = world.endpoint(), world.endpoint()
+    world.serve(endpoint, policies=NO_RETRIES)
+    clients = await asked(world, 3)
+    servers = [await endpoint.accept() for _ in clients]
+    for server, client in zip(servers, clients, strict=True):
+        await answer(server)
+        await client.until(b"ok")
+
+    policies = {**NO_RETRIES, "connectionPool": {"maxConnections": 1}, "loadBalancer": {"simple": "ROUND_ROBIN"}}
+    world.serve(other, endpoint, policies=policies)
+    await asked(world)
+    await answer(await other.accept())
+
+    assert [await server.rest() for server in servers] == [b"", b"", b""]
+    assert world.route.states["connectionPool"].connections == 1
+
+
+async def test_in_shadow_mode_connections_are_used_again_and_none_makes_way(world):
+    endpoints = world.endpoint(), world.endpoint()
+    rehearsed = {"maxConnections": 1, "maxRequestsPerConnection": 1, "idleTimeout": "1s", "mode": "shadow"}
+    policies = {**NO_RETRIES, "loadBalancer": {"simple": "ROUND_ROBIN"}, "connectionPool": rehearsed}
+    world.serve(*endpoints, policies=policies)
+    for _ in endpoints:
+        (client,) = await asked(world)
+        (server,) = [peer for endpoint in endpoints if (peer := endpoint.waiting()) is not None]
+        await answer(server)
+        await client.until(b"ok")
+
+    world.advance(2)
+    await world.settle()
+
+    assert [endpoint.pool.idle_count for endpoint in world.clusters.get("shop/web:80").endpoints] == [1, 1]
+    assert decisions(world) == {}
+
+
+async def test_two_connections_that_are_free_at_once_serve_two_that_wait(world):
+    endpoint = world.endpoint()
+    serve(world, endpoint, maxConnections=2)
+    await asked(world, 4)
+    servers = [await endpoint.accept(), await endpoint.accept()]
+    for server in servers:
+        await server.head()
+
+    for server in servers:
+        await server.send(OK)
+
+    for server in servers:
+        assert (await server.head()).startswith(b"GET / ")
 
 
 def test_workers_divide_the_limits_and_each_has_at_least_one():
