@@ -81,6 +81,27 @@ def settings() -> None:
         typer.echo(f"{name} = {field.default!r}\n    {field.description}")
 
 
+@app.command()
+def policies(
+    name: Annotated[str, typer.Argument(help="A policy, or a field of one: retries.backoff.", metavar="[NAME]")] = "",
+    json: Annotated[bool, typer.Option("--json", help="Print the JSON schema.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the page of docs/policies.")] = False,
+) -> None:
+    """List the policies, or explain one of them: its fields, defaults, bounds, decisions, an example."""
+    from rich.console import Console
+
+    from nodeproxy.cli.reference import command  # here, because other commands do not need the imports
+
+    try:
+        if json or markdown:
+            typer.echo((command.json_schema if json else command.markdown)(name), nl=False)
+        else:
+            command.show(name, Console(highlight=False, markup=False))
+    except command.NoSuchPlace as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from error
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ConfigFile = Annotated[Path | None, typer.Option(help="YAML file with any of the settings.")]
 

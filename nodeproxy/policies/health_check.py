@@ -16,10 +16,15 @@ class HealthCheckSettings(PolicySettings):
     """
 
     path: Annotated[str, Field(pattern=r"^/[\x21-\x7e]*$")] = "/"
+    """The path of the probe's GET, with a query if needed."""
     interval_s: Annotated[Duration, Field(ge=0.1)] = 3.0  # below a tenth of a second, probes are the load
+    """The pause between two probes of an endpoint; each is up to a tenth shorter or longer."""
     timeout_s: Positive = 1.0
+    """How long a probe may take, connecting included; a longer one counts as failed."""
     unhealthy_threshold: Annotated[int, Field(ge=1)] = 3
+    """So many failed probes in a row take an endpoint out of balancing."""
     healthy_threshold: Annotated[int, Field(ge=1)] = 1
+    """So many successful probes in a row bring an endpoint back."""
 
 
 POLICY = Policy("healthCheck", HealthCheckSettings)
