@@ -1,0 +1,68 @@
+"""Which policy tables are measured: those of sets.yaml, and every other policy of the registry with its example.
+
+Knows no policy: what the registry lacks, or what it refuses, is left out and reported with the reason.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from loadtest.record import Missing
+from nodeproxy.cli.reference.examples import example
+from nodeproxy.policies import CHAIN
+from nodeproxy.policies.table import PolicyRefused, settings_of
+
+PLAIN, EIGHT = "plain", "eight"
+FILE = Path(__file__).with_name("sets.yaml")
+SERVICE, NAMESPACE = "web", "shop"  # that the examples are for
+
+Table = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySet:
+    """A policy table to measure, and the name of the set that its cost is compared with."""
+
+    name: str
+    title: str
+    policies: Table
+    against: str = PLAIN
+
+
+def policy_sets(text: str | None = None) -> tuple[tuple[PolicySet, ...], tuple[Missing, ...]]:
+    """What can be measured with the policies of this version, and what is missing for which reason."""
+    written = yaml.safe_load(FILE.read_text() if text is None else text)
+    sets = [PolicySet(name, each.pop("title", name), each.pop("policies"), **each) for name, each in written.items()]
+    sets += [from_example(policy.name) for policy in CHAIN if policy.name not in written]
+    found, missing = [], []
+    for each in sets:
+        table, lacking = usable(each)
+        missing += lacking
+        if table or not each.policies:
+            found.append(replace(each, policies=table))
+    return tuple(found), tuple(missing)
+
+
+def from_example(name: str) -> PolicySet:
+    """A policy with the settings of its example, enforced: none without an example."""
+    documents = [each for each in yaml.safe_load_all(example(name) or "{}") if each.get("kind") == "ConfigMap"]
+    tables = [yaml.safe_load(each["data"][SERVICE]) for each in documents if SERVICE in each["data"]]
+    settings = (tables[0].get(name) or {}) if tables else {}
+    return PolicySet(name, f"{name} (its example)", {name: {**settings, "mode": "enforce"}})
+
+
+def usable(each: PolicySet) -> tuple[Table, tuple[Missing, ...]]:
+    """The part of a set's table that this version accepts; a set of one policy is accepted whole or not at all."""
+    table, missing = {}, []
+    for name, settings in each.policies.items():
+        try:
+            settings_of({name: settings})
+            table[name] = settings
+        except PolicyRefused as refused:
+            missing.append(Missing(each.name, str(refused)))
+    if each.name in each.policies and each.name not in table:
+        return {}, tuple(missing)
+    return table, tuple(missing)
