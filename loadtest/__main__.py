@@ -20,11 +20,16 @@ from loadtest.policies import record as policy_record
 from loadtest.policies import report as policy_report
 from loadtest.policies import run as policy_run
 from loadtest.policies.sets import EIGHT, PLAIN, policy_sets
+from loadtest.resilience import record as resilience_record
+from loadtest.resilience import report as resilience_report
+from loadtest.resilience import run as resilience_run
+from loadtest.resilience.scenarios import TROUBLES
 from loadtest.run import FULL, QUICK, Choice, run
 from loadtest.scenarios import MEMORY, SCENARIOS
 from loadtest.toolbox import HERE, REPOSITORY, Toolbox, install
 
 SCENARIO_NAMES = (*(scenario.name for scenario in SCENARIOS), MEMORY)
+TROUBLE_NAMES = tuple(trouble.name for trouble in TROUBLES)
 README_PATHS = (REPOSITORY / "README.md", HERE / "README.md")
 
 PeerBin = Annotated[
@@ -98,6 +103,24 @@ def measure_policies(
     (out / "policies.md").write_text(policy_report.markdown(seen))
     report.publish(policy_report.summary(seen), README_PATHS[1:], report.POLICIES)
     typer.echo(policy_report.markdown(seen))
+
+
+@app.command("resilience")
+def measure_resilience(
+    only: Annotated[str, typer.Option(help=f"Scenarios, with commas: {', '.join(TROUBLE_NAMES)}.")] = ",".join(
+        TROUBLE_NAMES
+    ),
+    out: Out = HERE / "results",
+    peer_bin: PeerBin = None,
+) -> None:
+    """Measure what policies are worth when endpoints are overloaded, slow or failing."""
+    names = chosen(only, TROUBLE_NAMES)
+    troubles = [trouble for trouble in TROUBLES if trouble.name in names]
+    seen = resilience_run.run(troubles, toolbox(peer_bin), typer.echo)
+    resilience_record.save(seen, out / "resilience.json")
+    (out / "resilience.md").write_text(resilience_report.markdown(seen))
+    report.publish(resilience_report.summary(seen), README_PATHS[1:], report.RESILIENCE)
+    typer.echo(resilience_report.markdown(seen))
 
 
 @app.command("profile")

@@ -17,7 +17,7 @@ from loadtest.toolbox import HERE, Toolbox
 YARDSTICK = "envoy"
 FAMILY = "… with supervisor and discovery"
 NOTHING = "-"
-BENCH, CLUSTER, POLICIES = "bench", "cluster", "policies"
+BENCH, CLUSTER, POLICIES, RESILIENCE = "bench", "cluster", "policies", "resilience"
 """The markers in READMEs between which tables stand: `<!-- bench:begin -->` and so on."""
 TWO_FIELDS, TWELVE_FIELDS, FRESH, BODIES = SCENARIOS
 

@@ -62,7 +62,12 @@ def usable(each: PolicySet) -> tuple[Table, tuple[Missing, ...]]:
             settings_of({name: settings})
             table[name] = settings
         except PolicyRefused as refused:
-            missing.append(Missing(each.name, str(refused)))
+            missing.append(Missing(each.name, reason(refused)))
     if each.name in each.policies and each.name not in table:
         return {}, tuple(missing)
     return table, tuple(missing)
+
+
+def reason(refused: PolicyRefused) -> str:
+    """The problems of a table, without the list of the policies that there are."""
+    return "; ".join(problem.partition("; there are")[0] for problem in refused.problems)
