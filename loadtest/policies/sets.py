@@ -11,13 +11,12 @@ from typing import Any
 import yaml
 
 from loadtest.record import Missing
-from nodeproxy.cli.reference.examples import example
+from nodeproxy.cli.reference.examples import example_table
 from nodeproxy.policies import CHAIN
 from nodeproxy.policies.table import PolicyRefused, settings_of
 
 PLAIN, EIGHT = "plain", "eight"
 FILE = Path(__file__).with_name("sets.yaml")
-SERVICE, NAMESPACE = "web", "shop"  # that the examples are for
 
 Table = Mapping[str, Any]
 
@@ -48,9 +47,7 @@ def policy_sets(text: str | None = None) -> tuple[tuple[PolicySet, ...], tuple[M
 
 def from_example(name: str) -> PolicySet:
     """A policy with the settings of its example, enforced: none without an example."""
-    documents = [each for each in yaml.safe_load_all(example(name) or "{}") if each.get("kind") == "ConfigMap"]
-    tables = [yaml.safe_load(each["data"][SERVICE]) for each in documents if SERVICE in each["data"]]
-    settings = (tables[0].get(name) or {}) if tables else {}
+    settings = example_table(name).get(name) or {}
     return PolicySet(name, f"{name} (its example)", {name: {**settings, "mode": "enforce"}})
 
 

@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
-from yaml import safe_load, safe_load_all
 
 from discovery.check import check
 from discovery.services.catalogue import POLICY_MAP, Catalogue, Scope
 from discovery.sources.folder.folder import Folder
+from nodeproxy.cli.reference.examples import example_table
 from nodeproxy.mesh.wire import Replace
 from nodeproxy.policies import CHAIN
 from nodeproxy.policies.table import settings_of
@@ -23,13 +23,6 @@ OTHERWISE: dict[str, int] = {}
 """The status of the example's responses where it is meant not to be the endpoint's."""
 
 
-def table_of(name):
-    """The table for the service web in an example, as the folder of YAML would be read."""
-    text = (EXAMPLES / f"{name}.yaml").read_text()
-    (table,) = [each["data"]["web"] for each in safe_load_all(text) if each["kind"] == "ConfigMap"]
-    return safe_load(table)
-
-
 def services_in(value):
     """The names of services that a table mentions."""
     if isinstance(value, dict):
@@ -42,7 +35,7 @@ def folder_of(name, path, port):
     """A folder with the example and the services that it is about, all with one endpoint at this port."""
     (path / "example.yaml").write_text((EXAMPLES / f"{name}.yaml").read_text())
     objects = []
-    for number, each in enumerate(sorted({"web"} | services_in(table_of(name)))):
+    for number, each in enumerate(sorted({"web"} | services_in(example_table(name)))):
         objects.append(service(f"shop/{each}", clusterIP=f"10.96.0.{10 + number}"))
         objects.append(slice_of(f"shop/{each}", endpoint("127.0.0.1"), ports=[{"name": "http", "port": port}]))
     (path / "services.yaml").write_bytes(file_of(*objects))
@@ -69,7 +62,7 @@ def test_an_example_is_admitted_without_a_remark(name, tmp_path):
     report = check(folder_of(name, tmp_path, 8080))
 
     assert (report.problems, report.warnings) == ((), ())
-    assert name in table_of(name)
+    assert name in example_table(name)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -89,5 +82,5 @@ async def test_requests_are_served_with_an_example_in_force(name, tmp_path, worl
         statuses.append(int(head[9:12]))
     serving.cancel()
 
-    assert world.live.table.at("shop/web", "80").settings[name] == settings_of(table_of(name))[name]
+    assert world.live.table.at("shop/web", "80").settings[name] == settings_of(example_table(name))[name]
     assert statuses == [OTHERWISE.get(name, 200)] * REQUESTS
