@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from yaml import safe_load, safe_load_all
 
 from discovery.check import check
 from discovery.services.catalogue import POLICY_MAP, Catalogue, Scope
@@ -23,21 +24,37 @@ OTHERWISE: dict[str, int] = {}
 """The status of the example's responses where it is meant not to be the endpoint's."""
 
 
-def services_in(value):
-    """The names of services that a table mentions."""
-    if isinstance(value, dict):
-        own = {value["service"]} if isinstance(value.get("service"), str) else set()
-        return own.union(*map(services_in, value.values()))
-    return set().union(*map(services_in, value)) if isinstance(value, list) else set()
+def named(value, namespace):
+    """The keys of services that a policy table mentions, as `service` and perhaps `namespace`."""
+    if isinstance(value, list):
+        return set().union(*(named(each, namespace) for each in value))
+    if not isinstance(value, dict):
+        return set()
+    name = value.get("service")
+    own = {f"{value.get('namespace', namespace)}/{name}"} if isinstance(name, str) else set()
+    return own.union(*(named(each, namespace) for each in value.values()))
+
+
+def services_of(text):
+    """The keys of the services that an example is about: web in shop, and those of its tables' keys and in its tables."""
+    found = {"shop/web"}
+    for each in safe_load_all(text):
+        metadata = each["metadata"]
+        for key, table in each["data"].items():
+            own = "labels" in metadata
+            name, _, namespace = (key, "", metadata["namespace"]) if own else key.partition(".")
+            found |= ({f"{namespace}/{name}"} if name != "_default" else set()) | named(safe_load(table), namespace)
+    return sorted(found)
 
 
 def folder_of(name, path, port):
     """A folder with the example and the services that it is about, all with one endpoint at this port."""
-    (path / "example.yaml").write_text((EXAMPLES / f"{name}.yaml").read_text())
+    text = (EXAMPLES / f"{name}.yaml").read_text()
+    (path / "example.yaml").write_text(text)
     objects = []
-    for number, each in enumerate(sorted({"web"} | services_in(example_table(name)))):
-        objects.append(service(f"shop/{each}", clusterIP=f"10.96.0.{10 + number}"))
-        objects.append(slice_of(f"shop/{each}", endpoint("127.0.0.1"), ports=[{"name": "http", "port": port}]))
+    for number, key in enumerate(services_of(text)):
+        objects.append(service(key, clusterIP=f"10.96.0.{10 + number}"))
+        objects.append(slice_of(key, endpoint("127.0.0.1"), ports=[{"name": "http", "port": port}]))
     (path / "services.yaml").write_bytes(file_of(*objects))
     return path
 
@@ -82,5 +99,7 @@ async def test_requests_are_served_with_an_example_in_force(name, tmp_path, worl
         statuses.append(int(head[9:12]))
     serving.cancel()
 
-    assert world.live.table.at("shop/web", "80").settings[name] == settings_of(example_table(name))[name]
+    policies = catalogue.services["shop/web"].policies
+    assert name in policies
+    assert world.live.table.at("shop/web", "80").settings[name] == settings_of(policies)[name]
     assert statuses == [OTHERWISE.get(name, 200)] * REQUESTS

@@ -39,6 +39,7 @@ class ExampleSettings(PolicySettings):
     parts: Annotated[tuple[Part, ...], Field(min_length=1, max_length=3)] = (Part(),)
     by_name: dict[str, Part] = {}  # noqa: RUF012  pydantic copies it
     perhaps: Part | None = None
+    rate: Annotated[float, Field(gt=0, le=1e6, strict=False)] = 0.5
     either: int | str = ""
     """One | the other."""
 
@@ -57,6 +58,7 @@ FIELDS = {field.path: field for field in DESCRIBED.everything()}
         ("pause", "duration", "250ms", ""),
         ("waits", "list of duration", "['0', 1m]", ""),
         ("ratio", "number", "1", "0 to 1"),
+        ("rate", "number", "0.5", "more than 0, at most 1000000"),
         ("kinds", "list of words", "[a]", "each one of a, b"),
         ("part", "object", "", ""),
         ("part.wait", "duration", "1.5s", "more than 0"),

@@ -11,13 +11,25 @@ import yaml
 from nodeproxy.cli.reference.schema import Schema, duration_bounds, is_duration, paragraphs, raw_schemas
 from nodeproxy.policies.block import Policy
 
-RANGES = (
-    ("minimum", "maximum", ""),
-    ("minLength", "maxLength", " characters"),
-    ("minItems", "maxItems", " items"),
-    ("minProperties", "maxProperties", " keys"),
-)
-ONE_SIDED = {"exclusiveMinimum": "more than {}", "exclusiveMaximum": "less than {}", "pattern": "matches `{}`"}
+RANGES = {
+    ("minimum", "maximum"): "{} to {}",
+    ("minLength", "maxLength"): "{} to {} characters",
+    ("minItems", "maxItems"): "{} to {} items",
+    ("minProperties", "maxProperties"): "{} to {} keys",
+}
+BOUNDS = {
+    "exclusiveMinimum": "more than {}",
+    "minimum": "at least {}",
+    "exclusiveMaximum": "less than {}",
+    "maximum": "at most {}",
+    "minLength": "at least {} characters",
+    "maxLength": "at most {} characters",
+    "minItems": "at least {} items",
+    "maxItems": "at most {} items",
+    "minProperties": "at least {} keys",
+    "maxProperties": "at most {} keys",
+    "pattern": "matches `{}`",
+}
 SIMPLE = {"integer": "integer", "number": "number", "string": "string", "boolean": "true or false", "null": "null"}
 _SENTENCE_END = re.compile(r"(?<!e\.g)(?<!i\.e)(?<=\.)\s+(?=[A-Z`])")
 
@@ -203,14 +215,10 @@ def _bounds(schema: Schema) -> str:
 
 
 def _other_bounds(schema: Schema) -> list[str]:
-    found = []
-    for lowest, highest, unit in RANGES:
-        low, high = schema.get(lowest), schema.get(highest)
-        if low is not None and high is not None:
-            found.append(f"{_yaml(low)} to {_yaml(high)}{unit}")
-        elif low is not None or high is not None:
-            found.append(f"{'at most' if low is None else 'at least'} {_yaml(high if low is None else low)}{unit}")
-    return found + [text.format(_yaml(schema[key])) for key, text in ONE_SIDED.items() if key in schema]
+    both = [pair for pair in RANGES if schema.keys() >= {*pair}]
+    single = [name for name in BOUNDS if name in schema and not any(name in pair for pair in both)]
+    found = [RANGES[pair].format(*(_yaml(schema[name]) for name in pair)) for pair in both]
+    return found + [BOUNDS[name].format(_yaml(schema[name])) for name in single]
 
 
 def _yaml(value: Any) -> str:  # noqa: ANN401  JSON
