@@ -36,7 +36,7 @@ def named(value, namespace):
 
 
 def services_of(text):
-    """The keys of the services that an example is about: web in shop, and those of its tables' keys and in its tables."""
+    """The keys of the services that an example is about: web in shop, its tables' keys, and those in its tables."""
     found = {"shop/web"}
     for each in safe_load_all(text):
         metadata = each["metadata"]
