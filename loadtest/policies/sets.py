@@ -52,7 +52,7 @@ def from_example(name: str) -> PolicySet:
 
 
 def usable(each: PolicySet) -> tuple[Table, tuple[Missing, ...]]:
-    """The part of a set's table that this version accepts; a set of one policy is accepted whole or not at all."""
+    """The part of a set's table that this version accepts; all but `eight` are accepted whole or not at all."""
     table, missing = {}, []
     for name, settings in each.policies.items():
         try:
@@ -60,9 +60,7 @@ def usable(each: PolicySet) -> tuple[Table, tuple[Missing, ...]]:
             table[name] = settings
         except PolicyRefused as refused:
             missing.append(Missing(each.name, reason(refused)))
-    if each.name in each.policies and each.name not in table:
-        return {}, tuple(missing)
-    return table, tuple(missing)
+    return (table if each.name == EIGHT or not missing else {}), tuple(missing)
 
 
 def reason(refused: PolicyRefused) -> str:
