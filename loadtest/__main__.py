@@ -113,8 +113,12 @@ def measure_resilience(
     out: Out = HERE / "results",
     peer_bin: PeerBin = None,
 ) -> None:
-    """Measure what policies are worth when endpoints are overloaded, slow or failing."""
+    """Measure what policies are worth when endpoints are overloaded, slow or failing (as root)."""
     names = chosen(only, TROUBLE_NAMES)
+    words = ["resilience", f"--only={only}", f"--out={out}", *([f"--peer-bin={peer_bin}"] if peer_bin else [])]
+    status = inside_own_network(words)
+    if status is not None:
+        raise typer.Exit(status)
     troubles = [trouble for trouble in TROUBLES if trouble.name in names]
     seen = resilience_run.run(troubles, toolbox(peer_bin), typer.echo)
     resilience_record.save(seen, out / "resilience.json")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from loadtest.cluster.world import address
 from loadtest.resilience.client import Stream
 from loadtest.resilience.endpoints import Behaviour
 
@@ -78,7 +79,7 @@ TROUBLES = (
         "greedy-caller",
         "One caller sends twice as much as the endpoint can serve, another one a tenth of it",
         (SMALL,),
-        (Stream("greedy", 400.0, "127.0.0.2"), Stream("polite", 20.0, "127.0.0.3")),
+        (Stream("greedy", 400.0, address(0)), Stream("polite", 20.0, address(1))),
         {
             "plain": {},
             "rateLimit.perCaller": {"rateLimit": {"perCaller": {"requestsPerSecond": 150, "burst": 10}}},
@@ -112,6 +113,7 @@ TROUBLES = (
         {
             "no retries": NO_RETRIES,
             "retries": RETRIES,
+            "retries, no budget": {**RETRIES, **UNBOUNDED},
             "outlierDetection": {**NO_RETRIES, **OUTLIERS},
             "retries, outlierDetection": {**RETRIES, **OUTLIERS},
             "retries, circuitBreaker": {**RETRIES, "circuitBreaker": {}},
