@@ -21,6 +21,7 @@ NO_RETRIES = {"retries": {"attempts": 0}}
 UNBOUNDED = {"retryBudget": {"percent": 100, "minRetryConcurrency": 100_000}}
 OUTLIERS = {"outlierDetection": {"maxEjectionPercent": 50}}
 EWMA = {"loadBalancer": {"simple": "PEAK_EWMA"}}
+PER_CALLER = {"rateLimit": {"perCaller": {"requestsPerSecond": 150, "burst": 10}}}
 HEDGING = {"hedging": {"percentile": 95}}
 
 Table = Mapping[str, Any]
@@ -82,10 +83,9 @@ TROUBLES = (
         (Stream("greedy", 400.0, address(0)), Stream("polite", 20.0, address(1))),
         {
             "plain": {},
-            "rateLimit.perCaller": {"rateLimit": {"perCaller": {"requestsPerSecond": 150, "burst": 10}}},
-            "fairness": {"fairness": {}},
+            "rateLimit.perCaller": PER_CALLER,
             "adaptiveConcurrency": {"adaptiveConcurrency": {}},
-            "adaptiveConcurrency, fairness": {"adaptiveConcurrency": {}, "fairness": {}},
+            "adaptiveConcurrency, rateLimit.perCaller": {"adaptiveConcurrency": {}, **PER_CALLER},
         },
         patience_s=0.25,
         warmup_s=4.0,

@@ -12,9 +12,6 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsConfigDict
 
-from nodeproxy.process import supervisor
-from nodeproxy.process.preflight import CannotStart, look_around
-from nodeproxy.process.sockets import CannotListen
 from nodeproxy.setting_text import split_address
 from nodeproxy.settings import Settings
 from nodeproxy.settings_file import UnusableFile, check_file
@@ -54,6 +51,10 @@ def run(
     Every setting can also come from the environment (NODEPROXY_LISTEN=…) or from --config; flags win, then the
     environment. `nodeproxy settings` lists them.
     """
+    from nodeproxy.process import supervisor  # here, because only this command needs the whole data plane
+    from nodeproxy.process.preflight import CannotStart, look_around
+    from nodeproxy.process.sockets import CannotListen
+
     flags = {
         "discovery": discovery, "listen": listen, "admin": admin, "metrics": metrics, "dns": dns, "workers": workers,
         "access_log": access_log,
