@@ -1,14 +1,15 @@
 """The record of the policies as people read it: ratios of the eight with their goals, and the cost of each policy."""
 
-from collections.abc import Iterator
 from dataclasses import replace
+
+import yaml
 
 from loadtest.peer import NODEPROXY
 from loadtest.policies.record import PolicyRecord
 from loadtest.policies.run import COMPARED, SCENARIO, WITH_POLICIES, subject
 from loadtest.policies.sets import EIGHT, PLAIN, PolicySet
 from loadtest.record import faults as faults_of
-from loadtest.report import NOTHING, missing_lines, table, where
+from loadtest.report import NOTHING, absent_lines, missing_lines, table, where
 from loadtest.summary import Cost, cost
 
 GOALS = {"envoy": 0.8, "traefik": 0.6, NODEPROXY: 1.25}
@@ -17,15 +18,15 @@ GOALS = {"envoy": 0.8, "traefik": 0.6, NODEPROXY: 1.25}
 
 def markdown(record: PolicyRecord) -> str:
     """Everything the record says."""
-    parts = ["# What policies cost", where(record.run), *missing_lines(record.run), *_absent(record)]
+    parts = ["# What policies cost", where(record.run), *missing_lines(record.run), *absent_lines(record.absent)]
     parts += ["## Eight policies together", ratio_table(record), "## Each policy alone", _alone_table(record)]
-    parts += ["## The tables", *(f"`{each.name}`: `{dict(each.policies)}`" for each in record.sets)]
+    parts += ["## The tables", "\n".join(f"- {each.name}: `{_yaml(each)}`" for each in record.sets)]
     return "\n\n".join(parts) + "\n"
 
 
 def summary(record: PolicyRecord) -> str:
     """The block of the README."""
-    return "\n\n".join([ratio_table(record), _alone_table(record), *_absent(record), where(record.run)])
+    return "\n\n".join([ratio_table(record), _alone_table(record), *absent_lines(record.absent), where(record.run)])
 
 
 def ratio_table(record: PolicyRecord) -> str:
@@ -66,8 +67,8 @@ def faults(record: PolicyRecord) -> tuple[str, ...]:
     return faults_of(replace(record.run, saturated=runs))
 
 
-def _absent(record: PolicyRecord) -> Iterator[str]:
-    return (f"**Not measured: {each.peer}** ({each.reason})" for each in record.absent)
+def _yaml(each: PolicySet) -> str:
+    return yaml.safe_dump(dict(each.policies), default_flow_style=True, width=10_000, sort_keys=False).strip()
 
 
 def _number(record: PolicyRecord) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from loadtest.report import NOTHING, table
+from loadtest.report import NOTHING, absent_lines, table
 from loadtest.resilience.client import FAILED, LATE, Got
 from loadtest.resilience.record import Outcome, ResilienceRecord
 from loadtest.resilience.scenarios import TROUBLES, Trouble
@@ -13,12 +13,15 @@ LOAD = ("requests at endpoints per request", "share of each endpoint, %")
 
 def markdown(record: ResilienceRecord) -> str:
     """Everything the record says."""
-    return "\n\n".join(["# When endpoints are in trouble", where(record), *_absent(record), *tables(record)]) + "\n"
+    return (
+        "\n\n".join(["# When endpoints are in trouble", where(record), *absent_lines(record.absent), *tables(record)])
+        + "\n"
+    )
 
 
 def summary(record: ResilienceRecord) -> str:
     """The block of the README."""
-    return "\n\n".join([*tables(record), *_absent(record), where(record)])
+    return "\n\n".join([*tables(record), *absent_lines(record.absent), where(record)])
 
 
 def where(record: ResilienceRecord) -> str:
@@ -70,7 +73,3 @@ def _load(outcome: Outcome) -> tuple[str, str]:
     total = sum(outcome.endpoint_requests)
     shares = " ".join(f"{number / total * 100:.0f}" for number in outcome.endpoint_requests) if total else NOTHING
     return f"{total / outcome.sent:.2f}", shares
-
-
-def _absent(record: ResilienceRecord) -> Iterator[str]:
-    return (f"**Not measured: {each.peer}** ({each.reason})" for each in record.absent)

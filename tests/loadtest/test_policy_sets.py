@@ -116,7 +116,8 @@ def test_the_cost_of_each_policy_is_what_it_adds():
     text = markdown(measured(limited=10))
 
     assert "| limited | 33.0 | 33.0-33.0 | plain | +3.0 | 1.10 | 1.0% |" in text
-    assert "**Not measured: eight** (noSuch: no such policy)" in text
+    assert "**Not measured:**\n\n- eight: noSuch: no such policy\n" in text
+    assert "- limited: `{c: 1}`" in text
 
 
 def test_a_refused_request_spoils_the_ratios_and_not_the_row_of_another_policy():

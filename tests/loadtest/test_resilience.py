@@ -137,7 +137,7 @@ def test_the_report_has_a_row_for_each_caller_and_the_load_of_the_endpoints():
 
     assert "| plain: greedy | 50.0% | 10 | 30.0% 503 | 20.0% | 10 | 20 | 30 | 2.00 | 75 25 |\n" in text
     assert "| plain: polite | 0.0% | 0 | 100.0% no response |  | - | - | - |  |  |\n" in text
-    assert "**Not measured: x, y** (z)" in text
+    assert "**Not measured:**\n\n- x, y: z\n" in text
 
 
 def test_a_record_is_read_as_it_was_saved(tmp_path):
