@@ -10,13 +10,17 @@ from typing import Any
 
 import yaml
 
+from discovery.kubernetes.documents import yaml_documents
+from discovery.policies.table import table_of
 from loadtest.record import Missing
-from nodeproxy.cli.reference.examples import example_table
+from nodeproxy.cli.reference.examples import example
 from nodeproxy.policies import CHAIN
 from nodeproxy.policies.table import PolicyRefused, settings_of
 
 PLAIN, EIGHT = "plain", "eight"
 FILE = Path(__file__).with_name("sets.yaml")
+
+EXAMPLE_KEYS = ("web", "web.shop")  # in a policy map of the namespace shop, and in the mesh-wide one
 
 Table = Mapping[str, Any]
 
@@ -43,6 +47,13 @@ def policy_sets(text: str | None = None) -> tuple[tuple[PolicySet, ...], tuple[M
         if table or not each.policies:
             found.append(replace(each, policies=table))
     return tuple(found), tuple(missing)
+
+
+def example_table(policy: str) -> Table:
+    """The policy table of the example, which is for the service `web` in the namespace `shop`; empty without one."""
+    maps = [each.value for each in yaml_documents(example(policy).encode())]
+    texts = [text for each in maps for key, text in each.get("data", {}).items() if key in EXAMPLE_KEYS]
+    return table_of(texts[0], lambda _table: None) if texts else {}
 
 
 def from_example(name: str) -> PolicySet:
