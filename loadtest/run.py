@@ -123,10 +123,11 @@ def _memory(peer: Running, say: Say) -> Memory:
 def saturate(
     plan: Plan, peers: tuple[Running, ...], scenarios: tuple[Scenario, ...], toolbox: Toolbox, say: Say
 ) -> Iterator[Saturated]:
-    """Closed loops, round by round, each peer once in a round."""
+    """Closed loops, round by round, each peer once in a round; each round begins with a different one."""
     for scenario in scenarios:
         for number in range(plan.rounds):
-            for peer in peers:
+            first = number * len(peers) // plan.rounds
+            for peer in (*peers[first:], *peers[:first]):
                 if number == 0:
                     closed_loop(toolbox, peer.port, scenario, plan.warmup_s, peer.host)
                 worker, family, stolen = cpu_of(peer.worker), cpu_of(peer.all), stolen_s()

@@ -1,6 +1,7 @@
 """The record of the policies as people read it: ratios of the eight with their goals, and the cost of each policy."""
 
 from dataclasses import replace
+from statistics import median
 
 import yaml
 
@@ -31,16 +32,13 @@ def summary(record: PolicyRecord) -> str:
 
 def ratio_table(record: PolicyRecord) -> str:
     """nodeproxy with the eight policies, in proportion to each peer with equivalents and to itself without."""
-    eight = _cost(record, subject(EIGHT))
+    eight = subject(EIGHT)
     compared = [(f"{name} with equivalents", f"{name}{WITH_POLICIES}", GOALS[name]) for name in COMPARED]
     compared += [(f"{NODEPROXY} without a table", subject(PLAIN), GOALS[NODEPROXY])]
-    rows = [(f"{NODEPROXY} with {_number(record)} policies", _micros(eight), "1.00", NOTHING)]
+    rows = [(f"{NODEPROXY} with {_number(record)} policies", _micros(_cost(record, eight)), "1.00", NOTHING)]
     for title, name, goal in compared:
-        seen = _cost(record, name)
-        rows.append((title, _micros(seen), _ratio(eight, seen), f"{goal:.2f}"))
-    rows += [
-        (f"{name} without", _micros(_cost(record, name)), _ratio(eight, _cost(record, name)), "") for name in COMPARED
-    ]
+        rows.append((title, _micros(_cost(record, name)), _ratio(record, eight, name), f"{goal:.2f}"))
+    rows += [(f"{name} without", _micros(_cost(record, name)), _ratio(record, eight, name), "") for name in COMPARED]
     return table(("", "CPU µs per request", f"{NODEPROXY} with policies, ratio to it", "goal: at most"), rows)
 
 
@@ -50,14 +48,32 @@ def _alone_table(record: PolicyRecord) -> str:
 
 
 def _alone_row(record: PolicyRecord, each: PolicySet) -> tuple[str, ...]:
-    seen, base = _cost(record, subject(each.name)), _cost(record, subject(each.against))
+    name, base = subject(each.name), subject(each.against)
+    seen, pairs = _cost(record, name), _pairs(record, name, base)
     if seen is None:
         return (each.title, *[NOTHING] * 6)
     spread = f"{seen.lowest_s * 1e6:.1f}-{seen.highest_s * 1e6:.1f}"
-    if base is None or each.name == each.against:
+    if name == base or not pairs:
         return (each.title, _micros(seen), spread, NOTHING, NOTHING, NOTHING, _refused(record, each.name))
-    more = f"{(seen.worker.total_s - base.worker.total_s) * 1e6:+.1f}"
-    return (each.title, _micros(seen), spread, each.against, more, _ratio(seen, base), _refused(record, each.name))
+    more = f"{median(own - other for own, other in pairs) * 1e6:+.1f}"
+    return (
+        each.title,
+        _micros(seen),
+        spread,
+        each.against,
+        more,
+        _ratio(record, name, base),
+        _refused(record, each.name),
+    )
+
+
+def _pairs(record: PolicyRecord, name: str, base: str) -> list[tuple[float, float]]:
+    """CPU seconds per request of both in each round: the machine's speed drifts from round to round."""
+    rounds: dict[tuple[str, int], float] = {
+        (run.peer, run.round): run.worker_cpu.total_s / run.requests for run in record.run.saturated if run.requests
+    }
+    numbers = sorted(number for peer, number in rounds if peer == name and rounds.get((base, number)))
+    return [(rounds[name, number], rounds[base, number]) for number in numbers]
 
 
 def faults(record: PolicyRecord) -> tuple[str, ...]:
@@ -83,10 +99,10 @@ def _micros(seen: Cost | None) -> str:
     return f"{seen.worker.total_s * 1e6:.1f}" if seen else NOTHING
 
 
-def _ratio(seen: Cost | None, base: Cost | None) -> str:
-    if not seen or not base or not base.worker.total_s:
-        return NOTHING
-    return f"{seen.worker.total_s / base.worker.total_s:.2f}"
+def _ratio(record: PolicyRecord, name: str, base: str) -> str:
+    """The median over the rounds of the ratio within a round."""
+    pairs = _pairs(record, name, base)
+    return f"{median(own / other for own, other in pairs):.2f}" if pairs else NOTHING
 
 
 def _refused(record: PolicyRecord, name: str) -> str:

@@ -15,7 +15,7 @@ from loadtest.run import SCHEMA, Plan, Say, all_started, saturate, versions
 from loadtest.scenarios import SCENARIOS
 from loadtest.toolbox import REPOSITORY, Toolbox
 
-FULL = Plan(rounds=5, saturated_s=2, warmup_s=1, paced_s=(0.0, 0.0))
+FULL = Plan(rounds=10, saturated_s=1, warmup_s=1, paced_s=(0.0, 0.0))
 QUICK = Plan(rounds=1, saturated_s=1, warmup_s=1, paced_s=(0.0, 0.0))
 SCENARIO = SCENARIOS[1]  # 12 fields: what policies read and edit
 WITH_POLICIES = "-policies"
