@@ -22,6 +22,7 @@ UNBOUNDED = {"retryBudget": {"percent": 100, "minRetryConcurrency": 100_000}}
 OUTLIERS = {"outlierDetection": {"maxEjectionPercent": 50}}
 EWMA = {"loadBalancer": {"simple": "PEAK_EWMA"}}
 PER_CALLER = {"rateLimit": {"perCaller": {"requestsPerSecond": 150, "burst": 10}}}
+FAIRNESS = {"fairness": {"maxRequests": 4}}
 HEDGING = {"hedging": {"percentile": 95}}
 
 Table = Mapping[str, Any]
@@ -84,7 +85,9 @@ TROUBLES = (
         {
             "plain": {},
             "rateLimit.perCaller": PER_CALLER,
+            "fairness": FAIRNESS,
             "adaptiveConcurrency": {"adaptiveConcurrency": {}},
+            "adaptiveConcurrency, fairness": {"adaptiveConcurrency": {}, **FAIRNESS},
             "adaptiveConcurrency, rateLimit.perCaller": {"adaptiveConcurrency": {}, **PER_CALLER},
         },
         patience_s=0.25,
