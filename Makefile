@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 COVERED := $(CURDIR)/build/coverage
 PYTEST_COV := $(BIN)/python -m pytest --cov --cov-report= --cov-fail-under=0
 
-.PHONY: demo test test-nodes test-cluster test-others quick check bench kube clean
+.PHONY: demo test test-nodes test-cluster test-others quick check docs bench kube clean
 
 demo: $(READY)  ## the main job on this machine: example services, the mesh in front of them, requests
 	$(BIN)/nodeproxy demo $(DEMO)
@@ -41,6 +41,9 @@ check: $(READY)  ## format, lint, types, layers, our own rules; the lengths of m
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python source_rules.py
+
+docs: $(READY)  ## the generated pages of docs/policies
+	$(BIN)/python -m nodeproxy.cli.reference docs/policies
 
 bench: $(READY)  ## nodeproxy beside nginx, HAProxy, Envoy and Traefik (loadtest/README.md)
 	$(BIN)/python -m loadtest peers

@@ -1,4 +1,7 @@
-"""Build hook of hatchling: compiles nodeproxy/protocol/http1/twin.c where there is a C compiler, else does without."""
+"""Build hook of hatchling: compiles nodeproxy/protocol/http1/twin.c where there is a C compiler, else does without.
+
+A wheel also carries the examples of docs/policies, which `nodeproxy policies` shows.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,8 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]  its config
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile before hatchling collects files; a failure is told and is not an error."""
+        if version == "standard":  # an editable install reads them in the repository
+            build_data["force_include"]["docs/policies/examples"] = "nodeproxy/cli/reference/example_files"
         extension = Extension("nodeproxy.protocol.http1.twin", [str(Path(self.root, SOURCE))], extra_compile_args=FLAGS)
         command = build_ext(Distribution({"name": "nodeproxy", "ext_modules": [extension]}))
         command.build_lib, command.build_temp = self.root, str(Path(self.directory, "twin"))

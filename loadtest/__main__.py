@@ -16,11 +16,20 @@ from loadtest.cluster.record import markdown
 from loadtest.cluster.world import inside_own_network
 from loadtest.errors import BenchmarkError, FaultyError, NotInstalledError
 from loadtest.peer import NAMES
+from loadtest.policies import record as policy_record
+from loadtest.policies import report as policy_report
+from loadtest.policies import run as policy_run
+from loadtest.policies.sets import EIGHT, PLAIN, policy_sets
+from loadtest.resilience import record as resilience_record
+from loadtest.resilience import report as resilience_report
+from loadtest.resilience import run as resilience_run
+from loadtest.resilience.scenarios import TROUBLES
 from loadtest.run import FULL, QUICK, Choice, run
 from loadtest.scenarios import MEMORY, SCENARIOS
 from loadtest.toolbox import HERE, REPOSITORY, Toolbox, install
 
 SCENARIO_NAMES = (*(scenario.name for scenario in SCENARIOS), MEMORY)
+TROUBLE_NAMES = tuple(trouble.name for trouble in TROUBLES)
 README_PATHS = (REPOSITORY / "README.md", HERE / "README.md")
 
 PeerBin = Annotated[
@@ -69,6 +78,53 @@ def render(out: Out = HERE / "results", peer_bin: PeerBin = None) -> None:
     for readme in report.publish(report.summary(seen), README_PATHS):
         typer.echo(f"{readme} has no bench markers: left as it is")
     report.draw(seen, toolbox(peer_bin), out / "latest.png")
+
+
+@app.command("policies")
+def measure_policies(
+    quick: Annotated[bool, typer.Option(help="One short round: noisy.")] = False,
+    only: Annotated[str, typer.Option(help="Sets of policies/sets.yaml besides plain and eight, with commas.")] = "",
+    out: Out = HERE / "results",
+    peer_bin: PeerBin = None,
+) -> None:
+    """Measure what policies cost: each alone, and eight together beside Envoy and Traefik with their equivalents."""
+    sets, absent = policy_sets()
+    if only:
+        known = tuple(each.name for each in sets)
+        wanted = {PLAIN, EIGHT, *chosen(only, known)}
+        wanted |= {each.against for each in sets if each.name in wanted}
+        sets = tuple(each for each in sets if each.name in wanted)
+    plan = policy_run.QUICK if quick else policy_run.FULL
+    seen = policy_run.run(plan, sets, absent, toolbox(peer_bin), typer.echo)
+    if faults := policy_report.faults(seen):
+        policy_record.save(seen, out / "failed.json")
+        raise FaultyError("\n".join([*faults, f"these numbers mean nothing; they are in {out / 'failed.json'}"]))
+    policy_record.save(seen, out / "policies.json")
+    (out / "policies.md").write_text(policy_report.markdown(seen))
+    report.publish(policy_report.summary(seen), README_PATHS[1:], report.POLICIES)
+    typer.echo(policy_report.markdown(seen))
+
+
+@app.command("resilience")
+def measure_resilience(
+    only: Annotated[str, typer.Option(help=f"Scenarios, with commas: {', '.join(TROUBLE_NAMES)}.")] = ",".join(
+        TROUBLE_NAMES
+    ),
+    out: Out = HERE / "results",
+    peer_bin: PeerBin = None,
+) -> None:
+    """Measure what policies are worth when endpoints are overloaded, slow or failing (as root)."""
+    names = chosen(only, TROUBLE_NAMES)
+    words = ["resilience", f"--only={only}", f"--out={out}", *([f"--peer-bin={peer_bin}"] if peer_bin else [])]
+    status = inside_own_network(words)
+    if status is not None:
+        raise typer.Exit(status)
+    troubles = [trouble for trouble in TROUBLES if trouble.name in names]
+    seen = resilience_run.run(troubles, toolbox(peer_bin), typer.echo)
+    resilience_record.save(seen, out / "resilience.json")
+    (out / "resilience.md").write_text(resilience_report.markdown(seen))
+    report.publish(resilience_report.summary(seen), README_PATHS[1:], report.RESILIENCE)
+    typer.echo(resilience_report.markdown(seen))
 
 
 @app.command("profile")

@@ -43,7 +43,7 @@ class OpenLoop:
     errors: dict[str, int]
 
 
-def closed_loop(toolbox: Toolbox, port: int, scenario: Scenario, duration_s: int) -> ClosedLoop:
+def closed_loop(toolbox: Toolbox, port: int, scenario: Scenario, duration_s: int, host: str = HOST) -> ClosedLoop:
     """Each connection asks again as soon as it is answered, for `duration_s` (wrk knows whole seconds only).
 
     Raises: BenchmarkError when wrk cannot connect.
@@ -51,7 +51,7 @@ def closed_loop(toolbox: Toolbox, port: int, scenario: Scenario, duration_s: int
     fields = [word for name, value in scenario.fields for word in ("-H", f"{name}: {value}")]
     command = (
         *(toolbox.find("wrk"), "-t1", f"-c{scenario.connections}", f"-d{duration_s}s", f"--timeout={ANSWER_S:.0f}s"),
-        *("-s", str(HERE / "wrk.lua"), "-H", f"Host: {HOST}", *fields),
+        *("-s", str(HERE / "wrk.lua"), "-H", f"Host: {host}", *fields),
         f"http://127.0.0.1:{port}{scenario.path}",
     )
     return msgspec.json.decode(_reported(command, b"", duration_s), type=ClosedLoop)

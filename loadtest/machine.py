@@ -50,14 +50,14 @@ def parse_cpu_model(cpuinfo: str) -> str:
 
 
 def this_commit(repository: Path) -> Commit:
-    """The commit checked out in `repository`; results of earlier runs do not make it dirty."""
+    """The commit checked out in `repository`; results of earlier runs, also in READMEs, do not make it dirty."""
 
     def git(*arguments: str) -> str:
         return subprocess.run(
             ["git", "-C", str(repository), *arguments], capture_output=True, text=True, check=True
         ).stdout.strip()
 
-    changed = git("status", "--porcelain", "--", ".", ":!loadtest/results")
+    changed = git("status", "--porcelain", "--", ".", ":!loadtest/results", ":!README.md", ":!loadtest/README.md")
     return Commit(hash=git("rev-parse", "HEAD"), dirty=bool(changed))
 
 

@@ -43,6 +43,7 @@ class Running:
     port: int
     worker: tuple[int, ...] = ()
     all: tuple[int, ...] = ()
+    host: str = HOST
 
 
 NO_PROXY = "no proxy"
@@ -111,8 +112,10 @@ def backend(toolbox: Toolbox, folder: Path) -> Iterator[int]:
 
 
 @contextmanager
-def started(peer: Peer, toolbox: Toolbox, folder: Path, backend_port: int) -> Iterator[Running]:
-    """The peer, alone on its core and answering.
+def started(
+    peer: Peer, toolbox: Toolbox, folder: Path, backend_port: int, more: Mapping[str, str] | None = None
+) -> Iterator[Running]:
+    """The peer, alone on its core and answering. `more` are templates of files for it besides those of its folder.
 
     Raises: NotInstalledError; NotStartedError when it ends or stays silent.
     """
@@ -126,6 +129,8 @@ def started(peer: Peer, toolbox: Toolbox, folder: Path, backend_port: int) -> It
         "user_line": _user_line(),
     }
     write_configuration(peer.name, folder / peer.name, values)
+    for name, template in (more or {}).items():
+        (folder / peer.name / name).write_text(rendered(template, values))
     command = tuple(rendered(word, values) for word in peer.command)
     log = folder / f"{peer.name}.log"
     with running(command, PROXY_CORE, log, peer.environment) as process:
@@ -152,7 +157,7 @@ def _user_line() -> str:
 
 def _wait_until_answered(process: subprocess.Popen[bytes], log: Path, port: int, path: str) -> None:
     give_up = time.monotonic() + START_S
-    while not _answers(port, path):
+    while not answers(port, path):
         if process.poll() is not None:
             raise NotStartedError(f"ended with status {process.returncode} before it answered:\n{last_lines(log)}")
         if time.monotonic() > give_up:
@@ -160,10 +165,11 @@ def _wait_until_answered(process: subprocess.Popen[bytes], log: Path, port: int,
         time.sleep(0.05)
 
 
-def _answers(port: int, path: str) -> bool:
+def answers(port: int, path: str, host: str = HOST) -> bool:
+    """Whether a good answer comes for `path`."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
     try:
-        connection.request("GET", path, headers={"Host": HOST, "Connection": "close"})
+        connection.request("GET", path, headers={"Host": host, "Connection": "close"})
         response = connection.getresponse()
         body = response.read()
         return response.status == 200 and (path != "/small" or len(body) == SMALL_BYTES)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from loadtest.errors import BenchmarkError, NotInstalledError
 from loadtest.peer import NO_PROXY, NODEPROXY
-from loadtest.record import Record
+from loadtest.record import Missing, Record
 from loadtest.scenarios import IDLE_CONNECTIONS, SCENARIOS, Scenario
 from loadtest.summary import Cost, cost, latency, peers_of, stolen_ratios
 from loadtest.toolbox import HERE, Toolbox
@@ -17,7 +17,7 @@ from loadtest.toolbox import HERE, Toolbox
 YARDSTICK = "envoy"
 FAMILY = "… with supervisor and discovery"
 NOTHING = "-"
-BENCH, CLUSTER = "bench", "cluster"
+BENCH, CLUSTER, POLICIES, RESILIENCE = "bench", "cluster", "policies", "resilience"
 """The markers in READMEs between which tables stand: `<!-- bench:begin -->` and so on."""
 TWO_FIELDS, TWELVE_FIELDS, FRESH, BODIES = SCENARIOS
 
@@ -56,6 +56,12 @@ def where(record: Record) -> str:
 def missing_lines(record: Record) -> tuple[str, ...]:
     """A line for each peer that was to be measured and was not."""
     return tuple(f"**Not measured: {each.peer}** ({' '.join(each.reason.split())})" for each in record.missing)
+
+
+def absent_lines(absent: tuple[Missing, ...]) -> tuple[str, ...]:
+    """One paragraph for the policies that a set or table asks for and that this version does not have."""
+    lines = (f"- {each.peer}: {each.reason}" for each in absent)
+    return ("\n".join(["**Not measured:**", "", *lines]),) if absent else ()
 
 
 def summary_table(record: Record) -> str:

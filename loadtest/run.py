@@ -1,7 +1,7 @@
 """One run: all peers started, then measured in rounds (A B C, A B C, …), because the machine's speed drifts."""
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from statistics import median
 from loadtest.errors import BenchmarkError, NotInstalledError, NotStartedError
 from loadtest.generator import ask_once, closed_loop, idle_connections, open_loop, settle
 from loadtest.machine import cache_step_s, this_commit, this_machine, version_of
-from loadtest.peer import NO_PROXY, NODEPROXY, PEERS, Running, backend, program_of, rendered, started
+from loadtest.peer import NO_PROXY, NODEPROXY, PEERS, Peer, Running, backend, program_of, rendered, started
 from loadtest.procstat import cpu_of, pss_bytes_of, stolen_s
 from loadtest.record import Memory, Missing, Paced, Record, Saturated
 from loadtest.scenarios import IDLE_CONNECTIONS, MEMORY, SCENARIOS, Scenario
@@ -55,9 +55,11 @@ def run(plan: Plan, choice: Choice, toolbox: Toolbox, say: Say) -> Record:
     machine, commit, walk = this_machine(), this_commit(REPOSITORY), toolbox.compiled("walk")
     step_s_before = cache_step_s(walk)
     scenarios = tuple(each for each in SCENARIOS if each.name in choice.scenarios)
-    with _all_started(choice.peers, toolbox, say) as (peers, missing):
+    chosen = tuple(peer for peer in PEERS if peer.name in choice.peers)
+    with all_started(chosen, toolbox, say) as (peers, missing, backend_port):
+        peers += (Running(NO_PROXY, backend_port),) if NO_PROXY in choice.peers else ()
         memory = tuple(_memory(peer, say) for peer in peers if peer.all) if MEMORY in choice.scenarios else ()
-        saturated = tuple(_saturated(plan, peers, scenarios, toolbox, say))
+        saturated = tuple(saturate(plan, peers, scenarios, toolbox, say))
         paced = tuple(_paced(plan, peers, _rates(scenarios, saturated), toolbox, say))
     return Record(
         schema=SCHEMA,
@@ -66,7 +68,7 @@ def run(plan: Plan, choice: Choice, toolbox: Toolbox, say: Say) -> Record:
         commit=commit,
         machine=machine,
         cache_step_s=(step_s_before, cache_step_s(walk)),
-        versions=_versions(tuple(peer.name for peer in peers), toolbox),
+        versions=versions(tuple(peer.name for peer in peers), toolbox),
         missing=missing,
         memory=memory,
         saturated=saturated,
@@ -75,28 +77,30 @@ def run(plan: Plan, choice: Choice, toolbox: Toolbox, say: Say) -> Record:
 
 
 @contextmanager
-def _all_started(
-    names: tuple[str, ...], toolbox: Toolbox, say: Say
-) -> Iterator[tuple[tuple[Running, ...], tuple[Missing, ...]]]:
-    """All peers at once: an idle one costs its neighbours nothing that can be measured, restarts would."""
+def all_started(
+    chosen: tuple[Peer, ...], toolbox: Toolbox, say: Say, more: Mapping[str, str] | None = None
+) -> Iterator[tuple[tuple[Running, ...], tuple[Missing, ...], int]]:
+    """All peers at once: an idle one costs its neighbours nothing that can be measured, restarts would.
+
+    The values are those that answer, those that do not, and the backend's port. `more` are files for nodeproxy.
+    """
     peers: list[Running] = []
     missing: list[Missing] = []
     with ExitStack() as stack:
         within = SHARED_MEMORY if SHARED_MEMORY.is_dir() else None
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nodeproxy-bench-", dir=within)))
         backend_port = stack.enter_context(backend(toolbox, folder))
-        for peer in (each for each in PEERS if each.name in names):
+        for peer in chosen:
+            files = more if peer.name == NODEPROXY else None
             try:
-                peers.append(stack.enter_context(started(peer, toolbox, folder, backend_port)))
+                peers.append(stack.enter_context(started(peer, toolbox, folder, backend_port, files)))
                 say(f"{peer.name} answers")
             except (NotInstalledError, NotStartedError) as error:
                 if peer.name == NODEPROXY:
                     raise BenchmarkError(f"nodeproxy: {error}") from error
                 missing.append(Missing(peer.name, str(error)))
                 say(f"{peer.name} IS NOT MEASURED: {error}")
-        if NO_PROXY in names:
-            peers.append(Running(NO_PROXY, backend_port))
-        yield tuple(peers), tuple(missing)
+        yield tuple(peers), tuple(missing), backend_port
 
 
 def _memory(peer: Running, say: Say) -> Memory:
@@ -116,16 +120,18 @@ def _memory(peer: Running, say: Say) -> Memory:
     return Memory(peer.name, IDLE_CONNECTIONS, *sizes[0::2], *sizes[1::2])
 
 
-def _saturated(
+def saturate(
     plan: Plan, peers: tuple[Running, ...], scenarios: tuple[Scenario, ...], toolbox: Toolbox, say: Say
 ) -> Iterator[Saturated]:
+    """Closed loops, round by round, each peer once in a round; each round begins with a different one."""
     for scenario in scenarios:
         for number in range(plan.rounds):
-            for peer in peers:
+            first = number * len(peers) // plan.rounds
+            for peer in (*peers[first:], *peers[:first]):
                 if number == 0:
-                    closed_loop(toolbox, peer.port, scenario, plan.warmup_s)
+                    closed_loop(toolbox, peer.port, scenario, plan.warmup_s, peer.host)
                 worker, family, stolen = cpu_of(peer.worker), cpu_of(peer.all), stolen_s()
-                seen = closed_loop(toolbox, peer.port, scenario, plan.saturated_s)
+                seen = closed_loop(toolbox, peer.port, scenario, plan.saturated_s, peer.host)
                 worker, family = cpu_of(peer.worker) - worker, cpu_of(peer.all) - family
                 say(f"{scenario.name} {number + 1}, {peer.name}: {seen.requests / seen.duration_s:.0f} requests/s")
                 yield Saturated(
@@ -182,7 +188,8 @@ def _paced(
                 )
 
 
-def _versions(names: tuple[str, ...], toolbox: Toolbox) -> dict[str, str]:
+def versions(names: tuple[str, ...], toolbox: Toolbox) -> dict[str, str]:
+    """The versions of the generator and of the peers with these names."""
     versions = {"wrk": version_of((toolbox.find("wrk"), "-v"))}
     for peer in (each for each in PEERS if each.name in names):
         values = {"program": program_of(peer, toolbox)}

@@ -12,9 +12,6 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsConfigDict
 
-from nodeproxy.process import supervisor
-from nodeproxy.process.preflight import CannotStart, look_around
-from nodeproxy.process.sockets import CannotListen
 from nodeproxy.setting_text import split_address
 from nodeproxy.settings import Settings
 from nodeproxy.settings_file import UnusableFile, check_file
@@ -54,6 +51,10 @@ def run(
     Every setting can also come from the environment (NODEPROXY_LISTEN=…) or from --config; flags win, then the
     environment. `nodeproxy settings` lists them.
     """
+    from nodeproxy.process import supervisor  # here, because only this command needs the whole data plane
+    from nodeproxy.process.preflight import CannotStart, look_around
+    from nodeproxy.process.sockets import CannotListen
+
     flags = {
         "discovery": discovery, "listen": listen, "admin": admin, "metrics": metrics, "dns": dns, "workers": workers,
         "access_log": access_log,
@@ -79,6 +80,27 @@ def settings() -> None:
     """List all settings with their defaults and meaning."""
     for name, field in Settings.model_fields.items():
         typer.echo(f"{name} = {field.default!r}\n    {field.description}")
+
+
+@app.command()
+def policies(
+    name: Annotated[str, typer.Argument(help="A policy, or a field of one: retries.backoff.", metavar="[NAME]")] = "",
+    json: Annotated[bool, typer.Option("--json", help="Print the JSON schema.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the page of docs/policies.")] = False,
+) -> None:
+    """List the policies, or explain one of them: its fields, defaults, bounds, decisions, an example."""
+    from rich.console import Console
+
+    from nodeproxy.cli.reference import command  # here, because other commands do not need the imports
+
+    try:
+        if json or markdown:
+            typer.echo((command.json_schema if json else command.markdown)(name), nl=False)
+        else:
+            command.show(name, Console(highlight=False, markup=False))
+    except command.NoSuchPlace as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from error
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

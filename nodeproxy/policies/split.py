@@ -16,15 +16,20 @@ class Target(Block):
     """One of the services, by default in the namespace and with the port of the service that is split."""
 
     service: Name
+    """The name of the Service. One that is not in the mesh fails its share of the requests."""
     namespace: Name | None = None
+    """Its namespace; unset, that of the service that is split."""
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """The number of its port; unset, that of the port that is split."""
     weight: Annotated[int, Field(ge=0, le=1_000_000)] = 1
+    """Its share is this number divided by the sum of all weights; 0 receives nothing. The default is Gateway API's."""
 
 
 class SplitSettings(PolicySettings):
     """Weights are proportions: 9 and 1 mean the same as 90 and 10."""
 
     targets: Annotated[tuple[Target, ...], Field(min_length=1, max_length=32)]
+    """The services that receive the requests. The service that is split receives none unless it is one of them."""
 
     @model_validator(mode="after")
     def _some_weight(self) -> "SplitSettings":

@@ -2,6 +2,8 @@
 
 import re
 import socket
+import subprocess
+import sys
 
 import pytest
 from pydantic import ValidationError
@@ -156,3 +158,13 @@ def test_a_way_to_the_api_server_and_a_known_style_are_needed_for_the_clusters_d
     assert "'bind' is not one of 'auto', 'coredns', 'coredns-custom', 'kube-dns'" in " ".join(
         wrong.stderr.replace("│", " ").split()
     )
+
+
+def test_help_is_shown_without_loading_what_only_some_commands_need():
+    program = (
+        "import sys, nodeproxy.cli.commands; print(*{'trio', 'nodeproxy.policies', 'rich.table'} & {*sys.modules})"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == []

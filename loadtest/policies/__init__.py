@@ -1,0 +1,1 @@
+"""What policies cost: each alone, and eight together beside Envoy and Traefik with their equivalents."""

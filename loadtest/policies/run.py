@@ -1,0 +1,81 @@
+"""One run: the policy sets of one nodeproxy, and the peers without and with equivalents, in alternating rounds."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from loadtest.errors import BenchmarkError
+from loadtest.machine import cache_step_s, this_commit, this_machine
+from loadtest.peer import NODEPROXY, PEERS, Peer, Running, answers
+from loadtest.policies.mesh import documents, host_of
+from loadtest.policies.record import PolicyRecord
+from loadtest.policies.sets import EIGHT, PLAIN, PolicySet
+from loadtest.record import Missing, Record
+from loadtest.run import SCHEMA, Plan, Say, all_started, saturate, versions
+from loadtest.scenarios import SCENARIOS
+from loadtest.toolbox import REPOSITORY, Toolbox
+
+FULL = Plan(rounds=10, saturated_s=1, warmup_s=1, paced_s=(0.0, 0.0))
+QUICK = Plan(rounds=1, saturated_s=1, warmup_s=1, paced_s=(0.0, 0.0))
+SCENARIO = SCENARIOS[1]  # 12 fields: what policies read and edit
+WITH_POLICIES = "-policies"
+COMPARED = ("envoy", "traefik")
+
+
+def peers() -> tuple[Peer, ...]:
+    """nodeproxy, and each compared peer twice: plain, and with the equivalents of the eight policies."""
+    known = {peer.name: peer for peer in PEERS}
+    both = ((known[name], replace(known[name], name=f"{name}{WITH_POLICIES}")) for name in COMPARED)
+    return (known[NODEPROXY], *(peer for pair in both for peer in pair))
+
+
+def run(
+    plan: Plan, sets: tuple[PolicySet, ...], absent: tuple[Missing, ...], toolbox: Toolbox, say: Say
+) -> PolicyRecord:
+    """Measure these sets. Everything started is ended on leaving, whatever happened.
+
+    Raises: BenchmarkError when nodeproxy itself cannot be measured, or a peer dies on the way.
+    """
+    began = datetime.now(UTC).isoformat(timespec="seconds")
+    machine, commit, walk = this_machine(), this_commit(REPOSITORY), toolbox.compiled("walk")
+    step_s_before = cache_step_s(walk)
+    with all_started(peers(), toolbox, say, {"sets.yaml": documents(sets)}) as (started, missing, _):
+        measured = tuple(_subjects(started, sets))
+        _check(measured)
+        saturated = tuple(saturate(plan, measured, (SCENARIO,), toolbox, say))
+    names = tuple(peer.name for peer in started)
+    record = Record(
+        schema=SCHEMA,
+        date=began,
+        quick=plan == QUICK,
+        commit=commit,
+        machine=machine,
+        cache_step_s=(step_s_before, cache_step_s(walk)),
+        versions=versions(names, toolbox),
+        missing=missing,
+        memory=(),
+        saturated=saturated,
+        paced=(),
+    )
+    return PolicyRecord(record, sets, absent)
+
+
+def subject(set_name: str) -> str:
+    """The name of a policy set in a record."""
+    return f"{NODEPROXY} {set_name}"
+
+
+def _subjects(started: Iterable[Running], sets: tuple[PolicySet, ...]) -> Iterable[Running]:
+    """What is measured, in this order: what the ratios need stands close together in a round."""
+    node, *others = started
+    ranked = sorted(sets, key=lambda each: each.name not in (PLAIN, EIGHT))
+    of_sets = [replace(node, name=subject(each.name), host=host_of(each.name)) for each in ranked]
+    yield from of_sets[:2]
+    yield from others
+    yield from of_sets[2:]
+
+
+def _check(subjects: Iterable[Running]) -> None:
+    for each in subjects:
+        if not answers(each.port, "/small", each.host):
+            raise BenchmarkError(f"{each.name} gives no good answer to {each.host}")

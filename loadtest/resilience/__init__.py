@@ -1,0 +1,1 @@
+"""What policies are worth when endpoints are overloaded, slow or failing: `python -m loadtest resilience`."""
