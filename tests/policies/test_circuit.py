@@ -250,3 +250,20 @@ def test_a_half_open_circuit_never_has_more_probes_under_way_than_it_may(most, s
             told.circuit.record(out.pop(), told.now, step == "fail", False)
         of_this_trial = [ticket for ticket in out if ticket == told.circuit._ticket]
         assert told.circuit.state != HALF_OPEN or len(of_this_trial) <= most
+
+
+def test_what_was_admitted_before_it_opened_neither_opens_it_again_nor_is_a_probe():
+    decided = []
+    limits = CircuitLimits(minimum_requests=1, open_s=10.0, half_open_requests=1)
+    circuit = Circuit(limits, decided.append, 1000.0)
+    late = [circuit.admit(1000.0) for _ in range(4)]
+    circuit.record(late[0], 1000.0, True, False)
+
+    circuit.record(late[1], 1001.0, True, False)
+    circuit.drop(late[2])
+    assert (decided, circuit.openings, circuit.wait_s(1001.0)) == (["opened"], 1, 9.0)
+
+    probe = circuit.admit(1010.0)
+    circuit.drop(late[3])
+    circuit.drop(REJECTED)
+    assert probe != REJECTED and circuit.admit(1010.0) == REJECTED
