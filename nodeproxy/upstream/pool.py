@@ -5,7 +5,8 @@ from typing import Protocol
 from nodeproxy.balance.health import Health, connect_failed, connected
 from nodeproxy.errors import ConnectFailed, ConnectionLost, DeadlinePassed, OutOfDescriptors
 from nodeproxy.exchange.attempt import Attempt
-from nodeproxy.io.channel import SocketChannel, connect
+from nodeproxy.io.channel import SocketChannel
+from nodeproxy.io.connect import connect
 from nodeproxy.policies.connection_limits import ConnectionLimits
 from nodeproxy.protocol.message import Response
 from nodeproxy.upstream.context import UpstreamContext

@@ -8,7 +8,7 @@ import pytest
 from nodeproxy.downstream.virtual_listeners import VirtualListeners
 from nodeproxy.errors import ConnectionLost, ProxyError
 from nodeproxy.io.capacity import Capacity
-from nodeproxy.io.channel import connect
+from nodeproxy.io.connect import connect
 from nodeproxy.io.handover import HeldSockets
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.model import Endpoint, Port, Service

@@ -7,7 +7,7 @@ import pytest
 from nodeproxy.downstream.virtual_listeners import VirtualListeners
 from nodeproxy.errors import ConnectFailed, ConnectionLost
 from nodeproxy.io.capacity import Capacity
-from nodeproxy.io.channel import connect
+from nodeproxy.io.connect import connect
 from nodeproxy.io.handover import HeldSockets
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Drop, Put, Replace, keys_of

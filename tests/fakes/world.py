@@ -10,7 +10,8 @@ from ipaddress import ip_network
 from nodeproxy.downstream.listener import Listener, bound
 from nodeproxy.errors import ConnectionLost
 from nodeproxy.io.capacity import Capacity
-from nodeproxy.io.channel import SocketChannel, connect
+from nodeproxy.io.channel import SocketChannel
+from nodeproxy.io.connect import connect
 from nodeproxy.io.reactor import Reactor
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.model import Endpoint, Port, Service
