@@ -5,23 +5,23 @@ READY := $(VENV)/.ready
 COVERED := $(CURDIR)/build/coverage
 PYTEST_COV := $(BIN)/python -m pytest --cov --cov-report= --cov-fail-under=0
 
-.PHONY: demo test test-nodes test-cluster test-others quick check docs bench kube clean
+.PHONY: demo test test-nodes test-cluster test-processes test-others quick check docs bench kube clean
 
 demo: $(READY)  ## the main job on this machine: example services, the mesh in front of them, requests
 	$(BIN)/nodeproxy demo $(DEMO)
 
-# Clusters often wait, so they run beside the other tests, which leave them the cores (nice): requests of the two nodes
-# have limits of seconds. Each job prints when it has ended, and all must succeed.
+# Clusters and processes often wait, so they run beside the other tests, which leave them the cores (nice): requests of the
+# two nodes have limits of seconds. Each job prints when it has ended, and all must succeed.
 test: $(READY)  ## the whole suite, with its coverage floor
 	rm -rf $(COVERED)
-	$(MAKE) --no-print-directory --jobs=3 --keep-going --output-sync=target test-nodes test-cluster test-others
+	$(MAKE) --no-print-directory --jobs=4 --keep-going --output-sync=target test-nodes test-cluster test-processes test-others
 	$(BIN)/coverage combine --quiet $(COVERED)
 	$(BIN)/coverage report
 
 $(COVERED):
 	mkdir -p $@
 
-test-nodes test-cluster test-others: $(READY) | $(COVERED)
+test-nodes test-cluster test-processes test-others: $(READY) | $(COVERED)
 
 test-nodes:
 	COVERAGE_FILE=$(COVERED)/.coverage.nodes $(PYTEST_COV) -p no:cacheprovider tests/cluster/test_two_nodes.py
@@ -29,11 +29,14 @@ test-nodes:
 test-cluster:
 	COVERAGE_FILE=$(COVERED)/.coverage.cluster nice $(PYTEST_COV) -p no:cacheprovider tests/cluster --ignore=tests/cluster/test_two_nodes.py
 
+test-processes:
+	COVERAGE_FILE=$(COVERED)/.coverage.processes nice $(PYTEST_COV) -p no:cacheprovider -m "process or namespace"
+
 test-others:
-	COVERAGE_FILE=$(COVERED)/.coverage.others nice $(PYTEST_COV) --ignore=tests/cluster
+	COVERAGE_FILE=$(COVERED)/.coverage.others nice $(PYTEST_COV) -m "not process and not namespace and not cluster"
 
 quick: $(READY)  ## at each save: all tests but those of processes, network namespaces and clusters
-	$(BIN)/python -m pytest --quiet -m "not process and not namespace and not cluster"
+	$(BIN)/python -m pytest --quiet --numprocesses=auto -m "not process and not namespace and not cluster"
 
 check: $(READY)  ## format, lint, types, layers, our own rules; the lengths of modules
 	$(BIN)/ruff format --check .

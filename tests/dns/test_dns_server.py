@@ -93,6 +93,7 @@ async def test_several_queries_of_one_connection_are_answered_in_whatever_pieces
         (b"\x00\x01\x80" + bytes(20), None),  # a response: never answered
         (dns.message.make_response(QUERY).to_wire(), None),
     ],
+    ids=["more", "less", "no class", "a loop", "nothing", "short", "an answer", "its own answer"],
 )
 async def test_bytes_that_are_no_query_get_an_error_or_nothing_and_the_next_query_its_answer(sent, rcode):
     async with server() as port:
