@@ -27,13 +27,13 @@ test-nodes:
 	COVERAGE_FILE=$(COVERED)/.coverage.nodes $(PYTEST_COV) -p no:cacheprovider tests/cluster/test_two_nodes.py
 
 test-cluster:
-	COVERAGE_FILE=$(COVERED)/.coverage.cluster nice $(PYTEST_COV) -p no:cacheprovider tests/cluster --ignore=tests/cluster/test_two_nodes.py
+	COVERAGE_FILE=$(COVERED)/.coverage.cluster nice -n 19 $(PYTEST_COV) -p no:cacheprovider tests/cluster --ignore=tests/cluster/test_two_nodes.py
 
 test-processes:
-	COVERAGE_FILE=$(COVERED)/.coverage.processes nice $(PYTEST_COV) -p no:cacheprovider -m "process or namespace"
+	COVERAGE_FILE=$(COVERED)/.coverage.processes nice -n 19 $(PYTEST_COV) -p no:cacheprovider -m "process or namespace"
 
 test-others:
-	COVERAGE_FILE=$(COVERED)/.coverage.others nice $(PYTEST_COV) -m "not process and not namespace and not cluster"
+	COVERAGE_FILE=$(COVERED)/.coverage.others nice -n 19 $(PYTEST_COV) -m "not process and not namespace and not cluster"
 
 quick: $(READY)  ## at each save: all tests but those of processes, network namespaces and clusters
 	$(BIN)/python -m pytest --quiet --numprocesses=auto -m "not process and not namespace and not cluster"
