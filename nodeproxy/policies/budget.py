@@ -42,7 +42,8 @@ class Budget:
 
     What begins within `interval_s` seconds is at most `ratio` of the exchanges that begin in them, so that endpoints
     have at most (1 + `ratio`) times the load of the clients. Without an interval, the same holds for what is under way
-    at a time. `least` under way at a time are always granted.
+    at a time. `least` are always granted: hedges under way at a time, and retries in an interval, since failing requests
+    are so short that few at a time could be any number.
     """
 
     __slots__ = ("_decisions", "_interval_s", "_least", "_now", "_ratio", "load")
@@ -87,7 +88,8 @@ class Budget:
         A refusal is counted unless it is one `again`, for the same attempt.
         """
         load = self.load
-        if not self._grants(load.active - load.retrying, load.extra, exchange, counted=not again):
+        few = load.extra < self._least
+        if not self._grants(load.active - load.retrying, load.extra, exchange, few=few, counted=not again):
             return False
         load.taken += 1
         load.extra += 1
@@ -103,14 +105,12 @@ class Budget:
             return self._ratio * (self.load.begun - self._since()[1])
         return max(self._least, self._ratio * (self.load.active - self.load.retrying))
 
-    def _grants(self, first: int, extra: int, exchange: Exchange, counted: bool = True) -> bool:
-        """`first` attempts and `extra` ones are under way."""
-        if extra < self._least:
-            return True
+    def _grants(self, first: int, extra: int, exchange: Exchange, few: bool = False, counted: bool = True) -> bool:
+        """`first` attempts and `extra` ones are under way; `few` of the kind that is granted then."""
         if self._interval_s:
             _, begun, taken = self._since()
             first, extra = self.load.begun - begun, self.load.taken - taken
-        if extra + 1 <= self._ratio * first:
+        if few or extra < self._least or extra + 1 <= self._ratio * first:
             return True
         if counted:
             self._decisions.count("over-budget", exchange)
