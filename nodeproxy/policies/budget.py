@@ -42,8 +42,8 @@ class Budget:
 
     What begins within `interval_s` seconds is at most `ratio` of the exchanges that begin in them, so that endpoints
     have at most (1 + `ratio`) times the load of the clients. Without an interval, the same holds for what is under way
-    at a time. `least` are always granted: hedges under way at a time, and retries in an interval, since failing requests
-    are so short that few at a time could be any number.
+    at a time. `least` are always granted: hedges under way at a time, and retries per second of an interval, since
+    requests that fail at once are so short that few at a time could be any number.
     """
 
     __slots__ = ("_decisions", "_interval_s", "_least", "_now", "_ratio", "load")
@@ -88,8 +88,7 @@ class Budget:
         A refusal is counted unless it is one `again`, for the same attempt.
         """
         load = self.load
-        few = load.extra < self._least
-        if not self._grants(load.active - load.retrying, load.extra, exchange, few=few, counted=not again):
+        if not self._grants(load.active - load.retrying, load.extra, exchange, hedge=True, counted=not again):
             return False
         load.taken += 1
         load.extra += 1
@@ -105,12 +104,14 @@ class Budget:
             return self._ratio * (self.load.begun - self._since()[1])
         return max(self._least, self._ratio * (self.load.active - self.load.retrying))
 
-    def _grants(self, first: int, extra: int, exchange: Exchange, few: bool = False, counted: bool = True) -> bool:
-        """`first` attempts and `extra` ones are under way; `few` of the kind that is granted then."""
+    def _grants(self, first: int, extra: int, exchange: Exchange, hedge: bool = False, counted: bool = True) -> bool:
+        """`first` attempts and `extra` ones are under way."""
+        few = extra < self._least
         if self._interval_s:
             _, begun, taken = self._since()
             first, extra = self.load.begun - begun, self.load.taken - taken
-        if few or extra < self._least or extra + 1 <= self._ratio * first:
+            few = few if hedge else extra < self._least * self._interval_s
+        if few or extra + 1 <= self._ratio * first:
             return True
         if counted:
             self._decisions.count("over-budget", exchange)

@@ -20,9 +20,9 @@ class RetryBudgetSettings(PolicySettings):
     """Retries and hedges in percent of the requests: 20 means that endpoints have at most 1.2 times the load of the
     clients. Precedent: Linkerd's, Envoy's, Istio's and Gateway API's 20."""
     min_retry_concurrency: Annotated[int, Field(ge=0, le=1_000_000)] = 3
-    """So many are always allowed, however few requests there are: hedges under way at a time, and retries within
-    `budgetInterval` (at a time where that is 0). The workers of a node divide them among themselves, and each has at
-    least 1. Precedent: Envoy's and Istio's 3, at a time: there a storm of retries that fail at once has no bound."""
+    """So many are always allowed, however few requests there are: hedges under way at a time, and retries per second
+    of `budgetInterval` (at a time where that is 0). The workers of a node divide them among themselves, and each has at
+    least 1. Precedent: Envoy's and Istio's 3, at a time, where a storm of retries that fail at once has no bound."""
     budget_interval_s: Annotated[Duration, Field(le=3600)] = 10.0
     """`percent` is counted over what has begun within this time. Precedent: Linkerd's and Gateway API's 10s. 0 counts
     what is under way at a time instead, as Istio and Envoy do by default: retries in percent of the requests that are

@@ -70,7 +70,8 @@ def test_with_an_interval_no_more_begin_than_their_share_of_what_has_begun(steps
 
     def within(_first, extra):
         since, begun, taken = budget.load.snapshots[0] if budget.load.snapshots else (0, 0, 0)
-        within_share = budget.load.taken - taken <= percent / 100 * (budget.load.begun - begun)
+        share = percent / 100 * (budget.load.begun - begun)
+        within_share = budget.load.taken - taken <= max(share, least * 10.0)
         assert extra <= least or (within_share and world.now - since <= 10.0)
         assert len(budget.load.snapshots) <= SLOTS + 1
 
