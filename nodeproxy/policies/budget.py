@@ -101,7 +101,7 @@ class Budget:
     def most(self) -> float:
         """How many extra attempts are granted now: under way at a time, or within the interval."""
         if self._interval_s:
-            return self._ratio * (self.load.begun - self._since()[1])
+            return max(self._least * self._interval_s, self._ratio * (self.load.begun - self._since()[1]))
         return max(self._least, self._ratio * (self.load.active - self.load.retrying))
 
     def _grants(self, first: int, extra: int, exchange: Exchange, hedge: bool = False, counted: bool = True) -> bool:
