@@ -19,7 +19,7 @@ from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.model import Port, Service
 from nodeproxy.mesh.subscriptions import Subscriptions
 from nodeproxy.mesh.wire import Callers as CallersSnapshot
-from nodeproxy.mesh.wire import Drop, Fresh, PolicyMap, PolicyMaps, Put, Replace, Update, Watched, Watches
+from nodeproxy.mesh.wire import Drop, Fresh, PolicyMaps, Put, Replace, Update, Watches
 from nodeproxy.policies import CHAIN
 from nodeproxy.policies.block import Policy, PolicySettings
 from nodeproxy.policies.filters import Filters
@@ -64,10 +64,6 @@ class Live:
         self.table: Table = NoTable()
         self.callers = callers
         self.subscriptions = Subscriptions(now)
-        self.watches: tuple[Watched, ...] = ()
-        """What discovery watches."""
-        self.policy_maps: tuple[PolicyMap, ...] = ()
-        """The ConfigMaps that hold policies, and whether they are in force; for metrics."""
         self.confirmed_at: float | None = None
         """When discovery last confirmed that the table is current, monotonic seconds; None before the first."""
         self._makers = makers
@@ -91,13 +87,10 @@ class Live:
         """
         if isinstance(update, CallersSnapshot):
             self.callers.install(update.callers)
-        elif isinstance(update, Watches):
-            self.watches = update.watches
-        elif isinstance(update, PolicyMaps):
-            self.policy_maps = update.maps
-        else:
-            return self._install(update)
-        return False
+            return False
+        if isinstance(update, Watches | PolicyMaps):  # for the pages of the control process
+            return False
+        return self._install(update)
 
     def _install(self, update: Replace | Put | Drop | Fresh) -> bool:
         if isinstance(update, Replace):

@@ -8,7 +8,7 @@ from nodeproxy.exchange.exchange import Exchange
 from nodeproxy.io.reactor import Reactor
 from nodeproxy.protocol.message import Response
 from nodeproxy.protocol.method import IDEMPOTENT
-from nodeproxy.upstream.cluster import Cluster
+from nodeproxy.upstream.cluster import Cluster, EndpointBalancer
 from nodeproxy.upstream.endpoint import Endpoint
 from nodeproxy.upstream.on_demand import OnDemand
 from nodeproxy.upstream.split import Elsewhere, Split
@@ -42,8 +42,7 @@ class Upstream:
         connects = 1
         while True:
             now = self.reactor.now
-            balancer = cluster.of_pod(self.pod) if self.pod else cluster.balancer
-            endpoint = balancer.next(now, exchange)
+            endpoint = self._balancer(cluster).next(now, exchange)
             if endpoint is None:
                 if cluster.known:
                     raise NoEndpoints(f"{cluster.name}: {cluster.none_ready}")
@@ -59,7 +58,7 @@ class Upstream:
                 if isinstance(error, EndpointError):
                     exchange.tried = [*(exchange.tried or ()), endpoint]
                     if isinstance(error, ConnectFailed):
-                        balancer = cluster.of_pod(self.pod) if self.pod else cluster.balancer  # others may have come
+                        balancer = self._balancer(cluster)  # a new one if endpoints have come or gone meanwhile
                         balancer.review(self.reactor.now)
                         if connects < CONNECTS_MOST and balancer.has_others(exchange.tried):
                             connects += 1
@@ -70,6 +69,9 @@ class Upstream:
             for judge in endpoint.judges:
                 judge.responded(attempt, response)
             return response
+
+    def _balancer(self, cluster: Cluster) -> EndpointBalancer:
+        return cluster.of_pod(self.pod) if self.pod else cluster.balancer
 
     async def _send(self, attempt: Attempt, endpoint: Endpoint) -> Response:
         pool = endpoint.pool
