@@ -4,8 +4,12 @@ import inspect
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.fakes.world import World
+
+settings.register_profile("nodeproxy", deadline=None)  # an example's real time depends on the machine
+settings.load_profile("nodeproxy")
 
 MARKS = {"cluster": "cluster", "demo": "process", "namespaces": "namespace", "system": "process"}
 

@@ -41,7 +41,7 @@ def owners(kind, of, keys=KEYS):
 
 
 @given(numbers=NUMBERS, kind=KINDS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_when_an_endpoint_goes_exactly_its_keys_move(numbers, kind):
     assume(kind == "table" or alike(len(numbers), len(numbers) - 1))
     of = members(numbers)
@@ -54,7 +54,7 @@ def test_when_an_endpoint_goes_exactly_its_keys_move(numbers, kind):
 
 
 @given(numbers=NUMBERS, kind=KINDS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_when_an_endpoint_comes_keys_move_only_to_it(numbers, kind):
     assume(kind == "table" or alike(len(numbers), len(numbers) + 1))
     of = members(numbers)

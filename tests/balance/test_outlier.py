@@ -192,7 +192,7 @@ def test_without_the_exception_a_tenth_of_five_is_none():
     always_one=booleans(),
     events=lists(tuples(integers(0, 29), sampled_from([500, 503, 200, "timeout"]), integers(0, 40)), max_size=300),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_never_are_more_ejected_than_allowed(number, percent, always_one, events):
     service = judged(number, most_percent=percent, always_one=always_one, consecutive_errors=2, base_s=60.0)
     most = max(number * percent // 100, 1 if always_one and number > 1 else 0)

@@ -47,7 +47,7 @@ def test_the_share_of_a_new_endpoint_grows_as_envoys_slow_start(age_s, aggressio
     ages=lists(floats(0, 120), min_size=2, max_size=6),
     choose=sampled_from([InTurn(), by_chance]),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_requests_are_shared_in_proportion(ages, choose):
     members = aged(*ages)
 

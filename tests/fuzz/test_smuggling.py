@@ -145,7 +145,7 @@ def test_a_smuggled_request_goes_nowhere(request_bytes):
     assert len(re.findall(rb"HTTP/1\.1 [2-5]\d\d ", answered)) == 1
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(
     messages=st.lists(st.sampled_from(CORPUS + HOSTILE), min_size=1, max_size=3),
     where=st.floats(0, 1),
@@ -161,7 +161,7 @@ def test_a_mutated_stream_is_never_more_requests_than_were_sent(messages, where,
     assert len(asked) <= len(messages) + (b"\r\n\r\n" in change)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.binary(min_size=1, max_size=400))
 def test_random_bytes_are_answered_or_dropped(data):
     asked, answered = check([data])

@@ -3,7 +3,7 @@
 from collections import deque
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis.strategies import booleans, floats, integers, lists, sampled_from, tuples
 
 from nodeproxy.policies.circuit import BUCKETS, CLOSED, HALF_OPEN, OPEN, REJECTED, Circuit, CircuitLimits, Window
@@ -229,7 +229,6 @@ def test_new_settings_start_a_trial_over():
     assert next_one.state == CLOSED
 
 
-@settings(deadline=None)
 @given(
     most=integers(1, 5),
     steps=lists(tuples(sampled_from(["admit", "succeed", "fail", "drop", "wait"]), floats(0, 20)), max_size=300),

@@ -1,7 +1,7 @@
 """`fallback`: what a client gets in place of a failure."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis.strategies import sampled_from, sets
 
 from nodeproxy.errors import (
@@ -131,7 +131,6 @@ FAILURES = {
 }  # fmt: skip
 
 
-@settings(deadline=None)
 @given(
     failure=sampled_from(sorted(FAILURES)),
     on=sets(sampled_from(ALL), min_size=1),

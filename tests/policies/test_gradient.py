@@ -166,7 +166,7 @@ def test_new_settings_keep_what_was_learned_within_their_bounds():
     assert (after.limit, after.baseline_s, after.in_flight) == (7, gradient.baseline_s, 0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     bounds=tuples(integers(1, 30), integers(0, 100)),
     steps=lists(

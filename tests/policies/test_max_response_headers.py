@@ -1,7 +1,7 @@
 """`maxResponseHeaders`: a response with larger fields is a failure of its endpoint."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis.strategies import integers
 
 from nodeproxy.errors import ResponseHeadersTooLarge
@@ -31,7 +31,6 @@ def bounded(endpoint, tools):
     return POLICY.wrap(MaxResponseHeadersSettings(limit=256), endpoint, tools)
 
 
-@settings(deadline=None)
 @given(size=integers(5, 2000))
 def test_no_response_with_more_fields_than_the_limit_goes_on(size):
     try:

@@ -67,7 +67,7 @@ def test_no_more_than_was_asked_for_are_taken(plain_chunks, most):
     assert plain_chunks(b"1\r\na\r\n" * 4, 0, most) == (b"a" * most, 6 * most, most)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(st.lists(st.sampled_from(PARTS) | st.binary(max_size=3), max_size=12).map(b"".join), st.integers(0, 9))
 def test_both_twins_cut_the_same(wire, at):
     if twin is None:

@@ -96,14 +96,14 @@ def test_on_mutations_of_the_corpus():
         assert_same(bytes(received))
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=2000)
 @given(st.lists(st.sampled_from(TOKENS), max_size=16).map(b"".join))
 def test_on_heads_of_chance(data):
     assert_same(data)
     assert_same(data + b"\r\n\r\n")
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.binary(max_size=200))
 def test_on_bytes_of_chance(data):
     assert_same(data)
