@@ -228,6 +228,18 @@ class ConnectionLost(EndpointError):
     reason = "connection-lost"
 
 
+class StreamReset(EndpointError):
+    """The endpoint has reset the request's stream (HTTP/2), on a connection that goes on."""
+
+    reason = "stream-reset"
+
+
+class Unprocessed(ConnectFailed):
+    """The endpoint says that it has not looked at the request: GOAWAY or REFUSED_STREAM (RFC 9113, 8.7)."""
+
+    reason = "unprocessed"
+
+
 class BadResponse(EndpointError):
     """The endpoint sent something other than one unambiguous response."""
 

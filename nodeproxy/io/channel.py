@@ -82,7 +82,7 @@ class SocketChannel:
         self.reactor = reactor
         self.broken = broken
         self.reader: Task | None = None
-        self.writer: Task | None = None
+        self.writer: Resumed | None = None
         self.guard: Task | None = None
         self.when_orphaned: Orphaned | None = None
         self.readable = self.writable = True
@@ -100,8 +100,8 @@ class SocketChannel:
     @property
     def share(self) -> object:
         """That of the task that waits for it."""
-        task = self.reader or self.writer
-        return None if task is None else task.share
+        waiting = self.reader or self.writer
+        return None if waiting is None else waiting.share
 
     def ready(self, mask: int) -> None:
         """See `reactor.Watcher`."""
@@ -212,6 +212,23 @@ class SocketChannel:
         elif self.writer is not senders[0]:
             self.reactor.wake(senders[0])
 
+    def send_now(self, data: bytes | memoryview) -> int:
+        """Send what the socket takes of `data`, without waiting; returns how many bytes that were.
+
+        For a channel that nothing else sends on. What is left can be sent once `writer` is resumed.
+
+        Raises:
+            ProxyError: the connection is broken; the class identifies the side.
+        """
+        try:
+            sent = self._send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            raise self.broken(f"writing: {error}") from error
+        self.writable = sent == len(data)
+        return sent
+
     @property
     def number(self) -> int:
         """Its descriptor: the lowest that was free when it was opened."""
@@ -254,6 +271,17 @@ class SocketChannel:
                 self.reactor.wake(task)
             self.reader = self.writer = self.guard = None
             self.reactor.close_after_turn(self._sock)
+
+
+class Resumed(Protocol):
+    """What waits for a channel: a task, or what writes without one."""
+
+    share: object
+    """See `Task.share`."""
+
+    def resume(self) -> None:
+        """The channel is ready; may be spurious."""
+        ...
 
 
 class Orphaned(Protocol):

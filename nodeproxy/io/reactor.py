@@ -44,6 +44,14 @@ class Watcher(Protocol):
         ...
 
 
+class Flushed(Protocol):
+    """Something that collects what is to be written, and writes it at the end of the turn."""
+
+    def flush(self) -> None:
+        """Write it. Must not raise."""
+        ...
+
+
 class Reactor:
     """One epoll, the tasks that wait for it, and a clock.
 
@@ -73,6 +81,7 @@ class Reactor:
         self.look_no_more = self._deadlines.drop
         """Drop the deadline of a task."""
         self._closing: list[socket.socket] = []
+        self._flushing: list[Flushed] = []
         self._nap: trio.CancelScope | None = None
         self._crowd: FairQueue[tuple[Watcher, int] | Task] = FairQueue()
         self._crowded = False  # whether there is something in it
@@ -104,6 +113,11 @@ class Reactor:
                 self._epoll.unregister(sock.fileno())
             self._closing.append(sock)
             self._stir()
+
+    def flush_after_turn(self, flushed: Flushed) -> None:
+        """Call `flush` once, when the tasks of this turn have run."""
+        self._flushing.append(flushed)
+        self._stir()
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> Task:
         """Start a task without a parent; it begins in the next turn."""
@@ -155,7 +169,7 @@ class Reactor:
         Returns False when there was neither an event, a ready task nor a timer.
         """
         crowded = self._crowded
-        busy = crowded or self._ready or self._closing
+        busy = crowded or self._ready or self._closing or self._flushing
         events = self._epoll.poll(0 if busy else wait_s, CROWD_EVENTS if crowded else EVENTS_PER_TURN)
         began = self.now = self.clock()
         watchers = self._watchers
@@ -183,6 +197,10 @@ class Reactor:
         if crowded:
             self._serve_crowd()
             due = True
+        if self._flushing:
+            flushing, self._flushing = self._flushing, []
+            for flushed in flushing:
+                flushed.flush()
         while self._closing:
             self._closing.pop().close()
         self._note_lag(self.clock() - began)
@@ -210,7 +228,7 @@ class Reactor:
 
     async def _wait_in_trio(self) -> None:
         with trio.CancelScope(deadline=trio.current_time() + self._patience(inf)) as self._nap:
-            if not self._ready and not self._closing:
+            if not self._ready and not self._closing and not self._flushing:
                 await trio.lowlevel.wait_readable(self._epoll.fileno())
         self._nap = None
 

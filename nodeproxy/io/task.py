@@ -64,7 +64,7 @@ class Task:
         self._timer_s = inf  # when the reactor checks the deadline; never after it
         self.tick = NOWHERE
         self._parent = parent
-        self._children: list[Task] | None = None
+        self._children: dict[Task, None] | None = None
         self._waiting: list[Task] | None = None
         self._finished = False
 
@@ -101,7 +101,9 @@ class Task:
     def start(self, coroutine: Coroutine[Any, Any, None]) -> "Task":
         """Start a child of this task that runs `coroutine`, from the reactor's next turn on."""
         child = Task(self.reactor, coroutine, self)
-        self._children = [*(self._children or ()), child]
+        if self._children is None:
+            self._children = {}
+        self._children[child] = None
         self.reactor.wake(child)
         return child
 
@@ -120,7 +122,7 @@ class Task:
     async def cancel_children(self) -> None:
         """Cancel all children and wait until they have ended."""
         while self._children:
-            child = self._children[-1]
+            child = next(reversed(self._children))
             child.cancel()
             await child.join()
 
@@ -160,7 +162,7 @@ class Task:
             self.ended_by = type(error)
             self.reactor.task_failed(error)
         self.reactor.look_no_more(self)
-        for child in self._children or ():
+        for child in tuple(self._children or ()):
             child.cancel()
         if not self._children:
             self._end()
@@ -175,6 +177,7 @@ class Task:
             parent._child_ended(self)
 
     def _child_ended(self, child: "Task") -> None:
-        self._children = [other for other in self._children or () if other is not child]
+        if self._children is not None:
+            self._children.pop(child, None)
         if self._finished and not self._children:
             self._end()

@@ -35,6 +35,9 @@ class Limited(Protocol):
     @property
     def idle_count(self) -> int: ...
 
+    @property
+    def active(self) -> int: ...
+
     def close_oldest(self) -> bool: ...
 
 
@@ -46,7 +49,7 @@ class ConnectionLimits:
         self.connections = 0
         """Open, or being opened."""
         self.busy = 0
-        """Those of them with a request."""
+        """Requests under way on them: over HTTP/1.1 one on each."""
         self._decisions = decisions
         self._pools: Sequence[Limited] = ()
         self._waiting: OrderedDict[Task, None] = OrderedDict()
@@ -62,7 +65,7 @@ class ConnectionLimits:
         for pool in pools:
             if id(pool) not in known:
                 self.connections += pool.count
-                self.busy += pool.count - pool.idle_count
+                self.busy += pool.active
         self._pools = pools
 
     def is_next(self, task: Task) -> bool:

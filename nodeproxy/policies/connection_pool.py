@@ -78,7 +78,7 @@ POLICY = Policy(
     numbers=numbers,
     figures={
         "connections": "open connections to endpoints, and those being opened",
-        "busy": "those of them that carry a request",
+        "busy": "requests under way on them",
         "waiting": "requests that wait for a connection",
     },
 )

@@ -87,7 +87,10 @@ class Cluster:
             if address in self._context.own:
                 log.warning("%s: the endpoint %s:%d is this proxy itself; it is left out", self.name, *address)
                 continue
-            endpoint = now[address] = before.get(address) or self._new(address)
+            known = before.get(address)
+            if known is None or known.protocol != port.protocol:
+                known = self._new(address, port.protocol)
+            endpoint = now[address] = known
             endpoint.distance, endpoint.judges = each.distance, plan.judges
             as_without_policies(endpoint.health)
             if each.hostname:
@@ -99,7 +102,7 @@ class Cluster:
         self.balancer = self._whole_balancer(self._balancer(members), service.affinity_s)
         for judge in plan.judges:
             judge.installed(members, self.review)
-        self._dismiss([endpoint for address, endpoint in before.items() if address not in now])
+        self._dismiss([endpoint for address, endpoint in before.items() if now.get(address) is not endpoint])
         self._limit(limits)
 
     def _limit(self, limits: ConnectionLimits | None) -> None:
@@ -152,8 +155,8 @@ class Cluster:
         self.balancer = self._balancer(())
         self._dismiss(leaving)
 
-    def _new(self, address: Address) -> Endpoint:
-        endpoint = Endpoint(self._context.upstream, address)
+    def _new(self, address: Address, protocol: model.PortProtocol) -> Endpoint:
+        endpoint = Endpoint(self._context.upstream, address, protocol)
         endpoint.health.joined_at = self._context.upstream.reactor.clock()
         return endpoint
 

@@ -18,8 +18,9 @@ from nodeproxy.protocol.http1.keep_alive import idle_timeout_s
 from nodeproxy.protocol.http1.response_head import ResponseHead
 from nodeproxy.protocol.http1.scan import scan_response
 from nodeproxy.protocol.http1.sending import request_head
-from nodeproxy.protocol.message import Response
+from nodeproxy.protocol.message import UNKNOWN, Response
 from nodeproxy.upstream.context import UpstreamContext
+from nodeproxy.upstream.http1_upload import ChannelSink
 from nodeproxy.upstream.tunnel import SwitchedConnection, check_switch
 from nodeproxy.upstream.upload import Upload
 
@@ -70,7 +71,7 @@ class Http1Connection:
                     await _sent(sending)
             else:
                 await channel.send(request_head(exchange.request, exchange.added))
-                self._upload = Upload(exchange, self)
+                self._upload = Upload(exchange, ChannelSink(self, body.length == UNKNOWN))
             head, data = await self._read_head(attempt)
         except BaseException as error:
             exchange.answered = attempt.first_byte is not None

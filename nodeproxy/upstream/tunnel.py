@@ -5,7 +5,7 @@ Accepted only where the client offered that protocol itself. The connection neve
 
 from nodeproxy.errors import BadResponse
 from nodeproxy.protocol.message import Request, Response
-from nodeproxy.upstream.upload import Carrier
+from nodeproxy.upstream.http1_upload import Carrier
 
 
 class SwitchedConnection:

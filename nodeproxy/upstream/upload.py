@@ -3,19 +3,29 @@
 from typing import Protocol
 
 from nodeproxy.errors import EndpointError, ProxyError
-from nodeproxy.exchange.body import SHARE_PIECES, ending, framed
+from nodeproxy.exchange.body import SHARE_PIECES
 from nodeproxy.exchange.exchange import Exchange
-from nodeproxy.io.channel import SocketChannel
 from nodeproxy.io.task import Task
-from nodeproxy.protocol.message import UNKNOWN
 
 
-class Carrier(Protocol):
-    """The connection that a body is sent on."""
+class Sink(Protocol):
+    """Where a body goes, in the protocol of its connection."""
 
-    channel: SocketChannel
+    async def send(self, piece: bytes) -> None:
+        """Send a piece; waits while the endpoint does not read.
 
-    def close(self) -> None: ...
+        Raises:
+            EndpointError: the connection is broken.
+        """
+        ...
+
+    async def finish(self, trailers: bytes) -> None:
+        """The body is complete."""
+        ...
+
+    def abort(self) -> None:
+        """The body ends too early: the endpoint must not mistake what it has for the whole."""
+        ...
 
 
 class Upload:
@@ -25,18 +35,18 @@ class Upload:
     client's body ends the exchange.
     """
 
-    __slots__ = ("_channel", "_connection", "_exchange", "_parent", "_task", "awaits_client", "complete")
+    __slots__ = ("_exchange", "_parent", "_reactor", "_sink", "_task", "awaits_client", "complete")
 
-    def __init__(self, exchange: Exchange, connection: Carrier) -> None:
+    def __init__(self, exchange: Exchange, sink: Sink) -> None:
         self.complete = False
         """Whether the whole body has been sent."""
         self.awaits_client = False
         """Whether it is waiting for the client's next piece."""
         self._exchange = exchange
-        self._connection = connection
-        self._channel = connection.channel
+        self._sink = sink
         exchange.uploading = True
-        self._parent: Task = self._channel.reactor.current
+        self._parent: Task = exchange.scope.task.reactor.current
+        self._reactor = self._parent.reactor
         self._task = self._parent.start(self._run())
 
     def stop(self) -> None:
@@ -51,16 +61,15 @@ class Upload:
             self._exchange.uploading = False
             return
         except ProxyError as error:
-            self._connection.close()  # the endpoint must not mistake the truncated body for the whole
+            self._sink.abort()
             self._parent.interrupt(error)
             return
         self.complete = True
         self._exchange.uploading = False
-        self._exchange.scope.body_sent(self._channel.reactor.now)
+        self._exchange.scope.body_sent(self._reactor.now)
 
     async def _send(self) -> None:
-        exchange, body, reactor = self._exchange, self._exchange.body, self._channel.reactor
-        chunked = body.length == UNKNOWN
+        exchange, body, reactor = self._exchange, self._exchange.body, self._reactor
         pieces = 0
         while True:
             self.awaits_client = True
@@ -69,10 +78,9 @@ class Upload:
             if not piece:
                 break
             exchange.scope.moved(reactor.now)
-            await self._channel.send(framed(piece, chunked))
+            await self._sink.send(piece)
             pieces += 1
             if pieces >= SHARE_PIECES:
                 pieces = 0
                 await reactor.rest()
-        if chunked:
-            await self._channel.send(ending(body.trailers, chunked))
+        await self._sink.finish(body.trailers)

@@ -2,7 +2,15 @@
 
 from dataclasses import dataclass
 
-from nodeproxy.errors import ConnectFailed, ConnectionLost, EndpointError, NoEndpoints, NoOtherEndpoint, ProxyError
+from nodeproxy.errors import (
+    ConnectFailed,
+    ConnectionLost,
+    EndpointError,
+    NoEndpoints,
+    NoOtherEndpoint,
+    ProxyError,
+    Unprocessed,
+)
 from nodeproxy.exchange.attempt import Attempt
 from nodeproxy.exchange.exchange import Exchange
 from nodeproxy.io.reactor import Reactor
@@ -57,7 +65,7 @@ class Upstream:
                 attempt.end(error.reason if isinstance(error, ProxyError) else "cancelled")
                 if isinstance(error, EndpointError):
                     exchange.tried = [*(exchange.tried or ()), endpoint]
-                    if isinstance(error, ConnectFailed):
+                    if isinstance(error, ConnectFailed) and _may_go_elsewhere(error, exchange):
                         balancer = self._balancer(cluster)  # a new one if endpoints have come or gone meanwhile
                         balancer.review(self.reactor.now)
                         if connects < CONNECTS_MOST and balancer.has_others(exchange.tried):
@@ -79,10 +87,16 @@ class Upstream:
         if connection is not None:
             try:
                 return await connection.send(attempt)
-            except ConnectionLost:
-                # The endpoint closed the idle connection while the request was under way (RFC 9112, 9.3.1).
+            except (ConnectionLost, Unprocessed) as error:
+                # The endpoint closed the connection while the request was under way (RFC 9112, 9.3.1; RFC 9113, 8.7).
                 exchange = attempt.exchange
-                if exchange.request.method not in IDEMPOTENT or not exchange.may_be_delivered_again():
+                repeatable = isinstance(error, Unprocessed) or exchange.request.method in IDEMPOTENT
+                if not repeatable or not exchange.may_be_delivered_again():
                     raise
         connection = await pool.open(self.connect_s)
         return await connection.send(attempt)
+
+
+def _may_go_elsewhere(error: ConnectFailed, exchange: Exchange) -> bool:
+    """Whether the endpoint has kept nothing of the request that another one would need."""
+    return not isinstance(error, Unprocessed) or exchange.may_be_delivered_again()

@@ -1,0 +1,291 @@
+"""HTTP/2 with clients: one connection, on which every stream is an exchange of its own.
+
+The connection's task reads frames; each request has a task that is a child of it, with its own limits.
+Source: RFC 9113; prior knowledge (3.3) only: an `Upgrade: h2c` is answered in HTTP/1.1, as 3.1 leaves it.
+"""
+
+from contextlib import suppress
+from functools import partial
+from math import inf
+
+from nodeproxy.downstream.closing import LINGER_S, linger
+from nodeproxy.downstream.connection import DownstreamConnection
+from nodeproxy.downstream.context import ConnectionContext
+from nodeproxy.downstream.http2_reply import Reply
+from nodeproxy.errors import BadRequest, ClientGone, DeadlinePassed, ProxyError
+from nodeproxy.exchange.exchange import Exchange
+from nodeproxy.io.channel import SocketChannel
+from nodeproxy.io.scope import Scope
+from nodeproxy.mesh.callers import UNKNOWN
+from nodeproxy.multiplex.body import body_of, expect
+from nodeproxy.multiplex.link import Link
+from nodeproxy.multiplex.stream import Stream
+from nodeproxy.protocol.errors_as_responses import error_response
+from nodeproxy.protocol.forwarded import forwarded
+from nodeproxy.protocol.http2 import codes
+from nodeproxy.protocol.http2.errors import ConnectionBroken, MalformedRequest, StreamError
+from nodeproxy.protocol.http2.reader import Frame, FrameReader, Trailers
+from nodeproxy.protocol.message import Request
+
+PREFACE_LINE = b"PRI * HTTP/2.0\r\n\r\n"  # a whole HTTP/1 head, by which a client is recognised
+LAST_STREAM = 2**31 - 1
+DRAIN_PING = b"draining"
+DRAIN_S = 1.0  # for a client to have received that no new stream is wanted, at most
+
+
+class _Over(ClientGone):
+    """The mesh has drained the connection, and its last stream has ended."""
+
+
+class Http2Connection:
+    """One client on one channel; see `connection.DownstreamConnection`."""
+
+    def __init__(self, context: ConnectionContext, channel: SocketChannel, client: str, received: bytes) -> None:
+        self.context = context
+        self.idle_since_seen = -inf
+        self._reactor = context.reactor
+        self._channel = channel
+        self._client = client
+        self._received = received
+        self._last = 0  # the highest stream that the client has opened
+        self._last_accepted = LAST_STREAM  # streams above it are ignored
+        self._draining = False
+        self._used = False  # whether a request has come
+        self._task = self._reactor.current
+        reader = FrameReader("requests", context.limits)
+        self._link = Link(channel, reader, context.http2, self, client)
+        self._reply = Reply(self._link, context.via)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is under way."""
+        return not self._link.streams
+
+    def idle_since(self, deadline: float) -> float:
+        """See DownstreamConnection."""
+        return deadline - self.context.idle_timeout_s if self.idle else inf
+
+    def make_way(self) -> bool:
+        """See DownstreamConnection."""
+        if not self.idle or self._channel.closed or self._channel.has_input():
+            return False
+        self._hang_up()
+        return True
+
+    def drain(self) -> None:
+        """See DownstreamConnection. Streams that the client opens before it has heard of it are served.
+
+        Source: RFC 9113, 6.8: two GOAWAY, the second a round trip after the first.
+        """
+        if self._draining:
+            return
+        self._draining = True
+        self._link.going_away(LAST_STREAM)
+        self._link.ping(DRAIN_PING)
+        self._reactor.call_at(self._reactor.clock() + DRAIN_S, self._accept_no_more)
+
+    def hang_up(self) -> None:
+        """See DownstreamConnection."""
+        if self.idle and not self._channel.closed and not self._channel.has_input():
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        self._link.going_away(self._last)
+        self._link.outbox.flush()
+        self._channel.close()
+        self._task.interrupt(ClientGone("closed by the mesh while idle"))
+
+    async def serve(self) -> DownstreamConnection | None:
+        """See DownstreamConnection."""
+        link, context, task = self._link, self.context, self._task
+        link.begin([(codes.MAX_CONCURRENT_STREAMS, context.http2.streams),
+                    (codes.MAX_HEADER_LIST_SIZE, context.limits.head_bytes)])  # fmt: skip
+        try:
+            task.limit(self._reactor.now + context.head_timeout_s)
+            received = await self._preface()
+            self._note_idle()
+            await link.run(received)
+            gone = ClientGone("the client closed its connection")
+        except ConnectionBroken as error:
+            await self._end(error)
+            gone = ClientGone(f"the client violated HTTP/2: {error}")
+        except (DeadlinePassed, _Over):
+            await self._part(codes.NO_ERROR, "")
+            return None
+        except ProxyError as error:
+            gone = ClientGone(str(error))
+        await self._give_up(gone)
+        return None
+
+    async def _preface(self) -> bytes:
+        """Read the client's preface; returns the bytes behind it."""
+        received = self._received
+        self._received = b""
+        while len(received) < len(codes.PREFACE):
+            more = await self._channel.recv()
+            if not more:
+                raise ClientGone("closed within its preface")
+            received += more
+        if not received.startswith(codes.PREFACE):
+            raise ConnectionBroken(codes.PROTOCOL_ERROR, "the preface of the connection is malformed")
+        return received[len(codes.PREFACE) :]
+
+    async def _end(self, error: ConnectionBroken) -> None:
+        """Let the client know why its connection ends."""
+        self.context.stats.unrouted.count(BadRequest.status, BadRequest.reason, UNKNOWN.labels, 0.0)
+        await self._part(error.code, str(error))
+
+    async def _part(self, code: int, why: str) -> None:
+        """End the connection so that all that was sent is received."""
+        self._link.going_away(self._last, code, why)
+        self._reactor.current.limit(self._reactor.now + LINGER_S)
+        with suppress(ProxyError):
+            await self._link.outbox.emptied()
+            await linger(self._channel)
+
+    async def _give_up(self, gone: ClientGone) -> None:
+        """The client is gone: end the exchanges that are under way, and wait until they are counted."""
+        self._link.outbox.flush()
+        self._channel.close()
+        streams = list(self._link.streams.values())
+        self._link.fail_all(gone)
+        for stream in streams:
+            if stream.task is not None:
+                stream.task.interrupt(gone)
+        for stream in streams:
+            if stream.task is not None:
+                await stream.task.join()
+
+    # See `link.Side`.
+
+    def headers(self, frame: Frame) -> None:
+        """See `link.Side`."""
+        number, payload, link = frame.stream, frame.payload, self._link
+        if number <= self._last:
+            self._further_headers(frame)
+            return
+        if not number & 1:
+            raise ConnectionBroken(codes.PROTOCOL_ERROR, "a client's streams have odd numbers")
+        self._last = number
+        if number > self._last_accepted:
+            return  # the client was told so; it may send it elsewhere
+        if len(link.streams) >= self.context.http2.streams:
+            link.refuse(number, codes.REFUSED_STREAM)
+            return
+        if isinstance(payload, Request):
+            stream = link.open(number)
+            expect(stream, payload.length)
+            if frame.flags & codes.END_STREAM:
+                stream.ended = True
+            if not self._used or self.idle:
+                self._used = True
+                self._task.limit(inf)
+            stream.task = self._task.start(self._exchange(stream, payload, frame.said))
+        elif isinstance(payload, MalformedRequest):
+            self.context.stats.unrouted.count(payload.status, payload.reason, UNKNOWN.labels, 0.0)
+            link.refuse(number, payload.code)
+        elif isinstance(payload, BadRequest):
+            self._refuse(number, payload, bool(frame.flags & codes.END_STREAM))
+        else:
+            link.refuse(number, codes.PROTOCOL_ERROR)  # fields without a request line
+
+    def _further_headers(self, frame: Frame) -> None:
+        """HEADERS of a stream that the client has opened before: its trailers, or an error."""
+        link, number = self._link, frame.stream
+        stream = link.streams.get(number)
+        if stream is None:
+            if not link.was_reset_lately(number):
+                raise ConnectionBroken(codes.STREAM_CLOSED, f"HEADERS on stream {number}, which has ended")
+            return
+        try:
+            if stream.ended:
+                raise StreamError(codes.STREAM_CLOSED, "HEADERS after the end of the stream")
+            if not isinstance(frame.payload, Trailers) or not frame.flags & codes.END_STREAM:
+                raise StreamError(codes.PROTOCOL_ERROR, "HEADERS within a body that are no trailers")
+            stream.received_trailers(frame.payload)
+        except StreamError as error:
+            link.fault(stream, error)
+
+    def was_reset(self, stream: Stream, code: int) -> None:
+        """See `link.Side`."""
+        gone = ClientGone(f"the client's stream was reset, error {code}")
+        stream.fail(gone)
+        if stream.task is not None:
+            stream.task.interrupt(gone)
+
+    def going_away(self, last_stream: int, code: int, text: bytes) -> None:
+        """See `link.Side`: the client opens no more streams than it has."""
+
+    def never_opened(self, number: int) -> bool:
+        """See `link.Side`."""
+        return number > self._last or not number & 1
+
+    def stream_over(self, stream: Stream) -> None:
+        """See `link.Side`."""
+        if self.idle:
+            self._note_idle()
+
+    def answered(self, opaque: bytes) -> None:
+        """See `link.Side`."""
+        if opaque == DRAIN_PING and self._draining:
+            self._accept_no_more()
+
+    def _accept_no_more(self) -> None:
+        """The client has heard of the drain: streams it opens from now on are not served."""
+        if self._last_accepted == LAST_STREAM and not self._channel.closed:
+            self._last_accepted = self._last
+            self._link.going_away(self._last)
+            if self.idle:
+                self._note_idle()
+
+    def _note_idle(self) -> None:
+        if self._last_accepted != LAST_STREAM:
+            self._task.interrupt(_Over("drained"))
+        else:
+            self._task.limit(self._reactor.now + self.context.idle_timeout_s)
+
+    async def _exchange(self, stream: Stream, request: Request, said: bytes) -> None:
+        """One request and its response, in a task of its own."""
+        context, task = self.context, self._reactor.current
+        exchange = Exchange(request, body_of(stream, request.length), self._client, Scope(task), self._reactor.clock())
+        exchange.observer = context.observer
+        callers = context.callers
+        exchange.caller = caller = callers.known.get(self._client) or callers.stranger(self._client)
+        trusted = forwarded(said) if context.trusts_forwarded and caller.trusted else None
+        exchange.added = context.adder(request, self._client, trusted)
+        exchange.interim = partial(self._reply.interim, stream)
+        route, response = None, None
+        try:
+            route = context.match(request, caller.namespace)
+            response = await route.handler(exchange)
+            await self._reply(stream, exchange, response)
+            status, reason = response.status, response.reason
+        except ProxyError as error:
+            status, reason = error.status, error.reason
+            if response is not None and response.attempt is not None:
+                response.attempt.end(reason)  # its head was fine, and its body has not arrived
+            await self._report(stream, exchange, error)
+        finally:
+            if response is not None:
+                response.close()
+            stream.release()
+        context.count(exchange, route, status, reason)
+
+    async def _report(self, stream: Stream, exchange: Exchange, error: ProxyError) -> None:
+        """Answer with the mesh's own response, if that is still possible."""
+        if stream.closed or isinstance(error, ClientGone):
+            return
+        if stream.begun:
+            stream.reset(codes.INTERNAL_ERROR)  # a truncated response must not look complete
+            return
+        self._reactor.current.limit(self._reactor.now + LINGER_S)
+        with suppress(ProxyError):
+            await self._reply(stream, exchange, error_response(error))
+
+    def _refuse(self, number: int, error: BadRequest, ended: bool) -> None:
+        """A request that the mesh understands and forwards to nobody."""
+        self.context.stats.unrouted.count(error.status, error.reason, UNKNOWN.labels, 0.0)
+        stream = self._link.open(number)
+        stream.ended = ended
+        self._reply.refuse(stream, error)
+        stream.release()

@@ -1,0 +1,81 @@
+"""Sends responses to an HTTP/2 client: the fields of this hop, the frames, the body, the trailers."""
+
+from collections.abc import Mapping
+from time import time
+
+from nodeproxy.errors import ProxyError
+from nodeproxy.exchange.body import SHARE_PIECES
+from nodeproxy.exchange.exchange import Exchange
+from nodeproxy.multiplex.link import Link
+from nodeproxy.multiplex.stream import Stream
+from nodeproxy.protocol.errors_as_responses import date_line, error_response
+from nodeproxy.protocol.http2.scan import response_headers, trailers_headers
+from nodeproxy.protocol.message import Response
+
+
+class Reply:
+    """Sends the responses of one connection."""
+
+    __slots__ = ("_link", "_reactor", "_via")
+
+    def __init__(self, link: Link, via: Mapping[bytes, bytes]) -> None:
+        self._link = link
+        self._reactor = link.reactor
+        self._via = via
+
+    async def __call__(self, stream: Stream, exchange: Exchange, response: Response) -> None:
+        """Send the whole `response` on `stream`.
+
+        Raises:
+            ClientGone: the client has reset the stream, or closed its connection.
+            EndpointError: its body ended early.
+        """
+        stream.begun = True
+        added = self._via[response.version]
+        if not response.dated:  # RFC 9110, 6.6.1
+            added += date_line(time())
+        if response.body is None:
+            # RFC 9110, 9.3.2: the response to HEAD has the length of a body and no body, whatever made it.
+            first = response.first if exchange.request.method != b"HEAD" else b""
+            self._head(stream, response, added, not first)
+            if first and not stream.try_write(first, True):
+                await stream.write(first, True)
+            return
+        if response.length < 0:
+            response.fields.drop_length()  # a policy may have made a body of another length
+        self._head(stream, response, added, False)
+        await self._stream(stream, exchange, response)
+
+    async def interim(self, stream: Stream, response: Response) -> None:
+        """Send a 1xx response."""
+        self._head(stream, response, b"", False)
+
+    def refuse(self, stream: Stream, error: ProxyError) -> None:
+        """Send the whole response to what is no request to be forwarded."""
+        response = error_response(error)
+        self._head(stream, response, date_line(time()), False)
+        stream.try_write(response.first, True)  # else the client leaves no room for a line of text
+
+    def _head(self, stream: Stream, response: Response, added: bytes, ended: bool) -> None:
+        link = self._link
+        frames = response_headers(response, added, stream.number, ended, link.prefix)
+        link.prefix = b""
+        stream.head(frames, ended)
+
+    async def _stream(self, stream: Stream, exchange: Exchange, response: Response) -> None:
+        body, reactor = response.body, self._reactor
+        assert body is not None  # checked by the caller
+        pieces = 0
+        while True:
+            exchange.scope.moved(reactor.now)
+            piece = await body.read()
+            if not piece:
+                break
+            if not stream.try_write(piece, False):
+                await stream.write(piece, False)
+            pieces += 1
+            if pieces >= SHARE_PIECES:
+                pieces = 0
+                await reactor.rest()
+        trailers = body.trailers
+        stream.finish(trailers_headers(trailers, stream.number) if trailers else b"")

@@ -1,0 +1,258 @@
+"""One stream of an HTTP/2 connection: what has come on it and was not read, and what may be sent on it."""
+
+from collections import deque
+from typing import Protocol
+
+from nodeproxy.errors import ProxyError
+from nodeproxy.io.outbox import Outbox
+from nodeproxy.io.task import Task, park
+from nodeproxy.protocol.http2.codes import CANCEL, FLOW_CONTROL_ERROR, FRAME_BYTES, NO_ERROR, PROTOCOL_ERROR
+from nodeproxy.protocol.http2.errors import StreamError
+from nodeproxy.protocol.http2.frames import data_header, rst_stream, window_update
+from nodeproxy.protocol.http2.reader import Trailers
+from nodeproxy.protocol.message import UNKNOWN, Response
+
+FRAMES_ALONE = 4  # of a body that are put in a row where no other stream waits: they fill the room of the outbox
+
+
+class Carrier(Protocol):
+    """The connection of a stream, as far as the stream uses it."""
+
+    outbox: Outbox
+    send_window: int
+    starved: dict["Stream", None]
+    """Streams that wait for the window of the connection."""
+
+    @property
+    def crowded(self) -> bool:
+        """Whether it has several streams."""
+        ...
+
+    def forget(self, stream: "Stream") -> None: ...
+
+    def count_sent(self, size: int) -> None: ...
+
+
+class Stream:
+    """A stream: two directions that end one by one, or both at once by a reset.
+
+    `reader` and `writer` are the tasks that wait for something of it. Source: RFC 9113, 5.1.
+    """
+
+    __slots__ = (
+        "_credit", "_link", "_room", "_window", "began", "begun", "bodiless", "closed", "ended", "error", "expected", "heads", "number",
+        "over", "pieces", "reader", "send_window", "task", "trailers", "writer",
+    )  # fmt: skip
+
+    def __init__(self, link: Carrier, number: int, send_window: int, window: int, began: float) -> None:
+        """`window` and `send_window` are the initial ones of both directions, in bytes."""
+        self.number = number
+        self.began = began
+        """When it was opened, monotonic seconds."""
+        self.begun = False
+        """Whether the head of a final response has been sent on it."""
+        self.task: Task | None = None
+        """The task that it is served by; None for a stream to an endpoint."""
+        self.heads: deque[Response | ProxyError] = deque()
+        """Heads of responses that were received and not read."""
+        self.pieces: deque[bytes] = deque()
+        """Of the body, received and not read."""
+        self.trailers = b""
+        """Field lines received after the body."""
+        self.expected = UNKNOWN
+        """How many bytes of the body are still to come; UNKNOWN without a Content-Length."""
+        self.bodiless = False
+        """Whether what comes can have no body, whatever its fields say: the response to HEAD."""
+        self.ended = False
+        """Whether the peer has ended its direction."""
+        self.over = False
+        """Whether ours has been ended."""
+        self.closed = False
+        """Whether nothing may be sent on it any more."""
+        self.error: ProxyError | None = None
+        """What has ended it before its time."""
+        self.reader: Task | None = None
+        self.writer: Task | None = None
+        self.send_window = send_window
+        self._link = link
+        self._window = window
+        self._room = window  # how much the peer may send
+        self._credit = 0  # bytes that were read and have not been returned to the peer's window
+
+    # What comes.
+
+    def received(self, piece: bytes, size: int, ended: bool) -> None:
+        """A DATA frame with this data; `size` is that of its payload.
+
+        Raises:
+            StreamError: it exceeds the window, or the announced length.
+        """
+        self._room -= size
+        if self._room < 0:
+            raise StreamError(FLOW_CONTROL_ERROR, "more data than the stream's window allows")
+        if piece:
+            if self.expected != UNKNOWN:
+                self.expected -= len(piece)
+                if self.expected < 0:
+                    raise StreamError(PROTOCOL_ERROR, "more data than Content-Length says")  # RFC 9113, 8.1.1
+            self.pieces.append(piece)
+        self._credit += size - len(piece)
+        if ended:
+            self.end()
+        elif self.reader is not None:
+            self.reader.reactor.wake(self.reader)
+
+    def received_trailers(self, trailers: Trailers) -> None:
+        """The fields behind the body, with which its direction ends.
+
+        Raises:
+            StreamError: the body is incomplete.
+        """
+        self.trailers = trailers.lines
+        self.end()
+
+    def end(self) -> None:
+        """The peer has ended its direction.
+
+        Raises:
+            StreamError: the body is incomplete.
+        """
+        if self.expected > 0:
+            raise StreamError(PROTOCOL_ERROR, f"{self.expected} bytes short of its Content-Length")
+        self.ended = True
+        if self.reader is not None:
+            self.reader.reactor.wake(self.reader)
+
+    def fail(self, error: ProxyError) -> None:
+        """End it because of `error`, which those that wait for it get; nothing is sent any more."""
+        if self.error is None:
+            self.error = error
+        self.closed = True
+        for task in (self.reader, self.writer):
+            if task is not None:
+                task.reactor.wake(task)
+
+    async def wait(self) -> None:
+        """Wait for something to come. May be spurious.
+
+        Raises:
+            ProxyError: it has ended before its time.
+        """
+        if self.error is not None:
+            raise self.error
+        self.reader = self._link.outbox.reactor.current
+        await park()
+        self.reader = None
+
+    def take(self) -> bytes:
+        """All of the body that has come, as one piece; b"" when there is nothing."""
+        pieces = self.pieces
+        if not pieces:
+            return b""
+        piece = pieces.popleft() if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        if not self.ended:
+            self._credit += len(piece)
+            if 2 * self._credit >= self._window and not self.closed:
+                self._link.outbox.put(window_update(self.number, self._credit))
+                self._room += self._credit
+                self._credit = 0
+        return piece
+
+    # What goes.
+
+    def head(self, frames: bytes, ended: bool) -> None:
+        """Send HEADERS frames; `ended` says that our direction ends with them."""
+        if not self.closed:
+            self._link.outbox.put(frames)
+            if ended:
+                self._end_ours()
+
+    def try_write(self, piece: bytes, ended: bool) -> bool:
+        """Send a piece of the body at once; returns False where that needs `write`."""
+        size, link = len(piece), self._link
+        if (
+            size <= self.send_window
+            and size <= link.send_window
+            and size <= FRAME_BYTES
+            and link.outbox.room
+            and not link.starved
+            and not self.closed
+        ):
+            self._put(piece, size, ended)
+            return True
+        return False
+
+    def finish(self, trailers: bytes) -> None:
+        """End our direction behind the last piece: with these HEADERS frames, or without trailers."""
+        if not self.closed:
+            self._link.outbox.put(trailers or data_header(0, self.number, True))
+            self._end_ours()
+
+    async def write(self, data: bytes, ended: bool) -> None:
+        """Send a piece of the body. Waits for both windows, and for the peer to read.
+
+        Streams with much to send have turns of one frame each.
+
+        Raises:
+            ProxyError: it has ended before its time.
+        """
+        piece, link = memoryview(data), self._link
+        outbox, frames = link.outbox, 0
+        while self.error is None:
+            if self.closed:
+                return
+            room = min(self.send_window, link.send_window, FRAME_BYTES, len(piece))
+            if (room > 0 or not piece) and outbox.room and frames < (1 if link.crowded else FRAMES_ALONE):
+                self._put(piece[:room], room, ended and room == len(piece))
+                piece, frames = piece[room:], frames + 1
+                if not piece:
+                    return
+                continue
+            frames = 0
+            if self.send_window > 0 and link.send_window > 0:
+                await outbox.turn()
+                continue
+            outbox.pass_on()
+            self.writer = outbox.reactor.current
+            if self.send_window > 0:
+                link.starved[self] = None
+            await park()
+        raise self.error
+
+    def _put(self, piece: bytes | memoryview, size: int, ended: bool) -> None:
+        link = self._link
+        self.send_window -= size
+        link.count_sent(size)
+        outbox = link.outbox
+        outbox.put(data_header(size, self.number, ended))
+        if size:
+            outbox.put(piece)
+        if ended:
+            self._end_ours()
+
+    def _end_ours(self) -> None:
+        self.over = True
+        if self.ended:
+            self.close()
+
+    def reset(self, code: int = CANCEL) -> None:
+        """End it at once, in both directions, and tell the peer why. Idempotent."""
+        if not self.closed:
+            self._link.outbox.put(rst_stream(self.number, code))
+            self.close()
+
+    def close(self) -> None:
+        """Nothing of it is sent any more. Idempotent."""
+        self.closed = True
+        self._link.forget(self)
+
+    def release(self) -> None:
+        """Its message has been read, or nothing more of it is of use: end what has not ended. Idempotent."""
+        if self.closed:
+            self._link.forget(self)
+        elif self.over:
+            # RFC 9113, 8.1: a complete response before the request's end
+            self.reset(NO_ERROR)
+        else:
+            self.reset(CANCEL)

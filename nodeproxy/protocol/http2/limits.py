@@ -1,0 +1,58 @@
+"""The bounds of an HTTP/2 connection, in what a peer may hold and in what it may cost."""
+
+from typing import NamedTuple
+
+CONNECTION_WINDOW_BYTES = 1024 * 1024  # in flight on a connection; what has been received counts to its stream alone
+OVERHEAD_RATIO = 8  # of all bytes received to those of messages, nginx's
+OVERHEAD_BYTES = 1024 * 1024  # that any connection may spend beside it, nginx's: a million bytes are 60,000 PINGs
+MESSAGE_BYTES = 256  # that a HEADERS frame counts as: it costs about as much as that many bytes of a body
+QUICK_S = 1.0  # a stream that is reset sooner was hardly meant; Envoy's premature_reset_min_stream_lifetime_seconds
+UNSENT_BYTES = 1024 * 1024  # of answers to PING and SETTINGS and the like that a peer does not read
+
+
+class Http2Limits(NamedTuple):
+    """What the mesh allows on one connection."""
+
+    streams: int = 100
+    """Requests at a time. RFC 9113, 6.5.2 advises no less; Envoy's advice and HAProxy's default."""
+    window_bytes: int = 64 * 1024
+    """Of each stream: how much of a body is received before it is read. 16 KiB are a frame; nginx's."""
+    quick_resets: int = 500
+    """Streams reset within a second, by the client or for its errors, beyond which a connection ends if they are half
+    of all its streams (rapid reset, CVE-2023-44487; MadeYouReset, CVE-2025-8671). Envoy's
+    premature_reset_total_stream_count."""
+
+
+class Floods:
+    """Frames that cost work and carry no message: whether a connection has sent more of them than any honest one.
+
+    Every frame has its cost in bytes received; PING, SETTINGS, PRIORITY, WINDOW_UPDATE, RST_STREAM and empty DATA are
+    all overhead (CVE-2019-9511 to 9518). The share is bounded, not the rate: a client that measures its bandwidth sends
+    a PING for each round trip of a download. Source: nginx, ngx_http_v2_read_handler ("http2 flood detected").
+    """
+
+    __slots__ = ("_quick", "_quick_most", "_streams", "messages_bytes", "received_bytes")
+
+    def __init__(self, limits: Http2Limits) -> None:
+        self.received_bytes = 0
+        self.messages_bytes = 0
+        """Of bodies in both directions, and MESSAGE_BYTES for each head."""
+        self._quick_most = limits.quick_resets
+        self._quick = 0
+        self._streams = 0
+
+    @property
+    def exceeded(self) -> bool:
+        """Whether there is more overhead than any honest peer causes."""
+        return self.received_bytes > OVERHEAD_BYTES + OVERHEAD_RATIO * self.messages_bytes
+
+    def opened(self) -> None:
+        """A stream has been opened."""
+        self._streams += 1
+
+    def reset(self, lasted_s: float) -> bool:
+        """A stream has been reset `lasted_s` after it was opened; returns whether the connection has to end."""
+        if lasted_s >= QUICK_S:
+            return False
+        self._quick += 1
+        return self._quick > self._quick_most and 2 * self._quick > self._streams

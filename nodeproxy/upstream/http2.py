@@ -1,0 +1,277 @@
+"""HTTP/2 to endpoints: many requests at a time on one connection, each on a stream of its own.
+
+A task of the connection reads its frames; the task of each request waits for what comes on its stream.
+"""
+
+from math import inf
+from typing import Protocol
+
+from nodeproxy.errors import (
+    BadResponse,
+    BodyTimeout,
+    ConnectionLost,
+    DeadlinePassed,
+    ProxyError,
+    StreamReset,
+    Unprocessed,
+)
+from nodeproxy.exchange.attempt import Attempt
+from nodeproxy.exchange.body import WholeBody
+from nodeproxy.io.channel import SocketChannel
+from nodeproxy.multiplex.body import StreamBody, expect
+from nodeproxy.multiplex.link import Link
+from nodeproxy.multiplex.stream import Stream
+from nodeproxy.protocol.http2 import codes
+from nodeproxy.protocol.http2.errors import ConnectionBroken, StreamError
+from nodeproxy.protocol.http2.reader import Frame, FrameReader, Trailers
+from nodeproxy.protocol.http2.scan import request_headers
+from nodeproxy.protocol.message import Response
+from nodeproxy.upstream.context import UpstreamContext
+from nodeproxy.upstream.http1 import IDLE_S, INTERIM_MOST
+from nodeproxy.upstream.http2_upload import StreamSink
+from nodeproxy.upstream.upload import Upload
+
+LAST_STREAM = 2**31 - 1
+
+
+class Owner(Protocol):
+    """The pool of a connection, as far as the connection uses it."""
+
+    def stream_over(self, connection: "Http2Connection") -> None: ...
+
+    def closed(self, connection: "Http2Connection") -> None: ...
+
+
+class Http2Connection:
+    """One connection to an endpoint; see `pool.UpstreamConnection`."""
+
+    __slots__ = ("_channel", "_context", "_link", "_next", "_owner", "expires_at", "going", "open", "requests")
+
+    def __init__(self, channel: SocketChannel, owner: Owner, context: UpstreamContext) -> None:
+        self.open = True
+        self.going = False
+        """Whether it takes no new request: the endpoint has said so, or it leaves, or the stream numbers are used up."""
+        self.requests = 0
+        """How many were sent on it."""
+        self.expires_at = inf
+        """Until when it may be used again, monotonic seconds; set when it becomes idle."""
+        self._channel = channel
+        self._owner = owner
+        self._context = context
+        self._next = 1
+        self._link = Link(channel, FrameReader("responses", context.head_limits), context.http2, self)
+        self._link.begin([(codes.ENABLE_PUSH, 0), (codes.MAX_HEADER_LIST_SIZE, context.head_limits.head_bytes)],
+                         codes.PREFACE)  # fmt: skip
+        channel.probe_when_silent()
+        context.reactor.spawn(self._read())
+
+    @property
+    def active(self) -> int:
+        """The number of requests under way."""
+        return len(self._link.streams)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it can carry one more request now."""
+        link = self._link
+        return self.open and not self.going and len(link.streams) < link.peer_streams
+
+    async def send(self, attempt: Attempt) -> Response:
+        """See `pool.UpstreamConnection`.
+
+        Raises:
+            Unprocessed: the endpoint has not looked at it.
+        """
+        exchange, link = attempt.exchange, self._link
+        stream = link.open(self._next)
+        self._next += 2
+        if self._next > LAST_STREAM:
+            self.going = True
+        exchange.deliveries += 1
+        self.requests += 1
+        upload = None
+        try:
+            body, request = exchange.body, exchange.request
+            stream.bodiless = request.method == b"HEAD"
+            whole = body.take() if type(body) is WholeBody and not body.trailers else None
+            ended = whole == b""
+            stream.head(request_headers(request, exchange.added, stream.number, ended, link.prefix), ended)
+            link.prefix = b""
+            if not ended and (whole is None or not stream.try_write(whole, True)):
+                if whole is not None:
+                    body.rewind()
+                upload = Upload(exchange, StreamSink(stream))
+            response = await self._head(stream, attempt)
+            if stream.ended and not stream.trailers:
+                return self._whole(stream, response, upload)
+        except BaseException as error:
+            exchange.answered = attempt.first_byte is not None
+            if isinstance(error, Unprocessed):
+                exchange.deliveries -= 1
+            stream.release()
+            if upload is not None:
+                upload.stop()
+                if isinstance(error, DeadlinePassed) and upload.awaits_client:
+                    raise BodyTimeout("nothing more comes of the request's body") from error
+            raise
+        length = 0 if stream.bodiless or response.status in (204, 304) else response.length
+        response.length = length
+        response.body = UploadingBody(stream, length, upload) if upload else StreamBody(stream, length)
+        return response
+
+    async def _head(self, stream: Stream, attempt: Attempt) -> Response:
+        """The head of the final response on `stream`."""
+        interims = 0
+        while True:
+            while not stream.heads:
+                await stream.wait()
+            response = stream.heads.popleft()
+            if attempt.first_byte is None:
+                attempt.first_byte = self._context.reactor.now
+            if response.status >= 200:
+                return response
+            interims += 1
+            if interims > INTERIM_MOST:
+                raise BadResponse(f"unexpected {response.status}, the {interims}. interim response")
+            if attempt.exchange.interim is not None:
+                await attempt.exchange.interim(response)
+
+    def _whole(self, stream: Stream, response: Response, upload: Upload | None) -> Response:
+        """The response, all of which has come."""
+        response.first = stream.take()
+        length = len(response.first)
+        if response.length > 0 and response.length != length and not stream.bodiless and response.status != 304:
+            raise BadResponse(f"a body of {length} bytes, and Content-Length says {response.length}")
+        response.length = length
+        if upload is not None:
+            upload.stop()
+        stream.release()
+        return response
+
+    def drain(self) -> None:
+        """Take no new request, and close after the last one."""
+        self.going = True
+        if not self._link.streams:
+            self.close()
+
+    def close(self) -> None:
+        """See `pool.UpstreamConnection`."""
+        self._end(ConnectionLost("closed by the mesh"))
+
+    def _end(self, error: ProxyError) -> None:
+        if self.open:
+            self.open = False
+            if not self._channel.closed:
+                self._link.going_away(0)
+                self._link.outbox.flush()
+            reader = self._channel.reader
+            self._channel.close()
+            if reader is not None:
+                reader.cancel()
+            self._link.fail_all(error)
+            self._owner.closed(self)
+
+    async def _read(self) -> None:
+        """The connection's task."""
+        error: ProxyError = ConnectionLost("the endpoint closed the connection")
+        try:
+            await self._link.run()
+        except ConnectionBroken as broken:
+            self._link.going_away(0, broken.code, str(broken))
+            error = BadResponse(f"not HTTP/2, as the port's appProtocol or name says: {broken}")
+        except ProxyError as lost:
+            error = lost
+        except BaseException:
+            self._end(error)
+            raise
+        self._end(error)
+
+    # See `link.Side`.
+
+    def headers(self, frame: Frame) -> None:
+        """See `link.Side`."""
+        link, payload = self._link, frame.payload
+        stream = link.streams.get(frame.stream)
+        if stream is None or stream.closed:
+            if self.never_opened(frame.stream):
+                raise ConnectionBroken(
+                    codes.PROTOCOL_ERROR, f"HEADERS on stream {frame.stream}, which was never opened"
+                )
+            return
+        try:
+            if stream.ended:
+                raise StreamError(codes.STREAM_CLOSED, "HEADERS after the end of the stream")
+            ended = bool(frame.flags & codes.END_STREAM)
+            if isinstance(payload, Response):
+                self._take_head(stream, payload, ended)
+            elif isinstance(payload, Trailers) and ended and stream.begun:
+                stream.received_trailers(payload)
+            elif isinstance(payload, ProxyError):
+                stream.fail(payload)
+                link.fault(stream, StreamError(codes.PROTOCOL_ERROR, str(payload)))
+            else:
+                raise StreamError(codes.PROTOCOL_ERROR, "HEADERS that are neither a response nor its trailers")
+        except StreamError as error:
+            stream.fail(BadResponse(str(error)))
+            link.fault(stream, error)
+
+    def _take_head(self, stream: Stream, response: Response, ended: bool) -> None:
+        if stream.begun or (ended and response.status < 200):
+            raise StreamError(codes.PROTOCOL_ERROR, "a second response on one stream, or one without its end")
+        stream.heads.append(response)
+        if response.status >= 200:
+            stream.begun = True
+            if stream.bodiless or response.status in (204, 304):
+                expect(stream, 0)
+            elif not ended:
+                expect(stream, response.length)
+        if ended:
+            stream.end()
+        elif stream.reader is not None:
+            stream.reader.reactor.wake(stream.reader)
+
+    def was_reset(self, stream: Stream, code: int) -> None:
+        """See `link.Side`."""
+        if code == codes.NO_ERROR and stream.ended:
+            return  # RFC 9113, 8.1: it has answered and needs no more of the request
+        if code == codes.REFUSED_STREAM and not stream.begun:
+            stream.fail(Unprocessed("the endpoint refuses one more stream"))
+        else:
+            stream.fail(StreamReset(f"the endpoint has reset the stream, error {code}"))
+
+    def going_away(self, last_stream: int, code: int, text: bytes) -> None:
+        """See `link.Side`."""
+        self.going = True
+        why = f"the endpoint is going away, error {code} {ascii(text[:80].decode('latin-1'))}"
+        self._link.fail_all(Unprocessed(why), above=last_stream)
+        if not self._link.streams:
+            self.close()
+
+    def never_opened(self, number: int) -> bool:
+        """See `link.Side`."""
+        return number >= self._next or not number & 1
+
+    def stream_over(self, stream: Stream) -> None:
+        """See `link.Side`."""
+        if self.open:
+            self._owner.stream_over(self)
+            if self.going and not self._link.streams:
+                self.close()
+
+    def answered(self, opaque: bytes) -> None:
+        """See `link.Side`."""
+
+
+class UploadingBody(StreamBody):
+    """The body of a response whose request may still be being sent."""
+
+    __slots__ = ("_upload",)
+
+    def __init__(self, stream: Stream, length: int, upload: Upload) -> None:
+        super().__init__(stream, length)
+        self._upload = upload
+
+    def abandon(self) -> None:
+        """See `message.StreamedBody`."""
+        self._upload.stop()
+        super().abandon()

@@ -1,0 +1,179 @@
+"""The HTTP/2 connections to one endpoint: one, and more only when it allows no more streams on those there are."""
+
+from nodeproxy.errors import ConnectFailed, EndpointError, OutOfDescriptors
+from nodeproxy.io.event import Event
+from nodeproxy.policies.connection_limits import ConnectionLimits
+from nodeproxy.upstream.context import UpstreamContext
+from nodeproxy.upstream.dialer import Dialer
+from nodeproxy.upstream.http1 import IDLE_S
+from nodeproxy.upstream.http2 import Http2Connection
+
+
+class Opening(Event):
+    """A connection that is being opened, for which other requests wait."""
+
+    error: EndpointError | OutOfDescriptors | None = None
+    """Why it could not be opened."""
+
+
+class Http2Pool:
+    """Connections that carry many requests at a time. See Pool."""
+
+    __slots__ = ("_connections", "_context", "_dialer", "_opening", "_reactor", "_sweep_at", "limits")
+
+    def __init__(self, context: UpstreamContext, dialer: Dialer) -> None:
+        self.limits: ConnectionLimits | None = None
+        self._context = context
+        self._reactor = context.reactor
+        self._dialer = dialer
+        self._connections: list[Http2Connection] = []
+        self._opening: Opening | None = None
+        self._sweep_at = 0.0  # when the next sweep is due, 0.0 when none is
+
+    @property
+    def count(self) -> int:
+        """See `connection_limits.Limited`."""
+        return len(self._connections) + (self._opening is not None)
+
+    @property
+    def idle_count(self) -> int:
+        """See Pool."""
+        return sum(not connection.active for connection in self._connections)
+
+    @property
+    def active(self) -> int:
+        """See Pool."""
+        return sum(connection.active for connection in self._connections) + (self._opening is not None)
+
+    def take(self) -> Http2Connection | None:
+        """See Pool: the oldest, so that those beyond it become idle."""
+        limits = self.limits
+        if limits is None:
+            return self._take()
+        if limits.waiting:
+            return None  # those that wait come first
+        limits.check_requests()
+        connection = self._take()
+        if connection is not None:
+            limits.busy += 1
+        return connection
+
+    def _take(self) -> Http2Connection | None:
+        now = self._reactor.now
+        for connection in self._connections:
+            if connection.has_room and now < connection.expires_at:
+                return connection
+        return None
+
+    def stream_over(self, connection: Http2Connection) -> None:
+        """A request of this connection is over."""
+        reactor, limits, idle_s = self._reactor, self.limits, IDLE_S
+        if limits is not None:
+            limits.released(reactor)
+            idle_s = min(idle_s, limits.bounds.idle_s)
+            if connection.requests >= limits.bounds.requests_per_connection:
+                connection.going = True
+        if connection.active or connection.going:
+            return
+        connection.expires_at = reactor.now + idle_s
+        if not self._sweep_at:
+            self._context.all_idle.add(self)
+        if not self._sweep_at or connection.expires_at < self._sweep_at:
+            self._sweep_at = connection.expires_at
+            reactor.call_at(connection.expires_at, self._sweep)
+
+    def closed(self, connection: Http2Connection) -> None:
+        """Note that a connection of this pool has been closed."""
+        self._connections.remove(connection)
+        if self.limits is not None:
+            self.limits.closed(self._reactor, idle=True)  # its requests are counted one by one
+
+    async def open(self, within_s: float) -> Http2Connection:
+        """See Pool. Requests that come while a connection is being opened wait for that one."""
+        while True:
+            self._dialer.check_in_service()
+            limits = self.limits
+            if limits is not None:
+                limits.check_requests()
+            opening = self._opening
+            if opening is None:
+                return await self._open(within_s)
+            await opening.wait()
+            if opening.error is not None:
+                raise type(opening.error)(str(opening.error))
+            connection = self.take()
+            if connection is not None:
+                return connection
+
+    async def _open(self, within_s: float) -> Http2Connection:
+        limits = self.limits
+        if limits is not None:
+            connection = await self._admitted(limits)
+            if connection is not None:
+                return connection
+        opening = self._opening = Opening(self._reactor)
+        try:
+            channel = await self._dialer.dial(within_s)
+        except BaseException as error:
+            if isinstance(error, ConnectFailed | OutOfDescriptors):
+                opening.error = error
+            if self.limits is not None:
+                self.limits.closed(self._reactor, idle=False)
+            self._opening = None
+            opening.set()
+            raise
+        connection = Http2Connection(channel, self, self._context)
+        self._connections.append(connection)
+        self._opening = None
+        opening.set()
+        return connection
+
+    async def _admitted(self, limits: ConnectionLimits | None) -> Http2Connection | None:
+        """Wait until the limits allow a connection to be opened; returns one that can carry the request, if any."""
+        task = self._reactor.current
+        while limits is not None:
+            if limits.is_next(task):
+                connection = self._take()
+                if connection is not None:
+                    limits.busy += 1
+                if connection is not None or limits.admit():
+                    limits.leave(task)
+                    return connection
+            await limits.wait(self._reactor)
+            if self._dialer.left:
+                limits.leave(task)
+                self._dialer.check_in_service()
+            limits = self.limits  # others apply if the policy has changed
+        return None
+
+    def close_oldest(self) -> bool:
+        """See Pool."""
+        for connection in self._connections:
+            if not connection.active:
+                connection.close()
+                return True
+        return False
+
+    def drain(self) -> None:
+        """See Pool."""
+        self._dialer.left = True
+        for connection in tuple(self._connections):
+            connection.drain()
+        if self.limits is not None:
+            self.limits.wake_all(self._reactor)
+
+    def _sweep(self) -> None:
+        reactor = self._reactor
+        if self._sweep_at > reactor.now:
+            return  # an earlier one has taken its place
+        idle = [each for each in self._connections if not each.active]
+        for connection in idle:
+            if connection.expires_at <= reactor.now:
+                connection.close()
+        times = [each.expires_at for each in idle if each.open]
+        if not times:
+            self._sweep_at = 0.0
+            self._context.all_idle.remove(self)
+            return
+        self._sweep_at = min(times)
+        reactor.call_at(self._sweep_at, self._sweep)

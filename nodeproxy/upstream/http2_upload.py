@@ -1,0 +1,26 @@
+"""Where the body of a request goes on a stream to an endpoint."""
+
+from nodeproxy.multiplex.stream import Stream
+from nodeproxy.protocol.http2.scan import trailers_headers
+
+
+class StreamSink:
+    """See `upload.Sink`."""
+
+    __slots__ = ("_stream",)
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+
+    async def send(self, piece: bytes) -> None:
+        """See `upload.Sink`."""
+        if not self._stream.try_write(piece, False):
+            await self._stream.write(piece, False)
+
+    async def finish(self, trailers: bytes) -> None:
+        """See `upload.Sink`."""
+        self._stream.finish(trailers_headers(trailers, self._stream.number) if trailers else b"")
+
+    def abort(self) -> None:
+        """See `upload.Sink`."""
+        self._stream.reset()
