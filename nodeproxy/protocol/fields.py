@@ -104,13 +104,18 @@ class Fields:
 
     def pairs(self) -> Iterator[tuple[bytes, bytes]]:
         """Each line as a lower-case name and a value without surrounding white space, as HTTP/2 sends it."""
-        for match in _LINE.finditer(self.block()):
-            yield match[1].lower(), match[2].rstrip(b" \t")
+        return pairs(self.block())
 
     def _append(self, lower: bytes, line: bytes) -> None:
         if self._added is None:
             self._added = []
         self._added.append((lower, line))
+
+
+def pairs(block: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The lines of `block`, see `Fields.pairs`."""
+    for match in _LINE.finditer(block):
+        yield match[1].lower(), match[2].rstrip(b" \t")
 
 
 def without(block: bytes, names: Container[bytes]) -> bytes:

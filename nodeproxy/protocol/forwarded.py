@@ -11,7 +11,7 @@ from typing import NamedTuple
 from nodeproxy.protocol.message import Request
 from nodeproxy.protocol.syntax import TOKEN
 
-VIA: Mapping[bytes, bytes] = {b"": b"", **{each: b"Via: %b nodeproxy\r\n" % each for each in (b"1.0", b"1.1")}}
+VIA: Mapping[bytes, bytes] = {b"": b"", **{each: b"Via: %b nodeproxy\r\n" % each for each in (b"1.0", b"1.1", b"2")}}
 """The line Via by the version in which a message was received; none for the mesh's own messages (version b"")."""
 NO_VIA: Mapping[bytes, bytes] = dict.fromkeys(VIA, b"")
 _SAID = re.compile(rb"\n(x-forwarded-(?:for|proto|host)|forwarded|x-real-ip):[ \t]*+([^\r]*+)", re.IGNORECASE)

@@ -45,3 +45,11 @@ RESPONSE_MATTERS = re.compile(
     rb":[ \t]*+([^\r]*+)",
     re.IGNORECASE,
 )
+
+# RFC 9110, 6.5.1: fields for framing, routing and authentication are not allowed in trailers.
+NO_TRAILER = re.compile(
+    rb"(?:\A|\n)(?:transfer-encoding|content-length|host|connection|te|trailer|upgrade|keep-alive|proxy-[a-z-]+"
+    rb"|authorization|cookie|set-cookie|content-encoding|content-type|content-range|x-mesh-[a-z-]+"
+    rb"|x[-_]forwarded[-_][a-z]+|forwarded|x[-_]real[-_]ip):",
+    re.IGNORECASE,
+)

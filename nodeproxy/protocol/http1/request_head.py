@@ -9,16 +9,15 @@ from typing import NamedTuple
 from nodeproxy.errors import (
     BadRequest,
     ExpectationFailed,
-    ForwardsUsedUp,
     HeadTooLarge,
     MethodNotSupported,
     TargetTooLong,
     VersionNotSupported,
 )
+from nodeproxy.protocol import max_forwards
 from nodeproxy.protocol.fields import Fields, without
 from nodeproxy.protocol.http1 import grammar
 from nodeproxy.protocol.http1.head import (
-    LENGTH_DIGITS,
     HeadLimits,
     check_size,
     check_unfinished,
@@ -32,7 +31,6 @@ from nodeproxy.protocol.http1.head import (
 )
 from nodeproxy.protocol.message import Request
 
-_COUNTED = (b"TRACE", b"OPTIONS")  # methods that Max-Forwards applies to
 _VERSIONS = (b"1.0", b"1.1")
 # Never forwarded: requests after such an upgrade would bypass the policies.
 _HTTP_AGAIN = (b"h2c", b"h2", b"http", b"tls")
@@ -112,8 +110,7 @@ def _understood(start: re.Match[bytes], data: bytes, minor: int) -> RequestHead:
     if any(member != b"100-continue" for member in expectations):
         raise ExpectationFailed("only Expect: 100-continue is understood")
     named, block = nominated(found, block)
-    if method in _COUNTED:
-        block = _counted(block, method)
+    block = max_forwards.counted(block, method)
     if not minor and b"expect" in found:  # RFC 9110, 10.1.1: Expect is ignored in HTTP/1.0
         block = without(block, (b"expect",))
     request = Request(method, host, target, Fields(block), length(found, minor, BadRequest) or 0)
@@ -130,21 +127,6 @@ def _understood(start: re.Match[bytes], data: bytes, minor: int) -> RequestHead:
     # RFC 9112, 9.3: no persistent connection of an HTTP/1.0 client with a proxy, to which clients send absolute-form.
     persistent = is_persistent(found, minor) and (minor == 1 or start[2].startswith(b"/"))
     return RequestHead(request, minor, persistent, named, len(data))
-
-
-def _counted(block: bytes, method: bytes) -> bytes:
-    """The fields, with Max-Forwards decremented if present. Source: RFC 9110, 7.6.2."""
-    values = [line[0].partition(b":")[2].strip() for line in grammar.FIELD_LINE.finditer(block)
-              if line[1].lower() == b"max-forwards"]  # fmt: skip
-    if not values:
-        return block
-    if len(values) > 1 or not values[0].isdigit() or len(values[0]) > LENGTH_DIGITS:
-        raise BadRequest("Max-Forwards is not one number")
-    if int(values[0]) == 0:
-        if method == b"TRACE":
-            raise MethodNotSupported("Max-Forwards ends TRACE at the mesh, which reflects no request")
-        raise ForwardsUsedUp("Max-Forwards ends OPTIONS at the mesh, which sends all methods on")
-    return b"%bMax-Forwards: %d\r\n" % (without(block, (b"max-forwards",)), int(values[0]) - 1)
 
 
 def _other_form(method: bytes, target: bytes) -> tuple[bytes, bytes]:

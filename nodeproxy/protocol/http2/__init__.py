@@ -1,0 +1,1 @@
+"""HTTP/2 without sockets: frames, header compression, and messages."""

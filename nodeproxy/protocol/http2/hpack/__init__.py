@@ -1,0 +1,1 @@
+"""Header compression for HTTP/2 (RFC 7541)."""
