@@ -1,9 +1,12 @@
 """A client's connection as the worker handles it, whatever protocol the client speaks on it."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from nodeproxy.io.channel import SocketChannel
+
+if TYPE_CHECKING:
+    from nodeproxy.downstream.context import ConnectionContext
 
 
 class DownstreamConnection(Protocol):
@@ -39,5 +42,5 @@ class DownstreamConnection(Protocol):
         ...
 
 
-Accept = Callable[[SocketChannel, str, bytes], DownstreamConnection]
-"""Makes the connection of a client with this address, from which these bytes have come."""
+Accept = Callable[["ConnectionContext", SocketChannel, str, bytes], DownstreamConnection]
+"""Makes the connection of a client with this address, from which these bytes have come, in its task."""

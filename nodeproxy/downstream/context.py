@@ -9,6 +9,7 @@ from nodeproxy.io.reactor import Reactor
 from nodeproxy.mesh.callers import Callers, Known
 from nodeproxy.protocol.forwarded import Adder
 from nodeproxy.protocol.http1.head import HeadLimits
+from nodeproxy.protocol.http2.limits import HTTP2_LIMITS, Http2Limits
 from nodeproxy.protocol.message import Request
 from nodeproxy.table.table import Route
 from nodeproxy.telemetry.stats import RouteStats, WorkerStats
@@ -33,6 +34,7 @@ class ConnectionContext:
     observer: Observer | None
     via: Mapping[bytes, bytes]
     """The line that is added to a response; see `forwarded.VIA`."""
+    http2: Http2Limits = HTTP2_LIMITS
     understands_connect: bool = False
     """Whether a client may name the service of all its further requests by CONNECT."""
     prefaces: Mapping[bytes, Accept] = field(default_factory=dict)

@@ -110,7 +110,7 @@ class Http1Connection:
                 continue
             except BadRequest as error:
                 if not self._requests and (accept := recognised(self._received, self.context.prefaces)) is not None:
-                    return accept(self._channel, self._client, self._received)
+                    return accept(self.context, self._channel, self._client, self._received)
                 await self._refuse(error)
                 return None
             if head is None:

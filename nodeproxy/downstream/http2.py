@@ -24,7 +24,8 @@ from nodeproxy.protocol.errors_as_responses import error_response
 from nodeproxy.protocol.forwarded import forwarded
 from nodeproxy.protocol.http2 import codes
 from nodeproxy.protocol.http2.errors import ConnectionBroken, MalformedRequest, StreamError
-from nodeproxy.protocol.http2.reader import Frame, FrameReader, Trailers
+from nodeproxy.protocol.http2.frames import Frame, Trailers
+from nodeproxy.protocol.http2.reader import FrameReader
 from nodeproxy.protocol.message import Request
 
 PREFACE_LINE = b"PRI * HTTP/2.0\r\n\r\n"  # a whole HTTP/1 head, by which a client is recognised

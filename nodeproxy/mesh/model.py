@@ -48,8 +48,8 @@ class Port(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def served(self) -> bool:
-        """Whether workers proxy its protocol: cleartext HTTP/1.1."""
-        return self.protocol == "http" and self.transport == "tcp"
+        """Whether workers proxy its protocol: cleartext HTTP/1.1 and HTTP/2."""
+        return self.protocol in ("http", "http2") and self.transport == "tcp"
 
 
 class Caller(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from nodeproxy.multiplex.stream import Stream
 from nodeproxy.protocol.http2 import codes
 from nodeproxy.protocol.http2.errors import ConnectionBroken, StreamError
 from nodeproxy.protocol.http2.frames import (
+    Frame,
     goaway,
     parse_settings,
     ping,
@@ -21,8 +22,9 @@ from nodeproxy.protocol.http2.frames import (
     settings_ack,
     window_update,
 )
+from nodeproxy.protocol.http2.hpack.encoder import NO_TABLE
 from nodeproxy.protocol.http2.limits import CONNECTION_WINDOW_BYTES, MESSAGE_BYTES, UNSENT_BYTES, Floods, Http2Limits
-from nodeproxy.protocol.http2.reader import Frame, FrameReader
+from nodeproxy.protocol.http2.reader import FrameReader
 
 READS_IN_A_ROW = 4  # before other tasks run, up to 64 KiB each; as for bodies
 FORGOTTEN_MOST = 128  # streams that were reset here lately: what the peer had sent before it noticed is ignored
@@ -315,7 +317,7 @@ class Link:
                 self.peer_streams = value
             elif name == codes.HEADER_TABLE_SIZE:
                 # RFC 9113, 4.3.1: a smaller table has to be acknowledged in the next block. Ours is never used.
-                self.prefix = codes.NO_TABLE
+                self.prefix = NO_TABLE
             elif name == codes.ENABLE_CONNECT_PROTOCOL:
                 self.peer_connects = bool(value)
 

@@ -8,8 +8,7 @@ from nodeproxy.io.outbox import Outbox
 from nodeproxy.io.task import Task, park
 from nodeproxy.protocol.http2.codes import CANCEL, FLOW_CONTROL_ERROR, FRAME_BYTES, NO_ERROR, PROTOCOL_ERROR
 from nodeproxy.protocol.http2.errors import StreamError
-from nodeproxy.protocol.http2.frames import data_header, rst_stream, window_update
-from nodeproxy.protocol.http2.reader import Trailers
+from nodeproxy.protocol.http2.frames import Trailers, data_header, rst_stream, window_update
 from nodeproxy.protocol.message import UNKNOWN, Response
 
 FRAMES_ALONE = 4  # of a body that are put in a row where no other stream waits: they fill the room of the outbox
@@ -40,8 +39,8 @@ class Stream:
     """
 
     __slots__ = (
-        "_credit", "_link", "_room", "_window", "began", "begun", "bodiless", "closed", "ended", "error", "expected", "heads", "number",
-        "over", "pieces", "reader", "send_window", "task", "trailers", "writer",
+        "_credit", "_link", "_room", "_window", "began", "begun", "bodiless", "closed", "ended", "error", "expected",
+        "heads", "number", "over", "pieces", "reader", "send_window", "task", "trailers", "writer",
     )  # fmt: skip
 
     def __init__(self, link: Carrier, number: int, send_window: int, window: int, began: float) -> None:
@@ -53,7 +52,7 @@ class Stream:
         """Whether the head of a final response has been sent on it."""
         self.task: Task | None = None
         """The task that it is served by; None for a stream to an endpoint."""
-        self.heads: deque[Response | ProxyError] = deque()
+        self.heads: deque[Response] = deque()
         """Heads of responses that were received and not read."""
         self.pieces: deque[bytes] = deque()
         """Of the body, received and not read."""

@@ -29,8 +29,10 @@ class Bounds:
 class Limited(Protocol):
     """A pool, as far as limits use it."""
 
-    count: int
-    """Its connections, open or being opened."""
+    @property
+    def count(self) -> int:
+        """Its connections, open or being opened."""
+        ...
 
     @property
     def idle_count(self) -> int: ...

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from nodeproxy.io.reactor import Reactor
 from nodeproxy.protocol.http1.head import HeadLimits
+from nodeproxy.protocol.http2.limits import HTTP2_LIMITS, Http2Limits
 from nodeproxy.upstream.idle import IdleConnections
 
 
@@ -14,3 +15,4 @@ class UpstreamContext:
     reactor: Reactor
     all_idle: IdleConnections
     head_limits: HeadLimits
+    http2: Http2Limits = HTTP2_LIMITS

@@ -1,4 +1,4 @@
-"""The HTTP/1.1 connections to one endpoint: idle ones are used again, and closed when they are old, ended or unwanted."""
+"""The HTTP/1.1 connections to one endpoint: idle ones are used again, and closed when old, ended or unwanted."""
 
 from nodeproxy.policies.connection_limits import ConnectionLimits
 from nodeproxy.upstream.context import UpstreamContext

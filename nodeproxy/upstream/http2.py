@@ -23,11 +23,12 @@ from nodeproxy.multiplex.link import Link
 from nodeproxy.multiplex.stream import Stream
 from nodeproxy.protocol.http2 import codes
 from nodeproxy.protocol.http2.errors import ConnectionBroken, StreamError
-from nodeproxy.protocol.http2.reader import Frame, FrameReader, Trailers
+from nodeproxy.protocol.http2.frames import Frame, Trailers
+from nodeproxy.protocol.http2.reader import FrameReader
 from nodeproxy.protocol.http2.scan import request_headers
 from nodeproxy.protocol.message import Response
 from nodeproxy.upstream.context import UpstreamContext
-from nodeproxy.upstream.http1 import IDLE_S, INTERIM_MOST
+from nodeproxy.upstream.http1 import INTERIM_MOST
 from nodeproxy.upstream.http2_upload import StreamSink
 from nodeproxy.upstream.upload import Upload
 
@@ -50,7 +51,7 @@ class Http2Connection:
     def __init__(self, channel: SocketChannel, owner: Owner, context: UpstreamContext) -> None:
         self.open = True
         self.going = False
-        """Whether it takes no new request: the endpoint has said so, or it leaves, or the stream numbers are used up."""
+        """Whether it takes no new request: the endpoint says so, or leaves, or the stream numbers are used up."""
         self.requests = 0
         """How many were sent on it."""
         self.expires_at = inf
@@ -242,7 +243,7 @@ class Http2Connection:
     def going_away(self, last_stream: int, code: int, text: bytes) -> None:
         """See `link.Side`."""
         self.going = True
-        why = f"the endpoint is going away, error {code} {ascii(text[:80].decode('latin-1'))}"
+        why = f"the endpoint is going away, error {code} {text[:80].decode('latin-1')!a}"
         self._link.fail_all(Unprocessed(why), above=last_stream)
         if not self._link.streams:
             self.close()

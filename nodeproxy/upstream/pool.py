@@ -28,8 +28,11 @@ class Pool(Protocol):
 
     limits: ConnectionLimits | None
     """Of the cluster; None where it has none."""
-    count: int
-    """Its connections, open or being opened."""
+
+    @property
+    def count(self) -> int:
+        """Its connections, open or being opened."""
+        ...
 
     @property
     def idle_count(self) -> int:

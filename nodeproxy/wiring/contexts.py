@@ -1,9 +1,12 @@
 """The contexts of a worker's two listeners: for clients of the mesh, and for the admin pages."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from nodeproxy.downstream.connection import Accept
 from nodeproxy.downstream.context import ConnectionContext
+from nodeproxy.downstream.http2 import PREFACE_LINE, Http2Connection
 from nodeproxy.exchange.exchange import Handler, Observer
 from nodeproxy.mesh.model import Port, Service
 from nodeproxy.protocol.forwarded import NO_VIA, VIA, Adder
@@ -12,6 +15,7 @@ from nodeproxy.table.table import Route
 from nodeproxy.telemetry.stats import RouteStats
 from nodeproxy.wiring.data_plane import DataPlane
 
+PREFACES: Mapping[bytes, Accept] = {PREFACE_LINE: Http2Connection}
 ADMIN_IDLE_S = 120.0  # twice the longest usual scrape interval
 
 
@@ -43,6 +47,7 @@ def clients_context(plane: DataPlane, settings: ClientSettings, observer: Observ
         observer=observer,
         via=NO_VIA if settings.via == "none" else VIA,
         understands_connect=True,
+        prefaces=PREFACES,
     )
 
 

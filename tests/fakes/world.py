@@ -137,10 +137,10 @@ class World:
         """A server that accepts connections and leaves all bytes to the test."""
         return ScriptedEndpoint(self)
 
-    def serve(self, *endpoints, policies=None, name="web", namespace="shop", port=80):
+    def serve(self, *endpoints, policies=None, name="web", namespace="shop", port=80, protocol="http"):
         """Put one service over these endpoints into the table."""
         addresses = tuple(Endpoint("127.0.0.1", endpoint.port) for endpoint in endpoints)
-        service = Service(namespace, name, "", (Port(port, "http", "http", addresses),), policies or {})
+        service = Service(namespace, name, "", (Port(port, protocol, protocol, addresses),), policies or {})
         self.live.install(Replace((service,)))
 
     async def client(self):

@@ -3,7 +3,7 @@
 import pytest
 
 from nodeproxy.errors import ConnectFailed, ConnectionLost
-from nodeproxy.upstream import pool as pool_module
+from nodeproxy.upstream import http1_pool as pool_module
 from nodeproxy.upstream.http1 import IDLE_S
 from tests.fakes.pool import Pooled
 

@@ -33,3 +33,11 @@ class MalformedResponse(BadResponse):
 
 StreamBroken = MalformedRequest | MalformedResponse
 """An error that ends one stream, of either side; for `isinstance` too."""
+
+
+class StreamError(Exception):
+    """What a peer sent violates the protocol on one stream, which ends with RST_STREAM and the error code `code`."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code

@@ -23,6 +23,9 @@ class Http2Limits(NamedTuple):
     premature_reset_total_stream_count."""
 
 
+HTTP2_LIMITS = Http2Limits()
+
+
 class Floods:
     """Frames that cost work and carry no message: whether a connection has sent more of them than any honest one.
 
