@@ -28,5 +28,5 @@ def unserved(namespace: str, service: str, ports: Sequence[Port]) -> str:
     number = f":{ports[0].number}" if len(ports) == 1 else ""
     cure = f"call {service}.{namespace}.svc{number}, past the mesh"
     if any(port.transport == "tcp" for port in ports):
-        cure += "; where it speaks HTTP/1.1 after all, set its appProtocol to http"
-    return f"{speak}, and the mesh serves HTTP/1.1 in the clear: {cure}"
+        cure += "; where it speaks HTTP after all, set its appProtocol to http or kubernetes.io/h2c"
+    return f"{speak}, and the mesh serves HTTP/1.1 and HTTP/2 in the clear: {cure}"

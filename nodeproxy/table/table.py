@@ -165,8 +165,15 @@ class Table:
         wanted = name.port or 80
         if wanted in served:
             return served[wanted]
-        if name.port is None and len(served) == 1:
-            return next(iter(served.values()))
+        if name.port is None:
+            # A port for HTTP/2 beside it takes nothing away from the only one for HTTP/1.1.
+            only = (
+                list(served.values())
+                if len(served) == 1
+                else [each for each in served.values() if each.port.protocol == "http"]
+            )
+            if len(only) == 1:
+                return only[0]
         none = f"{shown}: service {name.key} has no HTTP port" + (f" {name.port}" if name.port is not None else "")
         meant = [route.port for route in ports.values() if name.port in (None, route.port.number)]
         if meant and not any(port.served for port in meant):

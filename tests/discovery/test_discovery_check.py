@@ -60,8 +60,8 @@ def test_a_port_that_is_not_served_is_a_note_with_what_it_speaks_and_what_to_do(
     report = report_of(tmp_path, service(ports=ports))
 
     assert (report.problems, report.warnings) == ((), ())
-    past = "and the mesh serves HTTP/1.1 in the clear: call reviews.shop.svc"
-    cure = "past the mesh; where it speaks HTTP/1.1 after all, set its appProtocol to http"
+    past = "and the mesh serves HTTP/1.1 and HTTP/2 in the clear: call reviews.shop.svc"
+    cure = "past the mesh; where it speaks HTTP after all, set its appProtocol to http or kubernetes.io/h2c"
     assert [text.removeprefix("shop.yaml: document 1 (Service shop/reviews): ") for text in texts(report.notes)] == [
         f"spec.ports[0]: port 443 speaks TLS, {past}:443, {cure} (line 1)",
         f"spec.ports[1]: port 53 speaks UDP, {past}:53, past the mesh (line 1)",

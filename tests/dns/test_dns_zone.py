@@ -15,8 +15,8 @@ from nodeproxy.table.table import NoTable
 from tests.fakes.tables import bare_live
 
 HTTP, METRICS, TIME = Port(80, "http"), Port(9090, "metrics"), Port(123, "ntp", "udp", transport="udp")
-GRPC, HTTP3 = Port(9000, "grpc", "http2"), Port(80, "http3", "udp", transport="udp")
-WEB = Service("shop", "web", "127.77.0.1", (HTTP, METRICS, TIME, GRPC))
+TLS, HTTP3 = Port(9000, "secure", "tls"), Port(80, "http3", "udp", transport="udp")
+WEB = Service("shop", "web", "127.77.0.1", (HTTP, METRICS, TIME, TLS))
 QUIC = [Service("shop", f"quic{step}", "127.77.0.7", (HTTP, HTTP3)[::step]) for step in (1, -1)]
 PODS = (Endpoint("10.0.0.1", 8080, hostname="db-0"), Endpoint("fd00::1", 8080, hostname="db-0"))
 DB = Service("shop", "db", "127.78.0.9", (Port(5432, "sql", "tcp", PODS),))
@@ -79,7 +79,7 @@ def test_what_there_is(table, name, kind, expected):
         ("db.shop.mesh.", "A", dns.rcode.NOERROR),  # none of its ports is served: nobody would listen there
         ("db.shop.mesh.", "AAAA", dns.rcode.NOERROR),
         ("_sql._tcp.db.shop.mesh.", "SRV", dns.rcode.NOERROR),
-        ("_grpc._tcp.web.shop.mesh.", "SRV", dns.rcode.NOERROR),
+        ("_secure._tcp.web.shop.mesh.", "SRV", dns.rcode.NOERROR),
         ("_ntp._udp.web.shop.mesh.", "SRV", dns.rcode.NOERROR),
         ("_http3._udp.quic1.shop.mesh.", "SRV", dns.rcode.NOERROR),
         ("_http._udp.quic1.shop.mesh.", "SRV", dns.rcode.NXDOMAIN),

@@ -14,7 +14,7 @@ GET = b"GET / HTTP/1.1\r\nHost: nobody.shop.mesh\r\n\r\n"
 class Echo:
     """A protocol that returns every byte until the client ends or the worker drains."""
 
-    def __init__(self, channel, client, received):
+    def __init__(self, _context, channel, client, received):
         self.channel = channel
         self.client = client
         self.received = received
@@ -46,8 +46,8 @@ class Echoes:
     def __init__(self):
         self.accepted = []
 
-    def __call__(self, channel, client, received):
-        self.accepted.append(Echo(channel, client, received))
+    def __call__(self, context, channel, client, received):
+        self.accepted.append(Echo(context, channel, client, received))
         return self.accepted[-1]
 
 

@@ -12,7 +12,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
         (b"GET / HTTP/1.1\nHost: a\n\n", 400),
         (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
-        (b"PRI * HTTP/2.0\r\n\r\n", 505),
+        (b"GET / HTTP/2.0\r\n\r\n", 505),
         (b"GET /" + b"a" * 9000, 414),
         (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 200, 431),
         (b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n", 403),

@@ -77,7 +77,7 @@ async def test_who_comes_in_means_that_service_whatever_host_it_sends(world, str
     assert world.route.stats.requests == {(204, "", ("", "node")): 1}
 
 
-@pytest.mark.parametrize("protocol", ["tcp", "udp", "http2", "tls"])
+@pytest.mark.parametrize("protocol", ["tcp", "udp", "tls"])
 async def test_ports_that_do_not_speak_http_are_not_opened(world, street, protocol):
     street.follow(street.service("web", WEB, protocol))
 

@@ -14,7 +14,9 @@ def test_a_ports_key_names_every_transport_but_tcp(transport, key):
 @pytest.mark.parametrize("protocol", ["http", "http2", "tls", "tcp", "udp", "sctp"])
 @pytest.mark.parametrize("transport", ["tcp", "udp", "sctp"])
 def test_http_over_tcp_is_served_and_nothing_else(protocol, transport):
-    assert Port(80, protocol=protocol, transport=transport).served is ((protocol, transport) == ("http", "tcp"))
+    served = protocol in ("http", "http2") and transport == "tcp"
+
+    assert Port(80, protocol=protocol, transport=transport).served is served
 
 
 def test_an_endpoint_is_nearest_and_a_service_everywhere_unless_they_say_otherwise():

@@ -64,7 +64,7 @@ def test_a_service_whose_name_begins_with_a_digit_is_served_and_has_a_policy(fol
 
 
 SERVED = ("http1", "http1.1", "http-alt", "web", "ws", "kubernetes.io/ws", "HTTP/1.1")
-UNSERVED = {"wss": "TLS", "kubernetes.io/h2c": "HTTP/2 (gRPC)", "postgresql": "TCP that is not HTTP"}
+UNSERVED = {"wss": "TLS", "postgresql": "TCP that is not HTTP"}
 
 
 def test_what_speaks_http_under_any_name_is_served_and_what_does_not_is_said_everywhere(folder):
@@ -87,9 +87,7 @@ def test_what_speaks_http_under_any_name_is_served_and_what_does_not_is_said_eve
     assert records[served:] == [("NOERROR", [])] * len(UNSERVED)
     assert checked.returncode == 0
     for index, speaks in enumerate(UNSERVED.values(), served):
-        said = (
-            f"port 80 speaks {speaks}, and the mesh serves HTTP/1.1 in the clear: call p{index}.shop.svc:80, past the"
-        )
+        said = f"port 80 speaks {speaks}, and the mesh serves HTTP/1.1 and HTTP/2 in the clear: call p{index}.shop.svc:80, past the"
         assert answers[index][0] == 404 and said in answers[index][1]
         assert f"(Service shop/p{index}): spec.ports[0]: {said}" in checked.stdout
 

@@ -16,8 +16,8 @@ PODS = (
     Endpoint("10.0.0.3", 80),
 )
 UDP, TCP = Port(53, protocol="udp", transport="udp"), Port(5432, protocol="tcp")
-PAST = "and the mesh serves HTTP/1.1 in the clear: call web.shop.svc"
-CURE = "past the mesh; where it speaks HTTP/1.1 after all, set its appProtocol to http"
+PAST = "and the mesh serves HTTP/1.1 and HTTP/2 in the clear: call web.shop.svc"
+CURE = "past the mesh; where it speaks HTTP after all, set its appProtocol to http or kubernetes.io/h2c"
 TLS, QUIC = Port(443, protocol="tls"), Port(443, protocol="udp", transport="udp")
 
 
@@ -53,6 +53,8 @@ def test_x_mesh_service_counts_more_than_the_host():
         ((Port(8080),), b"web.mesh", 8080),
         ((Port(8080),), b"web.mesh:8080", 8080),
         ((UDP, TCP, Port(8080)), b"web.mesh", 8080),
+        ((Port(8080), Port(9090, protocol="http2")), b"web.mesh", 8080),
+        ((Port(9090, protocol="http2"),), b"web.mesh", 9090),
     ],
 )
 def test_a_name_without_a_port_means_80_or_the_only_http_port(ports, host, number):
