@@ -87,7 +87,10 @@ def test_what_speaks_http_under_any_name_is_served_and_what_does_not_is_said_eve
     assert records[served:] == [("NOERROR", [])] * len(UNSERVED)
     assert checked.returncode == 0
     for index, speaks in enumerate(UNSERVED.values(), served):
-        said = f"port 80 speaks {speaks}, and the mesh serves HTTP/1.1 and HTTP/2 in the clear: call p{index}.shop.svc:80, past the"
+        said = (
+            f"port 80 speaks {speaks}, and the mesh serves HTTP/1.1 and HTTP/2 in the clear: "
+            f"call p{index}.shop.svc:80, past the"
+        )
         assert answers[index][0] == 404 and said in answers[index][1]
         assert f"(Service shop/p{index}): spec.ports[0]: {said}" in checked.stdout
 
