@@ -148,12 +148,12 @@ class Http2Connection:
         """The client is gone: end the exchanges that are under way, and wait until they are counted."""
         self._link.outbox.flush()
         self._channel.close()
-        streams = list(self._link.streams.values())
         self._link.fail_all(gone)
-        for stream in streams:
+        for stream in tuple(self._link.streams.values()):
             if stream.task is not None:
                 stream.task.interrupt(gone)
-        for stream in streams:
+        await self._reactor.rest()  # those that have not begun do so now
+        for stream in tuple(self._link.streams.values()):
             if stream.task is not None:
                 await stream.task.join()
 
@@ -181,7 +181,7 @@ class Http2Connection:
             if not self._used or self.idle:
                 self._used = True
                 self._task.limit(inf)
-            stream.task = self._task.start(self._exchange(stream, payload, frame.said))
+            self._task.start(self._exchange(stream, payload, frame.said))
         elif isinstance(payload, MalformedRequest):
             self.context.stats.unrouted.count(payload.status, payload.reason, UNKNOWN.labels, 0.0)
             link.refuse(number, payload.code)
@@ -194,8 +194,9 @@ class Http2Connection:
         """HEADERS of a stream that the client has opened before: its trailers, or an error."""
         link, number = self._link, frame.stream
         stream = link.streams.get(number)
-        if stream is None:
-            if not link.was_reset_lately(number):
+        if stream is None or stream.closed:
+            ended_here = link.was_reset_lately(number) if stream is None else not stream.reset_by_peer
+            if not ended_here:
                 raise ConnectionBroken(codes.STREAM_CLOSED, f"HEADERS on stream {number}, which has ended")
             return
         try:
@@ -248,6 +249,7 @@ class Http2Connection:
     async def _exchange(self, stream: Stream, request: Request, said: bytes) -> None:
         """One request and its response, in a task of its own."""
         context, task = self.context, self._reactor.current
+        stream.task = task
         exchange = Exchange(request, body_of(stream, request.length), self._client, Scope(task), self._reactor.clock())
         exchange.observer = context.observer
         callers = context.callers
@@ -257,6 +259,8 @@ class Http2Connection:
         exchange.interim = partial(self._reply.interim, stream)
         route, response = None, None
         try:
+            if stream.error is not None:
+                raise stream.error
             route = context.match(request, caller.namespace)
             response = await route.handler(exchange)
             await self._reply(stream, exchange, response)

@@ -138,7 +138,7 @@ class Link:
             return
         self.starved.pop(stream, None)
         stream.pieces.clear()
-        if not stream.ended:
+        if not stream.ended and not stream.reset_by_peer:
             self._note_reset(stream.number)
         self._side.stream_over(stream)
 
@@ -230,7 +230,9 @@ class Link:
 
     def _data_after_end(self, number: int, stream: Stream | None) -> None:
         if stream is not None:
-            if not stream.closed:
+            if stream.reset_by_peer:
+                self.refuse(number, codes.STREAM_CLOSED)
+            elif not stream.closed:
                 self.fault(stream, StreamError(codes.STREAM_CLOSED, "data after the end of the stream"))
         elif self._side.never_opened(number):
             raise ConnectionBroken(codes.PROTOCOL_ERROR, f"data on stream {number}, which was never opened")
@@ -298,7 +300,7 @@ class Link:
     def _reset(self, number: int, code: int) -> None:
         stream = self.streams.get(number)
         if stream is not None:
-            stream.closed = True
+            stream.closed = stream.reset_by_peer = True
             self._side.was_reset(stream, code)
             self.count_reset(self.reactor.now - stream.began)
         elif self._side.never_opened(number):

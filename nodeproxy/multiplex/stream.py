@@ -40,7 +40,7 @@ class Stream:
 
     __slots__ = (
         "_credit", "_link", "_room", "_window", "began", "begun", "bodiless", "closed", "ended", "error", "expected",
-        "heads", "number", "over", "pieces", "reader", "send_window", "task", "trailers", "writer",
+        "heads", "number", "over", "pieces", "reader", "reset_by_peer", "send_window", "task", "trailers", "writer",
     )  # fmt: skip
 
     def __init__(self, link: Carrier, number: int, send_window: int, window: int, began: float) -> None:
@@ -51,7 +51,9 @@ class Stream:
         self.begun = False
         """Whether the head of a final response has been sent on it."""
         self.task: Task | None = None
-        """The task that it is served by; None for a stream to an endpoint."""
+        """The task that it is served by, once that has begun; None for a stream to an endpoint."""
+        self.reset_by_peer = False
+        """Whether the peer has ended it by RST_STREAM, after which it may send nothing more on it."""
         self.heads: deque[Response] = deque()
         """Heads of responses that were received and not read."""
         self.pieces: deque[bytes] = deque()
