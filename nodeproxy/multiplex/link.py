@@ -281,8 +281,9 @@ class Link:
 
     def _other(self, frame: Frame) -> None:
         kind, payload = frame.kind, frame.payload
-        assert isinstance(payload, bytes)
-        if kind == codes.SETTINGS:
+        if not isinstance(payload, bytes):
+            self._broken_priority(frame.stream)
+        elif kind == codes.SETTINGS:
             if not frame.flags & codes.ACK:
                 self._apply(parse_settings(payload))
                 self.outbox.put(settings_ack())
@@ -296,6 +297,13 @@ class Link:
         elif kind == codes.GOAWAY:
             last_stream = int.from_bytes(payload[:4], "big") & codes.MAX_WINDOW
             self._side.going_away(last_stream, int.from_bytes(payload[4:8], "big"), payload[8:])
+
+    def _broken_priority(self, number: int) -> None:
+        stream = self.streams.get(number)
+        if stream is None:
+            self.refuse(number, codes.PROTOCOL_ERROR)
+        elif not stream.closed:
+            self.fault(stream, StreamError(codes.PROTOCOL_ERROR, "a stream that depends on itself"))
 
     def _reset(self, number: int, code: int) -> None:
         stream = self.streams.get(number)
