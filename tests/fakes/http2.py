@@ -25,7 +25,7 @@ def request(method=b"GET", path=b"/", *fields):
 class Http2Peer:
     """One end of an HTTP/2 connection. What comes is kept until the test asks for it."""
 
-    def __init__(self, peer, client_side):
+    def __init__(self, peer, client_side, settings=None):
         self.peer = peer
         self.world = peer.world
         self.h2 = H2Connection(
@@ -40,6 +40,8 @@ class Http2Peer:
         self._reading = False
         self.credits = True
         """Whether it returns the window for data that it receives."""
+        self.h2.local_settings.update(settings or {})
+        self.h2.local_settings.acknowledge()
         self.h2.initiate_connection()
 
     async def flush(self):
@@ -115,7 +117,7 @@ class Http2Peer:
 
     async def body(self, number):
         """The body of a request to its end, and its trailers."""
-        await self._until_over(number)
+        await self.until_over(number)
         assert not self._resets_of(number)
         own = [each for each in self.events if getattr(each, "stream_id", None) == number]
         trailers = [each.headers for each in own if isinstance(each, TrailersReceived)]
@@ -158,14 +160,21 @@ class Http2Peer:
     def _resets_of(self, number):
         return [each for each in self.events if isinstance(each, StreamReset) and each.stream_id == number]
 
-    async def _until_over(self, number):
+    def data(self, number):
+        """How many bytes of a body have come on a stream."""
+        return sum(
+            len(each.data) for each in self.events if isinstance(each, DataReceived) and each.stream_id == number
+        )
+
+    async def until_over(self, number):
+        """Wait for the end of a stream, or its reset."""
         while not any(isinstance(each, StreamEnded | StreamReset) and each.stream_id == number for each in self.events):
             await self._more()
 
     async def response(self, number, resets=()):
         """The whole response on a stream: status, fields, body, trailers; `resets` are the codes of its resets."""
         head = await self.event(ResponseReceived, number)
-        await self._until_over(number)
+        await self.until_over(number)
         body = b"".join(
             each.data for each in self.events if isinstance(each, DataReceived) and each.stream_id == number
         )
@@ -185,8 +194,13 @@ async def http2_client(world):
     return client
 
 
-async def http2_accept(endpoint):
-    """The next connection of the mesh to an endpoint, as its server."""
-    server = Http2Peer(await endpoint.accept(), client_side=False)
+async def http2_accept(endpoint, settings=None):
+    """The next connection of the mesh to an endpoint, as its server, which begins with these settings."""
+    return await http2_server(await endpoint.accept(), settings)
+
+
+async def http2_server(peer, settings=None):
+    """The server at this end of a connection."""
+    server = Http2Peer(peer, client_side=False, settings=settings)
     await server.flush()
     return server
