@@ -123,7 +123,9 @@ def test_a_response_is_the_same_one_in_http_2(codec, pairs, ended):
     sent = codec.response_headers(read, b"", 1, ended)
     (again,) = FrameReader("responses", WIDE, codec).feed(sent)
 
-    assert (flat(again.payload), again.payload.length) == (flat(read), read.length)
+    assert flat(again.payload) == flat(read)
+    if read.status >= 200 and read.status != 204:  # others have no length to send
+        assert again.payload.length == read.length
 
 
 @example([b"X-Obs:  a\t\xff \r\n", b"TE: trailers\r\nConnection: te\r\n", b"content-length: 05 \r\n"])
