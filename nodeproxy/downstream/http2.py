@@ -148,7 +148,8 @@ class Http2Connection:
     async def _part(self, code: int, why: str) -> None:
         """End the connection so that all that was sent is received."""
         self._parting = True
-        self._link.going_away(self._last, code, why)
+        if code or self._last_accepted == LAST_STREAM:  # else the client has been told
+            self._link.going_away(self._last, code, why)
         self._reactor.current.limit(self._reactor.now + LINGER_S)
         with suppress(ProxyError):
             await self._link.outbox.emptied()

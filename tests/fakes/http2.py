@@ -1,9 +1,10 @@
 """HTTP/2 peers made of the library h2, in the reactor of a `World`: clients of the mesh, and endpoints behind it."""
 
+from contextlib import suppress
+
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import (
-    ConnectionTerminated,
     DataReceived,
     InformationalResponseReceived,
     RequestReceived,
@@ -12,6 +13,8 @@ from h2.events import (
     StreamReset,
     TrailersReceived,
 )
+
+from nodeproxy.errors import ConnectionLost
 
 REQUEST = [(b":method", b"GET"), (b":scheme", b"http"), (b":path", b"/"), (b":authority", b"web.shop.mesh")]
 
@@ -35,6 +38,7 @@ class Http2Peer:
         self.events = []
         self.frames = []
         """Kind, flags and stream of every frame that has come: the library drops some."""
+        self.goaways = []
         self._unread = b""
         self._preface = not client_side
         self._reading = False
@@ -87,8 +91,7 @@ class Http2Peer:
         finally:
             self._reading = False
         assert data, f"the connection ended; before it: {self.events}"
-        self._note(data)
-        for event in self.h2.receive_data(data):
+        for event in self.h2.receive_data(self._noted(data)):
             if isinstance(event, DataReceived) and self.credits:
                 self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
             self.events.append(event)
@@ -134,8 +137,9 @@ class Http2Peer:
 
     async def goaway(self):
         """The next GOAWAY: the last stream and the error code."""
-        event = await self.event(ConnectionTerminated)
-        return event.last_stream_id, event.error_code
+        while not self.goaways:
+            await self._more()
+        return self.goaways.pop(0)
 
     async def settled(self):
         """Let everything that can happen now happen, and note what has come."""
@@ -149,13 +153,20 @@ class Http2Peer:
         """The streams of all RST_STREAM that have come, also those that the library drops."""
         return [stream for kind, _, stream in self.frames if kind == 3]
 
-    def _note(self, data):
+    def _noted(self, data):
+        """The whole frames, but GOAWAY: the library ends its connection there, which others do not."""
         self._unread += data
+        passed = b""
         if self._preface and len(self._unread) >= 24:
-            self._unread, self._preface = self._unread[24:], False
+            passed, self._unread, self._preface = self._unread[:24], self._unread[24:], False
         while not self._preface and len(self._unread) >= 9 + (size := int.from_bytes(self._unread[:3], "big")):
-            head, self._unread = self._unread[3:9], self._unread[9 + size :]
-            self.frames.append((head[0], head[1], int.from_bytes(head[2:], "big")))
+            frame, self._unread = self._unread[: 9 + size], self._unread[9 + size :]
+            self.frames.append((frame[3], frame[4], int.from_bytes(frame[5:9], "big")))
+            if frame[3] == 7:
+                self.goaways.append((int.from_bytes(frame[9:13], "big"), int.from_bytes(frame[13:17], "big")))
+            else:
+                passed += frame
+        return passed
 
     def _resets_of(self, number):
         return [each for each in self.events if isinstance(each, StreamReset) and each.stream_id == number]
@@ -185,6 +196,16 @@ class Http2Peer:
         self.events = [each for each in self.events if getattr(each, "stream_id", None) != number]
         fields = [(name, value) for name, value in head.headers if name != b":status"]
         return int(dict(head.headers)[b":status"]), fields, body, trailers[0] if trailers else None
+
+
+def meanwhile(world, coroutine):
+    """Run `coroutine` beside the test, until it or the connection that it uses ends."""
+
+    async def run():
+        with suppress(AssertionError, ConnectionLost):
+            await coroutine
+
+    world.reactor.spawn(run())
 
 
 async def http2_client(world):

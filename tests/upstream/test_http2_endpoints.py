@@ -5,7 +5,7 @@ from h2.events import PingAckReceived
 from h2.settings import SettingCodes
 
 from nodeproxy.upstream.http1 import IDLE_S
-from tests.fakes.http2 import http2_accept, http2_client, http2_server, request
+from tests.fakes.http2 import http2_accept, http2_client, http2_server, meanwhile, request
 
 GET = b"GET / HTTP/1.1\r\nHost: web.shop.mesh\r\n\r\n"
 NO_RETRIES = {"retries": {"attempts": 0}}
@@ -424,7 +424,7 @@ async def test_a_window_that_shrinks_below_nothing_is_waited_out(world, first_to
     data = bytes(200_000)
     if first_to_end == "endpoint":  # the endpoint's window shrinks while it receives
         number = await client.request(request(b"PUT"), ended=False)
-        world.reactor.spawn(client.upload(number, data))
+        meanwhile(world, client.upload(number, data))
         receiver = await http2_accept(endpoint)
         stream, _ = await receiver.received_request()
     else:
@@ -432,7 +432,7 @@ async def test_a_window_that_shrinks_below_nothing_is_waited_out(world, first_to
         server = await http2_accept(endpoint)
         answered, _ = await server.received_request()
         server.h2.send_headers(answered, [(b":status", b"200")])
-        world.reactor.spawn(server.upload(answered, data))
+        meanwhile(world, server.upload(answered, data))
         receiver = client
     receiver.credits = False
     await receiver.settled()  # the first 65,535 bytes
