@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 from h2.settings import SettingCodes
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nodeproxy.errors import ClientGone, ConnectionLost
@@ -107,6 +107,7 @@ def pair(world, limits=None, settings=None):
     return server, client
 
 
+@settings(max_examples=40)
 @given(
     sizes=st.lists(st.integers(0, 200_000), min_size=1, max_size=6),
     window=st.sampled_from([0, 1, 100, 16_384, 65_535, 1 << 20]),
