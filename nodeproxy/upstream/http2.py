@@ -126,7 +126,7 @@ class Http2Connection:
         while True:
             while not stream.heads:
                 await stream.wait()
-            response = stream.heads.popleft()
+            response = stream.heads.pop(0)
             if attempt.first_byte is None:
                 attempt.first_byte = self._context.reactor.now
             if response.status >= 200:
