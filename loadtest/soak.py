@@ -84,6 +84,8 @@ def _soaked(peer: Running, duration_s: int, toolbox: Toolbox) -> Soak:
             report = load.communicate()[0]
         finally:
             load.kill()  # it has ended when all went well
+    if load.returncode:
+        raise BenchmarkError(f"h2load ended with status {load.returncode}; it printed:\n{report.strip()}")
     seen = parse_h2load(report, duration_s)
     time.sleep(REST_S)
     return Soak(
