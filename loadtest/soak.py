@@ -88,6 +88,7 @@ def _soaked(peer: Running, duration_s: int, toolbox: Toolbox) -> Soak:
         raise BenchmarkError(f"h2load ended with status {load.returncode}; it printed:\n{report.strip()}")
     seen = parse_h2load(report, duration_s)
     time.sleep(REST_S)
+    after_bytes = rss_bytes_of(peer.worker)
     return Soak(
         peer=peer.name,
         duration_s=duration_s,
@@ -95,8 +96,8 @@ def _soaked(peer: Running, duration_s: int, toolbox: Toolbox) -> Soak:
         errors=seen.errors,
         before_bytes=before_bytes,
         early_peak_bytes=max(size for at, size in sizes if at <= began + duration_s / 4),
-        peak_bytes=max(size for _, size in sizes),
-        after_bytes=rss_bytes_of(peer.worker),
+        peak_bytes=max(after_bytes, *(size for _, size in sizes)),
+        after_bytes=after_bytes,
     )
 
 
