@@ -49,7 +49,7 @@ def _nginx(toolbox: Toolbox, folder: Path, port: int) -> Iterator[None]:
 
 @contextmanager
 def _nghttpd(toolbox: Toolbox, folder: Path, port: int) -> Iterator[None]:
-    """nghttpd, because it needs a third of nginx's CPU time per request: the peers are the bottleneck, not it."""
+    """nghttpd, because it needs 4 µs of CPU time per request with 4 x 8 streams, and nginx 12: less than any peer."""
     files = folder / "http2-files"
     files.mkdir()
     (files / "small").write_bytes(SMALL_BODY)
