@@ -46,7 +46,18 @@ class Owner(Protocol):
 class Http2Connection:
     """One connection to an endpoint; see `pool.UpstreamConnection`."""
 
-    __slots__ = ("_channel", "_context", "_link", "_next", "_owner", "expires_at", "going", "open", "requests")
+    __slots__ = (
+        "_channel",
+        "_context",
+        "_link",
+        "_next",
+        "_owner",
+        "expires_at",
+        "going",
+        "listed",
+        "open",
+        "requests",
+    )
 
     def __init__(self, channel: SocketChannel, owner: Owner, context: UpstreamContext) -> None:
         self.open = True
@@ -54,6 +65,8 @@ class Http2Connection:
         """Whether it takes no new request: the endpoint says so, or leaves, or the stream numbers are used up."""
         self.requests = 0
         """How many were sent on it."""
+        self.listed = False
+        """Whether its pool has it among those with room."""
         self.expires_at = inf
         """Until when it may be used again, monotonic seconds; set when it becomes idle."""
         self._channel = channel

@@ -19,7 +19,7 @@ class Opening(Event):
 class Http2Pool:
     """Connections that carry many requests at a time. See Pool."""
 
-    __slots__ = ("_connections", "_context", "_dialer", "_opening", "_reactor", "_sweep_at", "limits")
+    __slots__ = ("_connections", "_context", "_dialer", "_opening", "_reactor", "_roomy", "_sweep_at", "limits")
 
     def __init__(self, context: UpstreamContext, dialer: Dialer) -> None:
         self.limits: ConnectionLimits | None = None
@@ -27,6 +27,7 @@ class Http2Pool:
         self._reactor = context.reactor
         self._dialer = dialer
         self._connections: list[Http2Connection] = []
+        self._roomy: list[Http2Connection] = []  # that may carry one more request; looked at when one is taken
         self._opening: Opening | None = None
         self._sweep_at = 0.0  # when the next sweep is due, 0.0 when none is
 
@@ -46,7 +47,7 @@ class Http2Pool:
         return sum(connection.active for connection in self._connections) + (self._opening is not None)
 
     def take(self) -> Http2Connection | None:
-        """See Pool: the oldest, so that those beyond it become idle."""
+        """See Pool."""
         limits = self.limits
         if limits is None:
             return self._take()
@@ -59,11 +60,19 @@ class Http2Pool:
         return connection
 
     def _take(self) -> Http2Connection | None:
-        now = self._reactor.now
-        for connection in self._connections:
+        """The same connection until it is full: those beyond what the load needs become idle."""
+        roomy, now = self._roomy, self._reactor.now
+        while roomy:
+            connection = roomy[-1]
             if connection.has_room and now < connection.expires_at:
                 return connection
+            roomy.pop().listed = False
         return None
+
+    def _list(self, connection: Http2Connection) -> None:
+        if not connection.listed:
+            connection.listed = True
+            self._roomy.append(connection)
 
     def stream_over(self, connection: Http2Connection) -> None:
         """A request of this connection is over."""
@@ -73,7 +82,10 @@ class Http2Pool:
             idle_s = min(idle_s, limits.bounds.idle_s)
             if connection.requests >= limits.bounds.requests_per_connection:
                 connection.going = True
-        if connection.active or connection.going:
+        if connection.going:
+            return
+        self._list(connection)
+        if connection.active:
             return
         connection.expires_at = reactor.now + idle_s
         if not self._sweep_at:
@@ -85,6 +97,8 @@ class Http2Pool:
     def closed(self, connection: Http2Connection) -> None:
         """Note that a connection of this pool has been closed."""
         self._connections.remove(connection)
+        if connection.listed:
+            self._roomy.remove(connection)
         if self.limits is not None:
             self.limits.closed(self._reactor, idle=True)  # its requests are counted one by one
 
@@ -124,6 +138,7 @@ class Http2Pool:
             raise
         connection = Http2Connection(channel, self, self._context)
         self._connections.append(connection)
+        self._list(connection)
         self._opening = None
         opening.set()
         return connection
