@@ -9,7 +9,7 @@ from nodeproxy.exchange.exchange import Exchange
 from nodeproxy.multiplex.link import Link
 from nodeproxy.multiplex.stream import Stream
 from nodeproxy.protocol.errors_as_responses import date_line, error_response
-from nodeproxy.protocol.http2.scan import response_headers, trailers_headers
+from nodeproxy.protocol.http2.scan import response_headers
 from nodeproxy.protocol.message import Response
 
 
@@ -77,5 +77,4 @@ class Reply:
             if pieces >= SHARE_PIECES:
                 pieces = 0
                 await reactor.rest()
-        trailers = body.trailers
-        stream.finish(trailers_headers(trailers, stream.number) if trailers else b"")
+        stream.finish(body.trailers)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from nodeproxy.errors import ConnectFailed, ConnectionLost, DeadlinePassed, ProxyError
+from nodeproxy.errors import ConnectFailed, ConnectionLost, DeadlinePassed, ProxyError, StreamReset
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def condition_of(error: ProxyError, idempotent: bool, conditions: frozenset[str]
         return ""
     elif isinstance(error, DeadlinePassed):
         condition = "timeout"
-    elif isinstance(error, ConnectionLost):
+    elif isinstance(error, ConnectionLost | StreamReset):
         condition = "reset"
     else:
         return ""

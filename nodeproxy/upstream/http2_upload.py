@@ -1,7 +1,6 @@
 """Where the body of a request goes on a stream to an endpoint."""
 
 from nodeproxy.multiplex.stream import Stream
-from nodeproxy.protocol.http2.scan import trailers_headers
 
 
 class StreamSink:
@@ -19,7 +18,7 @@ class StreamSink:
 
     async def finish(self, trailers: bytes) -> None:
         """See `upload.Sink`."""
-        self._stream.finish(trailers_headers(trailers, self._stream.number) if trailers else b"")
+        self._stream.finish(trailers)
 
     def abort(self) -> None:
         """See `upload.Sink`."""
