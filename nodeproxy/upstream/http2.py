@@ -42,7 +42,7 @@ class Owner(Protocol):
 
     def used_up(self, requests: int) -> bool: ...
 
-    def room_changed(self) -> None: ...
+    def room_changed(self, connection: "Http2Connection") -> None: ...
 
     def stream_over(self, connection: "Http2Connection") -> None: ...
 
@@ -63,6 +63,7 @@ class Http2Connection:
         "_why",
         "expires_at",
         "going",
+        "listed",
         "open",
         "requests",
     )
@@ -73,6 +74,8 @@ class Http2Connection:
         """Whether it takes no new request: the endpoint says so, or leaves, or the stream numbers are used up."""
         self.requests = 0
         """How many were sent on it."""
+        self.listed = False
+        """Whether its pool has it among those with room."""
         self.expires_at = inf
         """Until when it may be used again, monotonic seconds; set when it becomes idle."""
         self._channel = channel
@@ -167,7 +170,7 @@ class Http2Connection:
         while True:
             while not stream.heads:
                 await stream.wait()
-            response = stream.heads.popleft()
+            response = stream.heads.pop(0)
             if attempt.first_byte is None:
                 attempt.first_byte = self._context.reactor.now
             if response.status >= 200:
@@ -311,7 +314,7 @@ class Http2Connection:
     def settings_changed(self) -> None:
         """See `link.Side`."""
         self._greeted.set()
-        self._owner.room_changed()
+        self._owner.room_changed(self)
 
 
 class UploadingBody(StreamBody):

@@ -20,7 +20,7 @@ class Opening(Event):
 class Http2Pool:
     """Connections that carry many requests at a time. See Pool."""
 
-    __slots__ = ("_connections", "_context", "_dialer", "_dialing", "_opening", "_reactor", "_sweep_at", "limits")
+    __slots__ = ("_connections", "_context", "_dialer", "_dialing", "_opening", "_reactor", "_roomy", "_sweep_at", "limits")
 
     def __init__(self, context: UpstreamContext, dialer: Dialer) -> None:
         self.limits: ConnectionLimits | None = None
@@ -28,6 +28,7 @@ class Http2Pool:
         self._reactor = context.reactor
         self._dialer = dialer
         self._connections: list[Http2Connection] = []
+        self._roomy: list[Http2Connection] = []  # that may carry one more request; looked at when one is taken
         self._opening: Opening | None = None  # the newest of those that are under way
         self._dialing = 0  # how many are
         self._sweep_at = 0.0  # when the next sweep is due, 0.0 when none is
@@ -48,7 +49,7 @@ class Http2Pool:
         return sum(connection.active for connection in self._connections) + self._dialing
 
     def take(self) -> Http2Connection | None:
-        """See Pool: the oldest, so that those beyond it become idle."""
+        """See Pool."""
         limits = self.limits
         if limits is None:
             return self._take()
@@ -61,18 +62,22 @@ class Http2Pool:
         return connection
 
     def _take(self) -> Http2Connection | None:
-        now = self._reactor.now
-        for connection in self._connections:
+        """The same connection until it is full: those beyond what the load needs become idle."""
+        roomy, now = self._roomy, self._reactor.now
+        while roomy:
+            connection = roomy[-1]
             if connection.has_room and (connection.active or now < connection.expires_at):
                 return connection
+            roomy.pop().listed = False
         return None
 
     def used_up(self, requests: int) -> bool:
         """Whether a connection that was used for so many requests takes no more of them."""
         return self.limits is not None and requests >= self.limits.bounds.requests_per_connection
 
-    def room_changed(self) -> None:
-        """A connection may have room for more requests, or for fewer."""
+    def room_changed(self, connection: Http2Connection) -> None:
+        """This connection may have room for more requests, or for fewer."""
+        self._list(connection)
         if self.limits is not None:
             self.limits.wake_all(self._reactor)
 
@@ -82,7 +87,10 @@ class Http2Pool:
         if limits is not None:
             limits.released(reactor)
             idle_s = min(idle_s, limits.bounds.idle_s)
-        if connection.active or connection.going or not connection.open:
+        if connection.going or not connection.open:
+            return
+        self._list(connection)
+        if connection.active:
             return
         connection.expires_at = reactor.now + idle_s
         if not self._sweep_at:
@@ -96,6 +104,9 @@ class Http2Pool:
         if connection not in self._connections:
             return  # it is counted as being opened
         self._connections.remove(connection)
+        if connection.listed:
+            connection.listed = False
+            self._roomy.remove(connection)
         if self.limits is not None:
             self.limits.closed(self._reactor, idle=True)  # its requests are counted one by one
 
@@ -135,8 +146,13 @@ class Http2Pool:
             raise
         self._connections.append(connection)
         self._opened(opening)
-        self.room_changed()
+        self.room_changed(connection)
         return connection
+
+    def _list(self, connection: Http2Connection) -> None:
+        if not connection.listed and connection in self._connections:
+            connection.listed = True
+            self._roomy.append(connection)
 
     async def _begin(self, channel: SocketChannel) -> Http2Connection:
         connection = Http2Connection(channel, self, self._context)
