@@ -20,7 +20,18 @@ class Opening(Event):
 class Http2Pool:
     """Connections that carry many requests at a time. See Pool."""
 
-    __slots__ = ("_connections", "_context", "_dialer", "_dialing", "_opening", "_reactor", "_roomy", "_sweep_at", "limits")
+    __slots__ = (
+        "_connections",
+        "_context",
+        "_dialer",
+        "_dialing",
+        "_opening",
+        "_orphans",
+        "_reactor",
+        "_roomy",
+        "_sweep_at",
+        "limits",
+    )
 
     def __init__(self, context: UpstreamContext, dialer: Dialer) -> None:
         self.limits: ConnectionLimits | None = None
@@ -31,6 +42,7 @@ class Http2Pool:
         self._roomy: list[Http2Connection] = []  # that may carry one more request; looked at when one is taken
         self._opening: Opening | None = None  # the newest of those that are under way
         self._dialing = 0  # how many are
+        self._orphans = 0  # requests of closed connections, until their tasks have noticed
         self._sweep_at = 0.0  # when the next sweep is due, 0.0 when none is
 
     @property
@@ -46,7 +58,7 @@ class Http2Pool:
     @property
     def active(self) -> int:
         """See Pool."""
-        return sum(connection.active for connection in self._connections) + self._dialing
+        return sum(connection.active for connection in self._connections) + self._dialing + self._orphans
 
     def take(self) -> Http2Connection | None:
         """See Pool."""
@@ -87,6 +99,8 @@ class Http2Pool:
         if limits is not None:
             limits.released(reactor)
             idle_s = min(idle_s, limits.bounds.idle_s)
+        if not connection.open:
+            self._orphans -= 1
         if connection.going or not connection.open:
             return
         self._list(connection)
@@ -104,6 +118,7 @@ class Http2Pool:
         if connection not in self._connections:
             return  # it is counted as being opened
         self._connections.remove(connection)
+        self._orphans += connection.active
         if connection.listed:
             connection.listed = False
             self._roomy.remove(connection)
@@ -145,6 +160,7 @@ class Http2Pool:
                 self.limits.closed(self._reactor, idle=False)
             raise
         self._connections.append(connection)
+        connection.going = self._dialer.left  # it has left meanwhile: this request is the last
         self._opened(opening)
         self.room_changed(connection)
         return connection
