@@ -12,24 +12,26 @@ from hypothesis import strategies as st
 
 from nodeproxy.protocol.fields import Fields
 from nodeproxy.protocol.http1.head import HeadLimits
-from nodeproxy.protocol.http2 import codes, frames, plain, sending
+from nodeproxy.protocol.http2 import codes, frames, plain
 from nodeproxy.protocol.http2.reader import FrameReader
-from nodeproxy.protocol.message import UNKNOWN, Request, Response
+from nodeproxy.protocol.message import Request, Response
 from tests.fakes.http2 import GET, LIMITS, OK, POST, entries, seen
 
 twin = pytest.importorskip("nodeproxy.protocol.http2.twin", reason="the compiled twin was not built")
 
 TIGHT = HeadLimits(head_bytes=300, fields=4, line_bytes=40)
 NAMES = (
-    b"accept", b"content-type", b"content-length", b"cookie", b"date", b"traceparent", b"te", b"host", b"expect", b"x-a",
-    b"x-forwarded-for", b"x-real-ip", b"forwarded", b"x_forwarded_for", b"x-mesh-service", b"x-mesh-error", b"connection",
-    b"grpc-status", b"grpc-message", b"set-cookie", b"trailer", b"upgrade", b"keep-alive", b"proxy-connection",
+    b"accept", b"content-type", b"content-length", b"cookie", b"date", b"traceparent", b"te", b"host", b"expect",
+    b"x-a", b"x-forwarded-for", b"x-real-ip", b"forwarded", b"x_forwarded_for", b"x-mesh-service", b"x-mesh-error",
+    b"connection", b"grpc-status", b"grpc-message", b"set-cookie", b"trailer", b"upgrade", b"keep-alive",
+    b"proxy-connection",
     b"transfer-encoding", b"max-forwards", b"proxy-authorization", b"X-Upper", b"", b"a b", b":protocol", b":status",
     b":path", b":method", b":authority", b":scheme",
 )  # fmt: skip
 VALUES = (
     b"", b"0", b"5", b"05", b"trailers", b"Trailers", b"web.shop.mesh", b"a=b", b"text/html", b"100-continue", b" a",
-    b"a\t", b"a\r\nb: c", b"\0", b"\xe4", b"x" * 200, b"GET", b"OPTIONS", b"CONNECT", b"http", b"https", b"/", b"*", b"200",
+    b"a\t", b"a\r\nb: c", b"\0", b"\xe4", b"x" * 200, b"GET", b"OPTIONS", b"CONNECT", b"http", b"https", b"/", b"*",
+    b"200",
     b"101", b"099", b"204", b"[::1]:80", b"a:1", b"a:", b"/a#b", b"y" * 4100,
 )  # fmt: skip
 FIELDS = st.lists(st.tuples(st.sampled_from(NAMES) | st.binary(max_size=6), st.sampled_from(VALUES)), max_size=8)
@@ -155,75 +157,6 @@ def test_what_calls_need_is_read_without_python():
         for huffman in (False, True):
             frame = frames.header_frames(hpack.Encoder().encode(pairs, huffman=huffman), 1, not requests)
             assert twin.read_plain(twin.Table(), frame, 0, requests, LIMITS, []) == len(frame)
-
-
-def lines_of(pairs):
-    return b"".join(b"%b: %b\r\n" % pair for pair in pairs)
-
-
-SENT_NAMES = (
-    *(name for name in NAMES if name and name[:1] != b":" and name != b"a b"),
-    b"Authorization",
-    b"Cookie",
-    b"y" * 130,
-)
-SENT = st.lists(
-    st.tuples(
-        st.sampled_from(SENT_NAMES), st.sampled_from((b"", b"a", b" b\t", b"5", b"z" * 126, b"z" * 127, b"z" * 9000))
-    ),
-    max_size=5,
-).map(lines_of)
-
-
-def written(codec, name, *arguments):
-    """What a function writes, of messages that are made for each call."""
-    made = [argument() if callable(argument) else argument for argument in arguments]
-    return getattr(codec, name)(*made)
-
-
-@settings(max_examples=500)
-@given(
-    SENT, SENT, st.sampled_from((b"GET", b"POST", b"PUT")), st.sampled_from((b"/", b"/index.html", b"/a?b", b"/" * 200)),
-    st.sampled_from((UNKNOWN, 0, 5)), st.booleans(), st.sampled_from((b"", b"\x20")), st.sampled_from((b"", b"a.b")),
-)  # fmt: skip
-def test_heads_are_written_alike(block, added, method, path, length, flag, prefix, authority):
-    def request():
-        made = Request(method, authority, path, Fields(block), length)
-        made.takes_trailers = flag
-        if flag:
-            made.fields.set(b"x-edited", b"1")
-        return made
-
-    for name, message in (
-        ("request_headers", request),
-        *(("response_headers", lambda status=status: Response(status, Fields(block), length))
-          for status in (100, 200, 206, 404, 503, 999)),
-    ):  # fmt: skip
-        assert written(twin, name, message, added, 7, flag, prefix) == written(
-            sending, name, message, added, 7, flag, prefix
-        )
-    assert twin.trailers_headers(block, 9, prefix) == sending.trailers_headers(block, 9, prefix)
-    assert twin.trailers_headers(block, stream=9) == sending.trailers_headers(block, 9)
-
-
-@settings(max_examples=500)
-@given(
-    st.lists(st.sampled_from((b"a", b":", b" ", b"\r", b"\n", b"\r\n", b"a: b\r\n", b"\0", b"\xff")), max_size=8).map(
-        b"".join
-    )
-)
-def test_lines_of_chance_are_written_alike(lines):
-    assert twin.trailers_headers(lines, 1) == sending.trailers_headers(lines, 1)
-
-
-@pytest.mark.parametrize("size", range(16384 - 40, 16384 + 10))
-def test_at_the_size_of_a_frame(size):
-    lines = b"a: %b\r\n" % (b"x" * size)
-    request = Request(b"GET", b"a", b"/", Fields(lines))
-    request.takes_trailers = True
-
-    assert twin.request_headers(request, b"", 1, True) == sending.request_headers(request, b"", 1, True)
-    assert twin.trailers_headers(lines, 1) == sending.trailers_headers(lines, 1)
 
 
 @pytest.mark.parametrize("arguments", [(), (None,) * 6, (twin.Table(), b"", 0, 1, LIMITS, [])])
