@@ -250,9 +250,9 @@ class Stream:
 
     def release(self) -> None:
         """Its message has been read, or nothing more of it is of use: end what has not ended. Idempotent."""
-        if self.closed:
-            self._link.forget(self)
-        elif self.over:
+        if self.closed or (self.over and self.ended):
+            self.close()
+        elif self.over and self.task is not None:
             # RFC 9113, 8.1: a complete response before the request's end
             self.reset(NO_ERROR)
         else:
