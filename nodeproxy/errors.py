@@ -229,9 +229,13 @@ class ConnectionLost(EndpointError):
 
 
 class StreamReset(EndpointError):
-    """The endpoint has reset the request's stream (HTTP/2), on a connection that goes on."""
+    """The endpoint has reset the request's stream (HTTP/2) with the error code `code`, on a connection that goes on."""
 
     reason = "stream-reset"
+
+    def __init__(self, text: str, code: int = 2) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class Unprocessed(ConnectFailed):

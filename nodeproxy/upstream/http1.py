@@ -62,15 +62,18 @@ class Http1Connection:
         """See `pool.UpstreamConnection`."""
         exchange, channel = attempt.exchange, self.channel
         body = exchange.body
+        added = (
+            exchange.added if exchange.call is None else exchange.added + exchange.call.lines(self._context.reactor.now)
+        )
         exchange.deliveries += 1
         self.requests += 1
         try:
             if type(body) is WholeBody:
-                sending = channel.write(request_head(exchange.request, exchange.added) + body.take())
+                sending = channel.write(request_head(exchange.request, added) + body.take())
                 if sending is not None:
                     await _sent(sending)
             else:
-                await channel.send(request_head(exchange.request, exchange.added))
+                await channel.send(request_head(exchange.request, added))
                 self._upload = Upload(exchange, ChannelSink(self, body.length == UNKNOWN))
             head, data = await self._read_head(attempt)
         except BaseException as error:

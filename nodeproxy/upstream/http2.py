@@ -96,7 +96,12 @@ class Http2Connection:
             stream.bodiless = request.method == b"HEAD"
             whole = body.take() if type(body) is WholeBody and not body.trailers else None
             ended = whole == b""
-            stream.head(request_headers(request, exchange.added, stream.number, ended, link.prefix), ended)
+            added = (
+                exchange.added
+                if exchange.call is None
+                else exchange.added + exchange.call.lines(self._context.reactor.now)
+            )
+            stream.head(request_headers(request, added, stream.number, ended, link.prefix), ended)
             link.prefix = b""
             if not ended and (whole is None or not stream.try_write(whole, True)):
                 if whole is not None:
@@ -238,7 +243,7 @@ class Http2Connection:
         if code == codes.REFUSED_STREAM and not stream.begun:
             stream.fail(Unprocessed("the endpoint refuses one more stream"))
         else:
-            stream.fail(StreamReset(f"the endpoint has reset the stream, error {code}"))
+            stream.fail(StreamReset(f"the endpoint has reset the stream, error {code}", code))
 
     def going_away(self, last_stream: int, code: int, text: bytes) -> None:
         """See `link.Side`."""

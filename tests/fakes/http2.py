@@ -107,8 +107,10 @@ async def http2_client(world):
     return client
 
 
-async def http2_accept(endpoint):
-    """The next connection of the mesh to an endpoint, as its server."""
-    server = Http2Peer(await endpoint.accept(), client_side=False)
+async def http2_accept(*endpoints):
+    """The next connection of the mesh to one of these endpoints, as its server."""
+    while not (peers := [peer for endpoint in endpoints if (peer := endpoint.waiting()) is not None]):
+        await endpoints[0].world.reactor.rest()
+    server = Http2Peer(peers[0], client_side=False)
     await server.flush()
     return server
