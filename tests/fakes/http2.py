@@ -77,6 +77,16 @@ class Http2Peer:
             self.events.append(event)
         await self.flush()
 
+    async def data(self, number):
+        """The next data of a stream."""
+        event = await self.event(DataReceived, number)
+        return event.data
+
+    async def look(self):
+        """Take in what has come, without waiting for more."""
+        while self.peer.channel.has_input():
+            await self._more()
+
     async def received_request(self):
         """The next request: its stream's number and its fields."""
         event = await self.event(RequestReceived)
