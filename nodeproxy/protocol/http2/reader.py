@@ -3,10 +3,11 @@
 It refuses what a frame alone can violate. Streams, windows and the number of frames are the connection's concern.
 """
 
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, Protocol
 
 from nodeproxy.errors import HeadTooLarge, ProxyError, ResponseHeadersTooLarge
 from nodeproxy.protocol.http1.head import HeadLimits
+from nodeproxy.protocol.http2 import scan
 from nodeproxy.protocol.http2.codes import (
     ACK,
     CONTINUATION,
@@ -32,11 +33,11 @@ from nodeproxy.protocol.http2.codes import (
 from nodeproxy.protocol.http2.errors import ConnectionBroken, MalformedRequest, MalformedResponse
 from nodeproxy.protocol.http2.fields_in import PSEUDO_MOST
 from nodeproxy.protocol.http2.frames import Frame, Trailers
+from nodeproxy.protocol.http2.hpack import table
 from nodeproxy.protocol.http2.hpack.decoder import decoded
 from nodeproxy.protocol.http2.hpack.static_table import Pair
 from nodeproxy.protocol.http2.request_in import read_request
 from nodeproxy.protocol.http2.response_in import read_response
-from nodeproxy.protocol.http2.scan import Table, read_plain
 from nodeproxy.protocol.http2.trailers_in import read_trailers
 from nodeproxy.protocol.message import Request, Response
 
@@ -47,6 +48,17 @@ _PRIORITY_BYTES = 5
 _SIZES = {PRIORITY: _PRIORITY_BYTES, RST_STREAM: 4, PING: 8, WINDOW_UPDATE: 4}
 _OF_STREAMS = (DATA, HEADERS, PRIORITY, RST_STREAM, CONTINUATION)
 _OF_CONNECTION = (SETTINGS, PING, GOAWAY)
+
+
+class Implementation(Protocol):
+    """What reads plain frames: the module `scan`, or one that it chooses from. See `plain`."""
+
+    @property
+    def Table(self) -> type[table.Table]: ...
+
+    def read_plain(
+        self, _table: table.Table, data: bytes, at: int, requests: bool, limits: HeadLimits, frames: list[Frame], /
+    ) -> int: ...
 
 
 class _Begun(NamedTuple):
@@ -65,12 +77,15 @@ class FrameReader:
     Bytes of an incomplete frame are held: at most one frame, and one header block.
     """
 
-    def __init__(self, receives: Literal["requests", "responses"], limits: HeadLimits) -> None:
+    def __init__(
+        self, receives: Literal["requests", "responses"], limits: HeadLimits, implementation: Implementation = scan
+    ) -> None:
         self.broken: ConnectionBroken | None = None
         """Set when the bytes violate the protocol. The frames before were returned; nothing is read afterwards."""
         self._requests: Final = receives == "requests"
         self._limits = limits
-        self._table = Table()
+        self._table = implementation.Table()
+        self._read_plain: Final = implementation.read_plain
         self._held = b""
         self._begun: _Begun | None = None
 
@@ -92,7 +107,7 @@ class FrameReader:
         at = 0
         while True:
             if self._begun is None:
-                at = read_plain(self._table, data, at, self._requests, self._limits, frames)
+                at = self._read_plain(self._table, data, at, self._requests, self._limits, frames)
             start = at + HEADER_BYTES
             if start > len(data):
                 return at

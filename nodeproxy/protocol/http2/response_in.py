@@ -28,8 +28,10 @@ def read_response(pairs: Sequence[Pair], ended: bool, limits: HeadLimits) -> Res
     if _STATUS.fullmatch(pseudo.get(b":status", b"")) is None:
         raise MalformedResponse(":status is missing or malformed")
     status = int(pseudo[b":status"])
-    if status == 101 or (status < 200 and ended):
-        raise MalformedResponse(f"a {status} that HTTP/2 has not, or as the end of a response")
+    if status == 101:
+        raise MalformedResponse("101, which HTTP/2 does not have (RFC 9113, 8.6)")
+    if status < 200 and ended:
+        raise MalformedResponse(f"{status} as the end of a response (RFC 9113, 8.1)")
     if len(pairs) - len(pseudo) > limits.fields:
         raise ResponseHeadersTooLarge(f"a head of more than {limits.fields} fields")
     size = length(found, ended, MalformedResponse)

@@ -5,8 +5,7 @@ try:
 
     COMPILED = True
 except ImportError:  # installed without a compiler: the same results, slower
-    from nodeproxy.protocol.http2.hpack.table import Table
-    from nodeproxy.protocol.http2.plain import read_plain
+    from nodeproxy.protocol.http2.plain import Table, read_plain
     from nodeproxy.protocol.http2.sending import request_headers, response_headers, trailers_headers
 
     COMPILED = False

@@ -4,15 +4,16 @@
 block: `hpack.encoder.NO_TABLE`, or nothing.
 """
 
+from collections.abc import Container
+
 from nodeproxy.protocol.fields import pairs
 from nodeproxy.protocol.http2.frames import header_frames
 from nodeproxy.protocol.http2.hpack.encoder import field, pseudo
 from nodeproxy.protocol.message import UNKNOWN, Request, Response
 
 # RFC 9113, 8.2.2: not allowed in HTTP/2. Received messages have lost them already.
-_LEFT_OUT = frozenset(
-    (b"host", b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade", b"te")
-)
+_LEFT_OUT = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade", b"te"))
+_LEFT_OUT_OF_REQUESTS = _LEFT_OUT | {b"host"}  # which is :authority
 _HTTP = pseudo(b":scheme", b"http")
 _TRAILERS = field(b"te", b"trailers")
 
@@ -24,7 +25,7 @@ def request_headers(request: Request, added: bytes, stream: int, ended: bool, pr
     block = [prefix, pseudo(b":method", request.method), _HTTP, pseudo(b":path", request.path)]
     if request.authority:  # RFC 9113, 8.3.1: not empty; a request of HTTP/1.0 may have none
         block.append(field(b":authority", request.authority))
-    block += _fields(request.fields.block() + added)
+    block += _fields(request.fields.block() + added, _LEFT_OUT_OF_REQUESTS)
     if request.takes_trailers:
         block.append(_TRAILERS)
     return header_frames(b"".join(block), stream, ended)
@@ -35,13 +36,15 @@ def response_headers(response: Response, added: bytes, stream: int, ended: bool,
     if response.length == UNKNOWN:
         response.fields.drop_length()
     status = pseudo(b":status", b"%d" % response.status)
-    return header_frames(b"".join([prefix, status, *_fields(response.fields.block() + added)]), stream, ended)
+    return header_frames(
+        b"".join([prefix, status, *_fields(response.fields.block() + added, _LEFT_OUT)]), stream, ended
+    )
 
 
 def trailers_headers(lines: bytes, stream: int, prefix: bytes = b"") -> bytes:
     """The frames of trailers, which are the end of their stream. `lines` are HTTP/1 field lines, as `Body.trailers`."""
-    return header_frames(b"".join([prefix, *_fields(lines)]), stream, True)
+    return header_frames(b"".join([prefix, *_fields(lines, _LEFT_OUT)]), stream, True)
 
 
-def _fields(lines: bytes) -> list[bytes]:
-    return [field(name, value) for name, value in pairs(lines) if name not in _LEFT_OUT]
+def _fields(lines: bytes, left_out: Container[bytes]) -> list[bytes]:
+    return [field(name, value) for name, value in pairs(lines) if name not in left_out]
