@@ -275,7 +275,8 @@ class Http2Connection:
         finally:
             if response is not None:
                 response.close()
-            stream.release()
+            # RFC 9113, 8.1: a complete response before the request's end is no error
+            stream.release(codes.NO_ERROR if stream.over else codes.CANCEL)
         context.count(exchange, route, status, reason)
 
     async def _report(self, stream: Stream, exchange: Exchange, error: ProxyError) -> None:
@@ -295,4 +296,4 @@ class Http2Connection:
         stream = self._link.open(number)
         stream.ended = ended
         self._reply.refuse(stream, error)
-        stream.release()
+        stream.release(codes.NO_ERROR if stream.over else codes.CANCEL)

@@ -42,7 +42,9 @@ class WholeBody:
 
     def copy(self) -> "WholeBody":
         """The same bytes, for a second reader."""
-        return WholeBody(self._data)
+        body = WholeBody(self._data)
+        body.trailers = self.trailers
+        return body
 
 
 class ReceivedBody:
@@ -125,6 +127,12 @@ class ReceivedBody:
         when_over, self._when_over = self._when_over, None
         if when_over is not None:
             when_over(self, complete)
+
+
+def in_chunks(body: WholeBody) -> bytes:
+    """A complete body as HTTP/1 sends it where Content-Length is unknown: as HTTP/2 may receive it."""
+    data = body.take()
+    return (chunk(data) if data else b"") + last_chunk(body.trailers)
 
 
 def framed(piece: bytes, chunked: bool) -> bytes:

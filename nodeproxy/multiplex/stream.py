@@ -6,7 +6,7 @@ from typing import Protocol
 from nodeproxy.errors import ProxyError
 from nodeproxy.io.outbox import Outbox
 from nodeproxy.io.task import Task, park
-from nodeproxy.protocol.http2.codes import CANCEL, FLOW_CONTROL_ERROR, FRAME_BYTES, NO_ERROR, PROTOCOL_ERROR
+from nodeproxy.protocol.http2.codes import CANCEL, FLOW_CONTROL_ERROR, FRAME_BYTES, PROTOCOL_ERROR
 from nodeproxy.protocol.http2.errors import StreamError
 from nodeproxy.protocol.http2.frames import Trailers, data_header, rst_stream, window_update
 from nodeproxy.protocol.message import UNKNOWN, Response
@@ -248,12 +248,9 @@ class Stream:
         self.closed = True
         self._link.forget(self)
 
-    def release(self) -> None:
-        """Its message has been read, or nothing more of it is of use: end what has not ended. Idempotent."""
+    def release(self, code: int = CANCEL) -> None:
+        """Its message has been read, or nothing more of it is of use: reset what has not ended. Idempotent."""
         if self.closed or (self.over and self.ended):
             self.close()
-        elif self.over and self.task is not None:
-            # RFC 9113, 8.1: a complete response before the request's end
-            self.reset(NO_ERROR)
         else:
-            self.reset(CANCEL)
+            self.reset(code)

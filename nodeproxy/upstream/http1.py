@@ -11,7 +11,7 @@ from nodeproxy.errors import (
     DeadlinePassed,
 )
 from nodeproxy.exchange.attempt import Attempt
-from nodeproxy.exchange.body import ReceivedBody, WholeBody
+from nodeproxy.exchange.body import ReceivedBody, WholeBody, in_chunks
 from nodeproxy.io.channel import SocketChannel
 from nodeproxy.protocol.http1.framing import decoder
 from nodeproxy.protocol.http1.keep_alive import idle_timeout_s
@@ -69,7 +69,9 @@ class Http1Connection:
         self.requests += 1
         try:
             if type(body) is WholeBody:
-                sending = channel.write(request_head(exchange.request, added) + body.take())
+                first = request_head(exchange.request, added)
+                whole = body.take() if exchange.request.length >= 0 else in_chunks(body)
+                sending = channel.write(first + whole)
                 if sending is not None:
                     await _sent(sending)
             else:

@@ -145,10 +145,7 @@ class Http2Connection:
     def _whole(self, stream: Stream, response: Response, upload: Upload | None) -> Response:
         """The response, all of which has come."""
         response.first = stream.take()
-        length = len(response.first)
-        if response.length > 0 and response.length != length and not stream.bodiless and response.status != 304:
-            raise BadResponse(f"a body of {length} bytes, and Content-Length says {response.length}")
-        response.length = length
+        response.length = len(response.first)
         if upload is not None:
             upload.stop()
         stream.release()
@@ -227,10 +224,8 @@ class Http2Connection:
         stream.heads.append(response)
         if response.status >= 200:
             stream.begun = True
-            if stream.bodiless or response.status in (204, 304):
-                expect(stream, 0)
-            elif not ended:
-                expect(stream, response.length)
+            # RFC 9113, 8.1.1: what has no content may have the length of one
+            expect(stream, 0 if stream.bodiless or response.status in (204, 304) else response.length)
         if ended:
             stream.end()
         elif stream.reader is not None:

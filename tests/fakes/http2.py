@@ -3,7 +3,9 @@
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import (
+    ConnectionTerminated,
     DataReceived,
+    InformationalResponseReceived,
     RequestReceived,
     ResponseReceived,
     StreamEnded,
@@ -31,6 +33,11 @@ class Http2Peer:
                             normalize_outbound_headers=False)
         )  # fmt: skip
         self.events = []
+        self.frames = []
+        """Kind, flags and stream of every frame that has come: the library drops some."""
+        self._unread = b""
+        self._preface = not client_side
+        self._reading = False
         self.credits = True
         """Whether it returns the window for data that it receives."""
         self.h2.initiate_connection()
@@ -69,8 +76,16 @@ class Http2Peer:
             await self._more()
 
     async def _more(self):
-        data = await self.peer.channel.recv()
+        if self._reading:  # another task of the test does
+            await self.world.reactor.rest()
+            return
+        self._reading = True
+        try:
+            data = await self.peer.channel.recv()
+        finally:
+            self._reading = False
         assert data, f"the connection ended; before it: {self.events}"
+        self._note(data)
         for event in self.h2.receive_data(data):
             if isinstance(event, DataReceived) and self.credits:
                 self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
@@ -92,19 +107,82 @@ class Http2Peer:
         event = await self.event(RequestReceived)
         return event.stream_id, event.headers
 
-    async def response(self, number):
-        """The whole response on a stream: status, fields, body, trailers."""
-        head = await self.event(ResponseReceived, number)
+    async def upload(self, number, data, trailers=None):
+        """Send a body to its end, as the windows allow; the events of the stream stay for others."""
+        while data:
+            room = min(self.h2.local_flow_control_window(number), self.h2.max_outbound_frame_size)
+            if room <= 0:
+                await self._more()
+                continue
+            self.h2.send_data(number, data[:room])
+            data = data[room:]
+            await self.flush()
+        if trailers is None:
+            self.h2.end_stream(number)
+        else:
+            self.h2.send_headers(number, trailers, end_stream=True)
+        await self.flush()
+
+    async def body(self, number):
+        """The body of a request to its end, and its trailers."""
+        await self._until_over(number)
+        assert not self._resets_of(number)
+        own = [each for each in self.events if getattr(each, "stream_id", None) == number]
+        trailers = [each.headers for each in own if isinstance(each, TrailersReceived)]
+        self.events = [each for each in self.events if each not in own]
+        return b"".join(each.data for each in own if isinstance(each, DataReceived)), trailers[0] if trailers else None
+
+    async def interim(self, number):
+        """The status of the next 1xx response on a stream."""
+        return int(dict((await self.event(InformationalResponseReceived, number)).headers)[b":status"])
+
+    async def was_reset(self, number):
+        """The error code with which the other side resets a stream."""
+        return (await self.event(StreamReset, number)).error_code
+
+    async def goaway(self):
+        """The next GOAWAY: the last stream and the error code."""
+        event = await self.event(ConnectionTerminated)
+        return event.last_stream_id, event.error_code
+
+    async def settled(self):
+        """Let everything that can happen now happen, and note what has come."""
+        for _ in range(10):
+            await self.world.reactor.rest()
+            if self.peer.channel.readable and self.peer.channel.has_input():
+                await self._more()
+
+    @property
+    def resets(self):
+        """The streams of all RST_STREAM that have come, also those that the library drops."""
+        return [stream for kind, _, stream in self.frames if kind == 3]
+
+    def _note(self, data):
+        self._unread += data
+        if self._preface and len(self._unread) >= 24:
+            self._unread, self._preface = self._unread[24:], False
+        while not self._preface and len(self._unread) >= 9 + (size := int.from_bytes(self._unread[:3], "big")):
+            head, self._unread = self._unread[3:9], self._unread[9 + size :]
+            self.frames.append((head[0], head[1], int.from_bytes(head[2:], "big")))
+
+    def _resets_of(self, number):
+        return [each for each in self.events if isinstance(each, StreamReset) and each.stream_id == number]
+
+    async def _until_over(self, number):
         while not any(isinstance(each, StreamEnded | StreamReset) and each.stream_id == number for each in self.events):
             await self._more()
+
+    async def response(self, number, resets=()):
+        """The whole response on a stream: status, fields, body, trailers; `resets` are the codes of its resets."""
+        head = await self.event(ResponseReceived, number)
+        await self._until_over(number)
         body = b"".join(
             each.data for each in self.events if isinstance(each, DataReceived) and each.stream_id == number
         )
         trailers = [
             each.headers for each in self.events if isinstance(each, TrailersReceived) and each.stream_id == number
         ]
-        resets = [each for each in self.events if isinstance(each, StreamReset) and each.stream_id == number]
-        assert not resets, resets
+        assert [each.error_code for each in self._resets_of(number)] == list(resets)
         self.events = [each for each in self.events if getattr(each, "stream_id", None) != number]
         fields = [(name, value) for name, value in head.headers if name != b":status"]
         return int(dict(head.headers)[b":status"]), fields, body, trailers[0] if trailers else None
