@@ -164,11 +164,11 @@ def test_a_response_without_content_ends_with_its_head(world, protocol, status):
         for _ in range(2):
             number = await client.request()
             if protocol == "http":
-                served = served if _ else await endpoint.accept()  # noqa: F821, F841
+                served = served if _ else await endpoint.accept()  # noqa: F821
                 await served.head()
                 await served.send(b"HTTP/1.1 %b X\r\nETag: x\r\n\r\n" % status)
             else:
-                served = served if _ else await http2_accept(endpoint)  # noqa: F821, F841
+                served = served if _ else await http2_accept(endpoint)
                 stream, _fields = await served.received_request()
                 await served.respond(stream, fields=[(b"etag", b"x")], status=status)
             assert (await client.response(number))[0] == int(status)
