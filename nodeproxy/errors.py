@@ -238,6 +238,13 @@ class StreamReset(EndpointError):
         self.code = code
 
 
+class EndpointLeft(EndpointError):
+    """The endpoint has left the service, and the gRPC call that it has was not over some time later."""
+
+    status = 503
+    reason = "endpoint-left"
+
+
 class Unprocessed(ConnectFailed):
     """The endpoint says that it has not looked at the request: GOAWAY or REFUSED_STREAM (RFC 9113, 8.7)."""
 

@@ -23,7 +23,7 @@ REASONS = {
     "rate-limited": ("rate-limited",),
     "timeout": ("timeout", "attempt-timeout"),
     "connect-failure": ("connect-failed", "unprocessed"),
-    "reset": ("connection-lost", "stream-reset"),
+    "reset": ("connection-lost", "stream-reset", "endpoint-left"),
     "bad-response": ("bad-response", "response-headers-too-large"),
 }
 """The reasons of errors that each condition means."""

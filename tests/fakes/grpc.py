@@ -30,12 +30,13 @@ async def refuse(server, stream, status, *fields):
 
 
 class GrpcMesh:
-    """A gRPC service with some endpoints, in turn, and one client of it. Each endpoint is connected to once."""
+    """A gRPC service with some endpoints, in turn, and one client of it."""
 
     def __init__(self, world, policies=None, endpoints=2):
         self.world = world
         self.endpoints = [world.endpoint() for _ in range(endpoints)]
-        self.servers = {}
+        self.servers = []
+        """Of all connections so far, in order."""
         self.client = None
         in_turn = {"loadBalancer": {"simple": "ROUND_ROBIN"}}
         world.serve(*self.endpoints, protocol="http2", policies={**in_turn, **(policies or {})})
@@ -49,11 +50,12 @@ class GrpcMesh:
         """The next request, wherever it arrives: its server and the number of its stream."""
         while True:
             for endpoint in self.endpoints:
-                if endpoint not in self.servers and (peer := endpoint.waiting()) is not None:
-                    server = self.servers[endpoint] = Http2Peer(peer, client_side=False)
-                    server.name = f"127.0.0.1:{endpoint.port}"
+                if (peer := endpoint.waiting()) is not None:
+                    server = Http2Peer(peer, client_side=False)
+                    server.endpoint = endpoint
+                    self.servers.append(server)
                     await server.flush()
-            for server in self.servers.values():
+            for server in self.servers:
                 await server.look()
                 for event in server.events:
                     if isinstance(event, RequestReceived):
@@ -64,13 +66,11 @@ class GrpcMesh:
     async def none_arrives(self):
         """Whether no request arrives."""
         await self.world.settle()
-        for server in self.servers.values():
+        for server in self.servers:
             await server.look()
-        events = [event for server in self.servers.values() for event in server.events]
-        fresh = [endpoint for endpoint in self.endpoints if endpoint not in self.servers]
-        return not any(isinstance(event, RequestReceived) for event in events) and all(
-            endpoint.nobody_came() for endpoint in fresh
-        )
+        events = [event for server in self.servers for event in server.events]
+        nobody_came = not [each for each in self.endpoints if not each.nobody_came()]
+        return nobody_came and not any(isinstance(event, RequestReceived) for event in events)
 
     async def status_of(self, number):
         """The grpc-status of a response, from its trailers or else its head."""

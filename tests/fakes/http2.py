@@ -35,6 +35,8 @@ class Http2Peer:
         self.events = []
         self.frames = []
         """Kind, flags and stream of every frame that has come: the library drops some."""
+        self.ended = False
+        """Whether `look` has found the end of the connection."""
         self._unread = b""
         self._preface = not client_side
         self._reading = False
@@ -85,6 +87,9 @@ class Http2Peer:
         finally:
             self._reading = False
         assert data, f"the connection ended; before it: {self.events}"
+        await self._take(data)
+
+    async def _take(self, data):
         self._note(data)
         for event in self.h2.receive_data(data):
             if isinstance(event, DataReceived) and self.credits:
@@ -99,8 +104,12 @@ class Http2Peer:
 
     async def look(self):
         """Take in what has come, without waiting for more."""
-        while self.peer.channel.has_input():
-            await self._more()
+        while not self.ended and self.peer.channel.has_input():
+            data = await self.peer.channel.recv()
+            if data:
+                await self._take(data)
+            else:
+                self.ended = True
 
     async def received_request(self):
         """The next request: its stream's number and its fields."""

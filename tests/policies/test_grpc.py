@@ -180,7 +180,7 @@ async def test_an_endpoint_whose_calls_fail_is_ejected(world, status):
     assert mesh.counted("outlierDetection") == {"consecutive-5xx": 1}
     endpoints = world.clusters.get(world.route.name).endpoints
     ejected = [each.name for each in endpoints if each.health.outlier_until > world.clock()]
-    assert ejected == [bad.name]
+    assert ejected == [f"127.0.0.1:{bad.endpoint.port}"]
 
 
 @pytest.mark.parametrize("status", [NOT_FOUND, -NOT_FOUND, 3, 16, RESOURCE_EXHAUSTED])
