@@ -1,4 +1,4 @@
-"""The benchmark's command line: peers, run, report, profile."""
+"""The benchmark's command line: peers, run, report, profile, and the other measurements of README.md."""
 
 import os
 import signal
@@ -10,12 +10,12 @@ from typing import Annotated
 import msgspec
 import typer
 
-from loadtest import hotspots, record, report
+from loadtest import hotspots, record, report, soak
 from loadtest.cluster import run as cluster
 from loadtest.cluster.record import markdown
 from loadtest.cluster.world import inside_own_network
 from loadtest.errors import BenchmarkError, FaultyError, NotInstalledError
-from loadtest.peer import NAMES
+from loadtest.peer import NAMES, NODEPROXY
 from loadtest.policies import record as policy_record
 from loadtest.policies import report as policy_report
 from loadtest.policies import run as policy_run
@@ -25,10 +25,10 @@ from loadtest.resilience import report as resilience_report
 from loadtest.resilience import run as resilience_run
 from loadtest.resilience.scenarios import TROUBLES
 from loadtest.run import FULL, QUICK, Choice, run
-from loadtest.scenarios import MEMORY, SCENARIOS
+from loadtest.scenarios import EVERY, MEMORY, SCENARIOS
 from loadtest.toolbox import HERE, REPOSITORY, Toolbox, install
 
-SCENARIO_NAMES = (*(scenario.name for scenario in SCENARIOS), MEMORY)
+SCENARIO_NAMES = (*(scenario.name for scenario in EVERY), MEMORY)
 TROUBLE_NAMES = tuple(trouble.name for trouble in TROUBLES)
 README_PATHS = (REPOSITORY / "README.md", HERE / "README.md")
 
@@ -56,7 +56,9 @@ def install_peers(peer_bin: PeerBin = None) -> None:
 def measure(
     quick: Annotated[bool, typer.Option(help="One short round: under 2 minutes, noisy.")] = False,
     only: Annotated[str, typer.Option(help=f"Peers, with commas: {', '.join(NAMES)}.")] = ",".join(NAMES),
-    scenario: Annotated[str, typer.Option(help="Scenarios, with commas.")] = ",".join(SCENARIO_NAMES),
+    scenario: Annotated[str, typer.Option(help=f"Scenarios, with commas: {', '.join(SCENARIO_NAMES)}.")] = ",".join(
+        SCENARIO_NAMES
+    ),
     out: Out = HERE / "results",
     peer_bin: PeerBin = None,
 ) -> None:
@@ -67,7 +69,7 @@ def measure(
         record.save(seen, out / "failed.json")
         raise FaultyError("\n".join([*faults, f"these numbers mean nothing; they are in {out / 'failed.json'}"]))
     record.save(seen, out / "latest.json")
-    typer.echo(report.summary_table(seen))
+    typer.echo(report.summary(seen))
 
 
 @app.command("report")
@@ -128,9 +130,29 @@ def measure_resilience(
 
 
 @app.command("profile")
-def profile(peer_bin: PeerBin = None) -> None:
+def profile(
+    scenario: Annotated[str, typer.Option(help="One of those of `run`.")] = SCENARIOS[1].name, peer_bin: PeerBin = None
+) -> None:
     """Show where nodeproxy's time goes under saturation."""
-    hotspots.profile(toolbox(peer_bin), typer.echo)
+    known = {each.name: each for each in EVERY}
+    (name,) = chosen(scenario, tuple(known))
+    hotspots.profile(toolbox(peer_bin), known[name], typer.echo)
+
+
+@app.command("h2flood")
+def flood(
+    seconds: Annotated[int, typer.Option(min=4, help="How long, for each peer.")] = 60,
+    only: Annotated[str, typer.Option(help="Peers, with commas.")] = NODEPROXY,
+    out: Out = HERE / "results",
+    peer_bin: PeerBin = None,
+) -> None:
+    """Measure errors and memory under very many streams of HTTP/2."""
+    seen = soak.run(seconds, chosen(only, NAMES), toolbox(peer_bin), typer.echo)
+    soak.save(seen, out / "h2flood.json")
+    (out / "h2flood.md").write_text(soak.markdown(seen))
+    typer.echo(soak.markdown(seen))
+    if faults := soak.faults(seen):
+        raise FaultyError("\n".join(faults))
 
 
 @app.command("cluster")

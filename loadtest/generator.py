@@ -21,13 +21,13 @@ ANSWER_S = 10.0  # a request not answered by then is an error
 
 @dataclass(frozen=True, slots=True)
 class ClosedLoop:
-    """What wrk counted."""
+    """What wrk, h2load or `grpc_calls.py` counted; h2load counts no quantiles."""
 
     duration_s: float
     requests: int
     received_bytes: int
-    p50_s: float
-    p99_s: float
+    p50_s: float | None
+    p99_s: float | None
     errors: dict[str, int]
 
 
@@ -54,7 +54,7 @@ def closed_loop(toolbox: Toolbox, port: int, scenario: Scenario, duration_s: int
         *("-s", str(HERE / "wrk.lua"), "-H", f"Host: {host}", *fields),
         f"http://127.0.0.1:{port}{scenario.path}",
     )
-    return msgspec.json.decode(_reported(command, b"", duration_s), type=ClosedLoop)
+    return msgspec.json.decode(last_line_of(command, b"", duration_s), type=ClosedLoop)
 
 
 def open_loop(toolbox: Toolbox, port: int, scenario: Scenario, rate: float, seconds: tuple[float, float]) -> OpenLoop:
@@ -65,18 +65,28 @@ def open_loop(toolbox: Toolbox, port: int, scenario: Scenario, rate: float, seco
     warmup_s, measure_s = seconds
     numbers = (port, f"{rate:.3f}", scenario.connections, warmup_s, measure_s)
     command = (toolbox.compiled("openloop"), *map(str, numbers), "fresh" if scenario.fresh else "keep")
-    return msgspec.json.decode(_reported(command, scenario.head(), warmup_s + measure_s), type=OpenLoop)
+    return msgspec.json.decode(last_line_of(command, scenario.head(), warmup_s + measure_s), type=OpenLoop)
 
 
-def _reported(command: tuple[str, ...], given: bytes, duration_s: float) -> bytes:
-    """The last line that the generator printed."""
+def last_line_of(command: tuple[str, ...], given: bytes, duration_s: float) -> bytes:
+    """The last line that a generator printed.
+
+    Raises: BenchmarkError when it fails.
+    """
+    return output_of(command, given, duration_s).splitlines()[-1]
+
+
+def output_of(command: tuple[str, ...], given: bytes, duration_s: float) -> bytes:
+    """All that a generator printed, which is not nothing.
+
+    Raises: BenchmarkError when it fails.
+    """
     told = subprocess.run(
         pinned(GENERATOR_CORE, command), input=given, capture_output=True, check=False, timeout=duration_s + PATIENCE_S
     )
-    lines = told.stdout.splitlines()
-    if told.returncode or not lines:
+    if told.returncode or not told.stdout.strip():
         raise BenchmarkError(f"{command[0]} failed: {(told.stderr or told.stdout).decode(errors='replace')}")
-    return lines[-1]
+    return told.stdout
 
 
 @contextmanager

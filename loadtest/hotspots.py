@@ -7,11 +7,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from loadtest.endpoints import endpoints
 from loadtest.errors import NotInstalledError
-from loadtest.generator import ClosedLoop, closed_loop
+from loadtest.generator import ClosedLoop
 from loadtest.machine import GENERATOR_CORE, pinned
-from loadtest.peer import PEERS, Running, backend, started
-from loadtest.scenarios import SCENARIOS
+from loadtest.peer import PEERS, Running, started
+from loadtest.scenarios import Scenario
+from loadtest.streams import loop_of
 from loadtest.toolbox import Toolbox
 
 SAMPLED_S = 4
@@ -22,24 +24,25 @@ Say = Callable[[str], None]
 Sampler = Callable[[Toolbox, int, Path], str]
 
 
-def profile(toolbox: Toolbox, say: Say) -> None:
-    """Load nodeproxy with the 12-field scenario and print what each sampler saw; one that lacks is named.
+def profile(toolbox: Toolbox, scenario: Scenario, say: Say) -> None:
+    """Load nodeproxy with the scenario and print what each sampler saw; one that lacks is named.
 
     Raises: NotStartedError.
     """
     with TemporaryDirectory(prefix="nodeproxy-bench-") as name:
         folder = Path(name)
-        with backend(toolbox, folder) as port, started(PEERS[0], toolbox, folder, port) as peer:
+        behind = endpoints(toolbox, folder, frozenset({scenario.protocol}))
+        with behind as ports, started(PEERS[0], toolbox, folder, ports) as peer:
             for sampler in (native_symbols, python_lines):
                 try:
-                    say(_under_load(toolbox, peer, sampler, folder))
+                    say(_under_load(toolbox, peer, scenario, sampler, folder))
                 except NotInstalledError as error:
                     say(str(error))
 
 
-def _under_load(toolbox: Toolbox, peer: Running, sampler: Sampler, folder: Path) -> str:
+def _under_load(toolbox: Toolbox, peer: Running, scenario: Scenario, sampler: Sampler, folder: Path) -> str:
     with ThreadPoolExecutor(1) as pool:
-        load: Future[ClosedLoop] = pool.submit(closed_loop, toolbox, peer.port, SCENARIOS[1], LOADED_S)
+        load: Future[ClosedLoop] = pool.submit(loop_of, toolbox, peer, scenario, LOADED_S)
         seen = sampler(toolbox, peer.worker[0], folder)
         load.result()  # raises what went wrong with the load: an idle proxy's profile says nothing
     return seen

@@ -6,20 +6,22 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from loadtest.errors import NotStartedError
-from loadtest.machine import GENERATOR_CORE, PROXY_CORE, free_ports
+from loadtest.machine import PROXY_CORE, free_ports
 from loadtest.process import last_lines, running
 from loadtest.procstat import family_of, listeners_on
 from loadtest.toolbox import HERE, Toolbox
 
+HTTP1, HTTP2, GRPC = "HTTP/1.1", "HTTP/2", "gRPC"
 HOST = "echo.bench.mesh"
+HTTP2_HOST = "echo-h2.bench.mesh"  # its endpoint speaks HTTP/2 with prior knowledge
+GRPC_HOST = "grpc.bench.mesh"
 SMALL_BYTES = 64
-BODY_BYTES = 10 * 1024 * 1024
 START_S = 20.0  # Python with all its imports on a busy machine
 
 
@@ -33,17 +35,32 @@ class Peer:
     program: str = ""  # looked for in the toolbox; this interpreter when empty
     environment: Mapping[str, str] = field(default_factory=dict)
     ready_path: str = ""  # asked on the admin port first
+    http2_hosts: tuple[str, ...] = (HOST, HTTP2_HOST, GRPC_HOST)  # those it serves to clients that speak HTTP/2
+    own_http2_port: bool = False  # one that detects HTTP/2 by its preface needs none
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A peer that answers. `worker` are the processes that carry its bytes, `all` its whole family."""
+    """A peer that answers. `worker` are the processes that carry its bytes, `all` its whole family.
+
+    `http2_ports` are its ports for clients that speak HTTP/2, by Host.
+    """
 
     name: str
     port: int
     worker: tuple[int, ...] = ()
     all: tuple[int, ...] = ()
     host: str = HOST
+    http2_ports: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """The ports of 127.0.0.1 behind the peers; nothing listens on those that a run has no use for."""
+
+    http1: int
+    http2: int
+    grpc: int
 
 
 NO_PROXY = "no proxy"
@@ -58,7 +75,14 @@ PEERS = (
         version=("@program@", "-c", "from importlib.metadata import version; print(version('nodeproxy'))"),
         ready_path="/readyz",
     ),
-    Peer("nginx", ("@program@", "-p", "@dir@", "-c", "@dir@/nginx.conf"), ("@program@", "-v"), "nginx"),
+    Peer(
+        "nginx",
+        ("@program@", "-p", "@dir@", "-c", "@dir@/nginx.conf"),
+        ("@program@", "-v"),
+        "nginx",
+        http2_hosts=(HOST,),  # to endpoints it speaks HTTP/1.1 (its module for gRPC keeps one stream per connection)
+        own_http2_port=True,  # a cleartext listener of Debian's version speaks one protocol
+    ),
     Peer("haproxy", ("@program@", "-db", "-f", "@dir@/haproxy.cfg"), ("@program@", "-v"), "haproxy"),
     Peer(
         "envoy",
@@ -83,7 +107,7 @@ def rendered(text: str, values: Mapping[str, str]) -> str:
 
     Raises: KeyError when one has no value.
     """
-    return re.sub(r"@([a-z]+(?:_[a-z]+)*)@", lambda found: values[found[1]], text)
+    return re.sub(r"@([a-z0-9]+(?:_[a-z0-9]+)*)@", lambda found: values[found[1]], text)
 
 
 def write_configuration(name: str, folder: Path, values: Mapping[str, str]) -> None:
@@ -94,39 +118,24 @@ def write_configuration(name: str, folder: Path, values: Mapping[str, str]) -> N
 
 
 @contextmanager
-def backend(toolbox: Toolbox, folder: Path) -> Iterator[int]:
-    """An nginx that answers behind the peers; the value is its port.
-
-    Raises: NotInstalledError, NotStartedError.
-    """
-    (port,) = free_ports(1)
-    values = {"dir": str(folder / "backend"), "backend_port": str(port), "user_line": _user_line()}
-    write_configuration("backend", folder / "backend", values)
-    (folder / "backend" / "files").mkdir()
-    (folder / "backend" / "files" / "body").write_bytes(os.urandom(BODY_BYTES))
-    command = (toolbox.find("nginx"), "-p", values["dir"], "-c", f"{values['dir']}/nginx.conf")
-    log = folder / "backend.log"
-    with running(command, GENERATOR_CORE, log, {}) as process:
-        _wait_until_answered(process, log, port, "/small")
-        yield port
-
-
-@contextmanager
 def started(
-    peer: Peer, toolbox: Toolbox, folder: Path, backend_port: int, more: Mapping[str, str] | None = None
+    peer: Peer, toolbox: Toolbox, folder: Path, endpoints: Endpoints, more: Mapping[str, str] | None = None
 ) -> Iterator[Running]:
     """The peer, alone on its core and answering. `more` are templates of files for it besides those of its folder.
 
     Raises: NotInstalledError; NotStartedError when it ends or stays silent.
     """
-    port, admin_port = free_ports(2)
+    port, admin_port, http2_port = free_ports(3)
     values = {
         "program": program_of(peer, toolbox),
         "dir": str(folder / peer.name),
         "port": str(port),
         "admin_port": str(admin_port),
-        "backend_port": str(backend_port),
-        "user_line": _user_line(),
+        "http2_port": str(http2_port),
+        "backend_port": str(endpoints.http1),
+        "http2_backend_port": str(endpoints.http2),
+        "grpc_backend_port": str(endpoints.grpc),
+        "user_line": user_line(),
     }
     write_configuration(peer.name, folder / peer.name, values)
     for name, template in (more or {}).items():
@@ -135,11 +144,12 @@ def started(
     log = folder / f"{peer.name}.log"
     with running(command, PROXY_CORE, log, peer.environment) as process:
         if peer.ready_path:
-            _wait_until_answered(process, log, admin_port, peer.ready_path)
-        _wait_until_answered(process, log, port, "/small")
+            wait_until(lambda: answers(admin_port, peer.ready_path), process, log)
+        wait_until(lambda: answers(port, "/small"), process, log)
         family = family_of(process.pid)
         worker = listeners_on(port, family[1:]) if peer.name == NODEPROXY else family
-        yield Running(peer.name, port, worker or family, family)
+        http2_ports = dict.fromkeys(peer.http2_hosts, http2_port if peer.own_http2_port else port)
+        yield Running(peer.name, port, worker or family, family, http2_ports=http2_ports)
 
 
 def program_of(peer: Peer, toolbox: Toolbox) -> str:
@@ -150,18 +160,22 @@ def program_of(peer: Peer, toolbox: Toolbox) -> str:
     return toolbox.find(peer.program) if peer.program else sys.executable
 
 
-def _user_line() -> str:
+def user_line() -> str:
     """As root, nginx would give its workers to another user, who may not read our temporary folder."""
     return "user root;" if os.geteuid() == 0 else ""
 
 
-def _wait_until_answered(process: subprocess.Popen[bytes], log: Path, port: int, path: str) -> None:
+def wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
+    """Return when the process is ready.
+
+    Raises: NotStartedError when it ends before, or is not ready in time; with the end of its log.
+    """
     give_up = time.monotonic() + START_S
-    while not answers(port, path):
+    while not ready():
         if process.poll() is not None:
             raise NotStartedError(f"ended with status {process.returncode} before it answered:\n{last_lines(log)}")
         if time.monotonic() > give_up:
-            raise NotStartedError(f"no 200 for {path} within {START_S:.0f} s:\n{last_lines(log)}")
+            raise NotStartedError(f"no good answer within {START_S:.0f} s:\n{last_lines(log)}")
         time.sleep(0.05)
 
 

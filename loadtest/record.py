@@ -19,8 +19,8 @@ class Saturated:
     duration_s: float
     requests: int
     received_bytes: int
-    p50_s: float
-    p99_s: float
+    p50_s: float | None  # where the generator counts none: HTTP/2
+    p99_s: float | None
     worker_cpu: Cpu
     all_cpu: Cpu
     stolen_s: float  # of all cores, by the hypervisor: a round with much of it was disturbed

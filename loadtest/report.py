@@ -3,34 +3,32 @@
 import json
 import re
 import subprocess
-from collections.abc import Iterator
 from dataclasses import astuple
 from pathlib import Path
 
+from loadtest import streams_report
+from loadtest.cells import FAMILY, NOTHING, Row, busy, micros, millis, peer_lines, ratio_to, seconds, table
 from loadtest.errors import BenchmarkError, NotInstalledError
 from loadtest.peer import NO_PROXY, NODEPROXY
 from loadtest.record import Missing, Record
 from loadtest.scenarios import IDLE_CONNECTIONS, SCENARIOS, Scenario
-from loadtest.summary import Cost, cost, latency, peers_of, stolen_ratios
+from loadtest.summary import cost, latency, peers_of, stolen_ratios
 from loadtest.toolbox import HERE, Toolbox
 
 YARDSTICK = "envoy"
-FAMILY = "… with supervisor and discovery"
-NOTHING = "-"
 BENCH, CLUSTER, POLICIES, RESILIENCE = "bench", "cluster", "policies", "resilience"
 """The markers in READMEs between which tables stand: `<!-- bench:begin -->` and so on."""
 TWO_FIELDS, TWELVE_FIELDS, FRESH, BODIES = SCENARIOS
 
-Row = tuple[str, ...]
-
 
 def markdown(record: Record) -> str:
     """Everything the record says, scenario by scenario."""
-    parts = ["# What a request costs", where(record), *missing_lines(record), summary_table(record)]
+    parts = ["# What a request costs", where(record), *missing_lines(record), *filter(None, [_http1_table(record)])]
     for scenario in SCENARIOS:
         if any(run.scenario == scenario.name for run in record.saturated):
             rows = _body_rows(record) if scenario.per_byte else _request_rows(record, scenario)
             parts += [f"## {scenario.title}", table(*rows)]
+    parts += streams_report.sections(record)
     if record.memory:
         parts += ["## Memory (proportional set size, MiB)", table(*_memory_rows(record))]
     parts.append("Latencies at a fixed rate count from when a request was due. *busy*: share of the peer's core.")
@@ -76,7 +74,7 @@ def summary_table(record: Record) -> str:
         f"p99 ms at {_rate(record, TWELVE_FIELDS)}",
         f"MiB with {IDLE_CONNECTIONS:,} connections",
     )
-    rows = [_summary_row(record, peer, whole) for peer, whole in _lines(record) if peer != NO_PROXY]
+    rows = [_summary_row(record, peer, whole) for peer, whole in peer_lines(record) if peer != NO_PROXY]
     return table(head, rows)
 
 
@@ -86,11 +84,11 @@ def _summary_row(record: Record, peer: str, whole: bool) -> Row:
     used = sizes and (sizes.all_used_bytes if whole else sizes.worker_used_bytes)
     return (
         FAMILY if whole else peer,
-        *(_micros(cost(record, scenario, peer), whole) for scenario in (TWO_FIELDS, TWELVE_FIELDS)),
-        _ratio(twelve, cost(record, TWELVE_FIELDS, YARDSTICK), whole),
-        _micros(cost(record, FRESH, peer), whole),
-        _seconds(cost(record, BODIES, peer), whole),
-        _millis(paced.p99_s if paced and not whole else None),
+        *(micros(cost(record, scenario, peer), whole) for scenario in (TWO_FIELDS, TWELVE_FIELDS)),
+        ratio_to(twelve, cost(record, TWELVE_FIELDS, YARDSTICK), whole),
+        micros(cost(record, FRESH, peer), whole),
+        seconds(cost(record, BODIES, peer), whole),
+        millis(paced.p99_s if paced and not whole else None),
         f"{used / 2**20:.1f}" if used else NOTHING,
     )
 
@@ -99,32 +97,32 @@ def _request_rows(record: Record, scenario: Scenario) -> tuple[Row, list[Row]]:
     head: Row = ("", "requests/s", "busy", "CPU µs", "user", "system", "range", "ratio to Envoy", "p50 ms", "p99 ms")
     head += (f"at {_rate(record, scenario)}: p50 ms", "p99 ms", "p99.9 ms")
     rows: list[Row] = []
-    for peer, whole in _lines(record):
+    for peer, whole in peer_lines(record):
         seen, paced = cost(record, scenario, peer), latency(record, scenario, peer)
         if seen is None:
             continue
         cpu = seen.all if whole else seen.worker
         parts = (f"{cpu.user_s * 1e6:.1f}", f"{cpu.system_s * 1e6:.1f}") if cpu.total_s else (NOTHING,) * 2
         spread = f"{seen.lowest_s * 1e6:.1f}-{seen.highest_s * 1e6:.1f}" if cpu.total_s and not whole else NOTHING
-        ratio = _ratio(seen, cost(record, scenario, YARDSTICK), whole)
+        ratio = ratio_to(seen, cost(record, scenario, YARDSTICK), whole)
         times = (seen.p50_s, seen.p99_s, *((paced.p50_s, paced.p99_s, paced.p999_s) if paced else (None,) * 3))
-        measured = (FAMILY, "", "") if whole else (peer, f"{seen.per_s:,.0f}", _busy(seen))
-        latencies = ("",) * len(times) if whole else tuple(_millis(each) for each in times)
-        rows.append((*measured, _micros(seen, whole), *parts, spread, ratio, *latencies))
+        measured = (FAMILY, "", "") if whole else (peer, f"{seen.per_s:,.0f}", busy(seen))
+        latencies = ("",) * len(times) if whole else tuple(millis(each) for each in times)
+        rows.append((*measured, micros(seen, whole), *parts, spread, ratio, *latencies))
     return head, rows
 
 
 def _body_rows(record: Record) -> tuple[Row, list[Row]]:
     head = ("", "MiB/s", "busy", "CPU s per GiB", "user", "system", "MiB per CPU s", "ratio to Envoy")
     rows: list[Row] = []
-    for peer, whole in _lines(record):
+    for peer, whole in peer_lines(record):
         if (seen := cost(record, BODIES, peer)) is None:
             continue
         cpu = seen.all if whole else seen.worker
         parts = (f"{cpu.user_s:.3f}", f"{cpu.system_s:.3f}", f"{1024 / cpu.total_s:,.0f}") if cpu.total_s else ()
-        measured = (FAMILY, "", "") if whole else (peer, f"{seen.per_s / 2**20:,.0f}", _busy(seen))
-        ratio = _ratio(seen, cost(record, BODIES, YARDSTICK), whole)
-        rows.append((*measured, _seconds(seen, whole), *(parts or (NOTHING,) * 3), ratio))
+        measured = (FAMILY, "", "") if whole else (peer, f"{seen.per_s / 2**20:,.0f}", busy(seen))
+        ratio = ratio_to(seen, cost(record, BODIES, YARDSTICK), whole)
+        rows.append((*measured, seconds(seen, whole), *(parts or (NOTHING,) * 3), ratio))
     return head, rows
 
 
@@ -140,47 +138,9 @@ def _memory_rows(record: Record) -> tuple[Row, list[Row]]:
     return head, rows
 
 
-def _lines(record: Record) -> Iterator[tuple[str, bool]]:
-    """The lines of a table: nodeproxy has a second one, which counts all its processes."""
-    for peer in peers_of(record):
-        yield peer, False
-        if peer == NODEPROXY:
-            yield peer, True
-
-
 def _rate(record: Record, scenario: Scenario) -> str:
     rates = (f"{run.rate:,.0f}/s" for run in record.paced if run.scenario == scenario.name)
     return next(rates, "a fixed rate")
-
-
-def _micros(seen: Cost | None, whole: bool) -> str:
-    cpu = seen and (seen.all if whole else seen.worker)
-    return f"{cpu.total_s * 1e6:.1f}" if cpu and cpu.total_s else NOTHING
-
-
-def _seconds(seen: Cost | None, whole: bool) -> str:
-    cpu = seen and (seen.all if whole else seen.worker)
-    return f"{cpu.total_s:.3f}" if cpu and cpu.total_s else NOTHING
-
-
-def _millis(time_s: float | None) -> str:
-    return NOTHING if time_s is None else f"{time_s * 1e3:.2f}"
-
-
-def _ratio(seen: Cost | None, yardstick: Cost | None, whole: bool) -> str:
-    if not seen or not yardstick or not seen.worker.total_s or not yardstick.worker.total_s:
-        return NOTHING
-    return f"{(seen.all if whole else seen.worker).total_s / yardstick.worker.total_s:.2f}"
-
-
-def _busy(seen: Cost) -> str:
-    return f"{seen.busy_ratio:.0%}" if seen.busy_ratio else NOTHING
-
-
-def table(head: Row, rows: list[Row]) -> str:
-    """A Markdown table: names to the left, numbers to the right."""
-    rule = "|---" + "|--:" * (len(head) - 1) + "|"
-    return "\n".join([f"| {' | '.join(head)} |", rule, *(f"| {' | '.join(row)} |" for row in rows)])
 
 
 def with_table(text: str, replacement: str, marker: str = BENCH) -> str | None:
@@ -192,8 +152,19 @@ def with_table(text: str, replacement: str, marker: str = BENCH) -> str | None:
 
 
 def summary(record: Record) -> str:
-    """The short table, and where it comes from."""
-    return "\n\n".join([summary_table(record), *missing_lines(record), where(record)])
+    """The short tables, and where they come from."""
+    return "\n\n".join([*_short_tables(record), *missing_lines(record), where(record)])
+
+
+def _short_tables(record: Record) -> tuple[str, ...]:
+    """Those of HTTP/1.1, and of HTTP/2 with gRPC; what was not measured has none."""
+    return tuple(each for each in (_http1_table(record), streams_report.short_table(record)) if each)
+
+
+def _http1_table(record: Record) -> str:
+    names = {scenario.name for scenario in SCENARIOS}
+    measured = record.memory or record.paced or any(run.scenario in names for run in record.saturated)
+    return summary_table(record) if measured else ""
 
 
 def publish(block: str, readmes: tuple[Path, ...], marker: str = BENCH) -> tuple[Path, ...]:

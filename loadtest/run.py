@@ -8,17 +8,33 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
+from loadtest.endpoints import endpoints
 from loadtest.errors import BenchmarkError, NotInstalledError, NotStartedError
-from loadtest.generator import ask_once, closed_loop, idle_connections, open_loop, settle
+from loadtest.generator import ask_once, idle_connections, open_loop, settle
 from loadtest.machine import cache_step_s, this_commit, this_machine, version_of
-from loadtest.peer import NO_PROXY, NODEPROXY, PEERS, Peer, Running, backend, program_of, rendered, started
+from loadtest.peer import (
+    GRPC_HOST,
+    HTTP2_HOST,
+    NO_PROXY,
+    NODEPROXY,
+    PEERS,
+    Endpoints,
+    Peer,
+    Running,
+    program_of,
+    rendered,
+    started,
+)
 from loadtest.procstat import cpu_of, pss_bytes_of, stolen_s
 from loadtest.record import Memory, Missing, Paced, Record, Saturated
-from loadtest.scenarios import IDLE_CONNECTIONS, MEMORY, SCENARIOS, Scenario
+from loadtest.scenarios import EVERY, IDLE_CONNECTIONS, MEMORY, SCENARIOS, Scenario
+from loadtest.streams import able, loop_of
 from loadtest.toolbox import REPOSITORY, Toolbox
 
 SCHEMA = 1
 RATE_RATIO = 0.5  # of what the slowest peer can answer: everyone is loaded, nobody is overloaded
+GENERATORS = {"wrk": "-v", "h2load": "--version"}
+"""The programs that generate load, and what makes them print their version; grpcio's is pinned in `toolbox.py`."""
 SHARED_MEMORY = Path("/dev/shm")
 
 Say = Callable[[str], None]
@@ -54,12 +70,17 @@ def run(plan: Plan, choice: Choice, toolbox: Toolbox, say: Say) -> Record:
     began = datetime.now(UTC).isoformat(timespec="seconds")
     machine, commit, walk = this_machine(), this_commit(REPOSITORY), toolbox.compiled("walk")
     step_s_before = cache_step_s(walk)
-    scenarios = tuple(each for each in SCENARIOS if each.name in choice.scenarios)
+    scenarios = tuple(each for each in EVERY if each.name in choice.scenarios)
+    protocols = frozenset(each.protocol for each in scenarios)
     chosen = tuple(peer for peer in PEERS if peer.name in choice.peers)
-    with all_started(chosen, toolbox, say) as (peers, missing, backend_port):
-        peers += (Running(NO_PROXY, backend_port),) if NO_PROXY in choice.peers else ()
+    with all_started(chosen, toolbox, say, protocols=protocols) as (peers, missing, behind):
+        peers += (_no_proxy(behind),) if NO_PROXY in choice.peers else ()
         memory = tuple(_memory(peer, say) for peer in peers if peer.all) if MEMORY in choice.scenarios else ()
-        saturated = tuple(saturate(plan, peers, scenarios, toolbox, say))
+        saturated: tuple[Saturated, ...] = ()
+        for scenario in scenarios:
+            these, silent = able(peers, scenario, toolbox)
+            missing += silent
+            saturated += tuple(saturate(plan, these, (scenario,), toolbox, say))
         paced = tuple(_paced(plan, peers, _rates(scenarios, saturated), toolbox, say))
     return Record(
         schema=SCHEMA,
@@ -78,29 +99,37 @@ def run(plan: Plan, choice: Choice, toolbox: Toolbox, say: Say) -> Record:
 
 @contextmanager
 def all_started(
-    chosen: tuple[Peer, ...], toolbox: Toolbox, say: Say, more: Mapping[str, str] | None = None
-) -> Iterator[tuple[tuple[Running, ...], tuple[Missing, ...], int]]:
+    chosen: tuple[Peer, ...],
+    toolbox: Toolbox,
+    say: Say,
+    more: Mapping[str, str] | None = None,
+    protocols: frozenset[str] = frozenset(),
+) -> Iterator[tuple[tuple[Running, ...], tuple[Missing, ...], Endpoints]]:
     """All peers at once: an idle one costs its neighbours nothing that can be measured, restarts would.
 
-    The values are those that answer, those that do not, and the backend's port. `more` are files for nodeproxy.
+    The values are those that answer, those that do not, and the endpoints. `more` are files for nodeproxy.
     """
     peers: list[Running] = []
     missing: list[Missing] = []
     with ExitStack() as stack:
         within = SHARED_MEMORY if SHARED_MEMORY.is_dir() else None
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nodeproxy-bench-", dir=within)))
-        backend_port = stack.enter_context(backend(toolbox, folder))
+        behind = stack.enter_context(endpoints(toolbox, folder, protocols))
         for peer in chosen:
             files = more if peer.name == NODEPROXY else None
             try:
-                peers.append(stack.enter_context(started(peer, toolbox, folder, backend_port, files)))
+                peers.append(stack.enter_context(started(peer, toolbox, folder, behind, files)))
                 say(f"{peer.name} answers")
             except (NotInstalledError, NotStartedError) as error:
                 if peer.name == NODEPROXY:
                     raise BenchmarkError(f"nodeproxy: {error}") from error
                 missing.append(Missing(peer.name, str(error)))
                 say(f"{peer.name} IS NOT MEASURED: {error}")
-        yield tuple(peers), tuple(missing), backend_port
+        yield tuple(peers), tuple(missing), behind
+
+
+def _no_proxy(behind: Endpoints) -> Running:
+    return Running(NO_PROXY, behind.http1, http2_ports={HTTP2_HOST: behind.http2, GRPC_HOST: behind.grpc})
 
 
 def _memory(peer: Running, say: Say) -> Memory:
@@ -129,9 +158,9 @@ def saturate(
             first = number * len(peers) // plan.rounds
             for peer in (*peers[first:], *peers[:first]):
                 if number == 0:
-                    closed_loop(toolbox, peer.port, scenario, plan.warmup_s, peer.host)
+                    loop_of(toolbox, peer, scenario, plan.warmup_s)
                 worker, family, stolen = cpu_of(peer.worker), cpu_of(peer.all), stolen_s()
-                seen = closed_loop(toolbox, peer.port, scenario, plan.saturated_s, peer.host)
+                seen = loop_of(toolbox, peer, scenario, plan.saturated_s * scenario.stretch)
                 worker, family = cpu_of(peer.worker) - worker, cpu_of(peer.all) - family
                 say(f"{scenario.name} {number + 1}, {peer.name}: {seen.requests / seen.duration_s:.0f} requests/s")
                 yield Saturated(
@@ -189,8 +218,8 @@ def _paced(
 
 
 def versions(names: tuple[str, ...], toolbox: Toolbox) -> dict[str, str]:
-    """The versions of the generator and of the peers with these names."""
-    versions = {"wrk": version_of((toolbox.find("wrk"), "-v"))}
+    """The versions of the generators and of the peers with these names."""
+    versions = {name: version_of((toolbox.find(name), option)) for name, option in GENERATORS.items()}
     for peer in (each for each in PEERS if each.name in names):
         values = {"program": program_of(peer, toolbox)}
         versions[peer.name] = version_of(tuple(rendered(word, values) for word in peer.version))

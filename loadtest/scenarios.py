@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from loadtest.peer import HOST
+from loadtest.peer import GRPC, GRPC_HOST, HOST, HTTP1, HTTP2, HTTP2_HOST
 
 # What a browser's request carries by the time it has passed an edge and one service: 12 with Host.
 REALISTIC_FIELDS = (
@@ -22,7 +22,7 @@ REALISTIC_FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A kind of work. `fields` stand beside Host."""
+    """A kind of work. `fields` stand beside Host, or :authority. `streams` are concurrent, on each connection."""
 
     name: str
     title: str
@@ -32,6 +32,10 @@ class Scenario:
     fresh: bool = False  # a new connection for each request
     paced: bool = True  # also measured at a fixed rate
     per_byte: bool = False  # what counts is the bytes moved, not the requests
+    protocol: str = HTTP1  # of the client
+    streams: int = 1
+    host: str = ""  # of HTTP/2 and gRPC: it leads to an endpoint of that protocol or another
+    stretch: int = 1  # so many times as long as others
 
     def head(self) -> bytes:
         """The request as it goes over the wire."""
@@ -53,5 +57,34 @@ SCENARIOS = (
         per_byte=True,
     ),
 )
+STREAMED = tuple(
+    Scenario(
+        f"{name}-{connections}x{streams}",
+        f"{title}, {connections} connections with {streams} stream{'s' * (streams > 1)} each, 12 header fields",
+        REALISTIC_FIELDS,
+        connections=connections,
+        paced=False,
+        protocol=HTTP2,
+        streams=streams,
+        host=host,
+    )
+    for name, title, host in (
+        ("h2-to-h2", "HTTP/2 to endpoints that speak HTTP/2", HTTP2_HOST),
+        ("h2-to-h1", "HTTP/2 to endpoints that speak HTTP/1.1", HOST),
+    )
+    for connections, streams in ((4, 8), (32, 1))
+)
+UNARY = Scenario(
+    "grpc-unary",
+    "Unary gRPC calls, 4 connections with 8 calls each",
+    tuple(pair for pair in REALISTIC_FIELDS if pair[0] in ("authorization", "x-request-id", "traceparent", "x-tenant")),
+    connections=4,
+    paced=False,
+    protocol=GRPC,
+    streams=8,
+    host=GRPC_HOST,
+    stretch=2,  # client and server leave a peer idle most of the time, and CPU time has a resolution of 10 ms
+)
+EVERY = (*SCENARIOS, *STREAMED, UNARY)
 MEMORY = "memory"
 IDLE_CONNECTIONS = 1000

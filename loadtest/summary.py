@@ -24,8 +24,8 @@ class Cost:
     lowest_s: float  # of the worker's total, over the rounds
     highest_s: float
     all: Cpu
-    p50_s: float
-    p99_s: float
+    p50_s: float | None
+    p99_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ def cost(record: Record, scenario: Scenario, peer: str) -> Cost | None:
         lowest_s=min(cpu.total_s for cpu in workers),
         highest_s=max(cpu.total_s for cpu in workers),
         all=median_cpu([_per_unit(run.all_cpu, run, scenario) for run in runs]),
-        p50_s=median(run.p50_s for run in runs),
-        p99_s=median(run.p99_s for run in runs),
+        p50_s=_median_or_none([run.p50_s for run in runs]),
+        p99_s=_median_or_none([run.p99_s for run in runs]),
     )
 
 
@@ -87,6 +87,11 @@ def median_cpu(cpus: list[Cpu]) -> Cpu:
     ranked = sorted(cpus, key=lambda cpu: cpu.total_s)
     lower, upper = ranked[(len(ranked) - 1) // 2], ranked[len(ranked) // 2]
     return Cpu((lower.user_s + upper.user_s) / 2, (lower.system_s + upper.system_s) / 2)
+
+
+def _median_or_none(times_s: list[float | None]) -> float | None:
+    known = [time_s for time_s in times_s if time_s is not None]
+    return median(known) if known else None
 
 
 def _per_unit(cpu: Cpu, run: Saturated, scenario: Scenario) -> Cpu:

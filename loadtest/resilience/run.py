@@ -14,9 +14,10 @@ from pathlib import Path
 
 import msgspec
 
+from loadtest.endpoints import endpoints
 from loadtest.errors import BenchmarkError, NotStartedError
 from loadtest.machine import GENERATOR_CORE, pinned, this_commit, this_machine
-from loadtest.peer import PEERS, backend, started
+from loadtest.peer import PEERS, started
 from loadtest.policies.mesh import NAMESPACE, mesh_documents
 from loadtest.policies.sets import reason
 from loadtest.process import last_lines, running
@@ -64,7 +65,7 @@ def run(troubles: Iterable[Trouble], toolbox: Toolbox, say: Say) -> ResilienceRe
     outcomes = []
     with tempfile.TemporaryDirectory(prefix="nodeproxy-resilience-") as name:
         folder = Path(name)
-        with backend(toolbox, folder) as port, started(PEERS[0], toolbox, folder, port, _mesh(cases)) as node:
+        with endpoints(toolbox, folder) as behind, started(PEERS[0], toolbox, folder, behind, _mesh(cases)) as node:
             for case in cases:
                 outcomes.append(_outcome(case, node.port, folder))
                 _rest(node.worker)

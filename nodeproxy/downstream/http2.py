@@ -51,7 +51,8 @@ class Http2Connection:
         self._last = 0  # the highest stream that the client has opened
         self._last_accepted = LAST_STREAM  # streams above it are ignored
         self._draining = False
-        self._used = False  # whether a request has come
+        self._begun = False  # whether our SETTINGS have been sent, before which nothing may be
+        self._parting = False  # whether it only waits for the client to have received what was sent
         self._task = self._reactor.current
         reader = FrameReader("requests", context.limits)
         self._link = Link(channel, reader, context.http2, self, client)
@@ -81,6 +82,10 @@ class Http2Connection:
         if self._draining:
             return
         self._draining = True
+        if self._begun:
+            self._announce_drain()
+
+    def _announce_drain(self) -> None:
         self._link.going_away(LAST_STREAM)
         self._link.ping(DRAIN_PING)
         self._reactor.call_at(self._reactor.clock() + DRAIN_S, self._accept_no_more)
@@ -101,6 +106,9 @@ class Http2Connection:
         link, context, task = self._link, self.context, self._task
         link.begin([(codes.MAX_CONCURRENT_STREAMS, context.http2.streams),
                     (codes.MAX_HEADER_LIST_SIZE, context.limits.head_bytes)])  # fmt: skip
+        self._begun = True
+        if self._draining:
+            self._announce_drain()
         try:
             task.limit(self._reactor.now + context.head_timeout_s)
             received = await self._preface()
@@ -108,8 +116,9 @@ class Http2Connection:
             await link.run(received)
             gone = ClientGone("the client closed its connection")
         except ConnectionBroken as error:
-            await self._end(error)
             gone = ClientGone(f"the client violated HTTP/2: {error}")
+            self._end_streams(gone)
+            await self._end(error)
         except (DeadlinePassed, _Over):
             await self._part(codes.NO_ERROR, "")
             return None
@@ -138,7 +147,9 @@ class Http2Connection:
 
     async def _part(self, code: int, why: str) -> None:
         """End the connection so that all that was sent is received."""
-        self._link.going_away(self._last, code, why)
+        self._parting = True
+        if code or self._last_accepted == LAST_STREAM:  # else the client has been told
+            self._link.going_away(self._last, code, why)
         self._reactor.current.limit(self._reactor.now + LINGER_S)
         with suppress(ProxyError):
             await self._link.outbox.emptied()
@@ -148,10 +159,7 @@ class Http2Connection:
         """The client is gone: end the exchanges that are under way, and wait until they are counted."""
         self._link.outbox.flush()
         self._channel.close()
-        self._link.fail_all(gone)
-        for stream in tuple(self._link.streams.values()):
-            if stream.task is not None:
-                stream.task.interrupt(gone)
+        self._end_streams(gone)
         await self._reactor.rest()  # those that have not begun do so now
         for stream in tuple(self._link.streams.values()):
             if stream.task is not None:
@@ -174,13 +182,12 @@ class Http2Connection:
             link.refuse(number, codes.REFUSED_STREAM)
             return
         if isinstance(payload, Request):
+            if self.idle:
+                self._task.limit(inf)
             stream = link.open(number)
             expect(stream, payload.length)
             if frame.flags & codes.END_STREAM:
                 stream.ended = True
-            if not self._used or self.idle:
-                self._used = True
-                self._task.limit(inf)
             self._task.start(self._exchange(stream, payload, frame.said))
         elif isinstance(payload, MalformedRequest):
             self.context.stats.unrouted.count(payload.status, payload.reason, UNKNOWN.labels, 0.0)
@@ -194,6 +201,8 @@ class Http2Connection:
         """HEADERS of a stream that the client has opened before: its trailers, or an error."""
         link, number = self._link, frame.stream
         stream = link.streams.get(number)
+        if stream is None and self.ignores(number):
+            return
         if stream is None or stream.closed:
             ended_here = link.was_reset_lately(number) if stream is None else not stream.reset_by_peer
             if not ended_here:
@@ -210,10 +219,16 @@ class Http2Connection:
 
     def was_reset(self, stream: Stream, code: int) -> None:
         """See `link.Side`."""
-        gone = ClientGone(f"the client's stream was reset, error {code}")
-        stream.fail(gone)
-        if stream.task is not None:
-            stream.task.interrupt(gone)
+        self._end_stream(stream, ClientGone(f"the client's stream was reset, error {code}"))
+        self._link.count_reset(self._reactor.now - stream.began)
+
+    def violated(self, stream: Stream, error: StreamError) -> None:
+        """See `link.Side`."""
+        self._end_stream(stream, ClientGone(f"the client violated HTTP/2: {error}"))
+
+    def ignores(self, number: int) -> bool:
+        """See `link.Side`."""
+        return number > self._last_accepted
 
     def going_away(self, last_stream: int, code: int, text: bytes) -> None:
         """See `link.Side`: the client opens no more streams than it has."""
@@ -232,6 +247,18 @@ class Http2Connection:
         if opaque == DRAIN_PING and self._draining:
             self._accept_no_more()
 
+    def _end_streams(self, gone: ClientGone) -> None:
+        for stream in tuple(self._link.streams.values()):
+            self._end_stream(stream, gone)
+
+    def _end_stream(self, stream: Stream, gone: ClientGone) -> None:
+        stream.fail(gone)
+        if stream.task is not None:
+            stream.task.interrupt(gone)
+
+    def settings_changed(self) -> None:
+        """See `link.Side`."""
+
     def _accept_no_more(self) -> None:
         """The client has heard of the drain: streams it opens from now on are not served."""
         if self._last_accepted == LAST_STREAM and not self._channel.closed:
@@ -241,6 +268,8 @@ class Http2Connection:
                 self._note_idle()
 
     def _note_idle(self) -> None:
+        if self._parting:
+            return  # that has its own limit
         if self._last_accepted != LAST_STREAM:
             self._task.interrupt(_Over("drained"))
         else:

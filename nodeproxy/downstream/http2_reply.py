@@ -13,7 +13,7 @@ from nodeproxy.multiplex.stream import Stream
 from nodeproxy.protocol.calls import as_refusal, last_lines, status_of_error
 from nodeproxy.protocol.errors_as_responses import date_line, error_response
 from nodeproxy.protocol.http2.codes import INTERNAL_ERROR
-from nodeproxy.protocol.http2.scan import response_headers, trailers_headers
+from nodeproxy.protocol.http2.scan import response_headers
 from nodeproxy.protocol.message import Response
 
 
@@ -60,7 +60,7 @@ class Reply:
             stream.reset(INTERNAL_ERROR)
             return
         call.status = status_of_error(error)
-        stream.finish(trailers_headers(last_lines(error), stream.number))
+        stream.finish(last_lines(error))
 
     async def interim(self, stream: Stream, response: Response) -> None:
         """Send a 1xx response."""
@@ -104,4 +104,4 @@ class Reply:
         trailers = body.trailers
         if exchange.call is not None:
             end_call(exchange.call, response, trailers)
-        stream.finish(trailers_headers(trailers, stream.number) if trailers else b"")
+        stream.finish(trailers)

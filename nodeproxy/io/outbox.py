@@ -63,6 +63,7 @@ class Outbox:
             self._waiting.pop(task, None)
             self.pass_on()
             raise
+        self._waiting.pop(task, None)  # else a turn would be kept for a task that may be over
 
     def pass_on(self) -> None:
         """Let the next task that waits for a turn have it."""

@@ -4,6 +4,7 @@ Reads frames in one task and hands each to its stream. Heads, GOAWAY and resets 
 or `upstream/http2`. Source: RFC 9113.
 """
 
+from itertools import islice
 from typing import Protocol
 
 from nodeproxy.errors import ProxyError
@@ -14,6 +15,7 @@ from nodeproxy.protocol.http2 import codes
 from nodeproxy.protocol.http2.errors import ConnectionBroken, StreamError
 from nodeproxy.protocol.http2.frames import (
     Frame,
+    Trailers,
     goaway,
     parse_settings,
     ping,
@@ -23,8 +25,16 @@ from nodeproxy.protocol.http2.frames import (
     window_update,
 )
 from nodeproxy.protocol.http2.hpack.encoder import NO_TABLE
-from nodeproxy.protocol.http2.limits import CONNECTION_WINDOW_BYTES, MESSAGE_BYTES, UNSENT_BYTES, Floods, Http2Limits
+from nodeproxy.protocol.http2.limits import (
+    ANSWERS_BYTES,
+    CONNECTION_WINDOW_BYTES,
+    MESSAGE_BYTES,
+    UNSENT_BYTES,
+    Floods,
+    Http2Limits,
+)
 from nodeproxy.protocol.http2.reader import FrameReader
+from nodeproxy.protocol.message import Request, Response
 
 READS_IN_A_ROW = 4  # before other tasks run, up to 64 KiB each; as for bodies
 FORGOTTEN_MOST = 128  # streams that were reset here lately: what the peer had sent before it noticed is ignored
@@ -39,6 +49,14 @@ class Side(Protocol):
 
     def was_reset(self, stream: Stream, code: int) -> None:
         """The peer has reset this stream."""
+        ...
+
+    def violated(self, stream: Stream, error: StreamError) -> None:
+        """The peer has violated the protocol on this stream, which was reset."""
+        ...
+
+    def ignores(self, number: int) -> bool:
+        """Whether the peer was told that what comes on this stream, which is not open, is ignored."""
         ...
 
     def going_away(self, last_stream: int, code: int, text: bytes) -> None:
@@ -57,12 +75,16 @@ class Side(Protocol):
         """The PING with these bytes was answered."""
         ...
 
+    def settings_changed(self) -> None:
+        """SETTINGS of the peer are in force."""
+        ...
+
 
 class Link:
     """One HTTP/2 connection. See `stream.Carrier` for what its streams use."""
 
     __slots__ = (
-        "_acknowledged", "_begun", "_channel", "_credit", "_initial_window", "_lately", "_limits", "_reader", "_room",
+        "_answers_bytes", "_begun", "_channel", "_credit", "_initial_window", "_lately", "_limits", "_reader", "_room",
         "_side", "floods", "outbox", "peer_connects", "peer_streams", "prefix", "reactor", "send_window", "starved",
         "streams",
     )  # fmt: skip
@@ -92,7 +114,7 @@ class Link:
         self._room = CONNECTION_WINDOW_BYTES  # how much the peer may send
         self._credit = 0  # bytes received that have not been returned to the peer's window
         self._lately: dict[int, None] = {}
-        self._acknowledged = False
+        self._answers_bytes = 0  # of answers to control frames, since the peer has last read everything
 
     @property
     def crowded(self) -> bool:
@@ -118,6 +140,8 @@ class Link:
             self._take(data)
             if channel.closed:
                 return
+            if self.outbox.size > UNSENT_BYTES:
+                await self.outbox.emptied()  # who does not read is not read
             reads += 1
             if reads >= READS_IN_A_ROW:
                 reads = 0
@@ -136,11 +160,23 @@ class Link:
         """See `stream.Carrier`. Idempotent."""
         if self.streams.pop(stream.number, None) is None:
             return
-        self.starved.pop(stream, None)
+        self.fed(stream)
         stream.pieces.clear()
         if not stream.ended and not stream.reset_by_peer:
             self._note_reset(stream.number)
         self._side.stream_over(stream)
+
+    def fed(self, stream: Stream) -> None:
+        """A stream waits for the connection's window no more: the next one may have what is left of it."""
+        starved = self.starved
+        if stream in starved:
+            del starved[stream]
+            if self.send_window > 0:
+                self._feed(1)
+
+    def _feed(self, most: int) -> None:
+        for stream in list(islice(self.starved, most)):
+            _wake(stream)
 
     def count_sent(self, size: int) -> None:
         """See `stream.Carrier`."""
@@ -150,11 +186,20 @@ class Link:
     def refuse(self, number: int, code: int) -> None:
         """Reset a stream that is not open here, because of what has come on it."""
         self._note_reset(number)
-        self.outbox.put(rst_stream(number, code))
+        self._answer(rst_stream(number, code))
         self.count_reset(0.0)
 
+    def _answer(self, frame: bytes) -> None:
+        """Send what a frame of the peer demands. Source: CVE-2019-9512, 9515."""
+        if not self.outbox.size:
+            self._answers_bytes = 0
+        self._answers_bytes += len(frame)
+        if self._answers_bytes > ANSWERS_BYTES:
+            raise ConnectionBroken(codes.ENHANCE_YOUR_CALM, "frames are sent and their answers not read")
+        self.outbox.put(frame)
+
     def count_reset(self, lasted_s: float) -> None:
-        """A stream has been reset by the peer, or here for an error of the peer, after so many seconds.
+        """A stream has been reset by a client, or here for an error of its peer, after so many seconds.
 
         Raises:
             ConnectionBroken: too many have been.
@@ -170,9 +215,9 @@ class Link:
         """Send a PING with these eight bytes."""
         self.outbox.put(ping(opaque))
 
-    def fail_all(self, error: ProxyError, above: int = 0) -> None:
-        """End the streams with a number above `above` because of `error`."""
-        for stream in [each for number, each in self.streams.items() if number > above]:
+    def fail_all(self, error: ProxyError) -> None:
+        """End all streams because of `error`."""
+        for stream in tuple(self.streams.values()):
             stream.fail(error)
 
     def _note_reset(self, number: int) -> None:
@@ -191,7 +236,7 @@ class Link:
                     raise ConnectionBroken(codes.PROTOCOL_ERROR, "the first frame is not SETTINGS")
                 self._begun = True
             if kind == codes.HEADERS:
-                floods.messages_bytes += MESSAGE_BYTES
+                floods.messages_bytes += _weight(frame)
                 self._side.headers(frame)
             elif kind == codes.DATA:
                 self._data(frame)
@@ -203,8 +248,6 @@ class Link:
             raise self._reader.broken
         if floods.exceeded:
             raise ConnectionBroken(codes.ENHANCE_YOUR_CALM, "far more control frames than requests")
-        if self.outbox.size > UNSENT_BYTES:
-            raise ConnectionBroken(codes.ENHANCE_YOUR_CALM, "frames are sent and their answers not read")
 
     def _data(self, frame: Frame) -> None:
         size, number, payload = frame.size, frame.stream, frame.payload
@@ -236,7 +279,7 @@ class Link:
                 self.fault(stream, StreamError(codes.STREAM_CLOSED, "data after the end of the stream"))
         elif self._side.never_opened(number):
             raise ConnectionBroken(codes.PROTOCOL_ERROR, f"data on stream {number}, which was never opened")
-        elif number not in self._lately:
+        elif number not in self._lately and not self._side.ignores(number):
             self.refuse(number, codes.STREAM_CLOSED)
 
     def was_reset_lately(self, number: int) -> bool:
@@ -249,7 +292,7 @@ class Link:
         if not stream.closed:
             self.outbox.put(rst_stream(stream.number, error.code))
             stream.closed = True
-        self._side.was_reset(stream, error.code)
+        self._side.violated(stream, error)
         self.count_reset(lasted_s)
 
     def _window_update(self, frame: Frame) -> None:
@@ -261,10 +304,8 @@ class Link:
             self.send_window += increment
             if self.send_window > codes.MAX_WINDOW:
                 raise ConnectionBroken(codes.FLOW_CONTROL_ERROR, "a window of more than 2^31-1 bytes")
-            starved = list(self.starved)
-            self.starved.clear()
-            for each in starved:
-                _wake(each)
+            # Not all: a peer that returns its window by single bytes would wake every stream for each of them.
+            self._feed(self.send_window // codes.FRAME_BYTES + 1 if self.send_window > 0 else 0)
             return
         stream = self.streams.get(number)
         if stream is None:
@@ -286,12 +327,13 @@ class Link:
         elif kind == codes.SETTINGS:
             if not frame.flags & codes.ACK:
                 self._apply(parse_settings(payload))
-                self.outbox.put(settings_ack())
+                self._side.settings_changed()
+                self._answer(settings_ack())
         elif kind == codes.PING:
             if frame.flags & codes.ACK:
                 self._side.answered(payload)
             else:
-                self.outbox.put(ping(payload, ack=True))
+                self._answer(ping(payload, ack=True))
         elif kind == codes.RST_STREAM:
             self._reset(frame.stream, int.from_bytes(payload, "big"))
         elif kind == codes.GOAWAY:
@@ -310,7 +352,6 @@ class Link:
         if stream is not None:
             stream.closed = stream.reset_by_peer = True
             self._side.was_reset(stream, code)
-            self.count_reset(self.reactor.now - stream.began)
         elif self._side.never_opened(number):
             raise ConnectionBroken(codes.PROTOCOL_ERROR, f"RST_STREAM of stream {number}, which was never opened")
 
@@ -330,6 +371,14 @@ class Link:
                 self.prefix = NO_TABLE
             elif name == codes.ENABLE_CONNECT_PROTOCOL:
                 self.peer_connects = bool(value)
+
+
+def _weight(frame: Frame) -> int:
+    """How many bytes of a message HEADERS are worth: those of its fields, and the work for it."""
+    payload = frame.payload
+    if isinstance(payload, Request | Response):
+        return MESSAGE_BYTES + len(payload.fields.block())
+    return MESSAGE_BYTES + (len(payload.lines) if isinstance(payload, Trailers) else 0)
 
 
 def _wake(stream: Stream) -> None:

@@ -1,6 +1,5 @@
 """One stream of an HTTP/2 connection: what has come on it and was not read, and what may be sent on it."""
 
-from collections import deque
 from typing import Protocol
 
 from nodeproxy.errors import ProxyError
@@ -9,8 +8,10 @@ from nodeproxy.io.task import Task, park
 from nodeproxy.protocol.http2.codes import CANCEL, FLOW_CONTROL_ERROR, FRAME_BYTES, PROTOCOL_ERROR
 from nodeproxy.protocol.http2.errors import StreamError
 from nodeproxy.protocol.http2.frames import Trailers, data_header, rst_stream, window_update
+from nodeproxy.protocol.http2.scan import trailers_headers
 from nodeproxy.protocol.message import UNKNOWN, Response
 
+PIECES_MOST = 64  # that were not read; more are joined: an object of 2 bytes takes 50, and a window has room for 32,768
 FRAMES_ALONE = 4  # of a body that are put in a row where no other stream waits: they fill the room of the outbox
 
 
@@ -20,12 +21,16 @@ class Carrier(Protocol):
     outbox: Outbox
     send_window: int
     starved: dict["Stream", None]
-    """Streams that wait for the window of the connection."""
+    """Streams that wait for the window of the connection, in the order of their turns."""
+    prefix: bytes
+    """What the next header block begins with."""
 
     @property
     def crowded(self) -> bool:
         """Whether it has several streams."""
         ...
+
+    def fed(self, stream: "Stream") -> None: ...
 
     def forget(self, stream: "Stream") -> None: ...
 
@@ -39,8 +44,9 @@ class Stream:
     """
 
     __slots__ = (
-        "_credit", "_link", "_room", "_window", "began", "begun", "bodiless", "closed", "ended", "error", "expected",
-        "heads", "number", "over", "pieces", "reader", "reset_by_peer", "send_window", "task", "trailers", "writer",
+        "_credit", "_link", "_room", "_window", "awaits_head", "began", "begun", "bodiless", "closed", "ended", "error",
+        "expected", "heads", "number", "over", "pieces", "reader", "reset_by_peer", "send_window", "task", "trailers",
+        "writer",
     )  # fmt: skip
 
     def __init__(self, link: Carrier, number: int, send_window: int, window: int, began: float) -> None:
@@ -54,9 +60,9 @@ class Stream:
         """The task that it is served by, once that has begun; None for a stream to an endpoint."""
         self.reset_by_peer = False
         """Whether the peer has ended it by RST_STREAM, after which it may send nothing more on it."""
-        self.heads: deque[Response] = deque()
+        self.heads: list[Response] = []  # lists: an empty deque has 600 bytes
         """Heads of responses that were received and not read."""
-        self.pieces: deque[bytes] = deque()
+        self.pieces: list[bytes] = []
         """Of the body, received and not read."""
         self.trailers = b""
         """Field lines received after the body."""
@@ -64,6 +70,8 @@ class Stream:
         """How many bytes of the body are still to come; UNKNOWN without a Content-Length."""
         self.bodiless = False
         """Whether what comes can have no body, whatever its fields say: the response to HEAD."""
+        self.awaits_head = False
+        """Whether a head must come before a body: until the final response of an endpoint."""
         self.ended = False
         """Whether the peer has ended its direction."""
         self.over = False
@@ -86,9 +94,11 @@ class Stream:
         """A DATA frame with this data; `size` is that of its payload.
 
         Raises:
-            StreamError: it exceeds the window, or the announced length.
+            StreamError: it exceeds the window, or the announced length; or there is no response that it is of.
         """
         self._room -= size
+        if self.awaits_head:
+            raise StreamError(PROTOCOL_ERROR, "data before a response")
         if self._room < 0:
             raise StreamError(FLOW_CONTROL_ERROR, "more data than the stream's window allows")
         if piece:
@@ -97,9 +107,16 @@ class Stream:
                 if self.expected < 0:
                     raise StreamError(PROTOCOL_ERROR, "more data than Content-Length says")  # RFC 9113, 8.1.1
             self.pieces.append(piece)
+            if len(self.pieces) > PIECES_MOST:
+                whole = b"".join(self.pieces)
+                self.pieces.clear()
+                self.pieces.append(whole)
         self._credit += size - len(piece)
         if ended:
             self.end()
+            return
+        if not piece:
+            self._return_credit()
         elif self.reader is not None:
             self.reader.reactor.wake(self.reader)
 
@@ -150,15 +167,19 @@ class Stream:
         pieces = self.pieces
         if not pieces:
             return b""
-        piece = pieces.popleft() if len(pieces) == 1 else b"".join(pieces)
+        piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
         if not self.ended:
             self._credit += len(piece)
-            if 2 * self._credit >= self._window and not self.closed:
-                self._link.outbox.put(window_update(self.number, self._credit))
-                self._room += self._credit
-                self._credit = 0
+            self._return_credit()
         return piece
+
+    def _return_credit(self) -> None:
+        """Let the peer send more, once half of its window has been read."""
+        if 2 * self._credit >= self._window and not self.closed:
+            self._link.outbox.put(window_update(self.number, self._credit))
+            self._room += self._credit
+            self._credit = 0
 
     # What goes.
 
@@ -185,10 +206,16 @@ class Stream:
         return False
 
     def finish(self, trailers: bytes) -> None:
-        """End our direction behind the last piece: with these HEADERS frames, or without trailers."""
-        if not self.closed:
-            self._link.outbox.put(trailers or data_header(0, self.number, True))
-            self._end_ours()
+        """End our direction behind the last piece; `trailers` are field lines, as `Body.trailers`."""
+        if self.closed:
+            return
+        link = self._link
+        if trailers:
+            link.outbox.put(trailers_headers(trailers, self.number, link.prefix))
+            link.prefix = b""
+        else:
+            link.outbox.put(data_header(0, self.number, True))
+        self._end_ours()
 
     async def write(self, data: bytes, ended: bool) -> None:
         """Send a piece of the body. Waits for both windows, and for the peer to read.
@@ -200,26 +227,37 @@ class Stream:
         """
         piece, link = memoryview(data), self._link
         outbox, frames = link.outbox, 0
-        while self.error is None:
-            if self.closed:
-                return
+        self.writer = outbox.reactor.current
+        while not self.closed:
             room = min(self.send_window, link.send_window, FRAME_BYTES, len(piece))
-            if (room > 0 or not piece) and outbox.room and frames < (1 if link.crowded else FRAMES_ALONE):
+            if piece and (room <= 0 or (link.starved and self not in link.starved)):
+                frames = 0
+                await self._allowed()
+            elif outbox.room and frames < (1 if link.crowded else FRAMES_ALONE):
                 self._put(piece[:room], room, ended and room == len(piece))
                 piece, frames = piece[room:], frames + 1
                 if not piece:
                     return
-                continue
-            frames = 0
-            if self.send_window > 0 and link.send_window > 0:
+            else:
+                frames = 0
                 await outbox.turn()
-                continue
-            outbox.pass_on()
-            self.writer = outbox.reactor.current
-            if self.send_window > 0:
-                link.starved[self] = None
+        outbox.pass_on()
+        if self.error is not None:
+            raise self.error
+
+    async def _allowed(self) -> None:
+        """Wait for both windows. May be spurious."""
+        link = self._link
+        link.outbox.pass_on()
+        if self.send_window > 0:
+            link.starved.setdefault(self)
+        else:
+            link.fed(self)
+        try:
             await park()
-        raise self.error
+        except BaseException:
+            link.fed(self)
+            raise
 
     def _put(self, piece: bytes | memoryview, size: int, ended: bool) -> None:
         link = self._link
@@ -229,6 +267,8 @@ class Stream:
         outbox.put(data_header(size, self.number, ended))
         if size:
             outbox.put(piece)
+        if link.starved:
+            link.fed(self)
         if ended:
             self._end_ours()
 

@@ -1,10 +1,15 @@
 """Opens connections to one endpoint, within their time and within the descriptors of the process."""
 
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
 from nodeproxy.balance.health import Health, connect_failed, connected
 from nodeproxy.errors import ConnectFailed, ConnectionLost, DeadlinePassed, OutOfDescriptors
 from nodeproxy.io.channel import SocketChannel
 from nodeproxy.io.connect import connect
 from nodeproxy.upstream.context import UpstreamContext
+
+T = TypeVar("T")
 
 
 class Dialer:
@@ -30,8 +35,10 @@ class Dialer:
         if self.left:
             raise ConnectFailed(f"{self.name}: it has left the service while the request was on its way to it")
 
-    async def dial(self, within_s: float) -> SocketChannel:
-        """A new connection, opened by the current task.
+    async def dial(self, within_s: float, greeted: Callable[[SocketChannel], Awaitable[T]]) -> T:
+        """A new connection, opened by the current task, as `greeted` makes it of a channel.
+
+        What that raises is a failure to connect, and it closes the channel then.
 
         Raises:
             ConnectFailed: none in `within_s` seconds (0: no limit of its own): the endpoint is ejected.
@@ -44,6 +51,7 @@ class Dialer:
             task.limit(min(outer, reactor.now + within_s))
         try:
             channel = await self._connected()
+            connection = await greeted(channel)
         except DeadlinePassed as error:
             task.limit(outer)
             if reactor.now >= outer:
@@ -58,7 +66,7 @@ class Dialer:
         task.limit(outer)
         connected(self._health)
         self._context.all_idle.opened(channel.number)
-        return channel
+        return connection
 
     async def _connected(self) -> SocketChannel:
         reactor = self._reactor

@@ -1,5 +1,6 @@
 """The HTTP/1.1 connections to one endpoint: idle ones are used again, and closed when old, ended or unwanted."""
 
+from nodeproxy.io.channel import SocketChannel
 from nodeproxy.policies.connection_limits import ConnectionLimits
 from nodeproxy.upstream.context import UpstreamContext
 from nodeproxy.upstream.dialer import Dialer
@@ -106,12 +107,14 @@ class Http1Pool:
                 return connection
         self.count += 1
         try:
-            channel = await self._dialer.dial(within_s)
+            return await self._dialer.dial(within_s, self._begin)
         except BaseException:
             self.count -= 1
             if self.limits is not None:
                 self.limits.closed(self._reactor, idle=False)
             raise
+
+    async def _begin(self, channel: SocketChannel) -> Http1Connection:
         return Http1Connection(channel, self, self._context)
 
     async def _admitted(self, limits: ConnectionLimits | None) -> Http1Connection | None:

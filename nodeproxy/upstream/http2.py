@@ -9,6 +9,7 @@ from typing import Protocol
 from nodeproxy.errors import (
     BadResponse,
     BodyTimeout,
+    ConnectFailed,
     ConnectionLost,
     DeadlinePassed,
     EndpointLeft,
@@ -19,6 +20,7 @@ from nodeproxy.errors import (
 from nodeproxy.exchange.attempt import Attempt
 from nodeproxy.exchange.body import WholeBody
 from nodeproxy.io.channel import SocketChannel
+from nodeproxy.io.event import Event
 from nodeproxy.multiplex.body import StreamBody, expect
 from nodeproxy.multiplex.link import Link
 from nodeproxy.multiplex.stream import Stream
@@ -42,6 +44,10 @@ LEFT_CALLS_S = 60.0
 class Owner(Protocol):
     """The pool of a connection, as far as the connection uses it."""
 
+    def used_up(self, requests: int) -> bool: ...
+
+    def room_changed(self, connection: "Http2Connection") -> None: ...
+
     def stream_over(self, connection: "Http2Connection") -> None: ...
 
     def closed(self, connection: "Http2Connection") -> None: ...
@@ -54,11 +60,15 @@ class Http2Connection:
         "_calls",
         "_channel",
         "_context",
+        "_greeted",
         "_link",
         "_next",
         "_owner",
+        "_reading",
+        "_why",
         "expires_at",
         "going",
+        "listed",
         "open",
         "requests",
     )
@@ -69,6 +79,8 @@ class Http2Connection:
         """Whether it takes no new request: the endpoint says so, or leaves, or the stream numbers are used up."""
         self.requests = 0
         """How many were sent on it."""
+        self.listed = False
+        """Whether its pool has it among those with room."""
         self.expires_at = inf
         """Until when it may be used again, monotonic seconds; set when it becomes idle."""
         self._channel = channel
@@ -80,7 +92,9 @@ class Http2Connection:
         self._link.begin([(codes.ENABLE_PUSH, 0), (codes.MAX_HEADER_LIST_SIZE, context.head_limits.head_bytes)],
                          codes.PREFACE)  # fmt: skip
         channel.probe_when_silent()
-        context.reactor.spawn(self._read())
+        self._greeted = Event(context.reactor)  # by its SETTINGS, or it has ended before them
+        self._why = ""  # it has ended
+        self._reading = context.reactor.spawn(self._read())
 
     @property
     def active(self) -> int:
@@ -92,6 +106,23 @@ class Http2Connection:
         """Whether it can carry one more request now."""
         link = self._link
         return self.open and not self.going and len(link.streams) < link.peer_streams
+
+    async def greeting(self) -> None:
+        """Wait until the endpoint has said how many streams it allows. Source: RFC 9113, 3.4.
+
+        A request sent before could be one too many, or go to a server that does not speak HTTP/2.
+
+        Raises:
+            ConnectFailed: it has closed the connection instead, or sent something else.
+        """
+        try:
+            await self._greeted.wait()
+        except BaseException:
+            self.close()
+            raise
+        if not self.has_room:
+            self.close()
+            raise ConnectFailed(self._why or "the endpoint allows no stream")
 
     async def send(self, attempt: Attempt) -> Response:
         """See `pool.UpstreamConnection`.
@@ -109,10 +140,13 @@ class Http2Connection:
             self.going = True
         exchange.deliveries += 1
         self.requests += 1
+        if self._owner.used_up(self.requests):
+            self.going = True
         upload = None
         try:
             body, request = exchange.body, exchange.request
             stream.bodiless = request.method == b"HEAD"
+            stream.awaits_head = True
             whole = body.take() if type(body) is WholeBody and not body.trailers else None
             ended = whole == b""
             stream.head(request_headers(request, added, stream.number, ended, link.prefix), ended)
@@ -145,7 +179,7 @@ class Http2Connection:
         while True:
             while not stream.heads:
                 await stream.wait()
-            response = stream.heads.popleft()
+            response = stream.heads.pop(0)
             if attempt.first_byte is None:
                 attempt.first_byte = self._context.reactor.now
             if response.status >= 200:
@@ -189,11 +223,11 @@ class Http2Connection:
             if not self._channel.closed:
                 self._link.going_away(0)
                 self._link.outbox.flush()
-            reader = self._channel.reader
             self._channel.close()
-            if reader is not None:
-                reader.cancel()
+            self._reading.cancel()
             self._link.fail_all(error)
+            self._why = str(error)
+            self._greeted.set()
             self._owner.closed(self)
 
     async def _read(self) -> None:
@@ -229,23 +263,24 @@ class Http2Connection:
             ended = bool(frame.flags & codes.END_STREAM)
             if isinstance(payload, Response):
                 self._take_head(stream, payload, ended)
-            elif isinstance(payload, Trailers) and ended and stream.begun:
+            elif isinstance(payload, Trailers) and ended and not stream.awaits_head:
                 stream.received_trailers(payload)
             elif isinstance(payload, ProxyError):
-                stream.fail(payload)
-                link.fault(stream, StreamError(codes.PROTOCOL_ERROR, str(payload)))
+                stream.error = payload
+                raise StreamError(codes.PROTOCOL_ERROR, str(payload))
             else:
                 raise StreamError(codes.PROTOCOL_ERROR, "HEADERS that are neither a response nor its trailers")
         except StreamError as error:
-            stream.fail(BadResponse(str(error)))
             link.fault(stream, error)
 
     def _take_head(self, stream: Stream, response: Response, ended: bool) -> None:
-        if stream.begun or (ended and response.status < 200):
+        if not stream.awaits_head or (ended and response.status < 200):
             raise StreamError(codes.PROTOCOL_ERROR, "a second response on one stream, or one without its end")
+        if len(stream.heads) > INTERIM_MOST:
+            raise StreamError(codes.ENHANCE_YOUR_CALM, f"{len(stream.heads)} responses that the client has not read")
         stream.heads.append(response)
         if response.status >= 200:
-            stream.begun = True
+            stream.awaits_head = False
             # RFC 9113, 8.1.1: what has no content may have the length of one
             expect(stream, 0 if stream.bodiless or response.status in (204, 304) else response.length)
         if ended:
@@ -257,16 +292,26 @@ class Http2Connection:
         """See `link.Side`."""
         if code == codes.NO_ERROR and stream.ended:
             return  # RFC 9113, 8.1: it has answered and needs no more of the request
-        if code == codes.REFUSED_STREAM and not stream.begun:
+        if code == codes.REFUSED_STREAM and stream.awaits_head:
             stream.fail(Unprocessed("the endpoint refuses one more stream"))
         else:
             stream.fail(StreamReset(f"the endpoint has reset the stream, error {code}", code))
+
+    def violated(self, stream: Stream, error: StreamError) -> None:
+        """See `link.Side`."""
+        stream.fail(BadResponse(str(error)))
+
+    def ignores(self, number: int) -> bool:
+        """See `link.Side`."""
+        return False
 
     def going_away(self, last_stream: int, code: int, text: bytes) -> None:
         """See `link.Side`."""
         self.going = True
         why = f"the endpoint is going away, error {code} {text[:80].decode('latin-1')!a}"
-        self._link.fail_all(Unprocessed(why), above=last_stream)
+        for number, stream in tuple(self._link.streams.items()):
+            if number > last_stream:
+                stream.fail(Unprocessed(why) if stream.awaits_head else StreamReset(why))
         if not self._link.streams:
             self.close()
 
@@ -277,10 +322,14 @@ class Http2Connection:
     def stream_over(self, stream: Stream) -> None:
         """See `link.Side`."""
         self._calls.discard(stream)
-        if self.open:
-            self._owner.stream_over(self)
-            if self.going and not self._link.streams:
-                self.close()
+        self._owner.stream_over(self)
+        if self.going and not self._link.streams:
+            self.close()
 
     def answered(self, opaque: bytes) -> None:
         """See `link.Side`."""
+
+    def settings_changed(self) -> None:
+        """See `link.Side`."""
+        self._greeted.set()
+        self._owner.room_changed(self)

@@ -1,6 +1,7 @@
 """The HTTP/2 connections to one endpoint: one, and more only when it allows no more streams on those there are."""
 
 from nodeproxy.errors import ConnectFailed, EndpointError, OutOfDescriptors
+from nodeproxy.io.channel import SocketChannel
 from nodeproxy.io.event import Event
 from nodeproxy.policies.connection_limits import ConnectionLimits
 from nodeproxy.upstream.context import UpstreamContext
@@ -19,7 +20,17 @@ class Opening(Event):
 class Http2Pool:
     """Connections that carry many requests at a time. See Pool."""
 
-    __slots__ = ("_connections", "_context", "_dialer", "_opening", "_reactor", "_sweep_at", "limits")
+    __slots__ = (
+        "_connections",
+        "_context",
+        "_dialer",
+        "_dialing",
+        "_opening",
+        "_reactor",
+        "_roomy",
+        "_sweep_at",
+        "limits",
+    )
 
     def __init__(self, context: UpstreamContext, dialer: Dialer) -> None:
         self.limits: ConnectionLimits | None = None
@@ -27,13 +38,15 @@ class Http2Pool:
         self._reactor = context.reactor
         self._dialer = dialer
         self._connections: list[Http2Connection] = []
-        self._opening: Opening | None = None
+        self._roomy: list[Http2Connection] = []  # that may carry one more request; looked at when one is taken
+        self._opening: Opening | None = None  # the newest of those that are under way
+        self._dialing = 0  # how many are
         self._sweep_at = 0.0  # when the next sweep is due, 0.0 when none is
 
     @property
     def count(self) -> int:
         """See `connection_limits.Limited`."""
-        return len(self._connections) + (self._opening is not None)
+        return len(self._connections) + self._dialing
 
     @property
     def idle_count(self) -> int:
@@ -43,10 +56,10 @@ class Http2Pool:
     @property
     def active(self) -> int:
         """See Pool."""
-        return sum(connection.active for connection in self._connections) + (self._opening is not None)
+        return sum(connection.active for connection in self._connections) + self._dialing
 
     def take(self) -> Http2Connection | None:
-        """See Pool: the oldest, so that those beyond it become idle."""
+        """See Pool."""
         limits = self.limits
         if limits is None:
             return self._take()
@@ -59,11 +72,24 @@ class Http2Pool:
         return connection
 
     def _take(self) -> Http2Connection | None:
-        now = self._reactor.now
-        for connection in self._connections:
-            if connection.has_room and now < connection.expires_at:
+        """The same connection until it is full: those beyond what the load needs become idle."""
+        roomy, now = self._roomy, self._reactor.now
+        while roomy:
+            connection = roomy[-1]
+            if connection.has_room and (connection.active or now < connection.expires_at):
                 return connection
+            roomy.pop().listed = False
         return None
+
+    def used_up(self, requests: int) -> bool:
+        """Whether a connection that was used for so many requests takes no more of them."""
+        return self.limits is not None and requests >= self.limits.bounds.requests_per_connection
+
+    def room_changed(self, connection: Http2Connection) -> None:
+        """This connection may have room for more requests, or for fewer."""
+        self._list(connection)
+        if self.limits is not None:
+            self.limits.wake_all(self._reactor)
 
     def stream_over(self, connection: Http2Connection) -> None:
         """A request of this connection is over."""
@@ -71,9 +97,10 @@ class Http2Pool:
         if limits is not None:
             limits.released(reactor)
             idle_s = min(idle_s, limits.bounds.idle_s)
-            if connection.requests >= limits.bounds.requests_per_connection:
-                connection.going = True
-        if connection.active or connection.going:
+        if connection.going or not connection.open:
+            return
+        self._list(connection)
+        if connection.active:
             return
         connection.expires_at = reactor.now + idle_s
         if not self._sweep_at:
@@ -84,7 +111,12 @@ class Http2Pool:
 
     def closed(self, connection: Http2Connection) -> None:
         """Note that a connection of this pool has been closed."""
+        if connection not in self._connections:
+            return  # it is counted as being opened
         self._connections.remove(connection)
+        if connection.listed:
+            connection.listed = False
+            self._roomy.remove(connection)
         if self.limits is not None:
             self.limits.closed(self._reactor, idle=True)  # its requests are counted one by one
 
@@ -112,21 +144,39 @@ class Http2Pool:
             if connection is not None:
                 return connection
         opening = self._opening = Opening(self._reactor)
+        self._dialing += 1
         try:
-            channel = await self._dialer.dial(within_s)
+            connection = await self._dialer.dial(within_s, self._begin)
         except BaseException as error:
             if isinstance(error, ConnectFailed | OutOfDescriptors):
                 opening.error = error
+            self._opened(opening)
             if self.limits is not None:
                 self.limits.closed(self._reactor, idle=False)
-            self._opening = None
-            opening.set()
             raise
-        connection = Http2Connection(channel, self, self._context)
         self._connections.append(connection)
-        self._opening = None
-        opening.set()
+        self._opened(opening)
+        self.room_changed(connection)
         return connection
+
+    def _list(self, connection: Http2Connection) -> None:
+        if not connection.listed and connection in self._connections:
+            connection.listed = True
+            self._roomy.append(connection)
+
+    async def _begin(self, channel: SocketChannel) -> Http2Connection:
+        connection = Http2Connection(channel, self, self._context)
+        try:
+            await connection.greeting()
+        except ConnectFailed as error:
+            raise ConnectFailed(f"{self._dialer.name}: {error}") from error
+        return connection
+
+    def _opened(self, opening: Opening) -> None:
+        self._dialing -= 1
+        if self._opening is opening:
+            self._opening = None
+        opening.set()
 
     async def _admitted(self, limits: ConnectionLimits | None) -> Http2Connection | None:
         """Wait until the limits allow a connection to be opened; returns one that can carry the request, if any."""

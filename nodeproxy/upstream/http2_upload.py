@@ -2,7 +2,6 @@
 
 from nodeproxy.multiplex.body import StreamBody
 from nodeproxy.multiplex.stream import Stream
-from nodeproxy.protocol.http2.scan import trailers_headers
 from nodeproxy.upstream.upload import Upload
 
 
@@ -21,7 +20,7 @@ class StreamSink:
 
     async def finish(self, trailers: bytes) -> None:
         """See `upload.Sink`."""
-        self._stream.finish(trailers_headers(trailers, self._stream.number) if trailers else b"")
+        self._stream.finish(trailers)
 
     def abort(self) -> None:
         """See `upload.Sink`."""

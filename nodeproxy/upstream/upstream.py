@@ -96,8 +96,12 @@ class Upstream:
                 repeatable = isinstance(error, Unprocessed) or exchange.request.method in IDEMPOTENT
                 if not repeatable or not exchange.may_be_delivered_again():
                     raise
-        connection = await pool.open(self.connect_s)
-        return await connection.send(attempt)
+        try:
+            return await (await pool.open(self.connect_s)).send(attempt)
+        except Unprocessed:  # on a new connection too: others may have used it before this request
+            if not attempt.exchange.may_be_delivered_again():
+                raise
+        return await (await pool.open(self.connect_s)).send(attempt)
 
 
 def _may_go_elsewhere(error: ConnectFailed, exchange: Exchange) -> bool:

@@ -22,7 +22,7 @@ SIMPLE: Mapping[str, Callable[[], Choose[Any]]] = {
     "RANDOM": lambda: by_chance,
     "ROUND_ROBIN": InTurn,
 }
-WEIGHTED = {**SIMPLE, "LEAST_REQUEST": lambda: least_request}
+WEIGHTED: Mapping[str, Callable[[], Choose[Any]]] = {**SIMPLE, "LEAST_REQUEST": lambda: least_request}
 
 
 def plan_of(settings: Mapping[str, PolicySettings], states: Mapping[str, Any], now: Callable[[], float]) -> Plan:

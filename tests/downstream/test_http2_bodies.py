@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.fakes.http2 import http2_accept, http2_client, request
+from tests.fakes.http2 import http2_accept, http2_client, meanwhile, request
 from tests.fakes.world import World
 
 MEBIBYTE = bytes(range(256)) * 4096
@@ -41,7 +41,7 @@ def test_a_request_body_goes_from_http2_to_http1(world, data, announced):
     async def scenario():
         client = await http2_client(world)
         number = await client.request(request(b"POST", b"/", *fields), ended=False)
-        world.reactor.spawn(client.upload(number, data))
+        meanwhile(world, client.upload(number, data))
         served = await endpoint.accept()
         head = await served.head()
         assert await body_of_http1(served, head) == (data, b"")
@@ -77,12 +77,12 @@ def test_large_bodies_go_both_ways_between_http2_and_http2(world):
     async def scenario():
         client = await http2_client(world)
         number = await client.request(request(b"POST"), ended=False)
-        world.reactor.spawn(client.upload(number, MEBIBYTE, [(b"x-sum", b"1")]))
+        meanwhile(world, client.upload(number, MEBIBYTE, [(b"x-sum", b"1")]))
         served = await http2_accept(endpoint)
         stream, _ = await served.received_request()
         assert await served.body(stream) == (MEBIBYTE, [(b"x-sum", b"1")])
         served.h2.send_headers(stream, [(b":status", b"200")])
-        world.reactor.spawn(served.upload(stream, MEBIBYTE[::-1], [(b"grpc-status", b"0")]))
+        meanwhile(world, served.upload(stream, MEBIBYTE[::-1], [(b"grpc-status", b"0")]))
         status, _, body, trailers = await client.response(number)
         assert (status, body, trailers) == (200, MEBIBYTE[::-1], [(b"grpc-status", b"0")])
 
@@ -99,7 +99,7 @@ def test_a_response_body_goes_from_http1_to_http2(world, framing):
         number = await client.request()
         served = await endpoint.accept()
         await served.head()
-        world.reactor.spawn(answer(served))
+        meanwhile(world, answer(served))
         status, fields, body, trailers = await client.response(number)
         assert (status, body) == (200, MEBIBYTE)
         assert trailers == ([(b"x-sum", b"1")] if framing == "chunked" else None)
@@ -131,7 +131,7 @@ def test_a_response_body_and_its_trailers_go_from_http2_to_http1(world):
         served = await http2_accept(endpoint)
         stream, _ = await served.received_request()
         served.h2.send_headers(stream, [(b":status", b"200")])
-        world.reactor.spawn(served.upload(stream, MEBIBYTE, [(b"x-sum", b"1")]))
+        meanwhile(world, served.upload(stream, MEBIBYTE, [(b"x-sum", b"1")]))
         assert await body_of_http1(client, await client.head()) == (MEBIBYTE, b"x-sum: 1\r\n")
 
     world.run(scenario())

@@ -1,5 +1,7 @@
 """gRPC by the library h2: the fields of calls, the frames of messages, and responses as a gRPC server sends them."""
 
+import socket
+
 from h2.events import RequestReceived
 
 from tests.fakes.http2 import Http2Peer, http2_client, request
@@ -51,6 +53,8 @@ class GrpcMesh:
         while True:
             for endpoint in self.endpoints:
                 if (peer := endpoint.waiting()) is not None:
+                    # without Nagle's algorithm: what it sends would wait up to 40 ms for an acknowledgement
+                    peer.channel._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     server = Http2Peer(peer, client_side=False)
                     server.endpoint = endpoint
                     self.servers.append(server)

@@ -1,9 +1,10 @@
 """HTTP/2 peers made of the library h2, in the reactor of a `World`: clients of the mesh, and endpoints behind it."""
 
+from contextlib import suppress
+
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import (
-    ConnectionTerminated,
     DataReceived,
     InformationalResponseReceived,
     RequestReceived,
@@ -12,6 +13,8 @@ from h2.events import (
     StreamReset,
     TrailersReceived,
 )
+
+from nodeproxy.errors import ConnectionLost
 
 REQUEST = [(b":method", b"GET"), (b":scheme", b"http"), (b":path", b"/"), (b":authority", b"web.shop.mesh")]
 
@@ -25,7 +28,7 @@ def request(method=b"GET", path=b"/", *fields):
 class Http2Peer:
     """One end of an HTTP/2 connection. What comes is kept until the test asks for it."""
 
-    def __init__(self, peer, client_side):
+    def __init__(self, peer, client_side, settings=None):
         self.peer = peer
         self.world = peer.world
         self.h2 = H2Connection(
@@ -35,6 +38,7 @@ class Http2Peer:
         self.events = []
         self.frames = []
         """Kind, flags and stream of every frame that has come: the library drops some."""
+        self.goaways = []
         self.ended = False
         """Whether `look` has found the end of the connection."""
         self._unread = b""
@@ -42,6 +46,8 @@ class Http2Peer:
         self._reading = False
         self.credits = True
         """Whether it returns the window for data that it receives."""
+        self.h2.local_settings.update(settings or {})
+        self.h2.local_settings.acknowledge()
         self.h2.initiate_connection()
 
     async def flush(self):
@@ -90,17 +96,11 @@ class Http2Peer:
         await self._take(data)
 
     async def _take(self, data):
-        self._note(data)
-        for event in self.h2.receive_data(data):
+        for event in self.h2.receive_data(self._noted(data)):
             if isinstance(event, DataReceived) and self.credits:
                 self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
             self.events.append(event)
         await self.flush()
-
-    async def data(self, number):
-        """The next data of a stream."""
-        event = await self.event(DataReceived, number)
-        return event.data
 
     async def look(self):
         """Take in what has come, without waiting for more."""
@@ -134,7 +134,7 @@ class Http2Peer:
 
     async def body(self, number):
         """The body of a request to its end, and its trailers."""
-        await self._until_over(number)
+        await self.until_over(number)
         assert not self._resets_of(number)
         own = [each for each in self.events if getattr(each, "stream_id", None) == number]
         trailers = [each.headers for each in own if isinstance(each, TrailersReceived)]
@@ -151,8 +151,9 @@ class Http2Peer:
 
     async def goaway(self):
         """The next GOAWAY: the last stream and the error code."""
-        event = await self.event(ConnectionTerminated)
-        return event.last_stream_id, event.error_code
+        while not self.goaways:
+            await self._more()
+        return self.goaways.pop(0)
 
     async def settled(self):
         """Let everything that can happen now happen, and note what has come."""
@@ -166,25 +167,39 @@ class Http2Peer:
         """The streams of all RST_STREAM that have come, also those that the library drops."""
         return [stream for kind, _, stream in self.frames if kind == 3]
 
-    def _note(self, data):
+    def _noted(self, data):
+        """The whole frames, but GOAWAY: the library ends its connection there, which others do not."""
         self._unread += data
+        passed = b""
         if self._preface and len(self._unread) >= 24:
-            self._unread, self._preface = self._unread[24:], False
+            passed, self._unread, self._preface = self._unread[:24], self._unread[24:], False
         while not self._preface and len(self._unread) >= 9 + (size := int.from_bytes(self._unread[:3], "big")):
-            head, self._unread = self._unread[3:9], self._unread[9 + size :]
-            self.frames.append((head[0], head[1], int.from_bytes(head[2:], "big")))
+            frame, self._unread = self._unread[: 9 + size], self._unread[9 + size :]
+            self.frames.append((frame[3], frame[4], int.from_bytes(frame[5:9], "big")))
+            if frame[3] == 7:
+                self.goaways.append((int.from_bytes(frame[9:13], "big"), int.from_bytes(frame[13:17], "big")))
+            else:
+                passed += frame
+        return passed
 
     def _resets_of(self, number):
         return [each for each in self.events if isinstance(each, StreamReset) and each.stream_id == number]
 
-    async def _until_over(self, number):
+    def data(self, number):
+        """How many bytes of a body have come on a stream."""
+        return sum(
+            len(each.data) for each in self.events if isinstance(each, DataReceived) and each.stream_id == number
+        )
+
+    async def until_over(self, number):
+        """Wait for the end of a stream, or its reset."""
         while not any(isinstance(each, StreamEnded | StreamReset) and each.stream_id == number for each in self.events):
             await self._more()
 
     async def response(self, number, resets=()):
         """The whole response on a stream: status, fields, body, trailers; `resets` are the codes of its resets."""
         head = await self.event(ResponseReceived, number)
-        await self._until_over(number)
+        await self.until_over(number)
         body = b"".join(
             each.data for each in self.events if isinstance(each, DataReceived) and each.stream_id == number
         )
@@ -197,6 +212,16 @@ class Http2Peer:
         return int(dict(head.headers)[b":status"]), fields, body, trailers[0] if trailers else None
 
 
+def meanwhile(world, coroutine):
+    """Run `coroutine` beside the test, until it or the connection that it uses ends."""
+
+    async def run():
+        with suppress(AssertionError, ConnectionLost):
+            await coroutine
+
+    world.reactor.spawn(run())
+
+
 async def http2_client(world):
     """A client of the mesh that speaks HTTP/2 with prior knowledge."""
     client = Http2Peer(await world.client(), client_side=True)
@@ -204,10 +229,20 @@ async def http2_client(world):
     return client
 
 
-async def http2_accept(*endpoints):
+async def http2_accept(endpoint, settings=None):
+    """The next connection of the mesh to an endpoint, as its server, which begins with these settings."""
+    return await http2_server(await endpoint.accept(), settings)
+
+
+async def http2_accept_any(*endpoints):
     """The next connection of the mesh to one of these endpoints, as its server."""
-    while not (peers := [peer for endpoint in endpoints if (peer := endpoint.waiting()) is not None]):
+    while not (peers := [peer for each in endpoints if (peer := each.waiting()) is not None]):
         await endpoints[0].world.reactor.rest()
-    server = Http2Peer(peers[0], client_side=False)
+    return await http2_server(peers[0])
+
+
+async def http2_server(peer, settings=None):
+    """The server at this end of a connection."""
+    server = Http2Peer(peer, client_side=False, settings=settings)
     await server.flush()
     return server

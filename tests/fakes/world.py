@@ -244,9 +244,6 @@ class ScriptedEndpoint:
         except BlockingIOError:
             return None
         sock.setblocking(False)
-        sock.setsockopt(
-            socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
-        )  # or what it sends may wait 40 ms for an acknowledgement
         return Peer(self.world, SocketChannel(self.world.reactor, sock, ConnectionLost))
 
     def nobody_came(self):

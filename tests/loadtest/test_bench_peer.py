@@ -5,7 +5,11 @@ from loadtest.machine import parse_cpu_model
 from loadtest.peer import NODEPROXY, PEERS, rendered, write_configuration
 from loadtest.scenarios import SCENARIOS
 
-VALUES = {"dir": "/tmp/d", "port": "1", "admin_port": "2", "backend_port": "3", "user_line": "", "program": "/bin/p"}
+VALUES = {
+    **{"dir": "/tmp/d", "program": "/bin/p", "user_line": ""},
+    **{"port": "1", "admin_port": "2", "backend_port": "3", "http2_port": "4"},
+    **{"http2_backend_port": "5", "grpc_backend_port": "6"},
+}
 
 
 def test_a_placeholder_without_value_is_refused():
@@ -22,6 +26,16 @@ def test_every_peers_files_and_command_can_be_rendered(peer, tmp_path):
     assert files
     assert "@" not in "".join(files).replace('"@type"', "")
     assert "@" not in "".join(rendered(word, VALUES) for word in (*peer.command, *peer.version))
+
+
+@pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
+def test_every_host_that_a_peer_serves_over_http2_stands_in_its_files(peer, tmp_path):
+    write_configuration(peer.name, tmp_path / "it", VALUES)
+
+    text = "".join(path.read_text() for path in (tmp_path / "it").iterdir())
+
+    services = {host: f"name: {host.partition('.')[0]}\n" for host in peer.http2_hosts}
+    assert all((name if peer.name == NODEPROXY else host) in text for host, name in services.items())
 
 
 def test_nodeproxy_comes_first_because_the_others_are_compared_with_it():

@@ -17,7 +17,11 @@ from nodeproxy.policies import CHAIN
 from nodeproxy.policies.table import settings_of
 from tests.loadtest.bench_records import record, saturated
 
-VALUES = {"dir": "/tmp/d", "port": "1", "admin_port": "2", "backend_port": "3", "user_line": "", "program": "/bin/p"}
+VALUES = {
+    **{"dir": "/tmp/d", "program": "/bin/p", "user_line": ""},
+    **{"port": "1", "admin_port": "2", "backend_port": "3", "http2_port": "4"},
+    **{"http2_backend_port": "5", "grpc_backend_port": "6"},
+}
 FILE = """
 plain: {policies: {}}
 eight: {policies: {rateLimit: {requestsPerSecond: 9}, noSuch: {}}}

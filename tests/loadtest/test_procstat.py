@@ -2,6 +2,7 @@ import os
 
 import pytest
 
+from loadtest.errors import BenchmarkError
 from loadtest.procstat import (
     TICK_S,
     Cpu,
@@ -11,6 +12,7 @@ from loadtest.procstat import (
     parse_pss_bytes,
     parse_stat,
     parse_stolen_s,
+    rss_bytes_of,
 )
 
 
@@ -51,3 +53,15 @@ def test_this_process_is_in_its_own_family_and_has_used_time():
 
     assert pid in family_of(pid)
     assert cpu_of((pid,)).total_s > 0
+
+
+def test_resident_memory_is_in_bytes_and_added_up():
+    one = rss_bytes_of((os.getpid(),))
+
+    assert one > 5 * 2**20  # no interpreter with pytest is smaller
+    assert rss_bytes_of((os.getpid(), os.getppid())) > one
+
+
+def test_memory_of_a_process_that_has_ended_is_an_error():
+    with pytest.raises(BenchmarkError, match="a process ended while it was measured"):
+        rss_bytes_of((2**22 + 1,))  # above the highest pid of Linux

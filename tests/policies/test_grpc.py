@@ -2,7 +2,7 @@
 
 import pytest
 from h2.errors import ErrorCodes
-from h2.events import StreamReset
+from h2.events import DataReceived, StreamReset
 
 from nodeproxy.policies.retries import GRPC_STATUSES
 from tests.fakes.grpc import GrpcMesh, answer, message, refuse
@@ -43,7 +43,7 @@ async def test_a_streamed_call_is_sent_again_with_the_messages_it_had(world):
     await mesh.client.flush()
     received = b""
     while received != message(b"one") + message(b"two"):
-        received += await second.data(stream)
+        received += (await second.event(DataReceived, stream)).data
     await answer(second, stream, b"both")
 
     assert await mesh.status_of(number) == 0

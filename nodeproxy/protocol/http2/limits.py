@@ -5,9 +5,10 @@ from typing import NamedTuple
 CONNECTION_WINDOW_BYTES = 1024 * 1024  # in flight on a connection; what has been received counts to its stream alone
 OVERHEAD_RATIO = 8  # of all bytes received to those of messages, nginx's
 OVERHEAD_BYTES = 1024 * 1024  # that any connection may spend beside it, nginx's: a million bytes are 60,000 PINGs
-MESSAGE_BYTES = 256  # that a HEADERS frame counts as: it costs about as much as that many bytes of a body
+MESSAGE_BYTES = 256  # that a HEADERS frame counts beside its fields: it costs about as much as so many bytes of a body
 QUICK_S = 1.0  # a stream that is reset sooner was hardly meant; Envoy's premature_reset_min_stream_lifetime_seconds
-UNSENT_BYTES = 1024 * 1024  # of answers to PING and SETTINGS and the like that a peer does not read
+UNSENT_BYTES = 1024 * 1024  # of heads and the like that a peer has not read, beyond which nothing of it is read
+ANSWERS_BYTES = 256 * 1024  # of answers to PING, SETTINGS and the like that a peer does not read: 15,000; Go: 10,000
 
 
 class Http2Limits(NamedTuple):
@@ -39,7 +40,7 @@ class Floods:
     def __init__(self, limits: Http2Limits) -> None:
         self.received_bytes = 0
         self.messages_bytes = 0
-        """Of bodies in both directions, and MESSAGE_BYTES for each head."""
+        """Of bodies in both directions, of heads received, and MESSAGE_BYTES for each of these."""
         self._quick_most = limits.quick_resets
         self._quick = 0
         self._streams = 0
