@@ -155,9 +155,9 @@ class Http2Peer:
             await self._more()
         return self.goaways.pop(0)
 
-    async def settled(self):
+    async def settled(self, turns=10):
         """Let everything that can happen now happen, and note what has come."""
-        for _ in range(10):
+        for _ in range(turns):
             await self.world.reactor.rest()
             if self.peer.channel.readable and self.peer.channel.has_input():
                 await self._more()
@@ -190,6 +190,17 @@ class Http2Peer:
         return sum(
             len(each.data) for each in self.events if isinstance(each, DataReceived) and each.stream_id == number
         )
+
+    def received(self, number):
+        """The body that has come on a stream so far."""
+        return b"".join(
+            each.data for each in self.events if isinstance(each, DataReceived) and each.stream_id == number
+        )
+
+    @property
+    def ended(self):
+        """The streams that the other side has ended."""
+        return {each.stream_id for each in self.events if isinstance(each, StreamEnded)}
 
     async def until_over(self, number):
         """Wait for the end of a stream, or its reset."""
