@@ -229,9 +229,20 @@ class ConnectionLost(EndpointError):
 
 
 class StreamReset(EndpointError):
-    """The endpoint has reset the request's stream (HTTP/2), on a connection that goes on."""
+    """The endpoint has reset the request's stream (HTTP/2) with the error code `code`, on a connection that goes on."""
 
     reason = "stream-reset"
+
+    def __init__(self, text: str, code: int = 2) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class EndpointLeft(EndpointError):
+    """The endpoint has left the service, and the gRPC call that it has was not over some time later."""
+
+    status = 503
+    reason = "endpoint-left"
 
 
 class Unprocessed(ConnectFailed):

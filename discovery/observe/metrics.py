@@ -48,7 +48,12 @@ class NodeMetrics:
         self._tunnel_bytes = PortFamily(
             CounterMetricFamily, "nodeproxy_tunnel_bytes", "Bytes relayed on upgraded connections.", ("direction",)
         )
-
+        self._calls = PortFamily(
+            CounterMetricFamily,
+            "nodeproxy_grpc_responses",
+            "Completed gRPC calls by the grpc-status that the client got; they are in nodeproxy_requests too.",
+            ("grpc_status",),
+        )
         self._decisions = PortFamily(
             CounterMetricFamily,
             "nodeproxy_policy_decisions",
@@ -89,7 +94,7 @@ class NodeMetrics:
         yield self._tunnels_active, [self._tunnels_active.line(at, port.state.tunnels) for at, port in tunnelled]
         yield self._tunnels_ended, _counts(self._tunnels_ended, ports, lambda port: port.counters.tunnels_ended)
         yield self._tunnel_bytes, _counts(self._tunnel_bytes, ports, lambda port: port.counters.tunnel_bytes)
-
+        yield self._calls, _counts(self._calls, ports, lambda port: port.counters.calls)
         yield self._decisions, [line for at, port in ports for line in self._decisions.lines(at, _decisions(port))]
         yield self._figures, [line for at, port in ports for line in self._figures.lines(at, _figures(port))]
 

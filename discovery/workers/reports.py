@@ -163,6 +163,7 @@ def ports_added(all_counters: Iterable[PortCounters]) -> PortCounters:
         _added(each.tunnels_ended for each in some),
         _added(each.tunnel_bytes for each in some),
         tuple(_added(dict(each.decisions) for each in some).items()),
+        _added(each.calls for each in some),
     )
 
 

@@ -32,6 +32,30 @@ def least_request(candidates: Sequence[Candidate], random: Random) -> Candidate:
     return other if other.active < one.active else one
 
 
+class LeastRequest:
+    """As `least_request`, with the first of the two in turn.
+
+    So requests one after the other go round: of 3,000 over three endpoints each has 1,000, not 1,000 give or take 26.
+    Not for choices of which some are passed over (`weighted`): those would all go to the next in turn.
+    """
+
+    __slots__ = ("_next",)
+
+    def __init__(self) -> None:
+        self._next = -1
+
+    def __call__(self, candidates: Sequence[Candidate], random: Random) -> Candidate:
+        """The less loaded of the candidate after the last one that was due, and a random other one."""
+        count = len(candidates)
+        if count == 1:
+            return candidates[0]
+        first = int(random() * count) if self._next < 0 else (self._next + 1) % count
+        self._next = first
+        second = int(random() * (count - 1))
+        one, other = candidates[first], candidates[second + (second >= first)]
+        return other if other.active < one.active else one
+
+
 def by_chance(candidates: Sequence[Candidate], random: Random) -> Candidate:
     """A random candidate."""
     return candidates[int(random() * len(candidates))]

@@ -7,16 +7,27 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from nodeproxy.balance.health import Health
-from nodeproxy.errors import BadResponse, ConnectFailed, ConnectionLost, DeadlinePassed, ResponseHeadersTooLarge
+from nodeproxy.errors import (
+    BadResponse,
+    ConnectFailed,
+    ConnectionLost,
+    DeadlinePassed,
+    ResponseHeadersTooLarge,
+    StreamReset,
+)
 from nodeproxy.protocol.message import Request, Response
 
 Outcome = int | str
-"""How an attempt ended: the status of its response, or the reason of the error (`errors.ProxyError.reason`)."""
+"""How an attempt ended: the status of its response, or the reason of the error (`errors.ProxyError.reason`).
+
+The status of a gRPC call is that of its trailers, as the HTTP status of the same meaning: it can be an error where that
+of the head, `Try.status`, was none.
+"""
 
 MALFORMED = frozenset({BadResponse.reason, ResponseHeadersTooLarge.reason})
 """Reasons for which a response was none: the endpoint has answered, and wrongly."""
 
-FAILURES = MALFORMED | {ConnectFailed.reason, ConnectionLost.reason, DeadlinePassed.reason}
+FAILURES = MALFORMED | {ConnectFailed.reason, ConnectionLost.reason, StreamReset.reason, DeadlinePassed.reason}
 """Reasons for which the endpoint is at fault. A client that has gone, or a cancelled attempt, is not evidence."""
 
 
@@ -82,7 +93,7 @@ class Judge(Protocol):
         ...
 
     def responded(self, attempt: Try, response: Response) -> None:
-        """The head of the attempt's response has come."""
+        """The head of the attempt's response has come; its status is judged by `attempt.status`."""
         ...
 
     def ended(self, attempt: Try, outcome: Outcome) -> None:

@@ -111,7 +111,7 @@ class LatencyMeter:
 
     def responded(self, attempt: Try, response: Response) -> None:
         """See Judge. Errors and refusals of load are often faster than the work they stand for."""
-        latency, now, status = attempt.endpoint.health.latency, attempt.first_byte, response.status
+        latency, now, status = attempt.endpoint.health.latency, attempt.first_byte, attempt.status
         if latency is None or now is None:
             return
         if status < 500 and status != 429:

@@ -43,7 +43,7 @@ class OutlierDetector:
 
     def responded(self, attempt: Try, response: Response) -> None:
         """See Judge. Errors count at once, successes when they are complete: a body may break off."""
-        member, status, rules = attempt.endpoint, response.status, self.rules
+        member, status, rules = attempt.endpoint, attempt.status, self.rules
         record = _record(member)
         record.local_failures = 0
         if status in rules.error_codes:
@@ -60,7 +60,9 @@ class OutlierDetector:
         record = _record(member)
         if status in self.rules.error_codes:
             return  # counted when it came
-        if outcome.__class__ is int:
+        if outcome in self.rules.error_codes:  # of the trailers of a call
+            self._failed(member, record, outcome in GATEWAY_ERRORS)
+        elif outcome.__class__ is int:
             record.successes += 1
             record.errors = 0
             if status not in GATEWAY_ERRORS:

@@ -16,6 +16,7 @@ from nodeproxy.protocol.message import Response
 from nodeproxy.protocol.retry_after import retry_after_s
 
 EVEN = 0.99  # a share that recovers exponentially never is whole again: from here on it counts as whole
+REFUSED = 429
 LEAST_SHARE = 0.01  # enough requests to see that an endpoint refuses no more
 
 
@@ -52,13 +53,12 @@ class Refusals:
 def refusal_s(status: int, fields: Fields) -> float | None:
     """The seconds that a refusal of load asks for, 0 where it does not say; None for every other response.
 
-    RESOURCE_EXHAUSTED of gRPC is a refusal too: it comes with a status of 200, in a field or a trailer, and is to be
-    recognised here once HTTP/2 is served.
+    RESOURCE_EXHAUSTED of gRPC comes as 429; see `Attempt.status`.
     """
     if status < 400:
         return None  # RFC 9110, 10.2.3: Retry-After of a redirection is no refusal
     after_s = retry_after_s(fields)
-    return after_s if after_s is not None else 0.0 if status == 429 else None
+    return after_s if after_s is not None else 0.0 if status == REFUSED else None
 
 
 class Shedding:
@@ -85,13 +85,17 @@ class Shedding:
 
     def responded(self, attempt: Try, response: Response) -> None:
         """See Judge."""
-        after_s = refusal_s(response.status, response.fields)
-        if after_s is None:
-            return
+        after_s = refusal_s(attempt.status, response.fields)
+        if after_s is not None:
+            self._refused(attempt, after_s)
+
+    def ended(self, attempt: Try, outcome: Outcome) -> None:
+        """See Judge. What matters is in the head of the response, but for the trailers of a call."""
+        if outcome == REFUSED and attempt.status != REFUSED:
+            self._refused(attempt, 0.0)
+
+    def _refused(self, attempt: Try, after_s: float) -> None:
         self._decisions.count("shed")
         refusals = attempt.endpoint.health.refusals
         if refusals is not None and not self._decisions.shadow:
             refusals.refuse(self._now(), after_s, self.rules)
-
-    def ended(self, attempt: Try, outcome: Outcome) -> None:
-        """See Judge. What matters is in the head of the response."""

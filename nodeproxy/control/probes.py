@@ -9,6 +9,7 @@ import httpcore
 import trio
 
 from nodeproxy.balance.health import Health, ProbeRecord, probed
+from nodeproxy.control.health_questions import question_of
 from nodeproxy.io.capacity import PROBES_MOST, comes_of_shortage
 from nodeproxy.policies.health_check import HealthCheckSettings
 
@@ -23,6 +24,8 @@ class Target:
 
     name: str
     host: bytes
+    http2: bool
+    """Whether its port speaks HTTP/2. A gRPC health check does in any case."""
     health: Health
     settings: HealthCheckSettings
     changed: Callable[[], None]
@@ -87,7 +90,10 @@ async def _probe(target: Target, scope: trio.CancelScope, probing: Probing) -> N
 async def _probe_for_ever(target: Target, probing: Probing, turn: AbstractAsyncContextManager[None], kept: int) -> None:
     settings, record, random = target.settings, ProbeRecord(), probing.random
     health = target.health if target.enforced else Health()
-    async with httpcore.AsyncConnectionPool(max_connections=1, max_keepalive_connections=kept, retries=0) as pool:
+    http2 = target.http2 or settings.grpc is not None
+    async with httpcore.AsyncConnectionPool(
+        max_connections=1, max_keepalive_connections=kept, retries=0, http1=not http2, http2=http2
+    ) as pool:
         await trio.sleep(random() * settings.interval_s)  # spreads the probes of nodes and endpoints over the interval
         while True:
             async with turn:
@@ -104,23 +110,22 @@ async def _probe_for_ever(target: Target, probing: Probing, turn: AbstractAsyncC
 
 async def _is_healthy(pool: httpcore.AsyncConnectionPool, target: Target) -> bool | None:
     """Whether a probe succeeds; None if it could not be sent for lack of a descriptor."""
-    url = f"http://{target.name}{target.settings.path}"
-    fields = [(b"Host", target.host), (b"User-Agent", b"nodeproxy")]
+    question = question_of(target.settings)
+    url = f"http://{target.name}{question.path}"
+    fields = [(b"Host", target.host), (b"User-Agent", b"nodeproxy"), *question.fields]
     healthy: bool | None = False
     with (
         trio.move_on_after(target.settings.timeout_s),
         suppress(httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError),
     ):
         try:
-            async with pool.stream("GET", url, headers=fields) as answer:
-                healthy = 200 <= answer.status < 400
-                size = 0
-                async for (
-                    piece
-                ) in answer.aiter_stream():  # read to the end, so that the next probe can reuse the connection
-                    size += len(piece)
-                    if size > BODY_BYTES:
+            async with pool.stream(question.method, url, headers=fields, content=question.content) as answer:
+                healthy, body = question.by_status(answer.status), b""
+                async for piece in answer.aiter_stream():  # to the end, so that the next probe can reuse the connection
+                    body += piece
+                    if len(body) > BODY_BYTES:
                         break
+                healthy = healthy and question.by_body(body)
         except httpcore.NetworkError as error:
             if comes_of_shortage(error):
                 healthy = None

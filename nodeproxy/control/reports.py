@@ -60,6 +60,7 @@ class PortNumbers(NamedTuple):
             {} if stats.tunnels is None else dict(stats.tunnels.ended),
             {} if stats.tunnels is None else dict(stats.tunnels.bytes),
             tuple((Decision(*key), number) for key, number in stats.decisions.items()),
+            {} if stats.calls is None else {str(status): number for status, number in stats.calls.items()},
         )
         return PortReport(self.key, counters, self.state)
 

@@ -50,5 +50,7 @@ class ConnectionContext:
         elapsed_s = self.reactor.clock() - exchange.started
         stats: RouteStats = self.stats.unrouted if route is None else route.stats
         stats.count(status, reason, exchange.caller.labels, elapsed_s)
+        if exchange.call is not None:
+            stats.count_call(exchange.call.end(status))
         if self.observer is not None:
             self.observer.exchange_ended(exchange, "" if route is None else route.name, status, reason, elapsed_s)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 from math import inf
 
+from nodeproxy.downstream.calls import begin_call, failure
 from nodeproxy.downstream.closing import LINGER_S, linger
 from nodeproxy.downstream.connection import DownstreamConnection
 from nodeproxy.downstream.context import ConnectionContext
@@ -20,7 +21,6 @@ from nodeproxy.mesh.callers import UNKNOWN
 from nodeproxy.multiplex.body import body_of, expect
 from nodeproxy.multiplex.link import Link
 from nodeproxy.multiplex.stream import Stream
-from nodeproxy.protocol.errors_as_responses import error_response
 from nodeproxy.protocol.forwarded import forwarded
 from nodeproxy.protocol.http2 import codes
 from nodeproxy.protocol.http2.errors import ConnectionBroken, MalformedRequest, StreamError
@@ -280,6 +280,8 @@ class Http2Connection:
         context, task = self.context, self._reactor.current
         stream.task = task
         exchange = Exchange(request, body_of(stream, request.length), self._client, Scope(task), self._reactor.clock())
+        if request.method == b"POST":
+            begin_call(exchange)
         exchange.observer = context.observer
         callers = context.callers
         exchange.caller = caller = callers.known.get(self._client) or callers.stranger(self._client)
@@ -311,11 +313,11 @@ class Http2Connection:
         if stream.closed or isinstance(error, ClientGone):
             return
         if stream.begun:
-            stream.reset(codes.INTERNAL_ERROR)  # a truncated response must not look complete
+            self._reply.break_off(stream, exchange, error)
             return
         self._reactor.current.limit(self._reactor.now + LINGER_S)
         with suppress(ProxyError):
-            await self._reply(stream, exchange, error_response(error))
+            await self._reply(stream, exchange, failure(exchange, error))
 
     def _refuse(self, number: int, error: BadRequest, ended: bool) -> None:
         """A request that the mesh understands and forwards to nobody."""

@@ -3,12 +3,16 @@
 from collections.abc import Mapping
 from time import time
 
+from nodeproxy.downstream.calls import end_call
 from nodeproxy.errors import ProxyError
 from nodeproxy.exchange.body import SHARE_PIECES
+from nodeproxy.exchange.call import Call
 from nodeproxy.exchange.exchange import Exchange
 from nodeproxy.multiplex.link import Link
 from nodeproxy.multiplex.stream import Stream
+from nodeproxy.protocol.calls import as_refusal, last_lines, status_of_error
 from nodeproxy.protocol.errors_as_responses import date_line, error_response
+from nodeproxy.protocol.http2.codes import INTERNAL_ERROR
 from nodeproxy.protocol.http2.scan import response_headers
 from nodeproxy.protocol.message import Response
 
@@ -31,6 +35,9 @@ class Reply:
             EndpointError: its body ended early.
         """
         stream.begun = True
+        call = exchange.call
+        if call is not None:
+            response = self._of_call(call, response)
         added = self._via[response.version]
         if not response.dated:  # RFC 9110, 6.6.1
             added += date_line(time())
@@ -46,6 +53,15 @@ class Reply:
         self._head(stream, response, added, False)
         await self._stream(stream, exchange, response)
 
+    def break_off(self, stream: Stream, exchange: Exchange, error: ProxyError) -> None:
+        """End a response that has begun and cannot be completed: it must not look complete."""
+        call = exchange.call
+        if call is None or stream.over:
+            stream.reset(INTERNAL_ERROR)
+            return
+        call.status = status_of_error(error)
+        stream.finish(last_lines(error))
+
     async def interim(self, stream: Stream, response: Response) -> None:
         """Send a 1xx response."""
         self._head(stream, response, b"", False)
@@ -55,6 +71,14 @@ class Reply:
         response = error_response(error)
         self._head(stream, response, date_line(time()), False)
         stream.try_write(response.first, True)  # else the client leaves no room for a line of text
+
+    def _of_call(self, call: Call, response: Response) -> Response:
+        """`response` as the client of a call gets it; notes the status that its head has."""
+        if not response.version:
+            response = as_refusal(response)
+        if response.body is None:
+            end_call(call, response, b"" if response.first else response.fields.block())
+        return response
 
     def _head(self, stream: Stream, response: Response, added: bytes, ended: bool) -> None:
         link = self._link
@@ -77,4 +101,7 @@ class Reply:
             if pieces >= SHARE_PIECES:
                 pieces = 0
                 await reactor.rest()
-        stream.finish(body.trailers)
+        trailers = body.trailers
+        if exchange.call is not None:
+            end_call(exchange.call, response, trailers)
+        stream.finish(trailers)

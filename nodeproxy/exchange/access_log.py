@@ -15,7 +15,9 @@ class AccessLog:
     def exchange_ended(self, exchange: Exchange, service_port: str, status: int, reason: str, elapsed_s: float) -> None:
         """See Observer."""
         request = exchange.request
-        seldom = {"shadow": ",".join(exchange.shadowed)} if exchange.shadowed else {}
+        seldom: dict[str, str | int] = {"shadow": ",".join(exchange.shadowed)} if exchange.shadowed else {}
+        if exchange.call is not None:
+            seldom["grpc_status"] = exchange.call.status
         if exchange.not_retried:
             seldom["not_retried"] = exchange.not_retried
         self._add(

@@ -29,9 +29,11 @@ class Attempt:
         self.first_byte: float | None = None
         """Time at which the first byte of a response was received, monotonic seconds; None before."""
         self.status = 0
-        """Status of its response, 0 before the head has been received."""
+        """Status of its response, 0 before the head has been received; of a gRPC call that is refused by the head, the
+        HTTP status of the same meaning."""
         self.outcome: int | str | None = None
-        """The response's status, or the reason of the error that replaced or interrupted it; None until the end."""
+        """The response's status, of a gRPC call that of its trailers in HTTP's terms, or the reason of the error that
+        replaced or interrupted it; None until the end."""
         endpoint.active += 1
         exchange.tries += 1
         exchange.endpoint = endpoint

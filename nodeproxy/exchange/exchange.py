@@ -9,6 +9,7 @@ from time import time
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from nodeproxy.errors import NoEndpoints
+from nodeproxy.exchange.call import Call
 from nodeproxy.exchange.decisions import Decisions
 from nodeproxy.io.event import Event
 from nodeproxy.io.scope import Scope
@@ -42,6 +43,7 @@ class Exchange:
         "added",
         "answered",
         "body",
+        "call",
         "caller",
         "client",
         "deliveries",
@@ -69,6 +71,8 @@ class Exchange:
         """The client's address, always that of its socket."""
         self.caller = UNKNOWN
         """The caller with this address: a pod of this node, the node itself, or unknown."""
+        self.call: Call | None = None
+        """What makes it a gRPC call; None for every other exchange."""
         self.scope = scope
         """The innermost scope around it."""
         self.started = started
@@ -121,6 +125,7 @@ class Fork(Exchange):
         super().__init__(exchange.request, body, exchange.client, scope, exchange.started)
         self.caller = exchange.caller
         self.added = exchange.added
+        self.call = exchange.call
         self.observer = exchange.observer
         self.tried = tried
 

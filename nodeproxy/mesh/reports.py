@@ -57,6 +57,8 @@ class PortCounters(msgspec.Struct, frozen=True, omit_defaults=True):
     tunnel_bytes: dict[str, int] = {}
     """Bytes relayed on them by direction."""
     decisions: tuple[tuple[Decision, int], ...] = ()
+    calls: dict[str, int] = {}
+    """gRPC calls by grpc-status."""
 
 
 class PortState(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -18,8 +18,10 @@ Positive = Annotated[Duration, Field(gt=0)]
 class CircuitBreakerSettings(PolicySettings):
     """Opens when too many of the last requests have failed or were slow; open, it answers 503 `circuit-open` at once.
 
-    A failure is a 5xx of an endpoint, an error of an endpoint or a timeout. After `openDuration` the circuit is half
-    open: a few requests go on as probes, and their results close it or open it again. Each worker has its own circuit.
+    A failure is a 5xx of an endpoint, an error of an endpoint or a timeout. A gRPC call counts when it has ended, by
+    its status: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS are failures. After
+    `openDuration` the circuit is half open: a few requests go on as probes, and their results close it or open it
+    again. Each worker has its own circuit.
     """
 
     window_s: Annotated[Duration, Field(ge=0.1, le=3600)] = 10.0

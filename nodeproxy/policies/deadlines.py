@@ -52,12 +52,16 @@ class Deadlines:
 
     def _explain(self, exchange: Exchange, error: DeadlinePassed) -> None:
         """Count which limit has passed, and name it: the next thing to ask is where it was set."""
-        if self._tools.now() < exchange.scope.until:
+        call, now = exchange.call, self._tools.now()
+        if call is not None and now >= call.deadline:
+            outcome, limit_s, text = "grpc-timeout", call.deadline - exchange.started, "no response head; grpc-timeout"
+        elif now < exchange.scope.until:
             outcome, limit_s, text = "idle", self._idle_s, "no byte has moved; timeouts.idle"
         elif self._head_s < self._request_s:
             outcome, limit_s, text = "response-head", self._head_s, "no response head; timeouts.responseHead"
         else:
             outcome, limit_s, text = "request", self._request_s, "no response head; timeouts.request"
         self._tools.decisions.count(outcome, exchange)
+        side = "client" if outcome == "grpc-timeout" else "service"
         last = f", last asked: {exchange.endpoint_name}" if exchange.endpoint_name else ""
-        error.args = (f"{text} of the service is {limit_s:g} s{last}",)
+        error.args = (f"{text} of the {side} is {limit_s:g} s{last}",)

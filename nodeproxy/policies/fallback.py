@@ -22,8 +22,8 @@ REASONS = {
     "overloaded": ("overloaded", "connection-pool-full", "over-share"),
     "rate-limited": ("rate-limited",),
     "timeout": ("timeout", "attempt-timeout"),
-    "connect-failure": ("connect-failed",),
-    "reset": ("connection-lost",),
+    "connect-failure": ("connect-failed", "unprocessed"),
+    "reset": ("connection-lost", "stream-reset", "endpoint-left"),
     "bad-response": ("bad-response", "response-headers-too-large"),
 }
 """The reasons of errors that each condition means."""
@@ -73,7 +73,8 @@ class FallbackSettings(PolicySettings):
     """Replaces failures of a service, those of its other policies included.
 
     The field `x-mesh-fallback` of the response has the reason, as do the access log and the metrics of requests.
-    A fallback that fails does not fall back again: the client gets the first failure.
+    A fallback that fails does not fall back again: the client gets the first failure. A gRPC client gets a fixed
+    response as a status: that of a header `grpc-status` of it, else what gRPC makes of its HTTP status.
     """
 
     on: Annotated[tuple[Condition, ...], Field(min_length=1)] = (
@@ -82,7 +83,8 @@ class FallbackSettings(PolicySettings):
     """The failures that are replaced. By default those in which no response came from an endpoint.
 
     `overloaded` is the answer of adaptiveConcurrency and of a full connectionPool, `rate-limited` that of rateLimit.
-    `5xx` and `gateway-error` (502, 503, 504) are responses of endpoints.
+    `5xx` and `gateway-error` (502, 503, 504) are responses of endpoints, also gRPC statuses of the same meaning
+    (UNAVAILABLE is 503) that come instead of a message.
     """
     response: FallbackResponse | None = None
     """A fixed response in place of the failure; this or `service`."""

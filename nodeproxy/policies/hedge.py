@@ -10,7 +10,7 @@ from nodeproxy.io.task import Overtaken
 from nodeproxy.policies.budget import NOTED_EVERY, Budget
 from nodeproxy.policies.delays import Delays
 from nodeproxy.policies.latencies import Latencies
-from nodeproxy.policies.race import FAILED, Race
+from nodeproxy.policies.race import Race, failed
 from nodeproxy.protocol.message import Response
 
 
@@ -30,8 +30,10 @@ class HedgePlan:
 
     def wants(self, exchange: Exchange) -> bool:
         """Whether an exchange may have several attempts at once: received twice, it does what it does once."""
-        request = exchange.request
-        return request.method in self.methods and not request.upgrade
+        method = exchange.request.method
+        return (
+            method in self.methods and not exchange.request.upgrade and (method != b"POST" or exchange.call is not None)
+        )
 
 
 class Hedging:
@@ -67,7 +69,7 @@ class Hedging:
         self._delays.put(race, delay_s if delay_s > self._plan.delay_s else self._plan.delay_s, reactor)
         try:
             response = await self._inner(exchange)
-            if response.status >= FAILED:
+            if failed(exchange, response):
                 response = await race.better_than(response)
         except Overtaken:
             taken = race.take()
@@ -86,7 +88,7 @@ class Hedging:
             race.end()
             if race.won:
                 self._tools.decisions.count("won", exchange)
-        if self._learns and response.status < FAILED:
+        if self._learns and not failed(exchange, response):
             # The attempt's own latency: that of a hedged exchange would carry the delay into the next one, and up.
             self._latencies.add(reactor.now - race.began)
         return response
@@ -141,6 +143,6 @@ class UnsentHedges:
         finally:
             if reactor.now - began >= delay_s:
                 self._tools.decisions.count("hedged", exchange)
-        if plan.by_latency and response.status < FAILED:
+        if plan.by_latency and not failed(exchange, response):
             self._latencies.add(reactor.now - began)
         return response

@@ -13,7 +13,7 @@ from nodeproxy.policies.hedge import HedgePlan, Hedging, UnsentHedges
 from nodeproxy.policies.latencies import Latencies
 from nodeproxy.policies.retries import RetriesSettings
 
-Idempotent = Literal["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]
+Idempotent = Literal["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "POST"]
 
 
 class HedgingSettings(PolicySettings):
@@ -21,9 +21,9 @@ class HedgingSettings(PolicySettings):
     them, together with retries.
 
     A hedge goes to an endpoint that the request is not at; with none, there is no hedge. An error, or a status from 500
-    on, does not win while another attempt is under way. The loser is cancelled and its connection closed. Only requests
-    whose body was there with the head are hedged, and no upgrades. Each try of `retries` may be hedged.
-    Source: J. Dean, L. Barroso, The Tail at Scale, 2013.
+    on, does not win while another attempt is under way. The loser is cancelled: its connection is closed, over HTTP/2
+    its stream reset. Only requests whose body was there with the head are hedged, and no upgrades. Each try of
+    `retries` may be hedged. Source: J. Dean, L. Barroso, The Tail at Scale, 2013.
     """
 
     delay_s: Duration = 0.0
@@ -37,7 +37,8 @@ class HedgingSettings(PolicySettings):
     """Attempts beside the first, each sent after one more delay."""
     methods: tuple[Idempotent, ...] = ("GET", "HEAD", "OPTIONS")
     """Only idempotent ones can be named (RFC 9110, 9.2.2). PUT and DELETE are left out by default: the loser of a race
-    may be carried out late, after the next change that the client makes."""
+    may be carried out late, after the next change that the client makes. POST means gRPC calls alone: name it where
+    all methods of the service may be carried out twice."""
 
     @model_validator(mode="after")
     def _some_delay(self) -> "HedgingSettings":

@@ -7,6 +7,7 @@ from nodeproxy.exchange.decisions import Decisions
 from nodeproxy.exchange.exchange import Exchange, Handler
 from nodeproxy.policies.gradient import REJECTED, UNMEASURED, Gradient
 from nodeproxy.protocol.errors_as_responses import error_response
+from nodeproxy.protocol.grpc import effective_status
 from nodeproxy.protocol.message import Response
 
 RETRY_AFTER_S = 1.0  # the least that can be said; the limit moves within tenths of a second
@@ -18,7 +19,8 @@ class Limiter:
 
     Not longer: how fast a client reads a response is not the service's latency. For the same reason a request whose
     body is still arriving is counted and not measured. Refusals are quick and must not pass for a fast service:
-    429, 5xx, failed connections and answers of other policies are not measured either. Timeouts are.
+    429, 5xx, gRPC statuses of that meaning, failed connections and answers of other policies are not measured either.
+    Timeouts are.
     """
 
     __slots__ = ("_decisions", "_gradient", "_inner", "_now")
@@ -48,7 +50,8 @@ class Limiter:
         except BaseException:
             gradient.drop(ticket, began, now())
             raise
-        if measured and not response.reason and response.status < 500 and response.status != 429:
+        status = response.status if exchange.call is None else effective_status(response)
+        if measured and not response.reason and status < 500 and status != 429:
             gradient.sample(ticket, began, now())
         else:
             gradient.end(ticket, now())

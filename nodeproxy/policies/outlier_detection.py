@@ -46,7 +46,9 @@ class FailurePercentage(Block):
 class OutlierDetectionSettings(PolicySettings):
     """An ejected endpoint gets no requests until its ejection ends.
 
-    Every worker judges by its own requests. An endpoint that cannot be connected to is ejected in any case, for 1 s,
+    Every worker judges by its own requests. The status of a gRPC call counts as the HTTP status of the same meaning, as
+    in Envoy: UNKNOWN, INTERNAL and DATA_LOSS as 500, UNIMPLEMENTED as 501, UNAVAILABLE as 503, DEADLINE_EXCEEDED as
+    504, RESOURCE_EXHAUSTED as 429. An endpoint that cannot be connected to is ejected in any case, for 1 s,
     doubled for each failure in a row up to 60 s; this policy adds what responses show.
     """
 

@@ -8,9 +8,15 @@ from nodeproxy.exchange.body import WholeBody
 from nodeproxy.exchange.exchange import Exchange, Fork
 from nodeproxy.io.scope import Scope
 from nodeproxy.io.task import Overtaken, Task, park
+from nodeproxy.protocol.grpc import effective_status
 from nodeproxy.protocol.message import Response
 
 FAILED = 500  # a response with this status or a higher one does not win while another attempt is under way
+
+
+def failed(exchange: Exchange, response: Response) -> bool:
+    """Whether the head of `response` says that it is a failure, also of a gRPC call."""
+    return (response.status if exchange.call is None else effective_status(response)) >= FAILED
 
 
 class Sender(Protocol):
@@ -96,7 +102,7 @@ class Race:
         """A hedge has a response; it began at `began`."""
         if self._exchange is None or self._winner is not None:
             response.close()
-        elif response.status < FAILED:
+        elif not failed(fork, response):
             self._winner = fork, response, began
             if not self._waits:
                 self._task.interrupt(Overtaken())

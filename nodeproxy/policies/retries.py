@@ -11,12 +11,21 @@ from nodeproxy.policies.budget import unlimited
 from nodeproxy.policies.overruns import AttemptOverruns
 from nodeproxy.policies.retry_plan import RetryPlan
 from nodeproxy.policies.retrying import Retries, UnsentRetries
+from nodeproxy.protocol.grpc import CANCELLED, DEADLINE_EXCEEDED, INTERNAL, RESOURCE_EXHAUSTED, UNAVAILABLE
 
 HttpCondition = Literal["connect-failure", "reset", "timeout", "gateway-error", "5xx", "retriable-status-codes"]
 GrpcCondition = Literal[
     "cancelled", "deadline-exceeded", "internal", "resource-exhausted", "unavailable", "refused-stream"
 ]
+CONDITIONS = (*get_args(HttpCondition), *get_args(GrpcCondition))
 Method = Annotated[str, Field(pattern=r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$")]
+GRPC_STATUSES = {
+    "cancelled": CANCELLED,
+    "deadline-exceeded": DEADLINE_EXCEEDED,
+    "internal": INTERNAL,
+    "resource-exhausted": RESOURCE_EXHAUSTED,
+    "unavailable": UNAVAILABLE,
+}
 IDEMPOTENT = ("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE")
 
 
@@ -50,8 +59,9 @@ class RetriesSettings(PolicySettings):
 
     A repeat after the endpoint closed an idle connection (RFC 9112, 9.3.1) counts as well; 0 does not switch off this
     one repeat. A try that failed before the endpoint can have received the request (`connect-failure`) is sent again
-    for every method; all other conditions apply only to `methods`. A body is sent again if it was there with the head,
-    or is not larger than 64 KiB. Each retry goes to an endpoint that has not failed the request, while there is one.
+    for every method; all other conditions apply only to `methods`, but for those of gRPC. A body is sent again if it
+    was there with the head, or is not larger than 64 KiB. Each retry goes to an endpoint that has not failed the
+    request, while there is one.
     """
 
     attempts: Annotated[int, Field(ge=0, le=10)] = 2
@@ -61,9 +71,10 @@ class RetriesSettings(PolicySettings):
     retry_on: tuple[HttpCondition | GrpcCondition, ...] = ("connect-failure", "reset")
     """`connect-failure`: no connection. `reset`: it ended before the response's first byte. `timeout`: `perTryTimeout`
     or `timeouts.backendRequest` has passed. `gateway-error`: 502, 503, 504. `5xx`: 500 to 599.
-    `retriable-status-codes`: `codes`. The gRPC conditions (cancelled, deadline-exceeded,
-    internal, resource-exhausted, unavailable) and refused-stream are accepted, and take effect with gRPC and HTTP/2:
-    not yet."""
+    `retriable-status-codes`: `codes`. `refused-stream`: an HTTP/2 endpoint has not looked at the request;
+    `connect-failure` includes that. `cancelled`, `deadline-exceeded`, `internal`, `resource-exhausted`, `unavailable`:
+    a gRPC call was answered with this status and no message, as Envoy's `retry_grpc_on`. They apply to calls whatever
+    `methods` says: every call is a POST, and the operator who names a status says that it may be repeated."""
     codes: tuple[Annotated[int, Field(ge=400, le=599)], ...] = ()
     """The statuses of the condition `retriable-status-codes`."""
     methods: tuple[Method, ...] = IDEMPOTENT
@@ -86,6 +97,11 @@ def retried_statuses(settings: RetriesSettings) -> dict[int, str]:
     return statuses
 
 
+def retried_grpc_statuses(settings: RetriesSettings) -> dict[int, str]:
+    """The gRPC statuses that count as failed tries, with the condition of each."""
+    return {status: condition for condition, status in GRPC_STATUSES.items() if condition in settings.retry_on}
+
+
 def plan_of(settings: RetriesSettings) -> RetryPlan:
     """What the settings ask for, as plain values."""
     return RetryPlan(
@@ -93,6 +109,7 @@ def plan_of(settings: RetriesSettings) -> RetryPlan:
         frozenset(method.encode() for method in settings.methods),
         frozenset(settings.retry_on),
         retried_statuses(settings),
+        retried_grpc_statuses(settings),
         settings.backoff.base_s,
         settings.backoff.max_s,
         settings.rate_limited_backoff.max_interval_s if settings.rate_limited_backoff else 0.0,
@@ -125,7 +142,7 @@ POLICY = Policy(
     default=True,
     wrap_attempt=wrap_attempt,
     outcomes={
-        **{f"retried-{name}": f"sent again by the condition `{name}`" for name in get_args(HttpCondition)},
+        **{f"retried-{name}": f"sent again by the condition `{name}`" for name in CONDITIONS},
         "exhausted": "failed with its last try: `attempts` were used up",
         "over-budget": "not sent again: `retryBudget` was used up",
         "out-of-time": "not sent again: the request's own time was over, or shorter than Retry-After",

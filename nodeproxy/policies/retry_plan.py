@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from nodeproxy.errors import ConnectFailed, ConnectionLost, DeadlinePassed, ProxyError, StreamReset
+from nodeproxy.errors import ConnectFailed, ConnectionLost, DeadlinePassed, ProxyError, StreamReset, Unprocessed
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,8 @@ class RetryPlan:
     """Of `retryOn`."""
     statuses: Mapping[int, str]
     """The statuses of responses that count as failed tries, with the condition of each."""
+    grpc_statuses: Mapping[int, str]
+    """The same for gRPC calls that are refused by the head of a response, so that no message was delivered."""
     base_s: float
     max_s: float
     retry_after_most_s: float
@@ -26,7 +28,9 @@ class RetryPlan:
 
 def condition_of(error: ProxyError, idempotent: bool, conditions: frozenset[str]) -> str:
     """The condition by which a request that failed with `error` may be sent again; "" where it may not."""
-    if isinstance(error, ConnectFailed):
+    if isinstance(error, Unprocessed) and "refused-stream" in conditions:
+        condition = "refused-stream"
+    elif isinstance(error, ConnectFailed):
         condition = "connect-failure"
     elif not idempotent:
         return ""

@@ -5,6 +5,7 @@ from nodeproxy.exchange.exchange import Exchange, Handler, Tools
 from nodeproxy.policies.budget import NOTED_EVERY, Budget
 from nodeproxy.policies.buffered_body import KEPT_BYTES, BufferedBody
 from nodeproxy.policies.retry_plan import RetryPlan, backoff_s, condition_of
+from nodeproxy.protocol.grpc import refusal
 from nodeproxy.protocol.message import Response
 from nodeproxy.protocol.retry_after import retry_after_s
 
@@ -34,9 +35,12 @@ class Retries:
             while True:
                 try:
                     response = await self._inner(exchange)
-                    if response.status not in self._statuses:
+                    if response.status not in self._statuses and exchange.call is None:
                         return response
-                    wait_s = self._wait_after_response(exchange, response, attempt)
+                    condition = condition_of_response(exchange, response, self._plan)
+                    if condition is None:
+                        return response
+                    wait_s = self._wait_after_response(exchange, response, condition, attempt)
                     if wait_s < 0:
                         return response
                     response.close()
@@ -53,16 +57,16 @@ class Retries:
             if attempt:
                 self._budget.retry_ended()
 
-    def _wait_after_response(self, exchange: Exchange, response: Response, attempt: int) -> float:
+    def _wait_after_response(self, exchange: Exchange, response: Response, condition: str, attempt: int) -> float:
         """After how many seconds the next try begins; below 0: there is none, and the response is the answer."""
-        if exchange.request.method not in self._plan.methods:
+        if not _may_repeat(exchange, condition, self._plan):
             return -1.0
         least_s = 0.0
         if self._plan.retry_after_most_s:
             least_s = retry_after_s(response.fields) or 0.0
             if least_s > self._plan.retry_after_most_s:
                 return self._give_up(exchange, "retry-after")
-        wait_s = self._wait_s(exchange, self._statuses[response.status], attempt, least_s)
+        wait_s = self._wait_s(exchange, condition, attempt, least_s)
         if wait_s >= 0 and exchange.endpoint is not None:
             exchange.tried = [*(exchange.tried or ()), exchange.endpoint]
         return wait_s
@@ -116,8 +120,10 @@ class UnsentRetries:
         except EndpointError as error:
             self._count(exchange, condition_of(error, idempotent, self._plan.conditions))
             raise
-        if idempotent and response.status in self._plan.statuses:
-            self._count(exchange, self._plan.statuses[response.status])
+        plan = self._plan
+        condition = condition_of_response(exchange, response, plan)
+        if condition is not None and _may_repeat(exchange, condition, plan):
+            self._count(exchange, condition)
         return response
 
     def _count(self, exchange: Exchange, condition: str) -> None:
@@ -126,3 +132,19 @@ class UnsentRetries:
             return
         keepable = not body.streamed or 0 <= body.length <= KEPT_BYTES
         self._decisions.count(f"retried-{condition}" if keepable else "not-repeatable", exchange)
+
+
+def condition_of_response(exchange: Exchange, response: Response, plan: RetryPlan) -> str | None:
+    """The condition by which `response` is a failed try, None if it is none."""
+    if exchange.call is not None and plan.grpc_statuses and response.body is None:
+        condition = plan.grpc_statuses.get(refusal(response))
+        if condition is not None:
+            return condition
+    return plan.statuses.get(response.status)
+
+
+def _may_repeat(exchange: Exchange, condition: str, plan: RetryPlan) -> bool:
+    """Whether an exchange whose response meets `condition` may be received twice, by its method or by being a call."""
+    return exchange.request.method in plan.methods or (
+        exchange.call is not None and condition in plan.grpc_statuses.values()
+    )

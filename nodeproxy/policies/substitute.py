@@ -7,6 +7,7 @@ from math import inf
 from nodeproxy.errors import ProxyError
 from nodeproxy.exchange.exchange import Exchange, Handler, Tools
 from nodeproxy.protocol.errors_as_responses import own_response
+from nodeproxy.protocol.grpc import effective_status
 from nodeproxy.protocol.message import Response
 
 FIELD = b"x-mesh-fallback"
@@ -75,10 +76,11 @@ class Fallback:
             if substitute is None:
                 raise
             return substitute
+        status = response.status if exchange.call is None else effective_status(response)
         if response.reason:
             condition = self._conditions.reasons.get(response.reason)
-        elif response.status >= 500:
-            condition = self._conditions.statuses.get(response.status)
+        elif status >= 500:
+            condition = self._conditions.statuses.get(status)
         else:
             return response
         if condition is None:

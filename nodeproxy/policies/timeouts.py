@@ -12,7 +12,10 @@ from nodeproxy.policies.overruns import AttemptOverruns, Overruns
 
 
 class TimeoutsSettings(PolicySettings):
-    """How long things may take; 0 switches one limit off. What exceeds one is answered with 504.
+    """How long things may take; 0 switches one limit off. What exceeds one is answered with 504, or DEADLINE_EXCEEDED.
+
+    The deadline of a gRPC client, `grpc-timeout`, holds beside them, for the whole call, and whatever they say. It is
+    passed on shortened by the time used.
 
     In shadow mode no deadline is set, and exchanges that would have passed one are counted; a connect then ends when
     the kernel gives up, and is not counted.
@@ -20,7 +23,8 @@ class TimeoutsSettings(PolicySettings):
 
     response_head_s: Duration = 15.0
     """From the last byte of the request to the head of the response, retries included; a download or a stream of events
-    may last longer. Precedent: Envoy's route timeout, which counts the body too."""
+    may last longer. gRPC servers send the head with the first message: a service whose streams may begin with a longer
+    silence needs more. Precedent: Envoy's route timeout, which counts the body too."""
     request_s: Duration = 0.0
     """From the last byte of the request to the last byte of the response. Precedent: Gateway API's
     `timeouts.request`, also without a default."""
@@ -74,6 +78,7 @@ POLICY = Policy(
         "response-head": "no response head within `responseHead`",
         "request": "no response head within `request`; in shadow mode, no whole response",
         "backend-request": "an attempt had no response head within `backendRequest`",
+        "grpc-timeout": "no response head within the deadline of a gRPC client",
         "idle": "no byte moved for `idle` before the response's head; in shadow mode, also after it",
     },
 )

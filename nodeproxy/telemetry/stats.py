@@ -26,7 +26,7 @@ class TunnelStats:
 class RouteStats:
     """The numbers of one service port in one worker."""
 
-    __slots__ = ("buckets", "decisions", "requests", "retries", "seconds", "service_port", "tunnels")
+    __slots__ = ("buckets", "calls", "decisions", "requests", "retries", "seconds", "service_port", "tunnels")
 
     def __init__(self, service_port: str = "") -> None:
         self.service_port = service_port
@@ -36,6 +36,8 @@ class RouteStats:
         self.buckets = [0] * (len(LATENCY_BOUNDS_S) + 1)
         """Exchanges by duration: up to each bound, and the rest."""
         self.seconds = 0.0
+        self.calls: dict[int, int] | None = None
+        """gRPC calls by the grpc-status that the client got; None before the first one: most services have none."""
         self.tunnels: TunnelStats | None = None
         """None before the first one: most services have none."""
         self.retries = 0
@@ -47,6 +49,13 @@ class RouteStats:
         self.requests[status, reason, caller] += 1
         self.buckets[bisect_left(LATENCY_BOUNDS_S, elapsed_s)] += 1
         self.seconds += elapsed_s
+
+    def count_call(self, status: int) -> None:
+        """The finished exchange was a gRPC call that ended with this grpc-status."""
+        calls = self.calls
+        if calls is None:
+            calls = self.calls = {}
+        calls[status] = calls.get(status, 0) + 1
 
 
 class WorkerStats:

@@ -62,17 +62,20 @@ class Http1Connection:
         """See `pool.UpstreamConnection`."""
         exchange, channel = attempt.exchange, self.channel
         body = exchange.body
+        added = (
+            exchange.added if exchange.call is None else exchange.added + exchange.call.lines(self._context.reactor.now)
+        )
         exchange.deliveries += 1
         self.requests += 1
         try:
             if type(body) is WholeBody:
-                first = request_head(exchange.request, exchange.added)
+                first = request_head(exchange.request, added)
                 whole = body.take() if exchange.request.length >= 0 else in_chunks(body)
                 sending = channel.write(first + whole)
                 if sending is not None:
                     await _sent(sending)
             else:
-                await channel.send(request_head(exchange.request, exchange.added))
+                await channel.send(request_head(exchange.request, added))
                 self._upload = Upload(exchange, ChannelSink(self, body.length == UNKNOWN))
             head, data = await self._read_head(attempt)
         except BaseException as error:

@@ -12,6 +12,7 @@ from nodeproxy.errors import (
     ConnectFailed,
     ConnectionLost,
     DeadlinePassed,
+    EndpointLeft,
     ProxyError,
     StreamReset,
     Unprocessed,
@@ -25,16 +26,19 @@ from nodeproxy.multiplex.link import Link
 from nodeproxy.multiplex.stream import Stream
 from nodeproxy.protocol.http2 import codes
 from nodeproxy.protocol.http2.errors import ConnectionBroken, StreamError
-from nodeproxy.protocol.http2.frames import Frame, Trailers
+from nodeproxy.protocol.http2.frames import Frame, Trailers, rst_stream
 from nodeproxy.protocol.http2.reader import FrameReader
 from nodeproxy.protocol.http2.scan import request_headers
 from nodeproxy.protocol.message import Response
 from nodeproxy.upstream.context import UpstreamContext
 from nodeproxy.upstream.http1 import INTERIM_MOST
-from nodeproxy.upstream.http2_upload import StreamSink
+from nodeproxy.upstream.http2_upload import StreamSink, UploadingBody
 from nodeproxy.upstream.upload import Upload
 
 LAST_STREAM = 2**31 - 1
+# How long a call may go on at an endpoint that has left its service: twice the time that Kubernetes gives a pod to end,
+# so calls of a pod that ends are over. One that lives on, and is not ready, would keep its streams for ever.
+LEFT_CALLS_S = 60.0
 
 
 class Owner(Protocol):
@@ -53,20 +57,9 @@ class Http2Connection:
     """One connection to an endpoint; see `pool.UpstreamConnection`."""
 
     __slots__ = (
-        "_channel",
-        "_context",
-        "_greeted",
-        "_link",
-        "_next",
-        "_owner",
-        "_reading",
-        "_why",
-        "expires_at",
-        "going",
-        "listed",
-        "open",
-        "requests",
-    )
+        "_calls", "_channel", "_context", "_greeted", "_link", "_next", "_owner", "_reading", "_why", "expires_at", "going",
+        "listed", "open", "requests",
+    )  # fmt: skip
 
     def __init__(self, channel: SocketChannel, owner: Owner, context: UpstreamContext) -> None:
         self.open = True
@@ -82,6 +75,7 @@ class Http2Connection:
         self._owner = owner
         self._context = context
         self._next = 1
+        self._calls: set[Stream] = set()  # those of gRPC
         self._link = Link(channel, FrameReader("responses", context.head_limits), context.http2, self)
         self._link.begin([(codes.ENABLE_PUSH, 0), (codes.MAX_HEADER_LIST_SIZE, context.head_limits.head_bytes)],
                          codes.PREFACE)  # fmt: skip
@@ -125,7 +119,10 @@ class Http2Connection:
             Unprocessed: the endpoint has not looked at it.
         """
         exchange, link = attempt.exchange, self._link
-        stream = link.open(self._next)
+        stream, added = link.open(self._next), exchange.added
+        if exchange.call is not None:
+            self._calls.add(stream)
+            added += exchange.call.lines(self._context.reactor.now)
         self._next += 2
         if self._next > LAST_STREAM:
             self.going = True
@@ -140,7 +137,7 @@ class Http2Connection:
             stream.awaits_head = True
             whole = body.take() if type(body) is WholeBody and not body.trailers else None
             ended = whole == b""
-            stream.head(request_headers(request, exchange.added, stream.number, ended, link.prefix), ended)
+            stream.head(request_headers(request, added, stream.number, ended, link.prefix), ended)
             link.prefix = b""
             if not ended and (whole is None or not stream.try_write(whole, True)):
                 if whole is not None:
@@ -191,10 +188,18 @@ class Http2Connection:
         return response
 
     def drain(self) -> None:
-        """Take no new request, and close after the last one."""
+        """Take no new request, and close after the last one. gRPC calls have LEFT_CALLS_S: their clients call again."""
         self.going = True
         if not self._link.streams:
             self.close()
+            return
+        self._context.reactor.call_at(self._context.reactor.clock() + LEFT_CALLS_S, self._end_calls)
+
+    def _end_calls(self) -> None:
+        for stream in tuple(self._calls):
+            if not stream.closed:
+                self._link.outbox.put(rst_stream(stream.number, codes.CANCEL))
+                stream.fail(EndpointLeft(f"the endpoint left its service {LEFT_CALLS_S:g} s ago; call again"))
 
     def close(self) -> None:
         """See `pool.UpstreamConnection`."""
@@ -278,7 +283,7 @@ class Http2Connection:
         if code == codes.REFUSED_STREAM and stream.awaits_head:
             stream.fail(Unprocessed("the endpoint refuses one more stream"))
         else:
-            stream.fail(StreamReset(f"the endpoint has reset the stream, error {code}"))
+            stream.fail(StreamReset(f"the endpoint has reset the stream, error {code}", code))
 
     def violated(self, stream: Stream, error: StreamError) -> None:
         """See `link.Side`."""
@@ -304,6 +309,7 @@ class Http2Connection:
 
     def stream_over(self, stream: Stream) -> None:
         """See `link.Side`."""
+        self._calls.discard(stream)
         self._owner.stream_over(self)
         if self.going and not self._link.streams:
             self.close()
@@ -315,18 +321,3 @@ class Http2Connection:
         """See `link.Side`."""
         self._greeted.set()
         self._owner.room_changed(self)
-
-
-class UploadingBody(StreamBody):
-    """The body of a response whose request may still be being sent."""
-
-    __slots__ = ("_upload",)
-
-    def __init__(self, stream: Stream, length: int, upload: Upload) -> None:
-        super().__init__(stream, length)
-        self._upload = upload
-
-    def abandon(self) -> None:
-        """See `message.StreamedBody`."""
-        self._upload.stop()
-        super().abandon()

@@ -1,6 +1,8 @@
-"""Where the body of a request goes on a stream to an endpoint."""
+"""Where the body of a request goes on a stream to an endpoint, also while the response is read."""
 
+from nodeproxy.multiplex.body import StreamBody
 from nodeproxy.multiplex.stream import Stream
+from nodeproxy.upstream.upload import Upload
 
 
 class StreamSink:
@@ -23,3 +25,18 @@ class StreamSink:
     def abort(self) -> None:
         """See `upload.Sink`."""
         self._stream.reset()
+
+
+class UploadingBody(StreamBody):
+    """The body of a response whose request may still be being sent."""
+
+    __slots__ = ("_upload",)
+
+    def __init__(self, stream: Stream, length: int, upload: Upload) -> None:
+        super().__init__(stream, length)
+        self._upload = upload
+
+    def abandon(self) -> None:
+        """See `message.StreamedBody`."""
+        self._upload.stop()
+        super().abandon()

@@ -14,6 +14,7 @@ from nodeproxy.errors import (
 from nodeproxy.exchange.attempt import Attempt
 from nodeproxy.exchange.exchange import Exchange
 from nodeproxy.io.reactor import Reactor
+from nodeproxy.protocol.grpc import effective_status
 from nodeproxy.protocol.message import Response
 from nodeproxy.protocol.method import IDEMPOTENT
 from nodeproxy.upstream.cluster import Cluster, EndpointBalancer
@@ -73,9 +74,11 @@ class Upstream:
                             continue
                 raise
             response.attempt = attempt
-            attempt.status = response.status
+            attempt.status = response.status if exchange.call is None else effective_status(response)
             for judge in endpoint.judges:
                 judge.responded(attempt, response)
+            if attempt.status != response.status:
+                attempt.end(attempt.status)  # a call was refused: nothing follows
             return response
 
     def _balancer(self, cluster: Cluster) -> EndpointBalancer:

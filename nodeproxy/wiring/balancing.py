@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nodeproxy.balance.choice import Choose, InTurn, by_chance, least_request
+from nodeproxy.balance.choice import Choose, InTurn, LeastRequest, by_chance, least_request
 from nodeproxy.balance.hash_key import HashKey, of_client, of_cookie, of_cookie_or_new, of_header, of_query
 from nodeproxy.balance.hashing import CookieSetter, Hashing
 from nodeproxy.balance.judge import Judge
@@ -15,13 +15,14 @@ from nodeproxy.policies.load_balancer import ConsistentHash, LoadBalancerSetting
 from nodeproxy.policies.outlier_detection import OutlierDetectionSettings
 
 USUAL = LoadBalancerSettings()
-PLAIN = Plan(lambda: least_request)
+PLAIN = Plan(LeastRequest)
 SIMPLE: Mapping[str, Callable[[], Choose[Any]]] = {
-    "LEAST_REQUEST": lambda: least_request,
+    "LEAST_REQUEST": LeastRequest,
     "PEAK_EWMA": lambda: least_latency,
     "RANDOM": lambda: by_chance,
     "ROUND_ROBIN": InTurn,
 }
+WEIGHTED: Mapping[str, Callable[[], Choose[Any]]] = {**SIMPLE, "LEAST_REQUEST": lambda: least_request}
 
 
 def plan_of(settings: Mapping[str, PolicySettings], states: Mapping[str, Any], now: Callable[[], float]) -> Plan:
@@ -44,10 +45,10 @@ def plan_of(settings: Mapping[str, PolicySettings], states: Mapping[str, Any], n
 
 
 def _chooser(balancer: LoadBalancerSettings, now: Callable[[], float]) -> Callable[[], Choose[Any]]:
-    simple = SIMPLE[balancer.simple]
     shedding = balancer.shedding
     if balancer.warmup is None and shedding is None:
-        return simple
+        return SIMPLE[balancer.simple]
+    simple = WEIGHTED[balancer.simple]
     shares = Shares(_warmup(balancer.warmup), None if shedding is None else shedding.decay_s)
     return lambda: Weighted(simple(), shares, now)
 

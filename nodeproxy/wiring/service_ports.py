@@ -63,7 +63,8 @@ class ServicePorts:
                 cluster = self._cluster(route)
                 count = Decisions(route.stats.decisions, "healthCheck", settings.mode).count
                 for endpoint in cluster.endpoints:
-                    yield Target(endpoint.name, host, endpoint.health, settings, cluster.review, count)
+                    http2 = route.port.protocol == "http2"
+                    yield Target(endpoint.name, host, http2, endpoint.health, settings, cluster.review, count)
 
     def _cluster(self, route: Route) -> Cluster:
         return self._clusters.of(route.service, route.port)

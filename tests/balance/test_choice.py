@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import floats, integers, lists
 
-from nodeproxy.balance.choice import InTurn, by_chance, least_request
+from nodeproxy.balance.choice import InTurn, LeastRequest, by_chance, least_request
 
 RANDOM_NUMBERS = floats(0, 1, exclude_max=True)
 
@@ -28,14 +28,16 @@ def carriers(*active):
 def test_the_most_loaded_of_all_is_never_chosen_by_load(loads, number):
     candidates = carriers(*loads, 10)
 
-    assert least_request(candidates, lambda: number).active < 10
+    for choose in (LeastRequest(), least_request):
+        assert choose(candidates, lambda: number).active < 10
 
 
-def test_two_different_ones_are_compared_each_pair_as_often_as_any_other():
+@pytest.mark.parametrize("choose", [LeastRequest(), least_request])
+def test_two_different_ones_are_compared_each_pair_as_often_as_any_other(choose):
     pairs, random = Counter(), Random(7)
     for _ in range(12_000):
         seen = Pair(4)
-        least_request(seen, random.random)
+        choose(seen, random.random)
         pairs[tuple(seen.asked)] += 1
 
     assert len(pairs) == 12
@@ -59,17 +61,39 @@ class Pair:
 
 
 def test_equal_loads_are_shared_evenly():
-    random, candidates = Random(1), carriers(0, 0, 0)
+    random, candidates, choose = Random(1), carriers(0, 0, 0), LeastRequest()
 
-    chosen = Counter(least_request(candidates, random.random).name for _ in range(9000))
+    chosen = Counter(choose(candidates, random.random).name for _ in range(9000))
+
+    assert chosen == {"e0": 3000, "e1": 3000, "e2": 3000}
+
+
+def test_the_first_of_equal_loads_may_be_any():
+    random, candidates = Random(4), carriers(0, 0, 0)
+
+    chosen = Counter(LeastRequest()(candidates, random.random).name for _ in range(9000))
 
     assert all(2800 < times < 3200 for times in chosen.values())
 
 
+def test_some_requests_at_a_time_are_shared_evenly():
+    random, candidates, choose = Random(5), carriers(0, 0, 0), LeastRequest()
+    chosen, under_way = Counter(), []
+    for _ in range(9000):
+        carrier = choose(candidates, random.random)
+        carrier.active += 1
+        chosen[carrier.name] += 1
+        under_way.append(carrier)
+        if len(under_way) > 8:  # they end in any order
+            under_way.pop(random.randrange(9)).active -= 1
+
+    assert all(2970 < times < 3030 for times in chosen.values())
+
+
 def test_load_stays_level_when_every_exchange_lasts():
-    random, candidates = Random(2), carriers(*[0] * 10)
+    random, candidates, choose = Random(2), carriers(*[0] * 10), LeastRequest()
     for _ in range(1000):
-        least_request(candidates, random.random).active += 1
+        choose(candidates, random.random).active += 1
 
     loads = [candidate.active for candidate in candidates]
     assert max(loads) - min(loads) <= 6
@@ -79,7 +103,7 @@ def test_load_stays_level_when_every_exchange_lasts():
 def test_every_random_number_chooses_somebody(count, number):
     candidates = carriers(*[0] * count)
 
-    for choose in (least_request, by_chance, InTurn()):
+    for choose in (LeastRequest(), least_request, by_chance, InTurn()):
         assert choose(candidates, lambda: number) in candidates
 
 

@@ -134,6 +134,16 @@ def test_tunnels_are_reported_once_a_service_has_had_one():
     assert scrape.value("nodeproxy_tunnel_bytes_total", **LABELS, direction="to_client") == 40
 
 
+def test_grpc_calls_are_reported_by_their_status():
+    one = PortReport(WEB, PortCounters((), NO_DURATIONS, calls={"0": 7, "14": 2}), PortState())
+
+    scrape = Scrape([one], [one])
+
+    assert Scrape([port()]).values("nodeproxy_grpc_responses_total") == {}
+    assert scrape.value("nodeproxy_grpc_responses_total", **LABELS, grpc_status="0") == 14
+    assert scrape.value("nodeproxy_grpc_responses_total", **LABELS, grpc_status="14") == 4
+
+
 def test_decisions_and_figures_of_policies_are_added_over_the_workers():
     decisions = ((Decision("rateLimit", "rejected", "enforce"), 2), (Decision("retries", "retried", "shadow"), 1))
     one = PortReport(

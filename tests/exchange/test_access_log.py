@@ -1,7 +1,10 @@
 """The line of an exchange in the access log."""
 
+from math import inf
+
 from nodeproxy.exchange.access_log import AccessLog
 from nodeproxy.exchange.attempt import Attempt
+from nodeproxy.exchange.call import Call
 from nodeproxy.mesh.callers import Known
 from tests.exchange.test_exchange import Endpoint
 from tests.fakes.exchanges import STARTED, exchange
@@ -14,6 +17,16 @@ def test_a_line_says_why_a_failed_request_was_not_sent_again():
     AccessLog(lines.append).exchange_ended(one, "shop/web:80", 503, "", 0.1)
 
     assert lines[0]["not_retried"] == "over-budget"
+
+
+def test_a_line_has_the_status_of_a_grpc_call():
+    lines, one = [], exchange(b"POST")
+    one.call = Call(inf)
+    one.call.status = 5
+
+    AccessLog(lines.append).exchange_ended(one, "shop/web:80", 200, "", 0.1)
+
+    assert (lines[0]["status"], lines[0]["grpc_status"]) == (200, 5)
 
 
 def test_an_exchange_is_one_line_whatever_its_attempts():

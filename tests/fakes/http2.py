@@ -39,6 +39,8 @@ class Http2Peer:
         self.frames = []
         """Kind, flags and stream of every frame that has come: the library drops some."""
         self.goaways = []
+        self.ended = False
+        """Whether `look` has found the end of the connection."""
         self._unread = b""
         self._preface = not client_side
         self._reading = False
@@ -91,11 +93,23 @@ class Http2Peer:
         finally:
             self._reading = False
         assert data, f"the connection ended; before it: {self.events}"
+        await self._take(data)
+
+    async def _take(self, data):
         for event in self.h2.receive_data(self._noted(data)):
             if isinstance(event, DataReceived) and self.credits:
                 self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
             self.events.append(event)
         await self.flush()
+
+    async def look(self):
+        """Take in what has come, without waiting for more."""
+        while not self.ended and self.peer.channel.has_input():
+            data = await self.peer.channel.recv()
+            if data:
+                await self._take(data)
+            else:
+                self.ended = True
 
     async def received_request(self):
         """The next request: its stream's number and its fields."""
@@ -229,6 +243,13 @@ async def http2_client(world):
 async def http2_accept(endpoint, settings=None):
     """The next connection of the mesh to an endpoint, as its server, which begins with these settings."""
     return await http2_server(await endpoint.accept(), settings)
+
+
+async def http2_accept_any(*endpoints):
+    """The next connection of the mesh to one of these endpoints, as its server."""
+    while not (peers := [peer for each in endpoints if (peer := each.waiting()) is not None]):
+        await endpoints[0].world.reactor.rest()
+    return await http2_server(peers[0])
 
 
 async def http2_server(peer, settings=None):

@@ -78,14 +78,17 @@ class Table:
 class Probed:
     """One endpoint as the worker sees it; `change` waits for the next change of its health."""
 
-    def __init__(self, name, **written):
+    def __init__(self, name, http2=False, **written):
+        self.http2 = http2
         self.health = Health()
         self.counted = []
         self._report, self._reported = trio.open_memory_channel(99)
         self.target = self.asking(name, **written)
 
     def asking(self, name, **written):
-        return Target(name, b"web.shop.mesh", self.health, settings(**written), self._changed, self.counted.append)
+        return Target(
+            name, b"web.shop.mesh", self.http2, self.health, settings(**written), self._changed, self.counted.append
+        )
 
     def _changed(self):
         self._report.send_nowait("down" if self.health.probes_down else "up")

@@ -120,7 +120,7 @@ async def test_what_is_known_of_latencies_survives_an_update(world):
     ("written", "told"),
     [
         ({}, "hedging: write delay, percentile or both"),
-        ({"delay": "1s", "methods": ["POST"]}, "hedging.methods.0: input should be 'GET'"),
+        ({"delay": "1s", "methods": ["PATCH"]}, "hedging.methods.0: input should be 'GET'"),
         ({"percentile": 100}, "hedging.percentile: input should be less than or equal to 99.9"),
         ({"delay": "1s", "maxAttempts": 0}, "hedging.maxAttempts"),
         ({"delay": "1s", "maxAttempts": 4}, "hedging.maxAttempts"),
