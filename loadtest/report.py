@@ -17,7 +17,7 @@ from loadtest.toolbox import HERE, Toolbox
 YARDSTICK = "envoy"
 FAMILY = "… with supervisor and discovery"
 NOTHING = "-"
-BENCH, CLUSTER, POLICIES, RESILIENCE = "bench", "cluster", "policies", "resilience"
+BENCH, CLUSTER, POLICIES, RESILIENCE, FAIRNESS = "bench", "cluster", "policies", "resilience", "fairness"
 """The markers in READMEs between which tables stand: `<!-- bench:begin -->` and so on."""
 TWO_FIELDS, TWELVE_FIELDS, FRESH, BODIES = SCENARIOS
 
