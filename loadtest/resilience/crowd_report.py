@@ -7,7 +7,8 @@ from loadtest.report import table
 from loadtest.resilience.crowd import SITUATIONS, CrowdRecord, Situation, Turn
 from loadtest.resilience.report import machine_line
 
-HEAD = ("what the greedy caller saturates", "its requests per s", "p50 ms", "p99 ms", "ratio of p99", "failed")
+HEAD = ("what the greedy caller saturates", "its requests per s", "p50 ms", "p99 ms", "ratio of p99")
+HEAD += ("failed", "busy", "waited")
 
 
 def summary(record: CrowdRecord) -> str:
@@ -33,6 +34,8 @@ def _row(situation: Situation, record: CrowdRecord) -> Iterator[tuple[str, ...]]
         f"{before * 1e3:.1f} → {after * 1e3:.1f}",
         f"{after / before:.2f}",
         f"{failed}",
+        f"{median(turn.busy_ratio for turn in beside):.0%}",
+        f"{median(turn.waited_ratio for turn in beside):.1%}",
     )
 
 

@@ -17,7 +17,7 @@ NAME = SITUATIONS[0].name
 
 def turn(p99_s, greedy, good=1200):
     callers = Got("all", 1200, {"200": good, "503": 1200 - good}, 0.006, p99_s, 0.009)
-    return Turn(NAME, greedy, callers, 20_000.0 if greedy else 0.0, 1.0)
+    return Turn(NAME, greedy, callers, 20_000.0 if greedy else 0.0, 1.0, 0.02)
 
 
 def record(*turns):
@@ -59,7 +59,7 @@ def test_the_report_has_the_medians_of_the_rounds_and_all_failures():
         record(*(each for alone, beside, good in rounds for each in (turn(alone, False), turn(beside, True, good))))
     )
 
-    assert f"| {SITUATIONS[0].title} | 20,000 | 6.0 → 6.0 | 6.0 → 6.6 | 1.10 | 6 |\n" in text
+    assert f"| {SITUATIONS[0].title} | 20,000 | 6.0 → 6.0 | 6.0 → 6.6 | 1.10 | 6 | 100% | 2.0% |\n" in text
     assert "Medians of 3 rounds" in text
     assert SITUATIONS[1].title not in text
 
