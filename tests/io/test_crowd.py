@@ -6,7 +6,7 @@ import pytest
 
 from nodeproxy.errors import ConnectionLost
 from nodeproxy.io.channel import SocketChannel
-from nodeproxy.io.reactor import CROWD
+from nodeproxy.io.reactor import CROWD, CROWD_SLICE_S
 
 MANY = CROWD + 16
 GET = b"GET / HTTP/1.1\r\nHost: web.shop.mesh\r\n\r\n"
@@ -52,6 +52,45 @@ async def test_the_requests_of_a_single_address_are_not_sorted(world):
     await world.settle(1)
 
     assert order == ["only"] * MANY  # in one turn, without slices
+
+
+@pytest.mark.parametrize("connections", [CROWD, 64, 512])
+async def test_beside_a_flood_a_request_waits_for_a_slice_and_no_longer(world, connections):
+    cost_s, every_s, clock, reactor = 15e-6, 0.001, world.clock, world.reactor
+    sent, waited, due = [], [], clock.now + every_s
+    ends, channels = [], []
+    for _ in range(connections + 1):
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        channels.append(world.own(SocketChannel(reactor, ours, ConnectionLost)))
+        ends.append(world.keep(theirs))
+    small_end = ends.pop(0)
+    reactor.sharing = True
+
+    async def flood(channel, end):
+        nonlocal due
+        while await channel.recv() and len(waited) < 50:
+            clock.now += cost_s  # of half a request
+            end.send(b"x")  # the next one follows at once
+            if clock.now >= due:
+                due += every_s
+                sent.append(clock.now)
+                small_end.send(b"x")
+
+    async def small(channel):
+        while await channel.recv():
+            waited.append(clock.now - sent[-1])
+
+    tasks = [reactor.spawn(flood(*each)) for each in zip(channels[1:], ends, strict=True)]
+    tasks.append(reactor.spawn(small(channels[0])))
+    for number, task in enumerate(tasks):
+        task.share = "small" if number == connections else "greedy"
+    for end in ends:
+        end.send(b"x")
+    while len(waited) < 50:
+        await reactor.rest()
+
+    assert max(waited) <= CROWD_SLICE_S + 2 * cost_s
 
 
 async def test_a_few_are_handled_in_the_order_in_which_they_came(world):
