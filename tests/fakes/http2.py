@@ -39,7 +39,7 @@ class Http2Peer:
         self.frames = []
         """Kind, flags and stream of every frame that has come: the library drops some."""
         self.goaways = []
-        self.ended = False
+        self.over = False
         """Whether `look` has found the end of the connection."""
         self._unread = b""
         self._preface = not client_side
@@ -104,12 +104,12 @@ class Http2Peer:
 
     async def look(self):
         """Take in what has come, without waiting for more."""
-        while not self.ended and self.peer.channel.has_input():
+        while not self.over and self.peer.channel.has_input():
             data = await self.peer.channel.recv()
             if data:
                 await self._take(data)
             else:
-                self.ended = True
+                self.over = True
 
     async def received_request(self):
         """The next request: its stream's number and its fields."""
