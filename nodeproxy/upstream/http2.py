@@ -225,7 +225,10 @@ class Http2Connection:
             await self._link.run()
         except ConnectionBroken as broken:
             self._link.going_away(0, broken.code, str(broken))
-            error = BadResponse(f"not HTTP/2, as the port's appProtocol or name says: {broken}")
+            spoken = (
+                "it violates HTTP/2" if self._greeted.happened else "not HTTP/2, as the port's appProtocol or name says"
+            )
+            error = BadResponse(f"{spoken}: {broken}")
         except ProxyError as lost:
             error = lost
         except BaseException:
