@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from loadtest.cluster.world import address
+from loadtest.endpoints import endpoints
 from loadtest.generator import closed_loop
 from loadtest.machine import GENERATOR_CORE, Commit, Machine, this_commit, this_machine
 from loadtest.peer import PEERS, Running, started
