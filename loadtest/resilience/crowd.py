@@ -17,14 +17,15 @@ from typing import Any
 import msgspec
 
 from loadtest.cluster.world import address
+from loadtest.endpoints import endpoints
 from loadtest.generator import closed_loop
 from loadtest.machine import GENERATOR_CORE, Commit, Machine, this_commit, this_machine
-from loadtest.peer import PEERS, Running, backend, started
+from loadtest.peer import PEERS, Running, started
 from loadtest.policies.mesh import NAMESPACE, OPEN, mesh_documents
 from loadtest.procstat import cpu_of
 from loadtest.resilience.client import Got, Load, Stream
 from loadtest.resilience.endpoints import Behaviour, Place
-from loadtest.resilience.run import called, endpoints, quiet_ports
+from loadtest.resilience.run import called, quiet_ports, scripted
 from loadtest.run import Say
 from loadtest.scenarios import SCENARIOS, Scenario
 from loadtest.toolbox import REPOSITORY, Toolbox
@@ -102,9 +103,9 @@ def run(rounds: int, situations: tuple[Situation, ...], toolbox: Toolbox, say: S
     with tempfile.TemporaryDirectory(prefix="nodeproxy-crowd-") as name:
         folder = Path(name)
         with (
-            endpoints(places, folder / "endpoints.log", FIRST),
-            backend(toolbox, folder) as port,
-            started(PEERS[0], toolbox, folder, port, mesh_of(situations, places)) as node,
+            scripted(places, folder / "endpoints.log", FIRST),
+            endpoints(toolbox, folder) as behind,
+            started(PEERS[0], toolbox, folder, behind, mesh_of(situations, places)) as node,
         ):
             _give_the_core_to(node)
             for _ in range(rounds):

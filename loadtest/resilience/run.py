@@ -131,12 +131,12 @@ def _rest(pids: tuple[int, ...]) -> None:
 
 @contextmanager
 def _endpoints(case: Case, folder: Path) -> Iterator[None]:
-    with endpoints(case.places, folder / f"{case.service}.log"):
+    with scripted(case.places, folder / f"{case.service}.log"):
         yield
 
 
 @contextmanager
-def endpoints(places: list[Place], log: Path, first: tuple[str, ...] = ()) -> Iterator[None]:
+def scripted(places: list[Place], log: Path, first: tuple[str, ...] = ()) -> Iterator[None]:
     """Endpoints in a process of their own, which answer. `first` are words before its command, e.g. a priority.
 
     Raises: NotStartedError.
