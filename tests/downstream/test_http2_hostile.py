@@ -391,7 +391,8 @@ REPLACED = [
     (b":path", b""), (b":path", b"x"), (b":path", b"/#x"), (b":path", b"http://other/"), (b":path", b"/\xc3\xa4"),
     (b":path", b"*"), (b":scheme", b"http://x"), (b":scheme", b"file"), (b":scheme", b""),
     (b":authority", b"a\r\nx: y"), (b":authority", b"a b"), (b":authority", b"user@web.shop.mesh"),
-    (b":authority", b""), (b":authority", b"web.shop.mesh/x"), (b":authority", b"web.shop.mesh:80:80"), (b":authority", b"a,b"),
+    (b":authority", b""), (b":authority", b"web.shop.mesh/x"), (b":authority", b"web.shop.mesh:80:80"),
+    (b":authority", b"a,b"),
 ]  # fmt: skip
 
 
