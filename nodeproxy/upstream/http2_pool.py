@@ -160,7 +160,7 @@ class Http2Pool:
     def _list(self, connection: Http2Connection) -> None:
         if not connection.listed and connection in self._connections:
             connection.listed = True
-            self._roomy.append(connection)
+            self._roomy.insert(0, connection)
 
     async def _begin(self, channel: SocketChannel) -> Http2Connection:
         connection = Http2Connection(channel, self, self._context)
