@@ -241,13 +241,8 @@ class Http2Connection:
         return number > self._last or not number & 1
 
     def stream_over(self, stream: Stream) -> None:
-<<<<<<< HEAD
         """See `side.Side`."""
-        if self.idle:
-=======
-        """See `link.Side`."""
         if not self._link.streams:
->>>>>>> h2
             self._note_idle()
 
     def answered(self, opaque: bytes) -> None:

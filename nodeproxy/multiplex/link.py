@@ -265,17 +265,3 @@ class Link:
         else:
             stream.send_window += increment
             stream.wake_writer()
-
-
-<<<<<<< HEAD
-def _weight(frame: Frame) -> int:
-    """How many bytes of a message HEADERS are worth: those of its fields, and the work for it."""
-    payload = frame.payload
-    if isinstance(payload, Request | Response):
-        return MESSAGE_BYTES + len(payload.fields.block())
-    return MESSAGE_BYTES + (len(payload.lines) if isinstance(payload, Trailers) else 0)
-=======
-def _wake(stream: Stream) -> None:
-    if stream.writer is not None:
-        stream.writer.reactor.wake(stream.writer)
->>>>>>> h2
