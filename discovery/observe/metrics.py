@@ -181,6 +181,17 @@ def _process(numbers: Numbers) -> Iterator[Metric]:
             "CONNECT requests accepted; refused ones count in nodeproxy_requests.",
             node.connects,
         ),
+        ("http2_connections_accepted", "Downstream connections over HTTP/2.", node.http2_accepted),
+        (
+            "http2_streams_refused",
+            "HTTP/2 streams refused because their connection had http2_streams_limit requests.",
+            node.http2_refused,
+        ),
+        (
+            "http2_floods",
+            "HTTP/2 downstream connections closed for floods of frames, quick resets or header bombs.",
+            node.http2_floods,
+        ),
         ("unexpected_errors", "Exceptions that indicate a bug; the log has the traceback.", node.bugs),
         ("table_updates", "Updates from discovery installed in the table.", node.updates),
         ("table_updates_rejected", "Updates from discovery rejected as invalid.", node.updates_rejected),

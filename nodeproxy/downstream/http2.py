@@ -106,6 +106,7 @@ class Http2Connection:
         link.begin([(codes.MAX_CONCURRENT_STREAMS, context.http2.streams),
                     (codes.MAX_HEADER_LIST_SIZE, context.limits.head_bytes)])  # fmt: skip
         self._begun = True
+        context.stats.http2_accepted += 1
         if self._draining:
             self._announce_drain()
         try:
@@ -141,7 +142,10 @@ class Http2Connection:
 
     async def _end(self, error: ConnectionBroken) -> None:
         """Let the client know why its connection ends."""
-        self.context.stats.unrouted.count(BadRequest.status, BadRequest.reason, UNKNOWN.labels, 0.0)
+        stats = self.context.stats
+        stats.unrouted.count(BadRequest.status, BadRequest.reason, UNKNOWN.labels, 0.0)
+        if error.code == codes.ENHANCE_YOUR_CALM:
+            stats.http2_floods += 1
         await self._part(error.code, str(error))
 
     async def _part(self, code: int, why: str) -> None:
@@ -180,6 +184,7 @@ class Http2Connection:
         if number > self._last_accepted:
             return  # the client was told so; it may send it elsewhere
         if len(link.streams) >= self.context.http2.streams:
+            self.context.stats.http2_refused += 1
             link.refuse(number, codes.REFUSED_STREAM)
             return
         if isinstance(payload, Request):

@@ -82,6 +82,12 @@ class ProcessCounters(msgspec.Struct, frozen=True, omit_defaults=True):
     evicted: int = 0
     """Idle downstream connections closed at the limit."""
     connects: int = 0
+    http2_accepted: int = 0
+    """Downstream connections over HTTP/2."""
+    http2_refused: int = 0
+    """Streams refused at the limit of their connection."""
+    http2_floods: int = 0
+    """Downstream connections closed with ENHANCE_YOUR_CALM."""
     bugs: int = 0
     updates: int = 0
     updates_rejected: int = 0

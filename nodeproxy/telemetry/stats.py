@@ -67,6 +67,9 @@ class WorkerStats:
         "closed_for_room",
         "connections",
         "connects",
+        "http2_accepted",
+        "http2_floods",
+        "http2_refused",
         "log_lines_lost",
         "shortages",
         "unrouted",
@@ -80,6 +83,12 @@ class WorkerStats:
         """Client connections open now."""
         self.connects = 0
         """Accepted CONNECTs, each of which sets the service of all further requests on its connection."""
+        self.http2_accepted = 0
+        """Client connections on which HTTP/2 was spoken."""
+        self.http2_refused = 0
+        """Streams beyond the limit of their connection."""
+        self.http2_floods = 0
+        """Client connections ended because of what they cost: floods, resets, header bombs."""
         self.closed_for_room = 0
         """Idle client connections closed to admit new ones."""
         self.shortages = dict.fromkeys(SHORTAGES, 0)

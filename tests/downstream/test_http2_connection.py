@@ -238,6 +238,7 @@ async def test_how_many_streams_there_may_be_is_a_setting(world):
     third = await client.request()
 
     assert await client.was_reset(third) == REFUSED
+    assert (world.stats.http2_accepted, world.stats.http2_refused) == (1, 1)
     assert client.h2.remote_settings.max_concurrent_streams == 2
     assert {first, second}.isdisjoint(client.resets)
 
