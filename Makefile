@@ -2,6 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+TWINS := $(wildcard nodeproxy/protocol/*.h nodeproxy/protocol/http?/*.[ch])
 COVERED := $(CURDIR)/build/coverage
 PYTEST_COV := $(BIN)/python -m pytest --cov --cov-report= --cov-fail-under=0
 
@@ -59,11 +60,11 @@ bench: $(READY)  ## nodeproxy beside nginx, HAProxy, Envoy and Traefik (loadtest
 kube:  ## a real Kubernetes for tests/cluster, into a cache outside the repository
 	tests/cluster/get.sh
 
-$(READY): pyproject.toml requirements.lock build_twin.py nodeproxy/protocol/http1/twin.c
+$(READY): pyproject.toml requirements.lock build_twin.py $(TWINS)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist nodeproxy/protocol/http1/twin.*.so
+	rm -rf $(VENV) build dist nodeproxy/protocol/http?/twin.*.so

@@ -209,8 +209,8 @@ class SocketChannel:
             senders.remove(task)
         if not senders:
             self._senders = None
-        elif self.writer is not senders[0]:
-            self.reactor.wake(senders[0])
+        else:
+            self.reactor.wake(senders[0])  # also the last `writer`: it may have come again, and wait for its turn
 
     def send_now(self, data: bytes | memoryview) -> int:
         """Send what the socket takes of `data`, without waiting; returns how many bytes that were.

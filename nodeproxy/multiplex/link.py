@@ -161,7 +161,6 @@ class Link:
         if self.streams.pop(stream.number, None) is None:
             return
         self.fed(stream)
-        stream.pieces.clear()
         if not stream.ended and not stream.reset_by_peer:
             self._note_reset(stream.number)
         self._side.stream_over(stream)

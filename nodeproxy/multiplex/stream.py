@@ -294,3 +294,4 @@ class Stream:
             self.close()
         else:
             self.reset(code)
+        self.pieces.clear()  # not before: both directions may have ended with the last of it unread

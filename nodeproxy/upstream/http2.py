@@ -57,21 +57,9 @@ class Http2Connection:
     """One connection to an endpoint; see `pool.UpstreamConnection`."""
 
     __slots__ = (
-        "_calls",
-        "_channel",
-        "_context",
-        "_greeted",
-        "_link",
-        "_next",
-        "_owner",
-        "_reading",
-        "_why",
-        "expires_at",
-        "going",
-        "listed",
-        "open",
-        "requests",
-    )
+        "_calls", "_channel", "_context", "_greeted", "_link", "_next", "_owner", "_reading", "_why", "expires_at",
+        "going", "listed", "open", "requests",
+    )  # fmt: skip
 
     def __init__(self, channel: SocketChannel, owner: Owner, context: UpstreamContext) -> None:
         self.open = True

@@ -21,16 +21,8 @@ class Http2Pool:
     """Connections that carry many requests at a time. See Pool."""
 
     __slots__ = (
-        "_connections",
-        "_context",
-        "_dialer",
-        "_dialing",
-        "_opening",
-        "_reactor",
-        "_roomy",
-        "_sweep_at",
-        "limits",
-    )
+        "_connections", "_context", "_dialer", "_dialing", "_opening", "_reactor", "_roomy", "_sweep_at", "limits"
+    )  # fmt: skip
 
     def __init__(self, context: UpstreamContext, dialer: Dialer) -> None:
         self.limits: ConnectionLimits | None = None

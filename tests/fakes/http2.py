@@ -39,7 +39,7 @@ class Http2Peer:
         self.frames = []
         """Kind, flags and stream of every frame that has come: the library drops some."""
         self.goaways = []
-        self.ended = False
+        self.over = False
         """Whether `look` has found the end of the connection."""
         self._unread = b""
         self._preface = not client_side
@@ -104,12 +104,12 @@ class Http2Peer:
 
     async def look(self):
         """Take in what has come, without waiting for more."""
-        while not self.ended and self.peer.channel.has_input():
+        while not self.over and self.peer.channel.has_input():
             data = await self.peer.channel.recv()
             if data:
                 await self._take(data)
             else:
-                self.ended = True
+                self.over = True
 
     async def received_request(self):
         """The next request: its stream's number and its fields."""
@@ -155,9 +155,9 @@ class Http2Peer:
             await self._more()
         return self.goaways.pop(0)
 
-    async def settled(self):
+    async def settled(self, turns=10):
         """Let everything that can happen now happen, and note what has come."""
-        for _ in range(10):
+        for _ in range(turns):
             await self.world.reactor.rest()
             if self.peer.channel.readable and self.peer.channel.has_input():
                 await self._more()
@@ -190,6 +190,17 @@ class Http2Peer:
         return sum(
             len(each.data) for each in self.events if isinstance(each, DataReceived) and each.stream_id == number
         )
+
+    def received(self, number):
+        """The body that has come on a stream so far."""
+        return b"".join(
+            each.data for each in self.events if isinstance(each, DataReceived) and each.stream_id == number
+        )
+
+    @property
+    def ended(self):
+        """The streams that the other side has ended."""
+        return {each.stream_id for each in self.events if isinstance(each, StreamEnded)}
 
     async def until_over(self, number):
         """Wait for the end of a stream, or its reset."""

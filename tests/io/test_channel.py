@@ -90,3 +90,20 @@ async def test_senders_that_wait_fail_when_the_peer_goes(world, ends):
     await world.settle()
 
     assert [task.ended_by for task in tasks] == [ConnectionLost] * 3
+
+
+async def test_a_sender_that_comes_again_at_once_has_its_turn_behind_the_other(world, ends):
+    channel, theirs = ends
+
+    async def twice():
+        await channel.send(b"a" * SIZE)  # it was the last to wait for the socket
+        await channel.send(b"a")
+
+    tasks = [world.reactor.spawn(each) for each in (twice(), channel.send(b"b"))]
+    await world.settle()
+
+    data = await received(world, theirs, SIZE + 2)
+
+    assert data == b"a" * SIZE + b"ba"
+    await world.settle()
+    assert all(task.ended for task in tasks)

@@ -112,7 +112,7 @@ async def test_a_rollout_loses_no_call(world):
     statuses = [await mesh.status_of(number) for number in numbers]
 
     assert len(at[old]) == 10
-    assert old.ended
+    assert old.over
     assert statuses == [0] * 20
 
 

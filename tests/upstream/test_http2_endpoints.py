@@ -179,6 +179,30 @@ async def test_a_reset_behind_a_complete_response_does_not_spoil_it(world):
     assert (await client.response(number, resets=[NO_ERROR]))[2] == b"no"
 
 
+async def test_a_response_that_is_complete_before_its_request_arrives_whole(world):
+    endpoint = world.endpoint()
+    world.serve(endpoint, protocol="http2")
+    client = await http2_client(world)
+    client.h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 0})
+    number = await client.request(request(b"PUT"), body=b"some", ended=False)
+    server = await http2_accept(endpoint)
+    stream, _ = await server.received_request()
+    data = bytes(range(250)) * 200
+    server.h2.send_headers(stream, [(b":status", b"200")])
+    await server.flush()
+    await world.settle()
+    await server.upload(stream, data)  # the client does not read it yet
+    await world.settle()
+
+    client.h2.end_stream(number)
+    await client.flush()
+    await server.body(stream)
+    client.h2.increment_flow_control_window(100_000, number)
+    await client.flush()
+
+    assert (await client.response(number))[2] == data
+
+
 async def test_all_requests_of_a_connection_that_dies_fail_and_the_next_opens_another(world):
     endpoint = world.endpoint()
     world.serve(endpoint, protocol="http2", policies=NO_RETRIES)

@@ -4,12 +4,10 @@
    with a field that asks for thought -- is handed to the Python function, whose word is the law. So there is one place
    where requests are refused, and tests hold both against each other on the same corpus and on random bytes. */
 
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
-#include <structmember.h>
+#include "../objects.h"
 #include <string.h>
 
-enum { UNKNOWN = -1, NOT_SAID = -2, MOST_CUTS = 16, MOST_DIGITS = 18, MOST_SIZE_DIGITS = 15, MOST_SLOTS = 12 };
+enum { UNKNOWN = -1, NOT_SAID = -2, MOST_CUTS = 16, MOST_DIGITS = 18, MOST_SIZE_DIGITS = 15 };
 
 /* What a byte may be part of. */
 enum { TOKEN = 1, VALUE = 2, TARGET = 4, NAME = 8, DIGIT = 16 };
@@ -244,50 +242,7 @@ static PyObject *text(const Text *text)
     return PyBytes_FromStringAndSize(text->at, text->size);
 }
 
-/* A named tuple of these items, which it takes over; NULL if one of them could not be made. */
-static PyObject *tuple_of(PyTypeObject *type, PyObject *const *items, Py_ssize_t count)
-{
-    PyObject *tuple = type->tp_alloc(type, count);
-    for (Py_ssize_t i = 0; i < count; i++) {
-        if (tuple != NULL)
-            PyTuple_SET_ITEM(tuple, i, items[i]);
-        else
-            Py_XDECREF(items[i]);
-    }
-    for (Py_ssize_t i = 0; tuple != NULL && i < count; i++)
-        if (items[i] == NULL)
-            Py_CLEAR(tuple);
-    return tuple;
-}
-
-/* A class with slots, whose instances are made here without its __init__. */
-typedef struct {
-    PyTypeObject *type;
-    Py_ssize_t offset[MOST_SLOTS]; /* of each slot, in the order in which `items` come */
-} Slotted;
-
 static Slotted fields_class, request_class, response_class;
-
-/* An instance with these items in its slots, which it takes over; NULL if one of them could not be made. */
-static PyObject *instance_of(const Slotted *class, PyObject *const *items, Py_ssize_t count)
-{
-    PyObject *instance = class->type->tp_alloc(class->type, 0);
-    for (Py_ssize_t i = 0; i < count; i++) {
-        if (instance != NULL)
-            *(PyObject **)((char *)instance + class->offset[i]) = items[i];
-        else
-            Py_XDECREF(items[i]);
-    }
-    for (Py_ssize_t i = 0; instance != NULL && i < count; i++)
-        if (items[i] == NULL)
-            Py_CLEAR(instance);
-    return instance;
-}
-
-static PyObject *ref(PyObject *object)
-{
-    return Py_NewRef(object);
-}
 
 static PyObject *fields_of(const Onward *onward, const char *to)
 {
@@ -426,46 +381,11 @@ static PyObject *scan_response(PyObject *Py_UNUSED(module), PyObject *const *arg
     return scan(plain_response, pure_response, args, count);
 }
 
-static PyObject *imported(const char *module, const char *name)
-{
-    PyObject *found = NULL, *from = PyImport_ImportModule(module);
-    if (from != NULL)
-        found = PyObject_GetAttrString(from, name);
-    Py_XDECREF(from);
-    return found;
-}
-
-/* Finds where instances of a class have the slots of these names, NULL behind the last; false with an error set. */
-static int find_slots(Slotted *class, const char *module, const char *name, const char *const *slots)
-{
-    class->type = (PyTypeObject *)imported(module, name);
-    for (int i = 0; class->type != NULL && slots[i] != NULL; i++) {
-        PyObject *slot = PyObject_GetAttrString((PyObject *)class->type, slots[i]);
-        if (slot == NULL)
-            return 0;
-        if (!Py_IS_TYPE(slot, &PyMemberDescr_Type)) {
-            PyErr_Format(PyExc_TypeError, "%s.%s is not a slot", name, slots[i]);
-            Py_DECREF(slot);
-            return 0;
-        }
-        class->offset[i] = ((PyMemberDescrObject *)slot)->d_member->offset;
-        Py_DECREF(slot);
-    }
-    return class->type != NULL;
-}
-
 #define MODULE "nodeproxy.protocol."
 
 static int meet_twin(PyObject *Py_UNUSED(module))
 {
-    static const char *const fields[] = {"_block", "_added", "_dropped", NULL};
-    static const char *const request[] = {"method", "scheme", "authority", "path", "fields", "length", "version",
-                                          "expects", "takes_trailers", "service", "traced", "upgrade", NULL};
-    static const char *const response[] = {"status", "_phrase", "version", "fields", "dated", "length",
-                                           "first", "body", "attempt", "reason", "upgrade", "tunnel", NULL};
-    if (!find_slots(&fields_class, MODULE "fields", "Fields", fields) ||
-        !find_slots(&request_class, MODULE "message", "Request", request) ||
-        !find_slots(&response_class, MODULE "message", "Response", response))
+    if (!find_messages(&fields_class, &request_class, &response_class))
         return -1;
     request_head_type = (PyTypeObject *)imported(MODULE "http1.request_head", "RequestHead");
     response_head_type = (PyTypeObject *)imported(MODULE "http1.response_head", "ResponseHead");

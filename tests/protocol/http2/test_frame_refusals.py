@@ -27,7 +27,7 @@ BROKEN = {
     "4.3, CONTINUATION of another stream": (BEGUN + frame(9, 4, 3), codes.PROTOCOL_ERROR),
     "5.5, an unknown frame within a block": (BEGUN + frame(99, 0, 1), codes.PROTOCOL_ERROR),
     "6.1, DATA of the connection": (frame(0, 0, 0, b"x"), codes.PROTOCOL_ERROR),
-    "6.1, padding as long as DATA": (frame(0, 8, 1, b"\x03abc"[:3]), codes.PROTOCOL_ERROR),
+    "6.1, padding as long as DATA": (frame(0, 8, 1, b"\x03ab"), codes.PROTOCOL_ERROR),
     "6.1, padded DATA of no bytes": (frame(0, 8, 1), codes.FRAME_SIZE_ERROR),
     "6.2, HEADERS of the connection": (frame(1, 4, 0, HEAD), codes.PROTOCOL_ERROR),
     "6.2, padding longer than HEADERS": (frame(1, 12, 1, b"\xff" + HEAD), codes.PROTOCOL_ERROR),
