@@ -289,3 +289,18 @@ async def test_a_deadline_that_has_passed_already_costs_the_endpoint_nothing(wor
     _, fields, _, _ = await client.response(number)
 
     assert dict(fields)[b"grpc-status"] == DEADLINE_EXCEEDED
+
+
+async def test_trailers_before_the_end_of_the_request_end_the_stream_without_an_error(world):
+    endpoint = world.endpoint()
+    world.serve(endpoint, protocol="http2")
+    client = await http2_client(world)
+
+    number = await client.request(call(), body=message(), ended=False)
+    served = await http2_accept(endpoint)
+    stream, _ = await served.received_request()
+    await answer(served, stream, b"enough")
+    _, _, body, trailers = await client.response(number, resets=[ErrorCodes.NO_ERROR])
+
+    assert (body, trailers) == (message(b"enough"), OK)
+    assert await served.was_reset(stream) in (ErrorCodes.NO_ERROR, ErrorCodes.CANCEL)
