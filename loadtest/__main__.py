@@ -20,6 +20,7 @@ from loadtest.policies import record as policy_record
 from loadtest.policies import report as policy_report
 from loadtest.policies import run as policy_run
 from loadtest.policies.sets import EIGHT, PLAIN, policy_sets
+from loadtest.resilience import crowd, crowd_report
 from loadtest.resilience import record as resilience_record
 from loadtest.resilience import report as resilience_report
 from loadtest.resilience import run as resilience_run
@@ -127,6 +128,25 @@ def measure_resilience(
     (out / "resilience.md").write_text(resilience_report.markdown(seen))
     report.publish(resilience_report.summary(seen), README_PATHS[1:], report.RESILIENCE)
     typer.echo(resilience_report.markdown(seen))
+
+
+@app.command("fairness")
+def measure_fairness(
+    rounds: Annotated[int, typer.Option(min=1, help="Each is over a minute.")] = 5,
+    out: Out = HERE / "results",
+    peer_bin: PeerBin = None,
+) -> None:
+    """Measure what a greedy caller costs ten others, where the worker and where the endpoint is saturated (as root)."""
+    words = ["fairness", f"--rounds={rounds}", f"--out={out}", *([f"--peer-bin={peer_bin}"] if peer_bin else [])]
+    status = inside_own_network(words)
+    if status is not None:
+        raise typer.Exit(status)
+    seen = crowd.run(rounds, crowd.SITUATIONS, toolbox(peer_bin), typer.echo)
+    crowd.save(seen, out / "fairness.json")
+    text = crowd_report.summary(seen)
+    (out / "fairness.md").write_text(f"# Ten callers beside a greedy one\n\n{text}\n")
+    report.publish(text, README_PATHS[1:], report.FAIRNESS)
+    typer.echo(text)
 
 
 @app.command("profile")

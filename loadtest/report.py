@@ -16,7 +16,7 @@ from loadtest.summary import cost, latency, peers_of, stolen_ratios
 from loadtest.toolbox import HERE, Toolbox
 
 YARDSTICK = "envoy"
-BENCH, CLUSTER, POLICIES, RESILIENCE = "bench", "cluster", "policies", "resilience"
+BENCH, CLUSTER, POLICIES, RESILIENCE, FAIRNESS = "bench", "cluster", "policies", "resilience", "fairness"
 """The markers in READMEs between which tables stand: `<!-- bench:begin -->` and so on."""
 TWO_FIELDS, TWELVE_FIELDS, FRESH, BODIES = SCENARIOS
 

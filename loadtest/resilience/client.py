@@ -8,6 +8,7 @@ import asyncio
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 
@@ -20,16 +21,17 @@ FAILED, LATE = 0, -1
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One caller: its address, and its requests per second."""
+    """One caller: its address, its requests per second, and how much later than the others it begins."""
 
     name: str
     rate: float
     address: str = "127.0.0.1"
+    phase_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What all callers do. The requests of the first `warmup_s` are not counted."""
+    """What all callers do. The requests of the first `warmup_s` are not counted; `pooled` results are those of one."""
 
     port: int
     host: str
@@ -37,6 +39,7 @@ class Load:
     patience_s: float
     warmup_s: float
     measure_s: float
+    pooled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +144,13 @@ class Caller:
         self._idle: list[Call] = []
         self._open = 0
         self._from = 0.0
-        self._statuses: Counter[int] = Counter()
-        self._latencies: list[float] = []
+        self.statuses: Counter[int] = Counter()
+        self.latencies: list[float] = []
 
-    async def run(self) -> Got:
+    async def run(self) -> None:
         """Send all requests, and wait for the last one's end."""
         loop = asyncio.get_running_loop()
-        start = loop.time()
+        start = loop.time() + self.stream.phase_s
         self._from = start + self.load.warmup_s
         for number in count():
             due = start + number / self.stream.rate
@@ -159,7 +162,6 @@ class Caller:
         await asyncio.sleep(self.load.patience_s + 0.05)
         for call in list(self._idle):
             call.close()
-        return self._got()
 
     def _send(self, due: float) -> None:
         if self._idle:
@@ -186,23 +188,30 @@ class Caller:
 
     def _count(self, due: float, status: int) -> None:
         if due >= self._from:
-            self._statuses[status] += 1
+            self.statuses[status] += 1
             if status == 200:
-                self._latencies.append(time.monotonic() - due)
+                self.latencies.append(time.monotonic() - due)
 
-    def _got(self) -> Got:
-        ranked = sorted(self._latencies)
 
-        def at(ratio: float) -> float:
-            return ranked[min(int(ratio * len(ranked)), len(ranked) - 1)] if ranked else 0.0
+def got(name: str, callers: Sequence[Caller]) -> Got:
+    """What these callers got, as one."""
+    ranked = sorted(latency for caller in callers for latency in caller.latencies)
 
-        statuses = {str(status): number for status, number in sorted(self._statuses.items())}
-        return Got(self.stream.name, sum(statuses.values()), statuses, at(0.5), at(0.99), at(0.999))
+    def at(ratio: float) -> float:
+        return ranked[min(int(ratio * len(ranked)), len(ranked) - 1)] if ranked else 0.0
+
+    numbers = sum((caller.statuses for caller in callers), Counter[int]())
+    statuses = {str(status): number for status, number in sorted(numbers.items())}
+    return Got(name, sum(statuses.values()), statuses, at(0.5), at(0.99), at(0.999))
 
 
 async def call_all(load: Load) -> tuple[Got, ...]:
     """All streams at the same time."""
-    return tuple(await asyncio.gather(*(Caller(load, stream).run() for stream in load.streams)))
+    callers = [Caller(load, stream) for stream in load.streams]
+    await asyncio.gather(*(caller.run() for caller in callers))
+    if load.pooled:
+        return (got("all", callers),)
+    return tuple(got(caller.stream.name, [caller]) for caller in callers)
 
 
 if __name__ == "__main__":

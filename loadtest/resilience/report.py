@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from loadtest.cells import NOTHING, table
+from loadtest.machine import Commit, Machine
 from loadtest.report import absent_lines
 from loadtest.resilience.client import FAILED, LATE, Got
 from loadtest.resilience.record import Outcome, ResilienceRecord
@@ -27,9 +28,14 @@ def summary(record: ResilienceRecord) -> str:
 
 def where(record: ResilienceRecord) -> str:
     """One line: what ran, where, when."""
-    dirty, machine = " with local changes" if record.commit.dirty else "", record.machine
+    return machine_line(record.date, record.commit, record.machine)
+
+
+def machine_line(date: str, commit: Commit, machine: Machine) -> str:
+    """One line: what ran, where, when."""
+    dirty = " with local changes" if commit.dirty else ""
     return (
-        f"{record.date}, commit {record.commit.hash[:12]}{dirty}. {machine.cpu}, {machine.cores} cores, "
+        f"{date}, commit {commit.hash[:12]}{dirty}. {machine.cpu}, {machine.cores} cores, "
         f"Linux {machine.kernel}, Python {machine.python}. Load average {machine.load_average} when it began."
     )
 

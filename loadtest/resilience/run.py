@@ -111,7 +111,7 @@ def _outcome(case: Case, port: int, folder: Path) -> Outcome:
     host = f"{case.service}.{NAMESPACE}.mesh"
     load = Load(port, host, trouble.streams, trouble.patience_s, trouble.warmup_s, trouble.measure_s)
     with _endpoints(case, folder):
-        callers = _called(load)
+        callers = called(load)
         requests = tuple(map(_count, case.ports))
     sent = round(sum(stream.rate for stream in trouble.streams) * (trouble.warmup_s + trouble.measure_s))
     return Outcome(trouble.name, case.table, trouble.measure_s, callers, sent, requests)
@@ -131,20 +131,32 @@ def _rest(pids: tuple[int, ...]) -> None:
 
 @contextmanager
 def _endpoints(case: Case, folder: Path) -> Iterator[None]:
-    places = msgspec.json.encode(case.places).decode()
-    command = (sys.executable, "-m", "loadtest.resilience.endpoints", places)
-    log = folder / f"{case.service}.log"
+    with scripted(case.places, folder / f"{case.service}.log"):
+        yield
+
+
+@contextmanager
+def scripted(places: list[Place], log: Path, first: tuple[str, ...] = ()) -> Iterator[None]:
+    """Endpoints in a process of their own, which answer. `first` are words before its command, e.g. a priority.
+
+    Raises: NotStartedError.
+    """
+    command = (*first, sys.executable, "-m", "loadtest.resilience.endpoints", msgspec.json.encode(places).decode())
     with running(command, GENERATOR_CORE, log, {"PYTHONPATH": str(REPOSITORY)}) as process:
         give_up = time.monotonic() + START_S
-        while not all(map(_answers, case.ports)):
+        while not all(_answers(place.port) for place in places):
             if process.poll() is not None or time.monotonic() > give_up:
-                raise NotStartedError(f"the endpoints of {case.service} do not answer:\n{last_lines(log)}")
+                raise NotStartedError(f"the endpoints of {log.stem} do not answer:\n{last_lines(log)}")
             time.sleep(0.05)
         yield
 
 
-def _called(load: Load) -> tuple[Got, ...]:
-    command = (sys.executable, "-m", "loadtest.resilience.client", msgspec.json.encode(load).decode())
+def called(load: Load, first: tuple[str, ...] = ()) -> tuple[Got, ...]:
+    """What callers in a process of their own got. `first` are words before its command, e.g. a priority.
+
+    Raises: BenchmarkError when it fails.
+    """
+    command = (*first, sys.executable, "-m", "loadtest.resilience.client", msgspec.json.encode(load).decode())
     told = subprocess.run(
         pinned(GENERATOR_CORE, command),
         capture_output=True,

@@ -63,6 +63,14 @@ TROUBLES = (
         measure_s=6.0,
     ),
     Trouble(
+        "healthy",
+        "Five endpoints that take 5 ms: what to compare with",
+        (GOOD,) * 5,
+        (Stream("callers", 400.0),),
+        {"plain (LEAST_REQUEST)": {}, "PEAK_EWMA": EWMA, "hedging": HEDGING},
+        warmup_s=2.0,
+    ),
+    Trouble(
         "one-slow",
         "One endpoint of five takes half a second instead of 5 ms",
         (GOOD, GOOD, GOOD, GOOD, SLOW),
@@ -73,6 +81,7 @@ TROUBLES = (
             "outlierDetection": OUTLIERS,
             "PEAK_EWMA": EWMA,
             "hedging": HEDGING,
+            "hedging, LEAST_REQUEST": {**HEDGING, "loadBalancer": {"simple": "LEAST_REQUEST"}},
             "PEAK_EWMA, hedging, outlierDetection": {**EWMA, **HEDGING, **OUTLIERS},
         },
         warmup_s=2.0,

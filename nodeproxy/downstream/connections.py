@@ -36,6 +36,8 @@ class Connections:
         self._stats = stats
         self._draining = False
         self._on_bug = on_bug
+        self._admitted_s = -inf  # when the last client was admitted: the time of its turn
+        self._clients: dict[str, int] = {}  # addresses, and how many connections each has
         self._leaving: set[DownstreamConnection] = set()
         self._crossed_s = -inf  # when a connection to be closed turned out to have its next request already
 
@@ -118,16 +120,38 @@ class Connections:
         connection: DownstreamConnection = Http1Connection(context, channel, client)
         if self._draining:
             connection.drain()
-        task = Task(self._reactor, self._guarded(connection, channel))
+        task = Task(self._reactor, self._guarded(connection, channel, client))
         task.share = client
         self.open[connection] = task
         self._stats.accepted += 1
         self._stats.connections += 1
+        self._add(client)
         task.resume()  # most clients have sent their request by now
         connection.idle_since_seen = connection.idle_since(task.deadline)
 
-    async def _guarded(self, connection: DownstreamConnection, channel: SocketChannel) -> None:
+    def _add(self, client: str) -> None:
+        number = self._clients[client] = self._clients.get(client, 0) + 1
+        if number == 1:
+            self._reactor.sharing = len(self._clients) > 1
+
+    def _remove(self, client: str) -> None:
+        self._clients[client] -= 1
+        if not self._clients[client]:
+            del self._clients[client]
+            self._reactor.sharing = len(self._clients) > 1
+
+    def _waits_its_turn(self) -> bool:
+        """Whether the first request of a new client waits: one that opens a connection for each has only its share."""
+        reactor = self._reactor
+        if not reactor.sharing:
+            return False
+        first_s, self._admitted_s = self._admitted_s, reactor.now
+        return reactor.crowded or first_s == reactor.now
+
+    async def _guarded(self, connection: DownstreamConnection, channel: SocketChannel, client: str) -> None:
         try:
+            if self._waits_its_turn():
+                await self._reactor.rest()
             successor = await connection.serve()
             while successor is not None:
                 self._replace(connection, successor)
@@ -140,6 +164,7 @@ class Connections:
             self._on_bug(error)
         finally:
             channel.close()
+            self._remove(client)
             self._stats.connections -= 1
             self.open.pop(connection, None)
             self._leaving.discard(connection)

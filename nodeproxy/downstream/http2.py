@@ -5,23 +5,20 @@ Source: RFC 9113; prior knowledge (3.3) only: an `Upgrade: h2c` is answered in H
 """
 
 from contextlib import suppress
-from functools import partial
 from math import inf
 
-from nodeproxy.downstream.calls import begin_call, failure
 from nodeproxy.downstream.closing import LINGER_S, linger
 from nodeproxy.downstream.connection import DownstreamConnection
 from nodeproxy.downstream.context import ConnectionContext
 from nodeproxy.downstream.http2_reply import Reply
+from nodeproxy.downstream.http2_server import StreamServer
 from nodeproxy.errors import BadRequest, ClientGone, DeadlinePassed, ProxyError
-from nodeproxy.exchange.exchange import Exchange
 from nodeproxy.io.channel import SocketChannel
-from nodeproxy.io.scope import Scope
+from nodeproxy.io.task import park
 from nodeproxy.mesh.callers import UNKNOWN
-from nodeproxy.multiplex.body import body_of, expect
+from nodeproxy.multiplex.body import expect
 from nodeproxy.multiplex.link import Link
 from nodeproxy.multiplex.stream import Stream
-from nodeproxy.protocol.forwarded import forwarded
 from nodeproxy.protocol.http2 import codes
 from nodeproxy.protocol.http2.errors import ConnectionBroken, MalformedRequest, StreamError
 from nodeproxy.protocol.http2.frames import Frame, Trailers
@@ -51,6 +48,8 @@ class Http2Connection:
         self._last = 0  # the highest stream that the client has opened
         self._last_accepted = LAST_STREAM  # streams above it are ignored
         self._draining = False
+        self._leaving = False  # whether it waits for its exchanges to have ended
+        self._free: list[StreamServer] = []
         self._begun = False  # whether our SETTINGS have been sent, before which nothing may be
         self._parting = False  # whether it only waits for the client to have received what was sent
         self._task = self._reactor.current
@@ -160,10 +159,12 @@ class Http2Connection:
         self._link.outbox.flush()
         self._channel.close()
         self._end_streams(gone)
-        await self._reactor.rest()  # those that have not begun do so now
-        for stream in tuple(self._link.streams.values()):
-            if stream.task is not None:
-                await stream.task.join()
+        self._leaving = True
+        while self._link.streams:
+            await park()
+
+    def _server(self) -> StreamServer:
+        return StreamServer(self.context, self._client, self._reply, self._free, self._task)
 
     # See `link.Side`.
 
@@ -188,7 +189,9 @@ class Http2Connection:
             expect(stream, payload.length)
             if frame.flags & codes.END_STREAM:
                 stream.ended = True
-            self._task.start(self._exchange(stream, payload, frame.said))
+            free = self._free
+            server = free.pop() if free else self._server()
+            server.begin(stream, payload, frame.said)
         elif isinstance(payload, MalformedRequest):
             self.context.stats.unrouted.count(payload.status, payload.reason, UNKNOWN.labels, 0.0)
             link.refuse(number, payload.code)
@@ -239,7 +242,7 @@ class Http2Connection:
 
     def stream_over(self, stream: Stream) -> None:
         """See `link.Side`."""
-        if self.idle:
+        if not self._link.streams:
             self._note_idle()
 
     def answered(self, opaque: bytes) -> None:
@@ -268,56 +271,15 @@ class Http2Connection:
                 self._note_idle()
 
     def _note_idle(self) -> None:
+        if self._leaving:
+            self._reactor.wake(self._task)
+            return
         if self._parting:
             return  # that has its own limit
         if self._last_accepted != LAST_STREAM:
             self._task.interrupt(_Over("drained"))
         else:
             self._task.limit(self._reactor.now + self.context.idle_timeout_s)
-
-    async def _exchange(self, stream: Stream, request: Request, said: bytes) -> None:
-        """One request and its response, in a task of its own."""
-        context, task = self.context, self._reactor.current
-        stream.task = task
-        exchange = Exchange(request, body_of(stream, request.length), self._client, Scope(task), self._reactor.clock())
-        if request.method == b"POST":
-            begin_call(exchange)
-        exchange.observer = context.observer
-        callers = context.callers
-        exchange.caller = caller = callers.known.get(self._client) or callers.stranger(self._client)
-        trusted = forwarded(said) if context.trusts_forwarded and caller.trusted else None
-        exchange.added = context.adder(request, self._client, trusted)
-        exchange.interim = partial(self._reply.interim, stream)
-        route, response = None, None
-        try:
-            if stream.error is not None:
-                raise stream.error
-            route = context.match(request, caller.namespace)
-            response = await route.handler(exchange)
-            await self._reply(stream, exchange, response)
-            status, reason = response.status, response.reason
-        except ProxyError as error:
-            status, reason = error.status, error.reason
-            if response is not None and response.attempt is not None:
-                response.attempt.end(reason)  # its head was fine, and its body has not arrived
-            await self._report(stream, exchange, error)
-        finally:
-            if response is not None:
-                response.close()
-            # RFC 9113, 8.1: a complete response before the request's end is no error
-            stream.release(codes.NO_ERROR if stream.over else codes.CANCEL)
-        context.count(exchange, route, status, reason)
-
-    async def _report(self, stream: Stream, exchange: Exchange, error: ProxyError) -> None:
-        """Answer with the mesh's own response, if that is still possible."""
-        if stream.closed or isinstance(error, ClientGone):
-            return
-        if stream.begun:
-            self._reply.break_off(stream, exchange, error)
-            return
-        self._reactor.current.limit(self._reactor.now + LINGER_S)
-        with suppress(ProxyError):
-            await self._reply(stream, exchange, failure(exchange, error))
 
     def _refuse(self, number: int, error: BadRequest, ended: bool) -> None:
         """A request that the mesh understands and forwards to nobody."""

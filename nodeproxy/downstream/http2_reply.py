@@ -62,7 +62,7 @@ class Reply:
         call.status = status_of_error(error)
         stream.finish(last_lines(error))
 
-    async def interim(self, stream: Stream, response: Response) -> None:
+    def interim(self, stream: Stream, response: Response) -> None:
         """Send a 1xx response."""
         self._head(stream, response, b"", False)
 

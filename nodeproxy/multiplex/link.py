@@ -15,7 +15,6 @@ from nodeproxy.protocol.http2 import codes
 from nodeproxy.protocol.http2.errors import ConnectionBroken, StreamError
 from nodeproxy.protocol.http2.frames import (
     Frame,
-    Trailers,
     goaway,
     parse_settings,
     ping,
@@ -34,7 +33,6 @@ from nodeproxy.protocol.http2.limits import (
     Http2Limits,
 )
 from nodeproxy.protocol.http2.reader import FrameReader
-from nodeproxy.protocol.message import Request, Response
 
 READS_IN_A_ROW = 4  # before other tasks run, up to 64 KiB each; as for bodies
 FORGOTTEN_MOST = 128  # streams that were reset here lately: what the peer had sent before it noticed is ignored
@@ -235,7 +233,7 @@ class Link:
                     raise ConnectionBroken(codes.PROTOCOL_ERROR, "the first frame is not SETTINGS")
                 self._begun = True
             if kind == codes.HEADERS:
-                floods.messages_bytes += _weight(frame)
+                floods.messages_bytes += MESSAGE_BYTES + frame.size
                 self._side.headers(frame)
             elif kind == codes.DATA:
                 self._data(frame)
@@ -370,14 +368,6 @@ class Link:
                 self.prefix = NO_TABLE
             elif name == codes.ENABLE_CONNECT_PROTOCOL:
                 self.peer_connects = bool(value)
-
-
-def _weight(frame: Frame) -> int:
-    """How many bytes of a message HEADERS are worth: those of its fields, and the work for it."""
-    payload = frame.payload
-    if isinstance(payload, Request | Response):
-        return MESSAGE_BYTES + len(payload.fields.block())
-    return MESSAGE_BYTES + (len(payload.lines) if isinstance(payload, Trailers) else 0)
 
 
 def _wake(stream: Stream) -> None:

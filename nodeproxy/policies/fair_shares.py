@@ -1,6 +1,7 @@
 """Slots that callers share: who waits gets the next free one if it has the fewest. Pure; `fair_turns` waits for it.
 
 Max-min fairness: a caller that asks for less than its share gets all it asks for, and the others divide the rest alike.
+A caller that has its share already leaves a reserve free, so that one below its share need not wait for a response.
 Source: D. Bertsekas, R. Gallager, Data Networks, 6.5.2.
 """
 
@@ -34,9 +35,19 @@ class _Ledger:
         self.running: dict[Caller, int] = {}
         self.waiting: dict[Caller, deque[Ticket]] = {}  # in the order of their last turn
 
+    def admits(self, caller: Caller) -> bool:
+        """Whether `caller` may have one more slot now."""
+        slots, most = self.numbers
+        free, has = slots - self.used, self.running.get(caller, 0)
+        if free <= 0 or has >= most:
+            return False
+        return free > slots - most or has * (len(self.running) + (not has)) < slots
+
 
 class Shares:
     """`slots` for all callers, at most `most` of them for one, and at most `waiting` requests of one that wait.
+
+    `slots - most` are the reserve: whoever has `slots` divided by the number of callers, or more, leaves so many free.
 
     With `before`, the slots and the queue are those of earlier numbers; the new ones are in force with the next `take`.
     """
@@ -65,8 +76,7 @@ class Shares:
         if ledger.numbers is not self._numbers:
             ledger.numbers = self._numbers
             self._grant()
-        slots, most = self._numbers
-        if ledger.used >= slots or ledger.running.get(caller, 0) >= most or caller in ledger.waiting:
+        if caller in ledger.waiting or not ledger.admits(caller):
             return False
         self.take_anyway(caller)
         return True
@@ -111,7 +121,7 @@ class Shares:
 
     def _grant(self) -> None:
         ledger = self._ledger
-        while ledger.used < ledger.numbers[0] and (caller := self._next()) is not None:
+        while ledger.used < ledger.numbers[0] and (caller := self._next()) is not None and ledger.admits(caller):
             tickets = ledger.waiting.pop(caller)
             ticket = tickets.popleft()
             if tickets:

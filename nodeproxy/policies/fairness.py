@@ -21,7 +21,8 @@ class FairnessSettings(PolicySettings):
     max_requests: Annotated[int, Field(ge=1, le=1_000_000)]
     """Requests at the service at once, from this node; divided among its workers."""
     max_percent_per_caller: Annotated[int, Field(ge=1, le=100)] = 80
-    """What one caller may have of them: the rest is free at once when another one calls."""
+    """What one caller may have of them. The rest is a reserve: a caller that has its share already, which is all of
+    them divided by the number of callers, leaves it free, so that one below its share need not wait for a response."""
     max_pending_per_caller: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Requests of one caller that may wait; beyond, 503 with Retry-After. By default as many as `maxRequests`, so that
     no caller is refused before it asks for more than its share."""

@@ -23,7 +23,12 @@ class HedgingSettings(PolicySettings):
     A hedge goes to an endpoint that the request is not at; with none, there is no hedge. An error, or a status from 500
     on, does not win while another attempt is under way. The loser is cancelled: its connection is closed, over HTTP/2
     its stream reset. Only requests whose body was there with the head are hedged, and no upgrades. Each try of
-    `retries` may be hedged. Source: J. Dean, L. Barroso, The Tail at Scale, 2013.
+    `retries` may be hedged.
+
+    A hedged request takes the delay and a second attempt, so hedges are for the endpoint that is slow now and then. One
+    that is always slow is avoided: beside this policy, `loadBalancer` is PEAK_EWMA unless it says otherwise.
+
+    Source: J. Dean, L. Barroso, The Tail at Scale, 2013.
     """
 
     delay_s: Duration = 0.0

@@ -122,7 +122,9 @@ class LoadBalancerSettings(PolicySettings):
     simple: Literal["LEAST_REQUEST", "ROUND_ROBIN", "RANDOM", "PEAK_EWMA"] = "LEAST_REQUEST"
     """As in Istio: the less loaded of two endpoints, one in turn and one random, round robin, or random. `PEAK_EWMA` as
     in Linkerd: of two random endpoints the one with the lower product of expected latency and active requests. It
-    avoids slow endpoints, not those that fail fast: combine it with `outlierDetection`."""
+    avoids slow endpoints, not those that fail fast: combine it with `outlierDetection`. Where `hedging` is in force and
+    this is not written, it is PEAK_EWMA: a hedge that wins ends the first attempt, so a slow endpoint seems to have
+    little to do."""
 
     consistent_hash: ConsistentHash | None = None
     """Requests with the same key go to the same endpoint. Off by default."""

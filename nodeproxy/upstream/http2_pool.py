@@ -21,7 +21,8 @@ class Http2Pool:
     """Connections that carry many requests at a time. See Pool."""
 
     __slots__ = (
-        "_connections", "_context", "_dialer", "_dialing", "_opening", "_reactor", "_roomy", "_sweep_at", "limits"
+        "_connections", "_context", "_dialer", "_dialing", "_opening", "_orphans", "_reactor", "_roomy", "_sweep_at",
+        "limits",
     )  # fmt: skip
 
     def __init__(self, context: UpstreamContext, dialer: Dialer) -> None:
@@ -33,6 +34,7 @@ class Http2Pool:
         self._roomy: list[Http2Connection] = []  # that may carry one more request; looked at when one is taken
         self._opening: Opening | None = None  # the newest of those that are under way
         self._dialing = 0  # how many are
+        self._orphans = 0  # requests of closed connections, until their tasks have noticed
         self._sweep_at = 0.0  # when the next sweep is due, 0.0 when none is
 
     @property
@@ -48,7 +50,7 @@ class Http2Pool:
     @property
     def active(self) -> int:
         """See Pool."""
-        return sum(connection.active for connection in self._connections) + self._dialing
+        return sum(connection.active for connection in self._connections) + self._dialing + self._orphans
 
     def take(self) -> Http2Connection | None:
         """See Pool."""
@@ -89,6 +91,8 @@ class Http2Pool:
         if limits is not None:
             limits.released(reactor)
             idle_s = min(idle_s, limits.bounds.idle_s)
+        if not connection.open:
+            self._orphans -= 1
         if connection.going or not connection.open:
             return
         self._list(connection)
@@ -106,6 +110,7 @@ class Http2Pool:
         if connection not in self._connections:
             return  # it is counted as being opened
         self._connections.remove(connection)
+        self._orphans += connection.active
         if connection.listed:
             connection.listed = False
             self._roomy.remove(connection)
@@ -147,6 +152,7 @@ class Http2Pool:
                 self.limits.closed(self._reactor, idle=False)
             raise
         self._connections.append(connection)
+        connection.going = self._dialer.left  # it has left meanwhile: this request is the last
         self._opened(opening)
         self.room_changed(connection)
         return connection
@@ -154,7 +160,7 @@ class Http2Pool:
     def _list(self, connection: Http2Connection) -> None:
         if not connection.listed and connection in self._connections:
             connection.listed = True
-            self._roomy.append(connection)
+            self._roomy.insert(0, connection)
 
     async def _begin(self, channel: SocketChannel) -> Http2Connection:
         connection = Http2Connection(channel, self, self._context)

@@ -37,18 +37,30 @@ def plan_of(settings: Mapping[str, PolicySettings], states: Mapping[str, Any], n
     if balancer.consistent_hash is not None:
         hashed = balancer.consistent_hash
         return Plan(lambda: by_chance, panic, _hashing(hashed), (*judges, *_cookie_setter(hashed)))
-    if balancer.simple == "PEAK_EWMA":
+    simple = _simple(balancer, settings.get("hedging"))
+    if simple == "PEAK_EWMA":
         judges.append(LatencyMeter(now))
-    if balancer == USUAL and not judges and not panic:
+    elif balancer == USUAL and not judges and not panic:
         return PLAIN
-    return Plan(_chooser(balancer, now), panic, judges=tuple(judges))
+    return Plan(_chooser(balancer, simple, now), panic, judges=tuple(judges))
 
 
-def _chooser(balancer: LoadBalancerSettings, now: Callable[[], float]) -> Callable[[], Choose[Any]]:
+def _simple(balancer: LoadBalancerSettings, hedging: PolicySettings | None) -> str:
+    """What is written, else LEAST_REQUEST; beside hedges PEAK_EWMA.
+
+    A hedge that wins ends the first attempt, so that a slow endpoint never has many active requests: counting them, it
+    would be chosen as often as the others, and all that a hedge can do is to add its delay to the latency.
+    """
+    if "simple" in balancer.model_fields_set or hedging is None or hedging.mode != "enforce":
+        return balancer.simple
+    return "PEAK_EWMA"
+
+
+def _chooser(balancer: LoadBalancerSettings, name: str, now: Callable[[], float]) -> Callable[[], Choose[Any]]:
     shedding = balancer.shedding
     if balancer.warmup is None and shedding is None:
-        return SIMPLE[balancer.simple]
-    simple = WEIGHTED[balancer.simple]
+        return SIMPLE[name]
+    simple = WEIGHTED[name]
     shares = Shares(_warmup(balancer.warmup), None if shedding is None else shedding.decay_s)
     return lambda: Weighted(simple(), shares, now)
 

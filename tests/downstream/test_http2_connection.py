@@ -297,7 +297,7 @@ async def test_an_endpoint_that_does_not_read_one_upload_gets_all_others(world, 
     else:
         served = await http2_accept(endpoint)
         served.credits = False
-        _first, _ = await served.received_request()
+        await served.received_request()
         await served.settled()
         served.h2.increment_flow_control_window(1 << 24)
         await served.flush()

@@ -198,7 +198,7 @@ class Http2Peer:
         )
 
     @property
-    def ended(self):
+    def ended_streams(self):
         """The streams that the other side has ended."""
         return {each.stream_id for each in self.events if isinstance(each, StreamEnded)}
 

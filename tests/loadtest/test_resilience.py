@@ -81,6 +81,19 @@ def test_each_stream_has_its_own_result_and_address():
     assert (one.name, one.offered, other.name, other.offered) == ("a", 10, "b", 5)
 
 
+def test_pooled_streams_have_one_result_and_one_may_begin_later():
+    streams = (Stream("a", 100.0), Stream("b", 50.0, phase_s=0.01))
+
+    async def called():
+        async with endpoint(Behaviour(0.0)) as port:
+            return await call_all(Load(port, "web.test.mesh", streams, 0.5, 0.0, 0.1, pooled=True))
+
+    (pooled,) = asyncio.run(called())
+
+    assert (pooled.offered, pooled.statuses) == (15, {"200": 15})
+    assert 0 < pooled.p50_s <= pooled.p99_s
+
+
 def test_where_nothing_listens_every_request_fails():
     (port,) = quiet_ports(1)
 

@@ -128,7 +128,7 @@ async def transfer(world, sizes, window, random):
     for number in numbers:
         meanwhile(world, client.upload(number, pattern(number, sizes[0])))
     for _ in range(2000):
-        if all(number in client.ended for number in numbers):
+        if all(number in client.ended_streams for number in numbers):
             break
         await client.settled(2)
         change = random.random()
@@ -136,12 +136,12 @@ async def transfer(world, sizes, window, random):
             client.h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: random.choice([0, 1, 500, 70_000])})
         number = random.choice(list(numbers))
         step = random.choice([1, 1000, 16_384, 300_000])
-        if number not in client.ended and client.h2.remote_flow_control_window(number) < 1_000_000:
+        if number not in client.ended_streams and client.h2.remote_flow_control_window(number) < 1_000_000:
             client.h2.increment_flow_control_window(step, number)
         if client.h2.inbound_flow_control_window < 1_000_000:
             client.h2.increment_flow_control_window(step)
         await client.flush()
-    assert client.ended == set(numbers), (server.error, server.sent)
+    assert client.ended_streams == set(numbers), (server.error, server.sent)
     for number, size in numbers.items():
         assert client.received(number) == pattern(number, size)
     for _ in range(2000):

@@ -51,6 +51,26 @@ def test_a_caller_alone_has_at_most_its_part_and_the_rest_is_free_for_another_at
     assert callers.running == {GREEDY: 8, SMALL: 2}
 
 
+def test_a_caller_beyond_its_share_leaves_the_reserve_free_however_much_others_have():
+    callers = Callers(Shares(20, 16, 20))
+    callers.ask(SMALL, 4)
+
+    callers.ask(GREEDY, 20)
+    callers.ask(SMALL, 1)
+
+    assert callers.running == {SMALL: 5, GREEDY: 12} and callers.waiting(GREEDY) == 8
+
+
+def test_callers_that_all_want_more_than_their_share_use_all_slots():
+    callers = Callers(Shares(20, 16, 20))
+
+    for _ in range(20):
+        callers.ask(GREEDY)
+        callers.ask(SMALL)
+
+    assert callers.running == {GREEDY: 10, SMALL: 10}
+
+
 def test_a_free_slot_goes_to_the_caller_that_has_the_fewest():
     callers = Callers(Shares(4, 4, 10))
     callers.ask(GREEDY, 10)
@@ -138,4 +158,5 @@ def test_whatever_happens_slots_are_used_and_none_below_its_share_is_refused(dat
         assert all(number <= most for number in callers.running.values())
         for each in NAMES:
             if callers.waiting(each) and callers.running[each] < most:
-                assert in_use == slots
+                below = callers.running[each] * len(+callers.running) < slots
+                assert in_use == slots or (in_use >= most and not below)

@@ -197,3 +197,20 @@ async def test_what_comes_behind_a_winning_head_is_not_bounded_by_the_losers_lim
 
     assert await client.until(b"hedge") == b"hedge"
     await mesh.over()
+
+
+async def test_an_endpoint_that_a_hedge_has_overtaken_is_avoided(world):
+    mesh = Mesh(world)
+    client = await mesh.ask()
+    await mesh.late()
+    slow, quick = mesh.arrived
+    await quick.send(answer(b"hedge"))
+    await client.until(b"hedge")
+
+    for _ in range(6):
+        await client.send(GET)
+        await quick.head()  # none of them arrives at the slow one
+        await quick.send(answer(b"again"))
+        await client.until(b"again")
+
+    assert await gone(slow) and mesh.counted == {"hedged": 1, "won": 1}

@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 from nodeproxy.balance.hash_tables import SlotTable, hash_of
+from nodeproxy.balance.latency import LatencyMeter
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Replace
 from nodeproxy.policies.load_balancer import POLICY, LoadBalancerSettings
@@ -175,6 +176,25 @@ def test_a_plain_service_has_the_plain_plan():
 
     assert plan_of(settings, {}, lambda: 0.0) is PLAIN
     assert PLAIN.judges == () and PLAIN.panic_percent == 0
+
+
+@pytest.mark.parametrize(
+    ("hedging", "written", "measured"),
+    [
+        ({"delay": "50ms"}, {}, True),
+        ({"delay": "50ms"}, {"warmup": {"duration": "10s"}}, True),
+        ({"delay": "50ms"}, {"simple": "LEAST_REQUEST"}, False),
+        ({"delay": "50ms"}, {"useSourceIp": True}, False),
+        ({"delay": "50ms", "mode": "shadow"}, {}, False),
+    ],
+)
+def test_beside_hedges_latencies_count_unless_another_algorithm_is_written(hedging, written, measured):
+    balancer = {"consistentHash": written} if "useSourceIp" in written else written
+    settings = settings_of({"hedging": hedging, "loadBalancer": balancer})
+
+    plan = plan_of(settings, {}, lambda: 0.0)
+
+    assert [type(judge) for judge in plan.judges] == [LatencyMeter] * measured
 
 
 def test_the_larger_of_panic_threshold_and_minimum_health_counts():

@@ -50,7 +50,7 @@ class Frame(NamedTuple):
     flags: int
     stream: int
     size: int
-    """Of the payload as received, with padding: flow control counts it. 0 for HEADERS."""
+    """Of the payload as received, with padding: flow control counts it. Of HEADERS, that of the whole block."""
     payload: bytes | Request | Response | Trailers | ProxyError
     """The data of DATA without its padding, the message of HEADERS, else the payload as received, of a valid size.
 

@@ -163,7 +163,8 @@ class FrameReader:
 
     def _message(self, begun: _Begun) -> Frame:
         """The frame of a complete header block, which is decoded in any case: the table depends on it."""
-        pairs = decoded(b"".join(begun.parts), self._table, self._limits.head_bytes, self._limits.fields + PSEUDO_MOST)
+        block = b"".join(begun.parts)
+        pairs = decoded(block, self._table, self._limits.head_bytes, self._limits.fields + PSEUDO_MOST)
         payload: Request | Response | Trailers | ProxyError
         said = b""
         if begun.depends_on_itself:
@@ -175,7 +176,7 @@ class FrameReader:
                 payload, said = self._understood(pairs, bool(begun.flags & END_STREAM))
             except ProxyError as error:
                 payload = error.with_traceback(None)
-        return Frame(HEADERS, begun.flags, begun.stream, 0, payload, said)
+        return Frame(HEADERS, begun.flags, begun.stream, len(block), payload, said)
 
     def _understood(self, pairs: list[Pair], ended: bool) -> tuple[Request | Response | Trailers, bytes]:
         if not any(name.startswith(b":") for name, _ in pairs):

@@ -349,7 +349,7 @@ static int read_headers(Table *table, const Header *header, int requests, const 
     PyObject *forwarding = message.said_to == said ? ref(nothing)
                                                     : PyBytes_FromStringAndSize(said, message.said_to - said);
     PyObject *payload = payload_of(&message, table);
-    return append_frame(frames, header, 0, payload, forwarding) ? 1 : -1;
+    return append_frame(frames, header, end - at, payload, forwarding) ? 1 : -1;
 }
 
 static int is_plain(const Header *header)

@@ -163,4 +163,4 @@ def test_padding_and_priority_of_headers_are_no_part_of_the_message(codec):
 
     (frame,) = FrameReader("requests", LIMITS, codec).feed(frames.header(len(payload), 1, 0x2D, 5) + payload)
 
-    assert (frame.flags, frame.stream, frame.size, frame.payload.fields.block()) == (0x2D, 5, 0, HOST_LINE)
+    assert (frame.flags, frame.stream, frame.size, frame.payload.fields.block()) == (0x2D, 5, len(block), HOST_LINE)
