@@ -42,6 +42,7 @@ _WELL = b"grpc-status: 0\r"
 _UNITS_S = dict(zip(b"HMSmun", (3600.0, 60.0, 1.0, 1e-3, 1e-6, 1e-9), strict=True))
 _ENCODED = re.compile(rb"[^\x20-\x24\x26-\x7e]")
 MESSAGE_BYTES = 1024  # of a grpc-message: clients bound the size of trailers, 8 KiB is advised
+_DROPPED = (b"grpc-status: 1\r\n", b"grpc-message: CANCELLED\r\n")
 
 
 def is_call(request: Request) -> bool:
@@ -123,3 +124,15 @@ def effective_status(response: Response) -> int:
 def encoded_message(text: bytes) -> bytes:
     """`text`, which is UTF-8, as the value of grpc-message: one line, at most MESSAGE_BYTES of text."""
     return _ENCODED.sub(lambda byte: b"%%%02X" % byte[0][0], text.strip()[:MESSAGE_BYTES])
+
+
+def was_dropped(response: Response) -> bool:
+    """Whether a head that ends its stream may say that an ending server has dropped the call before its application.
+
+    Servers with gRPC's C core (C++, Python, Ruby, PHP) take streams until the client has received their GOAWAY, and
+    cancel by themselves what comes meanwhile and what the application has not fetched yet; the text is the name of the
+    status. An application has this response only if it aborts its own call (`ServicerContext.cancel` in Python).
+    Source: `Server::ShutdownAndNotify` in src/core/server/server.cc of gRPC, whose doc/statuscodes.md has UNAVAILABLE.
+    """
+    block = response.fields.block()
+    return all(line in block for line in _DROPPED)

@@ -279,12 +279,7 @@ def test_a_rollout_loses_no_call(folder):
     assert list(callers.ends) == ["OK"]
 
 
-# A server that is stopped by the library of Python or C++ cancels calls that have arrived and not begun.
-AGAIN = "retries: {retryOn: [connect-failure, unavailable, cancelled]}"
-
-
-def test_a_server_that_stops_before_it_leaves_loses_no_call_that_may_be_repeated(folder):
-    (folder / "policy.yaml").write_text(policy(echo__shop=AGAIN))
+def test_a_server_that_stops_before_it_leaves_loses_no_call(folder):
     with echo_server() as (a, old), echo_server() as (b, _), echo_server() as (c, _):
         (folder / "echo.yaml").write_text(echo_service(a, b, c))
         with Node(folder) as node, Callers(node) as callers:
