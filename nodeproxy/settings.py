@@ -106,6 +106,23 @@ class Settings(BaseSettings):
     line_limit_bytes: int = Field(
         8 * 1024, ge=256, le=64 * 1024, description="size limit of a request line"
     )  # Apache's, nginx's
+    http2_streams_limit: int = Field(
+        100, ge=1, le=10_000, description="requests at a time on one HTTP/2 downstream connection; more are refused"
+    )  # Envoy's advice, HAProxy's default; RFC 9113, 6.5.2 recommends no less
+    http2_window_bytes: int = Field(
+        64 * 1024,
+        ge=64 * 1024,
+        le=16 * 1024 * 1024,
+        description="received and unread bytes of the body of one HTTP/2 stream; more makes an upload over a long way"
+        " faster",
+    )  # nginx's; never below 65535, which a client sends before it has read the settings (RFC 9113, 6.9.2)
+    http2_quick_resets_limit: int = Field(
+        500,
+        ge=10,
+        description="streams of one HTTP/2 downstream connection that may be reset within a second of their beginning"
+        " while they are half of all (rapid reset, CVE-2023-44487; MadeYouReset, CVE-2025-8671); beyond it the"
+        " connection is closed",
+    )  # Envoy's premature_reset_total_stream_count
     downstream_connections_limit: int = Field(
         16384,
         ge=1,

@@ -64,6 +64,9 @@ def refusal(**changes):
         ("head_limit_bytes", -1, "greater than or equal to 1024"),
         ("head_limit_fields", -1, "greater than or equal to 10"),
         ("line_limit_bytes", -1, "greater than or equal to 256"),
+        ("http2_streams_limit", 0, "greater than or equal to 1"),
+        ("http2_window_bytes", 65535, "greater than or equal to 65536"),
+        ("http2_quick_resets_limit", 0, "greater than or equal to 10"),
     ],
 )
 def test_a_value_that_cannot_work_is_refused_with_its_cure(name, value, words):

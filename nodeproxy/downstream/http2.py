@@ -166,10 +166,10 @@ class Http2Connection:
     def _server(self) -> StreamServer:
         return StreamServer(self.context, self._client, self._reply, self._free, self._task)
 
-    # See `link.Side`.
+    # See `side.Side`.
 
     def headers(self, frame: Frame) -> None:
-        """See `link.Side`."""
+        """See `side.Side`."""
         number, payload, link = frame.stream, frame.payload, self._link
         if number <= self._last:
             self._further_headers(frame)
@@ -221,32 +221,32 @@ class Http2Connection:
             link.fault(stream, error)
 
     def was_reset(self, stream: Stream, code: int) -> None:
-        """See `link.Side`."""
+        """See `side.Side`."""
         self._end_stream(stream, ClientGone(f"the client's stream was reset, error {code}"))
         self._link.count_reset(self._reactor.now - stream.began)
 
     def violated(self, stream: Stream, error: StreamError) -> None:
-        """See `link.Side`."""
+        """See `side.Side`."""
         self._end_stream(stream, ClientGone(f"the client violated HTTP/2: {error}"))
 
     def ignores(self, number: int) -> bool:
-        """See `link.Side`."""
+        """See `side.Side`."""
         return number > self._last_accepted
 
     def going_away(self, last_stream: int, code: int, text: bytes) -> None:
-        """See `link.Side`: the client opens no more streams than it has."""
+        """See `side.Side`: the client opens no more streams than it has."""
 
     def never_opened(self, number: int) -> bool:
-        """See `link.Side`."""
+        """See `side.Side`."""
         return number > self._last or not number & 1
 
     def stream_over(self, stream: Stream) -> None:
-        """See `link.Side`."""
+        """See `side.Side`."""
         if not self._link.streams:
             self._note_idle()
 
     def answered(self, opaque: bytes) -> None:
-        """See `link.Side`."""
+        """See `side.Side`."""
         if opaque == DRAIN_PING and self._draining:
             self._accept_no_more()
 
@@ -260,7 +260,7 @@ class Http2Connection:
             stream.task.interrupt(gone)
 
     def settings_changed(self) -> None:
-        """See `link.Side`."""
+        """See `side.Side`."""
 
     def _accept_no_more(self) -> None:
         """The client has heard of the drain: streams it opens from now on are not served."""

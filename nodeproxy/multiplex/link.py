@@ -5,27 +5,24 @@ or `upstream/http2`. Source: RFC 9113.
 """
 
 from itertools import islice
-from typing import Protocol
 
 from nodeproxy.errors import ProxyError
 from nodeproxy.io.channel import SocketChannel
 from nodeproxy.io.outbox import Outbox
+from nodeproxy.multiplex.control import Control
+from nodeproxy.multiplex.side import Side
 from nodeproxy.multiplex.stream import Stream
 from nodeproxy.protocol.http2 import codes
 from nodeproxy.protocol.http2.errors import ConnectionBroken, StreamError
 from nodeproxy.protocol.http2.frames import (
     Frame,
     goaway,
-    parse_settings,
     ping,
     rst_stream,
     settings,
-    settings_ack,
     window_update,
 )
-from nodeproxy.protocol.http2.hpack.encoder import NO_TABLE
 from nodeproxy.protocol.http2.limits import (
-    ANSWERS_BYTES,
     CONNECTION_WINDOW_BYTES,
     MESSAGE_BYTES,
     UNSENT_BYTES,
@@ -38,52 +35,12 @@ READS_IN_A_ROW = 4  # before other tasks run, up to 64 KiB each; as for bodies
 FORGOTTEN_MOST = 128  # streams that were reset here lately: what the peer had sent before it noticed is ignored
 
 
-class Side(Protocol):
-    """The side that a link belongs to."""
-
-    def headers(self, frame: Frame) -> None:
-        """A HEADERS frame has come, for whatever stream."""
-        ...
-
-    def was_reset(self, stream: Stream, code: int) -> None:
-        """The peer has reset this stream."""
-        ...
-
-    def violated(self, stream: Stream, error: StreamError) -> None:
-        """The peer has violated the protocol on this stream, which was reset."""
-        ...
-
-    def ignores(self, number: int) -> bool:
-        """Whether the peer was told that what comes on this stream, which is not open, is ignored."""
-        ...
-
-    def going_away(self, last_stream: int, code: int, text: bytes) -> None:
-        """The peer processes no stream above `last_stream`."""
-        ...
-
-    def never_opened(self, number: int) -> bool:
-        """Whether neither side has opened the stream with this number."""
-        ...
-
-    def stream_over(self, stream: Stream) -> None:
-        """This stream is not among those of the link any more."""
-        ...
-
-    def answered(self, opaque: bytes) -> None:
-        """The PING with these bytes was answered."""
-        ...
-
-    def settings_changed(self) -> None:
-        """SETTINGS of the peer are in force."""
-        ...
-
-
 class Link:
     """One HTTP/2 connection. See `stream.Carrier` for what its streams use."""
 
     __slots__ = (
-        "_answers_bytes", "_begun", "_channel", "_credit", "_initial_window", "_lately", "_limits", "_reader", "_room",
-        "_side", "floods", "outbox", "peer_connects", "peer_streams", "prefix", "reactor", "send_window", "starved",
+        "_begun", "_channel", "_control", "_credit", "_lately", "_limits", "_reader", "_room", "_side", "floods",
+        "initial_window", "outbox", "peer_connects", "peer_streams", "prefix", "reactor", "send_window", "starved",
         "streams",
     )  # fmt: skip
 
@@ -108,11 +65,12 @@ class Link:
         self._limits = limits
         self._side = side
         self._begun = False  # whether the peer's SETTINGS have come
-        self._initial_window = codes.DEFAULT_WINDOW  # of what we send on a new stream
+        self.initial_window = codes.DEFAULT_WINDOW
+        """Of what we send on a new stream, in bytes."""
         self._room = CONNECTION_WINDOW_BYTES  # how much the peer may send
         self._credit = 0  # bytes received that have not been returned to the peer's window
         self._lately: dict[int, None] = {}
-        self._answers_bytes = 0  # of answers to control frames, since the peer has last read everything
+        self._control = Control(self, side)
 
     @property
     def crowded(self) -> bool:
@@ -149,7 +107,7 @@ class Link:
     def open(self, number: int, window: int = 0) -> Stream:
         """Add a stream with this number."""
         stream = self.streams[number] = Stream(
-            self, number, self._initial_window, window or self._limits.window_bytes, self.reactor.now
+            self, number, self.initial_window, window or self._limits.window_bytes, self.reactor.now
         )
         self.floods.opened()
         return stream
@@ -173,7 +131,7 @@ class Link:
 
     def _feed(self, most: int) -> None:
         for stream in list(islice(self.starved, most)):
-            _wake(stream)
+            stream.wake_writer()
 
     def count_sent(self, size: int) -> None:
         """See `stream.Carrier`."""
@@ -183,17 +141,8 @@ class Link:
     def refuse(self, number: int, code: int) -> None:
         """Reset a stream that is not open here, because of what has come on it."""
         self._note_reset(number)
-        self._answer(rst_stream(number, code))
+        self._control.answer(rst_stream(number, code))
         self.count_reset(0.0)
-
-    def _answer(self, frame: bytes) -> None:
-        """Send what a frame of the peer demands. Source: CVE-2019-9512, 9515."""
-        if not self.outbox.size:
-            self._answers_bytes = 0
-        self._answers_bytes += len(frame)
-        if self._answers_bytes > ANSWERS_BYTES:
-            raise ConnectionBroken(codes.ENHANCE_YOUR_CALM, "frames are sent and their answers not read")
-        self.outbox.put(frame)
 
     def count_reset(self, lasted_s: float) -> None:
         """A stream has been reset by a client, or here for an error of its peer, after so many seconds.
@@ -240,7 +189,7 @@ class Link:
             elif kind == codes.WINDOW_UPDATE:
                 self._window_update(frame)
             else:
-                self._other(frame)
+                self._control.take(frame)
         if self._reader.broken is not None:
             raise self._reader.broken
         if floods.exceeded:
@@ -315,61 +264,4 @@ class Link:
             self.fault(stream, StreamError(codes.FLOW_CONTROL_ERROR, "a window of more than 2^31-1 bytes"))
         else:
             stream.send_window += increment
-            _wake(stream)
-
-    def _other(self, frame: Frame) -> None:
-        kind, payload = frame.kind, frame.payload
-        if not isinstance(payload, bytes):
-            self._broken_priority(frame.stream)
-        elif kind == codes.SETTINGS:
-            if not frame.flags & codes.ACK:
-                self._apply(parse_settings(payload))
-                self._side.settings_changed()
-                self._answer(settings_ack())
-        elif kind == codes.PING:
-            if frame.flags & codes.ACK:
-                self._side.answered(payload)
-            else:
-                self._answer(ping(payload, ack=True))
-        elif kind == codes.RST_STREAM:
-            self._reset(frame.stream, int.from_bytes(payload, "big"))
-        elif kind == codes.GOAWAY:
-            last_stream = int.from_bytes(payload[:4], "big") & codes.MAX_WINDOW
-            self._side.going_away(last_stream, int.from_bytes(payload[4:8], "big"), payload[8:])
-
-    def _broken_priority(self, number: int) -> None:
-        stream = self.streams.get(number)
-        if stream is None:
-            self.refuse(number, codes.PROTOCOL_ERROR)
-        elif not stream.closed:
-            self.fault(stream, StreamError(codes.PROTOCOL_ERROR, "a stream that depends on itself"))
-
-    def _reset(self, number: int, code: int) -> None:
-        stream = self.streams.get(number)
-        if stream is not None:
-            stream.closed = stream.reset_by_peer = True
-            self._side.was_reset(stream, code)
-        elif self._side.never_opened(number):
-            raise ConnectionBroken(codes.PROTOCOL_ERROR, f"RST_STREAM of stream {number}, which was never opened")
-
-    def _apply(self, theirs: list[tuple[int, int]]) -> None:
-        for name, value in dict(theirs).items():  # the last of each is in force
-            if name == codes.INITIAL_WINDOW_SIZE:
-                change, self._initial_window = value - self._initial_window, value
-                for stream in self.streams.values():
-                    stream.send_window += change
-                    if stream.send_window > codes.MAX_WINDOW:
-                        raise ConnectionBroken(codes.FLOW_CONTROL_ERROR, "a window of more than 2^31-1 bytes")
-                    _wake(stream)
-            elif name == codes.MAX_CONCURRENT_STREAMS:
-                self.peer_streams = value
-            elif name == codes.HEADER_TABLE_SIZE:
-                # RFC 9113, 4.3.1: a smaller table has to be acknowledged in the next block. Ours is never used.
-                self.prefix = NO_TABLE
-            elif name == codes.ENABLE_CONNECT_PROTOCOL:
-                self.peer_connects = bool(value)
-
-
-def _wake(stream: Stream) -> None:
-    if stream.writer is not None:
-        stream.writer.reactor.wake(stream.writer)
+            stream.wake_writer()

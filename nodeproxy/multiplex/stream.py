@@ -150,6 +150,11 @@ class Stream:
             if task is not None:
                 task.reactor.wake(task)
 
+    def wake_writer(self) -> None:
+        """More may be sent than before."""
+        if self.writer is not None:
+            self.writer.reactor.wake(self.writer)
+
     async def wait(self) -> None:
         """Wait for something to come. May be spurious.
 

@@ -230,7 +230,10 @@ class Http2Connection:
             await self._link.run()
         except ConnectionBroken as broken:
             self._link.going_away(0, broken.code, str(broken))
-            error = BadResponse(f"not HTTP/2, as the port's appProtocol or name says: {broken}")
+            spoken = (
+                "it violates HTTP/2" if self._greeted.happened else "not HTTP/2, as the port's appProtocol or name says"
+            )
+            error = BadResponse(f"{spoken}: {broken}")
         except ProxyError as lost:
             error = lost
         except BaseException:
@@ -238,10 +241,10 @@ class Http2Connection:
             raise
         self._end(error)
 
-    # See `link.Side`.
+    # See `side.Side`.
 
     def headers(self, frame: Frame) -> None:
-        """See `link.Side`."""
+        """See `side.Side`."""
         link, payload = self._link, frame.payload
         stream = link.streams.get(frame.stream)
         if stream is None or stream.closed:
@@ -286,7 +289,7 @@ class Http2Connection:
             stream.reader.reactor.wake(stream.reader)
 
     def was_reset(self, stream: Stream, code: int) -> None:
-        """See `link.Side`."""
+        """See `side.Side`."""
         if code == codes.NO_ERROR and stream.ended:
             return  # RFC 9113, 8.1: it has answered and needs no more of the request
         if code == codes.REFUSED_STREAM and stream.awaits_head:
@@ -295,15 +298,15 @@ class Http2Connection:
             stream.fail(StreamReset(f"the endpoint has reset the stream, error {code}", code))
 
     def violated(self, stream: Stream, error: StreamError) -> None:
-        """See `link.Side`."""
+        """See `side.Side`."""
         stream.fail(BadResponse(str(error)))
 
     def ignores(self, number: int) -> bool:
-        """See `link.Side`."""
+        """See `side.Side`."""
         return False
 
     def going_away(self, last_stream: int, code: int, text: bytes) -> None:
-        """See `link.Side`."""
+        """See `side.Side`."""
         self.going = True
         self._dropped.endpoint_ends()
         why = f"the endpoint is going away, error {code} {text[:80].decode('latin-1')!a}"
@@ -314,20 +317,20 @@ class Http2Connection:
             self.close()
 
     def never_opened(self, number: int) -> bool:
-        """See `link.Side`."""
+        """See `side.Side`."""
         return number >= self._next or not number & 1
 
     def stream_over(self, stream: Stream) -> None:
-        """See `link.Side`."""
+        """See `side.Side`."""
         self._calls.discard(stream)
         self._owner.stream_over(self)
         if self.going and not self._link.streams:
             self.close()
 
     def answered(self, opaque: bytes) -> None:
-        """See `link.Side`."""
+        """See `side.Side`."""
 
     def settings_changed(self) -> None:
-        """See `link.Side`."""
+        """See `side.Side`."""
         self._greeted.set()
         self._owner.room_changed(self)

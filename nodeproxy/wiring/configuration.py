@@ -11,6 +11,7 @@ from nodeproxy.limits.memory import Memory
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.trust import Trust
 from nodeproxy.protocol.http1.head import HeadLimits
+from nodeproxy.protocol.http2.limits import Http2Limits
 from nodeproxy.setting_text import split_sources
 from nodeproxy.settings import Settings, own_addresses, own_ranges
 from nodeproxy.wiring.contexts import ClientSettings
@@ -28,6 +29,7 @@ def data_plane_of(settings: Settings, limits: Memory, on_bug: Callable[[BaseExce
         _node_of(settings, Buckets(limits, locked=settings.workers > 1)),
         Capacity(open_files(), settings.downstream_connections_limit),
         _head_limits_of(settings),
+        Http2Limits(settings.http2_streams_limit, settings.http2_window_bytes, settings.http2_quick_resets_limit),
     )
 
 

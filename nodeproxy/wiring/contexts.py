@@ -40,6 +40,7 @@ def clients_context(plane: DataPlane, settings: ClientSettings, observer: Observ
         adder=Adder(plane.random, settings.trace_sample_ratio, VIA if settings.via == "both" else NO_VIA),
         stats=plane.stats,
         limits=plane.limits,
+        http2=plane.http2,
         head_timeout_s=settings.head_timeout_s,
         idle_timeout_s=settings.idle_timeout_s,
         half_close_is_gone=settings.half_close_is_gone,

@@ -15,6 +15,7 @@ from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.names import CLUSTER_DOMAIN
 from nodeproxy.mesh.wire import Update
 from nodeproxy.protocol.http1.head import HeadLimits
+from nodeproxy.protocol.http2.limits import HTTP2_LIMITS, Http2Limits
 from nodeproxy.table.builder import Live, Makers
 from nodeproxy.telemetry.stats import RouteStats, WorkerStats
 from nodeproxy.upstream.cluster import ClusterContext
@@ -57,14 +58,22 @@ class Node:
 class DataPlane:
     """The objects of the hot lane, joined. It opens no socket: listeners are made by its user."""
 
-    def __init__(self, surroundings: Surroundings, node: Node, capacity: Capacity, limits: HeadLimits) -> None:
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        node: Node,
+        capacity: Capacity,
+        limits: HeadLimits,
+        http2: Http2Limits = HTTP2_LIMITS,
+    ) -> None:
         self.reactor = reactor = surroundings.reactor
         self.random = surroundings.random
         self.capacity = capacity
         self.limits = limits
+        self.http2 = http2
         self.stats = WorkerStats()
         self.all_idle = IdleConnections(capacity.shared, self.stats.shortages)
-        self.upstream = UpstreamContext(reactor, self.all_idle, limits)
+        self.upstream = UpstreamContext(reactor, self.all_idle, limits, http2)
         self.clusters = Clusters(ClusterContext(self.upstream, node.own, self.random.random))
         self.changes = Changes(reactor)
         self.live = Live(self._makers(), reactor.clock, node.default_namespace, node.callers, node.cluster_domain)

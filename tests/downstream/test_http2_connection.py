@@ -5,7 +5,7 @@ from h2.events import PingAckReceived
 from h2.settings import SettingCodes
 
 from nodeproxy.downstream.http2 import DRAIN_S
-from nodeproxy.protocol.http2.limits import HTTP2_LIMITS
+from nodeproxy.protocol.http2.limits import HTTP2_LIMITS, Http2Limits
 from tests.fakes.http2 import http2_accept, http2_client, meanwhile, request
 
 MOST = 2**31 - 1
@@ -225,6 +225,21 @@ async def test_streams_beyond_the_limit_are_refused_and_may_be_sent_again(world)
     await world.settle()
     number = await client.request(UNKNOWN)
     assert (await client.response(number))[0] == 404
+
+
+async def test_how_many_streams_there_may_be_is_a_setting(world):
+    endpoint = world.endpoint()
+    world.serve(endpoint)
+    world.reopen(http2=Http2Limits(streams=2))
+    client = await http2_client(world)
+    first, second = await client.request(), await client.request()
+    assert client.h2.remote_settings.max_concurrent_streams == 2**32 + 1  # it has not come yet
+
+    third = await client.request()
+
+    assert await client.was_reset(third) == REFUSED
+    assert client.h2.remote_settings.max_concurrent_streams == 2
+    assert {first, second}.isdisjoint(client.resets)
 
 
 async def test_a_request_that_was_reset_at_once_is_counted_and_leaves_nothing(world):

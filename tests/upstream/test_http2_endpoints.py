@@ -63,6 +63,7 @@ async def test_nothing_is_sent_before_the_endpoint_has_said_how_many_streams_it_
     server = await http2_accept(endpoint, {SettingCodes.MAX_CONCURRENT_STREAMS: 1})
     await world.settle()
     first, second = server, await http2_accept(endpoint, {SettingCodes.MAX_CONCURRENT_STREAMS: 2})
+    await world.settle()
     for server in (first, second, second):
         stream, _ = await server.received_request()
         await server.respond(stream)

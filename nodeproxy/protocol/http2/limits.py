@@ -6,6 +6,7 @@ CONNECTION_WINDOW_BYTES = 1024 * 1024  # in flight on a connection; what has bee
 OVERHEAD_RATIO = 8  # of all bytes received to those of messages, nginx's
 OVERHEAD_BYTES = 1024 * 1024  # that any connection may spend beside it, nginx's: a million bytes are 60,000 PINGs
 MESSAGE_BYTES = 256  # that a HEADERS frame counts beside its fields: it costs about as much as so many bytes of a body
+SETTINGS_BYTES = 1024  # that SETTINGS count as: they may change the windows of all streams, and 15 bytes are enough
 QUICK_S = 1.0  # a stream that is reset sooner was hardly meant; Envoy's premature_reset_min_stream_lifetime_seconds
 UNSENT_BYTES = 1024 * 1024  # of heads and the like that a peer has not read, beyond which nothing of it is read
 ANSWERS_BYTES = 256 * 1024  # of answers to PING, SETTINGS and the like that a peer does not read: 15,000; Go: 10,000

@@ -55,7 +55,8 @@ def headers(stream, padding, priority, cuts):
     for last in more[-1:]:
         last.flags.add("END_HEADERS")
     lines = Trailers(b"grpc-status: 0\r\nx-long: %b\r\n" % (b"y" * 50))
-    return b"".join(each.serialize() for each in (frame, *more)), [(codes.HEADERS, flags, stream, len(TRAILERS), lines, b"")]
+    whole = b"".join(each.serialize() for each in (frame, *more))
+    return whole, [(codes.HEADERS, flags, stream, len(TRAILERS), lines, b"")]
 
 
 def raw(frame, payload, flags=0):
