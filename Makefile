@@ -4,6 +4,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TWINS := $(wildcard nodeproxy/protocol/*.h nodeproxy/protocol/http?/*.[ch])
 COVERED := $(CURDIR)/build/coverage
+# In this order: the last test stops the API server, whose controllers need most of a minute to come back.
+TWO_NODES := tests/cluster/test_two_nodes_grpc.py tests/cluster/test_two_nodes.py
 PYTEST_COV := $(BIN)/python -m pytest --cov --cov-report= --cov-fail-under=0
 
 .PHONY: demo test test-nodes-then-processes test-nodes test-cluster test-processes test-others quick check docs bench kube clean
@@ -28,10 +30,10 @@ test-nodes-then-processes:
 	status=0; for job in test-nodes test-processes; do $(MAKE) --no-print-directory $$job || status=1; done; exit $$status
 
 test-nodes:
-	COVERAGE_FILE=$(COVERED)/.coverage.nodes $(PYTEST_COV) -p no:cacheprovider tests/cluster/test_two_nodes.py
+	COVERAGE_FILE=$(COVERED)/.coverage.nodes $(PYTEST_COV) -p no:cacheprovider $(TWO_NODES)
 
 test-cluster:
-	COVERAGE_FILE=$(COVERED)/.coverage.cluster nice -n 19 $(PYTEST_COV) -p no:cacheprovider tests/cluster --ignore=tests/cluster/test_two_nodes.py
+	COVERAGE_FILE=$(COVERED)/.coverage.cluster nice -n 19 $(PYTEST_COV) -p no:cacheprovider tests/cluster $(TWO_NODES:%=--ignore=%)
 
 test-processes:
 	COVERAGE_FILE=$(COVERED)/.coverage.processes nice -n 19 $(PYTEST_COV) -p no:cacheprovider -m "process or namespace"

@@ -2,12 +2,12 @@
 
 from math import inf
 
-from nodeproxy.errors import ProxyError
+from nodeproxy.errors import DeadlinePassed, ProxyError
 from nodeproxy.exchange.call import Call
 from nodeproxy.exchange.exchange import Exchange
-from nodeproxy.protocol.calls import refused
+from nodeproxy.protocol.calls import last_lines, refused, status_of_error
 from nodeproxy.protocol.errors_as_responses import error_response
-from nodeproxy.protocol.grpc import ABSENT, as_http, is_call, status_in, status_of_http, take_timeout
+from nodeproxy.protocol.grpc import ABSENT, UNAVAILABLE, as_http, is_call, status_in, status_of_http, take_timeout
 from nodeproxy.protocol.message import Response
 
 
@@ -38,3 +38,17 @@ def end_call(call: Call, response: Response, lines: bytes) -> None:
     call.status = status_of_http(response.status) if status == ABSENT else status
     if status != ABSENT and response.attempt is not None:
         response.attempt.end(as_http(status))
+
+
+def break_off(call: Call, exchange: Exchange, error: ProxyError) -> bytes:
+    """The trailers that end a call because of `error`, after its response has begun.
+
+    A stream that was silent for too long is UNAVAILABLE and not DEADLINE_EXCEEDED: its client is to call again.
+    """
+    call.status = status_of_error(error)
+    if isinstance(error, DeadlinePassed):
+        scope, now = exchange.scope, exchange.scope.task.reactor.now
+        if now < scope.ends():
+            call.status = UNAVAILABLE
+            error.args = (f"no byte has moved; timeouts.idle of the service is {scope.silence_s():g} s",)
+    return last_lines(call.status, error)

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from time import time
 
-from nodeproxy.downstream.calls import end_call
+from nodeproxy.downstream.calls import break_off, end_call
 from nodeproxy.errors import ProxyError
 from nodeproxy.exchange.body import SHARE_PIECES
 from nodeproxy.exchange.call import Call
 from nodeproxy.exchange.exchange import Exchange
 from nodeproxy.multiplex.link import Link
 from nodeproxy.multiplex.stream import Stream
-from nodeproxy.protocol.calls import as_refusal, last_lines, status_of_error
+from nodeproxy.protocol.calls import as_refusal
 from nodeproxy.protocol.errors_as_responses import date_line, error_response
 from nodeproxy.protocol.http2.codes import INTERNAL_ERROR
 from nodeproxy.protocol.http2.scan import response_headers
@@ -59,8 +59,7 @@ class Reply:
         if call is None or stream.over:
             stream.reset(INTERNAL_ERROR)
             return
-        call.status = status_of_error(error)
-        stream.finish(last_lines(error))
+        stream.finish(break_off(call, exchange, error))
 
     def interim(self, stream: Stream, response: Response) -> None:
         """Send a 1xx response."""

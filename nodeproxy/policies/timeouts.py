@@ -33,7 +33,8 @@ class TimeoutsSettings(PolicySettings):
     last byte. A passed limit is the condition `timeout` of `retries`. At most `request`, and without effect beyond
     `responseHead`. Precedent: Gateway API's `timeouts.backendRequest`."""
     idle_s: Duration = 300.0
-    """Without a byte that moves, in either direction. Precedent: Envoy's `stream_idle_timeout`."""
+    """Without a byte that moves, in either direction; a gRPC stream ends with UNAVAILABLE, whose client calls again.
+    Precedent: Envoy's `stream_idle_timeout`."""
     connect_s: Duration = 5.0
     """One attempt to connect to an endpoint. Precedent: Envoy's and Consul's connect timeouts."""
 

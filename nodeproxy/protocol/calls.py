@@ -38,10 +38,10 @@ def as_refusal(response: Response, status: int = ABSENT) -> Response:
     return head
 
 
-def last_lines(error: ProxyError) -> bytes:
-    """The trailers that end a call because of `error` once its response has begun."""
+def last_lines(status: int, error: ProxyError) -> bytes:
+    """The trailers that end a call with `status`, because of `error`, once its response has begun."""
     message = encoded_message(f"nodeproxy: {error.reason}: {error}".encode())
-    return status_lines(status_of_error(error), message) + b"x-mesh-error: %b\r\n" % error.reason.encode()
+    return status_lines(status, message) + b"x-mesh-error: %b\r\n" % error.reason.encode()
 
 
 def status_lines(status: int, message: bytes) -> bytes:

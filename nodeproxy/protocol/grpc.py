@@ -36,12 +36,13 @@ _OF_RESET = {7: UNAVAILABLE, 8: CANCELLED, 11: RESOURCE_EXHAUSTED, 12: PERMISSIO
 
 _CALL = b"\ncontent-type: application/grpc"
 _REST_OF_TYPE = b"\r+; \t"  # what follows it: "application/grpc-web" is something else
-_TIMEOUT = re.compile(rb"\ngrpc-timeout: ([0-9]{1,8})([HMSmun])\r\n")
+_TIMEOUT = b"\r\ngrpc-timeout: "  # behind the line of the host
 _STATUS = re.compile(rb"(?:\A|\n)grpc-status:[ \t]*([0-9]{1,2})[ \t]*\r", re.IGNORECASE)
 _WELL = b"grpc-status: 0\r"
-_UNITS_S = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
+_UNITS_S = dict(zip(b"HMSmun", (3600.0, 60.0, 1.0, 1e-3, 1e-6, 1e-9), strict=True))
 _ENCODED = re.compile(rb"[^\x20-\x24\x26-\x7e]")
 MESSAGE_BYTES = 1024  # of a grpc-message: clients bound the size of trailers, 8 KiB is advised
+_DROPPED = (b"grpc-status: 1\r\n", b"grpc-message: CANCELLED\r\n")
 
 
 def is_call(request: Request) -> bool:
@@ -59,14 +60,15 @@ def take_timeout(request: Request) -> float:
     One that is not valid is left alone and does not count, as in gRPC's core and in Envoy: the server decides.
     """
     block = request.fields.block()
-    found = _TIMEOUT.search(block)
-    if found is None:
+    begin = block.find(_TIMEOUT)
+    if begin < 0:
         return inf
-    rest = block[: found.start() + 1] + block[found.end() :]
-    if b"\ngrpc-timeout:" in rest:
-        return inf  # two
-    request.fields = Fields(rest)
-    return int(found[1]) * _UNITS_S[found[2]]
+    end = block.index(b"\r\n", begin + 1)
+    digits, unit_s = block[begin + len(_TIMEOUT) : end - 1], _UNITS_S.get(block[end - 1])
+    if unit_s is None or not digits.isdigit() or len(digits) > 8 or block.find(_TIMEOUT, end) >= 0:
+        return inf
+    request.fields = Fields(block[:begin] + block[end:])
+    return int(digits) * unit_s
 
 
 def timeout_line(seconds: float) -> bytes:
@@ -122,3 +124,15 @@ def effective_status(response: Response) -> int:
 def encoded_message(text: bytes) -> bytes:
     """`text`, which is UTF-8, as the value of grpc-message: one line, at most MESSAGE_BYTES of text."""
     return _ENCODED.sub(lambda byte: b"%%%02X" % byte[0][0], text.strip()[:MESSAGE_BYTES])
+
+
+def was_dropped(response: Response) -> bool:
+    """Whether a head that ends its stream may say that an ending server has dropped the call before its application.
+
+    Servers with gRPC's C core (C++, Python, Ruby, PHP) take streams until the client has received their GOAWAY, and
+    cancel by themselves what comes meanwhile and what the application has not fetched yet; the text is the name of the
+    status. An application has this response only if it aborts its own call (`ServicerContext.cancel` in Python).
+    Source: `Server::ShutdownAndNotify` in src/core/server/server.cc of gRPC, whose doc/statuscodes.md has UNAVAILABLE.
+    """
+    block = response.fields.block()
+    return all(line in block for line in _DROPPED)

@@ -24,6 +24,7 @@ from nodeproxy.io.event import Event
 from nodeproxy.multiplex.body import StreamBody, expect
 from nodeproxy.multiplex.link import Link
 from nodeproxy.multiplex.stream import Stream
+from nodeproxy.protocol.grpc import was_dropped
 from nodeproxy.protocol.http2 import codes
 from nodeproxy.protocol.http2.errors import ConnectionBroken, StreamError
 from nodeproxy.protocol.http2.frames import Frame, Trailers, rst_stream
@@ -31,6 +32,7 @@ from nodeproxy.protocol.http2.reader import FrameReader
 from nodeproxy.protocol.http2.scan import request_headers
 from nodeproxy.protocol.message import Response
 from nodeproxy.upstream.context import UpstreamContext
+from nodeproxy.upstream.dropped_calls import DroppedCalls
 from nodeproxy.upstream.http1 import INTERIM_MOST
 from nodeproxy.upstream.http2_upload import StreamSink, UploadingBody
 from nodeproxy.upstream.upload import Upload
@@ -57,8 +59,8 @@ class Http2Connection:
     """One connection to an endpoint; see `pool.UpstreamConnection`."""
 
     __slots__ = (
-        "_calls", "_channel", "_context", "_greeted", "_link", "_next", "_owner", "_reading", "_why", "expires_at",
-        "going", "listed", "open", "requests",
+        "_calls", "_channel", "_context", "_dropped", "_greeted", "_link", "_next", "_owner", "_reading", "_why",
+        "expires_at", "going", "listed", "open", "requests",
     )  # fmt: skip
 
     def __init__(self, channel: SocketChannel, owner: Owner, context: UpstreamContext) -> None:
@@ -76,6 +78,7 @@ class Http2Connection:
         self._context = context
         self._next = 1
         self._calls: set[Stream] = set()  # those of gRPC
+        self._dropped = DroppedCalls(context.reactor)
         self._link = Link(channel, FrameReader("responses", context.head_limits), context.http2, self)
         self._link.begin([(codes.ENABLE_PUSH, 0), (codes.MAX_HEADER_LIST_SIZE, context.head_limits.head_bytes)],
                          codes.PREFACE)  # fmt: skip
@@ -190,6 +193,7 @@ class Http2Connection:
     def drain(self) -> None:
         """Take no new request, and close after the last one. gRPC calls have LEFT_CALLS_S: their clients call again."""
         self.going = True
+        self._dropped.endpoint_ends()
         if not self._link.streams:
             self.close()
             return
@@ -213,6 +217,7 @@ class Http2Connection:
                 self._link.outbox.flush()
             self._channel.close()
             self._reading.cancel()
+            self._dropped.endpoint_ends()
             self._link.fail_all(error)
             self._why = str(error)
             self._greeted.set()
@@ -269,6 +274,10 @@ class Http2Connection:
             raise StreamError(codes.PROTOCOL_ERROR, "a second response on one stream, or one without its end")
         if len(stream.heads) > INTERIM_MOST:
             raise StreamError(codes.ENHANCE_YOUR_CALM, f"{len(stream.heads)} responses that the client has not read")
+        if ended and stream in self._calls and was_dropped(response):
+            stream.end()
+            self._dropped.hold(stream, response)
+            return
         stream.heads.append(response)
         if response.status >= 200:
             stream.awaits_head = False
@@ -299,6 +308,7 @@ class Http2Connection:
     def going_away(self, last_stream: int, code: int, text: bytes) -> None:
         """See `side.Side`."""
         self.going = True
+        self._dropped.endpoint_ends()
         why = f"the endpoint is going away, error {code} {text[:80].decode('latin-1')!a}"
         for number, stream in tuple(self._link.streams.items()):
             if number > last_stream:

@@ -5,6 +5,7 @@ import os
 import pytest
 
 from tests.cluster.control_plane import ControlPlane, home
+from tests.cluster.mesh import Mesh
 from tests.cluster.node import CGROUPS
 from tests.cluster.nodes import Nodes
 
@@ -47,3 +48,9 @@ def nodes(tmp_path_factory):
         pytest.skip("a cluster of two nodes needs root, and control groups of version 1: tests/cluster/node.py")
     with Nodes(tmp_path_factory.mktemp("nodes")) as nodes:
         yield nodes
+
+
+@pytest.fixture(scope="session")
+def mesh(nodes):
+    """The mesh in force there."""
+    return Mesh(nodes)

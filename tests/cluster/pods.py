@@ -38,9 +38,9 @@ def run(node, pod, *command, name=None):
 class Load:
     """A load program in a pod, from `with` to its end; `result` is what it has counted so far."""
 
-    def __init__(self, node, pod, host):
+    def __init__(self, node, pod, program, *words):
         self.result = {"requests": 0, "failed": 0}
-        self._command = inside(node, pod, PYTHON, "-c", PROGRAM, host)
+        self._command = inside(node, pod, PYTHON, "-c", program, *words)
 
     def __enter__(self):
         self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

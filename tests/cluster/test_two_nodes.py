@@ -1,38 +1,11 @@
 """The DaemonSet on a real cluster of two nodes, called by pods of both under load, whatever happens to the mesh."""
 
-import json
 from collections import Counter
-from contextlib import ExitStack
-from pathlib import Path
-
-import pytest
 
 from tests.cluster import pods
-from tests.cluster.pods import PYTHON, Load
+from tests.cluster.mesh import NOBODY, failed
+from tests.cluster.pods import PYTHON
 
-MANIFESTS = Path(__file__).parents[2] / "manifests"
-CLIENTS = """
-apiVersion: v1
-kind: Namespace
-metadata: {name: callers}
----
-apiVersion: apps/v1
-kind: DaemonSet
-metadata: {name: client, namespace: callers}
-spec:
-  selector: {matchLabels: {app: client}}
-  template:
-    metadata: {labels: {app: client}}
-    spec:
-      terminationGracePeriodSeconds: 0
-      containers:
-        - {name: client, image: "nodeproxy:dev", command: [sleep, infinity]}
-"""
-CALL = """
-import json, sys, urllib.request
-for _ in range(int(sys.argv[1])):
-    print(urllib.request.urlopen("http://web.shop.mesh/", timeout=30).read().decode().strip())
-"""
 WORKER = """
 import os, signal
 for pid in open("/proc/1/task/1/children").read().split():
@@ -41,77 +14,7 @@ for pid in open("/proc/1/task/1/children").read().split():
 """
 
 
-class Mesh:
-    """The mesh in force, an example application, and a client on each node."""
-
-    def __init__(self, nodes):
-        self.nodes, self.kubectl = nodes, nodes.kubectl
-        self.clients = {each["spec"]["nodeName"]: each for each in nodes.pods("client", "callers")}
-
-    def call(self, node, times):
-        """What the example application answers to a client on this node."""
-        said = pods.run(self.nodes.nodes[node], self.clients[node], PYTHON, "-c", CALL, str(times))
-        return [json.loads(line) for line in said.splitlines()]
-
-    def under_load(self, what, happens):
-        """What a client on each node counts while something happens, and for a while before and after."""
-        with ExitStack() as stack:
-            loads = {
-                name: stack.enter_context(Load(self.nodes.nodes[name], client, "web.shop.mesh"))
-                for name, client in self.clients.items()
-            }
-            self.more(loads, 200)
-            happens(loads)
-            self.more(loads, 200)
-        results = {name: load.result for name, load in loads.items()}
-        print(what, json.dumps(results))
-        return results
-
-    def more(self, loads, requests):
-        """Wait until so many more requests of each are over."""
-        until = {name: load.result["requests"] + requests for name, load in loads.items()}
-        self.nodes.plane.until(
-            lambda: all(load.result["requests"] >= until[name] for name, load in loads.items()), "further requests"
-        )
-
-    def proxy(self, node):
-        """The proxy of a node."""
-        return next(each for each in self.nodes.pods("nodeproxy", "nodeproxy") if each["spec"]["nodeName"] == node)
-
-    def rolled_out(self, what, namespace):
-        self.kubectl("-n", namespace, "rollout", "status", what)
-
-
-@pytest.fixture(scope="module")
-def mesh(nodes):
-    nodes.kubectl("apply", "--validate=strict", f"--kustomize={MANIFESTS}")
-    nodes.kubectl("apply", "--validate=strict", f"--kustomize={MANIFESTS / 'example'}")
-    nodes.apply(CLIENTS)
-    for what, namespace in (
-        ("daemonset/nodeproxy", "nodeproxy"), ("deployment/web", "shop"), ("daemonset/client", "callers"),
-    ):  # fmt: skip
-        nodes.kubectl("-n", namespace, "rollout", "status", what)
-    mesh = Mesh(nodes)
-    nodes.plane.until(lambda: knows_the_zone(mesh), "CoreDNS to read what the keeper has written")
-    return mesh
-
-
-def knows_the_zone(mesh):
-    resolve = "import socket; print(socket.getaddrinfo('web.shop.mesh', 80)[0][4][0])"
-    for name, client in mesh.clients.items():
-        try:
-            pods.run(mesh.nodes.nodes[name], client, PYTHON, "-c", resolve)
-        except AssertionError:
-            return False
-    return True
-
-
-def failed(results):
-    return {name: result["failed"] for name, result in results.items()}
-
-
 THREADS = 2  # of a load program, each with one request at a time
-NOBODY = {"n1": 0, "n2": 0}
 
 
 def test_the_image_is_small(nodes):

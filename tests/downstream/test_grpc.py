@@ -1,7 +1,7 @@
 """gRPC calls of HTTP/2 clients: how they end, and their deadlines."""
 
 from h2.errors import ErrorCodes
-from h2.events import DataReceived, StreamReset, TrailersReceived
+from h2.events import DataReceived, ResponseReceived, StreamReset, TrailersReceived
 
 from tests.fakes.grpc import CONTENT, OK, answer, call, message, refuse
 from tests.fakes.http2 import http2_accept, http2_accept_any, http2_client
@@ -250,6 +250,57 @@ async def test_the_deadline_is_that_of_the_whole_call(world):
     assert reset.error_code == ErrorCodes.CANCEL
 
 
+async def test_a_stream_that_is_silent_for_too_long_is_to_be_opened_again(world):
+    endpoint = world.endpoint()
+    world.serve(endpoint, protocol="http2", policies={"timeouts": {"idle": "60s"}})
+    client = await http2_client(world)
+
+    number = await client.request(call((b"grpc-timeout", b"1H")), body=message())
+    served = await http2_accept(endpoint)
+    stream, _ = await served.received_request()
+    served.h2.send_headers(stream, [(b":status", b"200"), CONTENT])
+    served.h2.send_data(stream, message(b"first"))
+    await served.flush()
+    await client.event(DataReceived, number)
+    world.advance(61)
+    trailers = dict((await client.event(TrailersReceived, number)).headers)
+
+    assert trailers[b"grpc-status"] == UNAVAILABLE
+    assert trailers[b"grpc-message"].endswith(b"no byte has moved; timeouts.idle of the service is 60 s")
+
+
+async def test_a_limit_on_the_whole_request_is_a_deadline(world):
+    endpoint = world.endpoint()
+    world.serve(endpoint, protocol="http2", policies={"timeouts": {"request": "60s"}})
+    client = await http2_client(world)
+
+    number = await client.request(call(), body=message())
+    served = await http2_accept(endpoint)
+    stream, _ = await served.received_request()
+    served.h2.send_headers(stream, [(b":status", b"200"), CONTENT])
+    await served.flush()
+    await client.event(ResponseReceived, number)
+    world.advance(61)
+    trailers = dict((await client.event(TrailersReceived, number)).headers)
+
+    assert trailers[b"grpc-status"] == DEADLINE_EXCEEDED
+
+
+async def test_a_server_behind_a_port_that_says_http_is_named(world):
+    endpoint = world.endpoint()
+    world.serve(endpoint, protocol="http")
+    client = await http2_client(world)
+
+    number = await client.request(call(), body=message())
+    served = await endpoint.accept()
+    await served.head()
+    await served.send(b"\0\0\x12\4\0\0\0\0\0\0\4\0\x3f\xff\xff\0\5\0\x3f\xff\xff\0\6\0\0\x20\0")
+    _, fields, _, _ = await client.response(number)
+
+    assert dict(fields)[b"grpc-status"] == UNAVAILABLE
+    assert b"the endpoint speaks HTTP/2, and its port says HTTP/1.1" in dict(fields)[b"grpc-message"]
+
+
 async def test_a_deadline_never_lengthens_a_limit_of_the_service(world):
     endpoint = world.endpoint()
     world.serve(endpoint, protocol="http2", policies={"timeouts": {"responseHead": "2s"}})
@@ -289,3 +340,18 @@ async def test_a_deadline_that_has_passed_already_costs_the_endpoint_nothing(wor
     _, fields, _, _ = await client.response(number)
 
     assert dict(fields)[b"grpc-status"] == DEADLINE_EXCEEDED
+
+
+async def test_trailers_before_the_end_of_the_request_end_the_stream_without_an_error(world):
+    endpoint = world.endpoint()
+    world.serve(endpoint, protocol="http2")
+    client = await http2_client(world)
+
+    number = await client.request(call(), body=message(), ended=False)
+    served = await http2_accept(endpoint)
+    stream, _ = await served.received_request()
+    await answer(served, stream, b"enough")
+    _, _, body, trailers = await client.response(number, resets=[ErrorCodes.NO_ERROR])
+
+    assert (body, trailers) == (message(b"enough"), OK)
+    assert await served.was_reset(stream) in (ErrorCodes.NO_ERROR, ErrorCodes.CANCEL)

@@ -22,6 +22,7 @@ from nodeproxy.protocol.http1.head import (
 from nodeproxy.protocol.message import UNKNOWN, Response
 
 _VERSION = b"HTTP/1."
+_SETTINGS = b"\4\0\0\0\0\0"  # kind, flags and stream of the frame with which an HTTP/2 server begins (RFC 9113, 3.4)
 _VERSIONS = (b"1.0", b"1.1")
 
 
@@ -49,6 +50,11 @@ def scan_response(data: bytes, limits: HeadLimits) -> ResponseHead | None:
     size = data.find(b"\r\n\r\n") + 4
     check_size(data, size, limits, ResponseHeadersTooLarge)
     if not data.startswith(_VERSION) and not _VERSION.startswith(data):
+        if data[3:9] == _SETTINGS:
+            raise BadResponse(
+                "the endpoint speaks HTTP/2, and its port says HTTP/1.1; name the port grpc or http2, or set its "
+                "appProtocol to kubernetes.io/h2c"
+            )
         raise BadResponse("what the endpoint sent is no HTTP/1 response; check which protocol its port speaks")
     if size < 4:
         check_unfinished(data, BadResponse)
