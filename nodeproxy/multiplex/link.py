@@ -53,7 +53,7 @@ class Link:
         self.send_window = codes.DEFAULT_WINDOW
         self.starved: dict[Stream, None] = {}
         """See `stream.Carrier`."""
-        self.floods = Floods(limits)
+        self.floods = Floods(limits, channel.reactor.now)
         self.peer_streams = 100
         """How many streams the peer allows us to open; RFC 9113, 6.5.2 advises a minimum, and it may say so late."""
         self.peer_connects = False
@@ -192,7 +192,7 @@ class Link:
                 self._control.take(frame)
         if self._reader.broken is not None:
             raise self._reader.broken
-        if floods.exceeded:
+        if floods.exceeded and floods.exceeded_at(self.reactor.now):
             raise ConnectionBroken(codes.ENHANCE_YOUR_CALM, "far more control frames than requests")
 
     def _data(self, frame: Frame) -> None:

@@ -4,7 +4,7 @@ from h2.errors import ErrorCodes
 from h2.events import DataReceived, PingAckReceived, StreamReset, TrailersReceived
 
 from nodeproxy.protocol.http2 import codes
-from nodeproxy.protocol.http2.frames import goaway
+from nodeproxy.protocol.http2.frames import goaway, ping
 from nodeproxy.upstream.http2 import LEFT_CALLS_S
 from tests.fakes.grpc import CONTENT, GrpcMesh, answer, message, refuse
 from tests.fakes.http2 import request
@@ -147,6 +147,21 @@ async def test_pings_of_clients_are_answered_however_many_there_are(world):
     await answer_rest(server, stream)
 
     assert await mesh.status_of(number) == 0
+
+
+async def test_a_connection_that_is_kept_alive_for_weeks_is_no_flood(world):
+    mesh = GrpcMesh(world, {"timeouts": {"idle": "0s"}})
+    number, server, stream = await opened(mesh)
+
+    for _ in range(90):
+        await mesh.client.peer.send(ping(b"keepaliv") * 1000)
+        world.advance(10_000)
+        await mesh.client.event(PingAckReceived)
+        mesh.client.events.clear()
+    await mesh.client.settled()
+    await answer_rest(server, stream)
+
+    assert await mesh.client.event(TrailersReceived, number)
 
 
 async def test_endpoints_get_no_pings(world):

@@ -5,6 +5,7 @@ from typing import NamedTuple
 CONNECTION_WINDOW_BYTES = 1024 * 1024  # in flight on a connection; what has been received counts to its stream alone
 OVERHEAD_RATIO = 8  # of all bytes received to those of messages, nginx's
 OVERHEAD_BYTES = 1024 * 1024  # that any connection may spend beside it, nginx's: a million bytes are 60,000 PINGs
+OVERHEAD_PER_S = 100  # and more with time: a stream that is silent for a week has its PING every ten seconds
 MESSAGE_BYTES = 256  # that a HEADERS frame counts beside its fields: it costs about as much as so many bytes of a body
 SETTINGS_BYTES = 1024  # that SETTINGS count as: they may change the windows of all streams, and 15 bytes are enough
 QUICK_S = 1.0  # a stream that is reset sooner was hardly meant; Envoy's premature_reset_min_stream_lifetime_seconds
@@ -36,20 +37,32 @@ class Floods:
     a PING for each round trip of a download. Source: nginx, ngx_http_v2_read_handler ("http2 flood detected").
     """
 
-    __slots__ = ("_quick", "_quick_most", "_streams", "messages_bytes", "received_bytes")
+    __slots__ = ("_quick", "_quick_most", "_since", "_streams", "messages_bytes", "received_bytes")
 
-    def __init__(self, limits: Http2Limits) -> None:
+    def __init__(self, limits: Http2Limits, now: float) -> None:
+        """`now` is monotonic seconds."""
         self.received_bytes = 0
         self.messages_bytes = 0
         """Of bodies in both directions, of heads received, and MESSAGE_BYTES for each of these."""
         self._quick_most = limits.quick_resets
         self._quick = 0
+        self._since = now
         self._streams = 0
 
     @property
     def exceeded(self) -> bool:
-        """Whether there is more overhead than any honest peer causes."""
+        """Whether there is more overhead than any honest peer causes in a short time."""
         return self.received_bytes > OVERHEAD_BYTES + OVERHEAD_RATIO * self.messages_bytes
+
+    def exceeded_at(self, now: float) -> bool:
+        """Whether there is more than an honest peer causes in the time that has passed; to be asked once `exceeded`.
+
+        Time forgives what there was, and is no credit for what comes.
+        """
+        forgiven = int((now - self._since) * OVERHEAD_PER_S)
+        self.received_bytes = max(self.received_bytes - forgiven, OVERHEAD_RATIO * self.messages_bytes)
+        self._since = now
+        return self.exceeded
 
     def opened(self) -> None:
         """A stream has been opened."""
