@@ -166,3 +166,37 @@ async def test_settings_hold_in_their_order_and_are_acknowledged_one_by_one(worl
     assert raw.of(DATA) == [(1, b"0123")]  # the window was negative, and is 0
     await raw.send(frame(WINDOW, 0, 1, number(3)))
     assert raw.of(DATA) == [(1, b"0123"), (1, b"456")]
+
+
+async def test_options_of_a_server_and_fields_of_a_connection_from_http1(world):  # 8.2.2, 8.3.1
+    endpoint = world.endpoint()
+    world.serve(endpoint, protocol="http2")
+    for line in (b"OPTIONS * HTTP/1.1", b"OPTIONS http://web.shop.mesh HTTP/1.1"):
+        client = await world.client()
+        await client.send(
+            line + b"\r\nHost: web.shop.mesh\r\nConnection: keep-alive, x-hop\r\nKeep-Alive: 5\r\nX-Hop: 1\r\n"
+            b"Proxy-Connection: x\r\nTE: gzip\r\nX-End: 1\r\n\r\n"
+        )
+        if line.startswith(b"OPTIONS *"):
+            served = await http2_accept(endpoint)
+        stream, fields = await served.received_request()
+        await served.respond(stream)
+        await client.head()
+
+        assert dict(fields)[b":path"] == b"*" and dict(fields)[b":authority"] == b"web.shop.mesh"
+        hop = {b"host", b"connection", b"keep-alive", b"x-hop", b"proxy-connection", b"te"}
+        assert hop.isdisjoint(dict(fields)) and (b"x-end", b"1") in fields
+
+
+async def test_fields_of_an_endpoints_connection_do_not_reach_http2(world, endpoint):  # 8.2.2
+    client = await http2_client(world)
+    stream = await client.request()
+    served = await endpoint.accept()
+    await served.head()
+    await served.send(
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: x-hop\r\nX-Hop: 1\r\nKeep-Alive: 5\r\nX-End: 1\r\n\r\nok"
+    )
+
+    _, fields, body, _ = await client.response(stream)
+    assert {b"connection", b"x-hop", b"keep-alive"}.isdisjoint(dict(fields))
+    assert (b"x-end", b"1") in fields and body == b"ok"
