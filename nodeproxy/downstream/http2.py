@@ -6,6 +6,7 @@ Source: RFC 9113; prior knowledge (3.3) only: an `Upgrade: h2c` is answered in H
 
 from contextlib import suppress
 from math import inf
+from typing import ClassVar
 
 from nodeproxy.downstream.closing import LINGER_S, linger
 from nodeproxy.downstream.connection import DownstreamConnection
@@ -38,6 +39,8 @@ class _Over(ClientGone):
 class Http2Connection:
     """One client on one channel; see `connection.DownstreamConnection`."""
 
+    serves: ClassVar[bool] = True
+
     def __init__(self, context: ConnectionContext, channel: SocketChannel, client: str, received: bytes) -> None:
         self.context = context
         self.idle_since_seen = -inf
@@ -56,6 +59,11 @@ class Http2Connection:
         reader = FrameReader("requests", context.limits)
         self._link = Link(channel, reader, context.http2, self, client)
         self._reply = Reply(self._link, context.via)
+
+    @property
+    def _served(self) -> int:
+        """The last stream that was not ignored. RFC 9113, 6.8: what GOAWAY says must not rise."""
+        return min(self._last, self._last_accepted)
 
     @property
     def idle(self) -> bool:
@@ -95,7 +103,7 @@ class Http2Connection:
             self._hang_up()
 
     def _hang_up(self) -> None:
-        self._link.going_away(self._last)
+        self._link.going_away(self._served)
         self._link.outbox.flush()
         self._channel.close()
         self._task.interrupt(ClientGone("closed by the mesh while idle"))
@@ -152,7 +160,7 @@ class Http2Connection:
         """End the connection so that all that was sent is received."""
         self._parting = True
         if code or self._last_accepted == LAST_STREAM:  # else the client has been told
-            self._link.going_away(self._last, code, why)
+            self._link.going_away(self._served, code, why)
         self._reactor.current.limit(self._reactor.now + LINGER_S)
         with suppress(ProxyError):
             await self._link.outbox.emptied()

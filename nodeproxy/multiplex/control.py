@@ -107,6 +107,8 @@ class Control:
             elif name == codes.HEADER_TABLE_SIZE:
                 # RFC 9113, 4.3.1: a smaller table has to be acknowledged in the next block. Ours is never used.
                 connection.prefix = NO_TABLE
+            elif name == codes.ENABLE_PUSH and value and not self._side.serves:
+                raise ConnectionBroken(codes.PROTOCOL_ERROR, "a server that would have responses pushed to it")
             elif name == codes.ENABLE_CONNECT_PROTOCOL:
                 connection.peer_connects = bool(value)
 

@@ -237,6 +237,7 @@ class Link:
         lasted_s = self.reactor.now - stream.began
         if not stream.closed:
             self.outbox.put(rst_stream(stream.number, error.code))
+            self._note_reset(stream.number)
             stream.closed = True
         self._side.violated(stream, error)
         self.count_reset(lasted_s)

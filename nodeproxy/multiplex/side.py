@@ -1,6 +1,6 @@
 """The side that a connection belongs to, as far as what both sides share uses it."""
 
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from nodeproxy.multiplex.stream import Stream
 from nodeproxy.protocol.http2.errors import StreamError
@@ -9,6 +9,9 @@ from nodeproxy.protocol.http2.frames import Frame
 
 class Side(Protocol):
     """The side that a link belongs to."""
+
+    serves: ClassVar[bool]
+    """Whether it is the server of the connection."""
 
     def headers(self, frame: Frame) -> None:
         """A HEADERS frame has come, for whatever stream."""

@@ -4,7 +4,7 @@ A task of the connection reads its frames; the task of each request waits for wh
 """
 
 from math import inf
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from nodeproxy.errors import (
     BadResponse,
@@ -58,6 +58,7 @@ class Owner(Protocol):
 class Http2Connection:
     """One connection to an endpoint; see `pool.UpstreamConnection`."""
 
+    serves: ClassVar[bool] = False
     __slots__ = (
         "_calls", "_channel", "_context", "_dropped", "_greeted", "_link", "_next", "_owner", "_reading", "_why",
         "expires_at", "going", "listed", "open", "requests",

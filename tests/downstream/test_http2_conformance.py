@@ -2,6 +2,7 @@
 
 import pytest
 
+from nodeproxy.downstream.http2 import DRAIN_S
 from nodeproxy.protocol.http2.codes import ENABLE_PUSH, MAX_CONCURRENT_STREAMS, MAX_FRAME_SIZE, PREFACE
 from nodeproxy.protocol.http2.frames import parse_settings
 from nodeproxy.protocol.http2.limits import CONNECTION_WINDOW_BYTES
@@ -200,3 +201,46 @@ async def test_fields_of_an_endpoints_connection_do_not_reach_http2(world, endpo
     _, fields, body, _ = await client.response(stream)
     assert {b"connection", b"x-hop", b"keep-alive"}.isdisjoint(dict(fields))
     assert (b"x-end", b"1") in fields and body == b"ok"
+
+
+async def test_the_last_stream_of_goaway_never_rises(world, endpoint):  # 6.8
+    raw = await hostile(world)
+    await raw.send(head(1, request()))
+    await answered(endpoint)
+    world.connections.drain()
+    await raw.settle()
+    world.advance(DRAIN_S + 0.1)
+    await raw.settle()
+
+    await raw.send(head(3, request()), frame(SETTINGS, 0, 0, b"x"))
+
+    last = [int.from_bytes(payload[:4], "big") for _, payload in raw.of(GOAWAY)]
+    assert last[0] == 2**31 - 1 and last == sorted(last, reverse=True)
+
+
+async def test_data_after_the_end_of_a_request_reset_it_once(world, endpoint):  # 5.4.2
+    raw = await hostile(world)
+    await raw.send(head(1, request()))
+    await endpoint.accept()
+
+    await raw.send(frame(DATA, 0, 1, b"more"))
+    await raw.send(frame(DATA, 0, 1, b"and more"))
+
+    assert raw.of(RST) == [(1, number(CLOSED))]
+
+
+async def test_an_endpoint_that_allows_push_is_no_server(world):  # 6.5.2
+    endpoint = world.endpoint()
+    world.serve(endpoint, protocol="http2", policies={"retries": {"attempts": 0}})
+    client = await http2_client(world)
+    stream = await client.request()
+
+    served = await endpoint.accept()
+    await served.send(frame(SETTINGS, 0, 0, settings_of(ENABLE_PUSH, 1)))
+
+    status, fields, _, _ = await client.response(stream)
+    assert (status, dict(fields)[b"x-mesh-error"]) == (503, b"connect-failed")
+
+
+def settings_of(name, value):
+    return name.to_bytes(2, "big") + value.to_bytes(4, "big")
