@@ -91,7 +91,7 @@ class StreamServer:
             if request.upgrade:
                 if response.tunnel is not None:
                     await relay(exchange, route, response, self._reply.switch(stream, response), b"")
-                    stream.release()
+                    stream.release()  # RFC 8441, 5: an end that is not orderly is CANCEL
                     return
                 check_declined(response)
             await self._reply(stream, exchange, response)

@@ -10,10 +10,11 @@ from h2.settings import SettingCodes
 from nodeproxy.errors import ConnectionLost
 from nodeproxy.io.channel import RECEIVE_BYTES
 from nodeproxy.protocol.websocket import accept_of
+from tests.downstream.test_tunnel import probed
 from tests.fakes.http2 import http2_client, request
 
 CALLER = ("", "node")
-CANCEL = 8
+PROTOCOL_ERROR, CANCEL = 1, 8
 
 
 def connect(*fields, protocol=b"websocket"):
@@ -104,10 +105,26 @@ async def test_what_the_client_sends_before_the_200_is_for_the_tunnel(world):
     client, number, server, head = await asked(world)
     await say(client, number, b"early")
     await world.settle()
+    too_early = server.channel.has_input()
 
     await server.send(switch(key_in(head)))
 
-    assert await server.exactly(5) == b"early"
+    assert not too_early and await server.exactly(5) == b"early"
+
+
+async def test_what_the_client_sends_is_no_request_where_the_endpoint_declines(world):
+    client, number, server, _ = await asked(world)
+    await say(client, number, b"GET /evil HTTP/1.1\r\nHost: x\r\n\r\n")
+    await world.settle()
+
+    await server.send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 7\r\n\r\nnot you")
+    declined = await client.response(number, resets=[0])
+    following = await client.request()
+    head = await server.head()
+    await server.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    assert declined[0] == 403 and head.startswith(b"GET / HTTP/1.1\r\n")
+    assert (await client.response(following))[2] == b"ok"
 
 
 @pytest.mark.parametrize("ends_first", ["client", "endpoint"])
@@ -301,6 +318,33 @@ async def test_one_in_which_nothing_moves_for_timeouts_idle_is_closed(world):
     assert await client.was_reset(number) == CANCEL and await server.rest() == b""
     await world.settle()
     assert tunnels(world).ended == {"timeout": 1}
+
+
+async def test_a_client_that_sends_fields_in_place_of_data_is_reset(world):
+    client, number, server = await opened(world)
+
+    client.h2.send_headers(number, [(b"x-a", b"1")], end_stream=True)
+    await client.flush()
+
+    assert await client.was_reset(number) == PROTOCOL_ERROR and await server.rest() == b""
+    await world.settle()
+    assert tunnels(world).ended == {"client-gone": 1}
+
+
+async def test_silent_clients_of_a_tunnel_are_probed(world):
+    client, _, _ = await opened(world)
+
+    assert probed(world.listener.address[1], client.peer.channel._sock.getsockname()[1])
+
+
+async def test_an_endpoint_that_ends_and_goes_away_cancels_the_client(world):
+    client, number, server = await opened(world, {"timeouts": {"idle": "10s"}})
+    server.channel.half_close()
+    await client.event(StreamEnded, number)
+
+    world.advance(10.1)
+
+    assert await client.was_reset(number) == CANCEL
 
 
 async def test_a_draining_worker_leaves_it_until_it_is_cancelled(world):

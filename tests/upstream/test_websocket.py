@@ -289,6 +289,20 @@ async def test_one_in_which_nothing_moves_for_timeouts_idle_is_closed(world):
     assert tunnels(world).ended == {"timeout": 1}
 
 
+async def test_one_whose_endpoint_does_not_read_is_closed_after_timeouts_idle(world):
+    client, server, number = await opened(world, {"timeouts": {"idle": "10s"}})
+    server.credits = False
+    await client.send(bytes(100_000))
+    await world.settle(100)
+
+    world.advance(10.1)
+    ended = await client.rest()
+
+    assert ended == b"" and await server.was_reset(number) == CANCEL
+    await world.settle()
+    assert tunnels(world).ended == {"timeout": 1}
+
+
 async def test_one_at_an_endpoint_that_has_left_goes_on(world):
     client, server, number = await opened(world)
     world.serve(protocol="http2")
