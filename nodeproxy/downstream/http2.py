@@ -273,6 +273,8 @@ class Http2Connection:
             self._end_stream(stream, gone)
 
     def _end_stream(self, stream: Stream, gone: ClientGone) -> None:
+        if stream.over and stream.ended:
+            return  # a tunnel that both have ended: what the client said last is still on its way
         stream.fail(gone)
         if stream.task is not None:
             stream.task.interrupt(gone)

@@ -47,7 +47,7 @@ class StreamTunnel:
 
     def half_close(self) -> None:
         """See Channel."""
-        self._stream.finish(b"")
+        self._stream.half_close()
 
     def close(self) -> None:
         """See Channel."""

@@ -64,6 +64,20 @@ async def heard(client, number, size):
     return client.received(number)
 
 
+async def fill(world, client, number):
+    """Send until an endpoint that does not read lets nothing more through; returns how many bytes that were."""
+    sent = 0
+    for _ in range(4000):
+        room = min(client.h2.local_flow_control_window(number), client.h2.max_outbound_frame_size)
+        if room > 0:
+            await say(client, number, bytes(room))
+            sent += room
+        else:
+            await world.settle(3)
+            await client.look()
+    return sent
+
+
 def tunnels(world):
     return world.route.stats.tunnels
 
@@ -148,6 +162,35 @@ async def test_one_side_may_end_and_still_hear_the_other(world, ends_first):
 
     assert (words, answer, client.resets) == (b"last words", b"an answer", [])
     assert tunnels(world).ended == {"": 1} and tunnels(world).active == 0
+
+
+async def test_a_client_may_end_its_stream_and_its_connection_at_once(world):
+    client, number, server = await opened(world)
+    server.channel.half_close()
+    await client.event(StreamEnded, number)
+
+    await say(client, number, b"last words", ended=True)
+    client.peer.close()
+
+    assert await server.rest() == b"last words"
+    await world.settle()
+    assert tunnels(world).ended == {"": 1} and not world.connections.open
+
+
+async def test_what_a_client_said_last_arrives_at_a_slow_endpoint_after_the_client_is_gone(world):
+    client, number, server = await opened(world)
+    sent = await fill(world, client, number)
+    await say(client, number, b"", ended=True)
+    server.channel.half_close()
+    await client.event(StreamEnded, number)
+    client.peer.close()
+    await world.settle()
+
+    received = len(await server.rest())
+
+    assert received == sent
+    await world.settle()
+    assert tunnels(world).ended == {"": 1} and not world.connections.open
 
 
 @pytest.mark.parametrize(
@@ -247,16 +290,7 @@ async def test_an_endpoint_that_resets_resets_the_stream_alone(world):
 
 async def test_an_endpoint_that_does_not_read_stops_its_sender_and_no_other_stream(world):
     client, number, server = await opened(world)
-    sent = 0
-    for _ in range(4000):
-        room = min(client.h2.local_flow_control_window(number), client.h2.max_outbound_frame_size)
-        if room > 0:
-            await say(client, number, bytes(room))
-            sent += room
-        else:
-            await world.settle(3)
-            await client.look()
-    stopped_at = sent
+    stopped_at = await fill(world, client, number)
     await server.send(b"the other direction")
     down = await heard(client, number, 19)
 
