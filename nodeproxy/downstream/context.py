@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from os import urandom
 
 from nodeproxy.downstream.connection import Accept
 from nodeproxy.exchange.exchange import Exchange, Observer
@@ -35,6 +36,8 @@ class ConnectionContext:
     via: Mapping[bytes, bytes]
     """The line that is added to a response; see `forwarded.VIA`."""
     http2: Http2Limits = HTTP2_LIMITS
+    random_bytes: Callable[[int], bytes] = urandom
+    """So many bytes that no one can foresee."""
     understands_connect: bool = False
     """Whether a client may name the service of all its further requests by CONNECT."""
     prefaces: Mapping[bytes, Accept] = field(default_factory=dict)

@@ -65,6 +65,7 @@ class Reply:
     async def switch(self, response: Response) -> None:
         """Send a 101: what follows on this connection is no HTTP."""
         self.began = True
+        self._channel.probe_when_silent()
         await self._channel.send(switching_head(response, self._via[response.version]))
 
     def refusal(self, error: ProxyError, received: bytes) -> bytes:

@@ -25,6 +25,7 @@ from nodeproxy.protocol.http2.errors import ConnectionBroken, MalformedRequest, 
 from nodeproxy.protocol.http2.frames import Frame, Trailers
 from nodeproxy.protocol.http2.reader import FrameReader
 from nodeproxy.protocol.message import Request
+from nodeproxy.protocol.websocket import KEY_BYTES, add_key
 
 PREFACE_LINE = b"PRI * HTTP/2.0\r\n\r\n"  # a whole HTTP/1 head, by which a client is recognised
 LAST_STREAM = 2**31 - 1
@@ -112,7 +113,8 @@ class Http2Connection:
         """See DownstreamConnection."""
         link, context, task = self._link, self.context, self._task
         link.begin([(codes.MAX_CONCURRENT_STREAMS, context.http2.streams),
-                    (codes.MAX_HEADER_LIST_SIZE, context.limits.head_bytes)])  # fmt: skip
+                    (codes.MAX_HEADER_LIST_SIZE, context.limits.head_bytes),
+                    (codes.ENABLE_CONNECT_PROTOCOL, 1)])  # fmt: skip
         self._begun = True
         context.stats.http2_accepted += 1
         if self._draining:
@@ -199,9 +201,12 @@ class Http2Connection:
             if self.idle:
                 self._task.limit(inf)
             stream = link.open(number)
-            expect(stream, payload.length)
             if frame.flags & codes.END_STREAM:
                 stream.ended = True
+            elif payload.upgrade:
+                add_key(payload, self.context.random_bytes(KEY_BYTES))
+            else:
+                expect(stream, payload.length)
             free = self._free
             server = free.pop() if free else self._server()
             server.begin(stream, payload, frame.said)
@@ -268,6 +273,8 @@ class Http2Connection:
             self._end_stream(stream, gone)
 
     def _end_stream(self, stream: Stream, gone: ClientGone) -> None:
+        if stream.over and stream.ended:
+            return  # a tunnel that both have ended: what the client said last is still on its way
         stream.fail(gone)
         if stream.task is not None:
             stream.task.interrupt(gone)

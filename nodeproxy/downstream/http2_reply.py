@@ -4,17 +4,19 @@ from collections.abc import Mapping
 from time import time
 
 from nodeproxy.downstream.calls import break_off, end_call
-from nodeproxy.errors import ProxyError
+from nodeproxy.errors import ClientGone, ProxyError
 from nodeproxy.exchange.body import SHARE_PIECES
 from nodeproxy.exchange.call import Call
 from nodeproxy.exchange.exchange import Exchange
 from nodeproxy.multiplex.link import Link
 from nodeproxy.multiplex.stream import Stream
+from nodeproxy.multiplex.tunnel import StreamTunnel
 from nodeproxy.protocol.calls import as_refusal
 from nodeproxy.protocol.errors_as_responses import date_line, error_response
 from nodeproxy.protocol.http2.codes import INTERNAL_ERROR
 from nodeproxy.protocol.http2.scan import response_headers
 from nodeproxy.protocol.message import Response
+from nodeproxy.protocol.websocket import opened
 
 
 class Reply:
@@ -64,6 +66,14 @@ class Reply:
     def interim(self, stream: Stream, response: Response) -> None:
         """Send a 1xx response."""
         self._head(stream, response, b"", False)
+
+    def switch(self, stream: Stream, response: Response) -> StreamTunnel:
+        """Send the 200 in place of the 101 `response`: what follows on `stream` is no message."""
+        stream.begun = True
+        self._link.probe_when_silent()
+        added = self._via[response.version] + (b"" if response.dated else date_line(time()))
+        self._head(stream, opened(response.fields, response.version), added, False)
+        return StreamTunnel(stream, ClientGone)
 
     def refuse(self, stream: Stream, error: ProxyError) -> None:
         """Send the whole response to what is no request to be forwarded."""

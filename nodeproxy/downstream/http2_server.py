@@ -10,6 +10,7 @@ from nodeproxy.downstream.calls import begin_call, failure
 from nodeproxy.downstream.closing import LINGER_S
 from nodeproxy.downstream.context import ConnectionContext
 from nodeproxy.downstream.http2_reply import Reply
+from nodeproxy.downstream.tunnel import relay
 from nodeproxy.errors import ClientGone, ProxyError
 from nodeproxy.exchange.exchange import Exchange
 from nodeproxy.io.scope import Scope
@@ -19,6 +20,7 @@ from nodeproxy.multiplex.stream import Stream
 from nodeproxy.protocol.forwarded import forwarded
 from nodeproxy.protocol.http2 import codes
 from nodeproxy.protocol.message import Request, Response
+from nodeproxy.protocol.websocket import check_declined
 
 FREE_MOST = 32  # servers of a connection that wait for a stream: as many as usual clients have at a time
 
@@ -71,7 +73,7 @@ class StreamServer:
     async def _exchange(self, stream: Stream, request: Request, said: bytes) -> None:
         context, scope, client = self._context, self._scope, self._client
         scope.reset()
-        exchange = Exchange(request, body_of(stream, request.length), client, scope, context.reactor.clock())
+        exchange = Exchange(request, body_of(stream, request), client, scope, context.reactor.clock())
         if request.method == b"POST":
             begin_call(exchange)
         exchange.observer = context.observer
@@ -86,6 +88,12 @@ class StreamServer:
                 raise stream.error
             route = context.match(request, caller.namespace)
             response = await route.handler(exchange)
+            if request.upgrade:
+                if response.tunnel is not None:
+                    await relay(exchange, route, response, self._reply.switch(stream, response), b"")
+                    stream.release()  # RFC 8441, 5: an end that is not orderly is CANCEL
+                    return
+                check_declined(response)
             await self._reply(stream, exchange, response)
             status, reason = response.status, response.reason
         except ProxyError as error:

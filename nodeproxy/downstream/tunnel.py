@@ -1,4 +1,4 @@
-"""The relay behind a 101: bytes go on both ways, unread, until both sides have ended theirs.
+"""The relay behind a 101, or the 200 of a stream: bytes go on both ways, unread, until both sides have ended theirs.
 
 Each direction has one task, which alone reads its source and alone writes to its sink; a slow sink stops its source.
 The request is over, and no deadline of it counts any more: only `timeouts.idle`, within which a byte has to move in
@@ -10,7 +10,7 @@ from math import inf
 
 from nodeproxy.errors import ProxyError
 from nodeproxy.exchange.exchange import Exchange
-from nodeproxy.io.channel import Channel, SocketChannel
+from nodeproxy.io.channel import Channel
 from nodeproxy.io.scope import Scope
 from nodeproxy.io.task import Task
 from nodeproxy.protocol.message import Response, Tunnel
@@ -20,14 +20,14 @@ from nodeproxy.telemetry.stats import TO_CLIENT, TO_ENDPOINT, TunnelStats
 SHARE_PIECES = 4  # relayed in a row before others get a turn, up to 64 KiB each; as for bodies
 
 
-async def relay(exchange: Exchange, route: Route, response: Response, client: SocketChannel, early: bytes) -> None:
+async def relay(exchange: Exchange, route: Route, response: Response, client: Channel, early: bytes) -> None:
     """Relay between `client` and the tunnel of `response`, whose 101 has been sent, until it has ended.
 
     Counts the exchange now, for its response is complete, and reports it to the observer when the tunnel has ended.
     The endpoint's connection is closed then, the client's is left to the caller: what it still sends must be discarded
     before, or it would not get the endpoint's last words. `early` is what the client has sent already.
     """
-    tunnel, clock, observer = response.tunnel, client.reactor.clock, exchange.observer
+    tunnel, clock, observer = response.tunnel, exchange.scope.task.reactor.clock, exchange.observer
     assert tunnel is not None  # the caller has looked
     route.stats.count(response.status, "", exchange.caller.labels, clock() - exchange.started)
     stats = route.stats.tunnels = route.stats.tunnels or TunnelStats()
@@ -46,7 +46,7 @@ class Relay:
 
     __slots__ = ("_client", "_endpoint", "_lost", "_reactor", "_scope", "_stats", "reason")
 
-    def __init__(self, scope: Scope, client: SocketChannel, endpoint: Tunnel, stats: TunnelStats) -> None:
+    def __init__(self, scope: Scope, client: Channel, endpoint: Tunnel, stats: TunnelStats) -> None:
         self.reason = "cancelled"
         """Why it ended: "" where both sides had ended theirs, else as `ProxyError.reason`."""
         self._lost = ""  # the reason of the first error
@@ -54,13 +54,12 @@ class Relay:
         self._client = client
         self._endpoint = endpoint
         self._stats = stats
-        self._reactor = client.reactor
+        self._reactor = scope.task.reactor
 
     async def run(self, early: bytes) -> None:
         """Relay to the end, beginning with the bytes that the client sent `early`; errors are in `reason`."""
         task, scope, stats = self._reactor.current, self._scope, self._stats
         scope.until = inf
-        self._client.probe_when_silent()
         scope.moved(self._reactor.now)
         stats.active += 1
         try:
@@ -100,6 +99,4 @@ class Relay:
             if pieces == SHARE_PIECES:
                 pieces = 0
                 await self._reactor.rest()
-        if sink is self._client:
-            self._client.guard = None  # with both ends closed it looks like one that hung up
         sink.half_close()

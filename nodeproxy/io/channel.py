@@ -30,8 +30,10 @@ _GONE = select.EPOLLHUP | select.EPOLLERR
 class Channel(Protocol):
     """A stream of bytes in both directions, with one reading and one writing task at a time."""
 
-    broken: type[ProxyError]
-    """The error that reads and writes raise."""
+    @property
+    def broken(self) -> type[ProxyError]:
+        """The error that reads and writes raise."""
+        ...
 
     async def recv(self) -> bytes:
         """Some bytes, as soon as there are any; b"" when the peer has ended its side.
@@ -260,6 +262,7 @@ class SocketChannel:
 
     def half_close(self) -> None:
         """See Channel."""
+        self.guard = None  # with both ends closed it looks like one that hung up
         with suppress(OSError):  # already closed by the peer: the next read reports it
             self._sock.shutdown(socket.SHUT_WR)
 

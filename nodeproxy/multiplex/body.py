@@ -2,7 +2,7 @@
 
 from nodeproxy.exchange.body import WholeBody
 from nodeproxy.multiplex.stream import Stream
-from nodeproxy.protocol.message import UNKNOWN
+from nodeproxy.protocol.message import UNKNOWN, Request
 
 
 class StreamBody:
@@ -39,10 +39,13 @@ class StreamBody:
         self._stream.release()
 
 
-def body_of(stream: Stream, length: int) -> WholeBody | StreamBody:
-    """The body of a request on `stream`; complete if its end has come already, so that it can be sent again."""
+def body_of(stream: Stream, request: Request) -> WholeBody | StreamBody:
+    """The body of `request` on `stream`; complete if its end has come already, so that it can be sent again.
+
+    What follows an extended CONNECT is no body.
+    """
     if not stream.ended:
-        return StreamBody(stream, length)
+        return WholeBody(b"") if request.upgrade else StreamBody(stream, request.length)
     body = WholeBody(stream.take())
     body.trailers = stream.trailers
     return body

@@ -161,6 +161,10 @@ class Link:
         """Send a PING with these eight bytes."""
         self.outbox.put(ping(opaque))
 
+    def probe_when_silent(self) -> None:
+        """See `io.channel.SocketChannel`."""
+        self._channel.probe_when_silent()
+
     def fail_all(self, error: ProxyError) -> None:
         """End all streams because of `error`."""
         for stream in tuple(self.streams.values()):

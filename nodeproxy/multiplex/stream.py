@@ -222,6 +222,12 @@ class Stream:
             link.outbox.put(data_header(0, self.number, True))
         self._end_ours()
 
+    def half_close(self) -> None:
+        """End our direction; unlike after `finish`, its connection waits for its `release`, whatever the peer ends."""
+        if not self.closed:
+            self._link.outbox.put(data_header(0, self.number, True))
+            self.over = True
+
     async def write(self, data: bytes, ended: bool) -> None:
         """Send a piece of the body. Waits for both windows, and for the peer to read.
 

@@ -63,7 +63,8 @@ class Tunnel(Protocol):
     received: bytes
     """Bytes received after the head of the 101."""
 
-    broken: type[ProxyError]
+    @property
+    def broken(self) -> type[ProxyError]: ...
 
     async def recv(self) -> bytes: ...
 

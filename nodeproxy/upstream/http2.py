@@ -34,6 +34,7 @@ from nodeproxy.protocol.message import Response
 from nodeproxy.upstream.context import UpstreamContext
 from nodeproxy.upstream.dropped_calls import DroppedCalls
 from nodeproxy.upstream.http1 import INTERIM_MOST
+from nodeproxy.upstream.http2_tunnel import answered, connect, key_to_connect
 from nodeproxy.upstream.http2_upload import StreamSink, UploadingBody
 from nodeproxy.upstream.upload import Upload
 
@@ -137,6 +138,9 @@ class Http2Connection:
         upload = None
         try:
             body, request = exchange.body, exchange.request
+            if request.upgrade and (key := key_to_connect(link, stream, request)):
+                connect(link, stream, request, added)
+                return answered(stream, await self._head(stream, attempt), key)
             stream.bodiless = request.method == b"HEAD"
             stream.awaits_head = True
             whole = body.take() if type(body) is WholeBody and not body.trailers else None

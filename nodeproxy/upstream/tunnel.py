@@ -4,7 +4,9 @@ Accepted only where the client offered that protocol itself. The connection neve
 """
 
 from nodeproxy.errors import BadResponse
+from nodeproxy.protocol.http2.request_in import VERSION
 from nodeproxy.protocol.message import Request, Response
+from nodeproxy.protocol.websocket import check_accept
 from nodeproxy.upstream.http1_upload import Carrier
 
 
@@ -41,9 +43,13 @@ def check_switch(request: Request, response: Response) -> None:
     """Check that the 101 `response` names nothing but protocols that `request` offers.
 
     Raises:
-        BadResponse: it does not; the connection must not be used any more. Source: RFC 9110, 7.8.
+        BadResponse: it does not, or does not answer the mesh's own key; the connection must not be used any more.
+
+    Source: RFC 9110, 7.8.
     """
     offered = request.upgrade.lower().split(b", ")
     for protocol in response.upgrade.lower().split(b", "):
         if not protocol or protocol not in offered:
             raise BadResponse("101 to a protocol that the client has not offered")
+    if request.version == VERSION:
+        check_accept(request, response)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from nodeproxy.errors import BadRequest, ExpectationFailed, HeadTooLarge, MethodNotSupported, TargetTooLong
 from nodeproxy.protocol import max_forwards
-from nodeproxy.protocol.fields import Fields
+from nodeproxy.protocol.fields import Fields, without
 from nodeproxy.protocol.http1 import grammar
 from nodeproxy.protocol.http1.head import HeadLimits, members
 from nodeproxy.protocol.http2.errors import MalformedRequest
@@ -13,6 +13,7 @@ from nodeproxy.protocol.http2.fields_in import Sorted, length, sort
 from nodeproxy.protocol.http2.hpack.static_table import Pair
 from nodeproxy.protocol.message import Request
 from nodeproxy.protocol.syntax import TOKEN
+from nodeproxy.protocol.websocket import KEY, WEBSOCKET
 
 VERSION = b"2"
 _PSEUDO = frozenset((b":method", b":scheme", b":authority", b":path", b":protocol"))
@@ -35,6 +36,8 @@ _LINE_EXTRA_BYTES = len(b"  HTTP/1.1\r\n")
 def read_request(pairs: Sequence[Pair], ended: bool, limits: HeadLimits) -> tuple[Request, bytes]:
     """The request of decoded fields, and `Frame.said`. `ended` is whether no body follows.
 
+    An extended CONNECT is the GET with an `upgrade` that it would be in HTTP/1.1, without its key (RFC 8441, 5).
+
     Raises:
         MalformedRequest: the fields are no request, or an ambiguous one.
         BadRequest: a request that is refused as over HTTP/1; subclasses have their own status.
@@ -45,8 +48,10 @@ def read_request(pairs: Sequence[Pair], ended: bool, limits: HeadLimits) -> tupl
     size = length(found, ended, MalformedRequest)
     if ended and size:
         raise MalformedRequest("a content-length of more than 0 without a body")
+    upgrade = b""
     if method == b"CONNECT":
-        raise _connect(pseudo, size)
+        upgrade = _protocol(pseudo, found, size, ended)
+        method, size, block = b"GET", 0, without(block, (KEY,))
     authority, path = _target(fields, method)
     # :authority is the field host of HTTP/1, which counts
     if len(pairs) - len(pseudo) + (b":authority" in pseudo) > limits.fields:
@@ -66,13 +71,14 @@ def read_request(pairs: Sequence[Pair], ended: bool, limits: HeadLimits) -> tupl
     request.takes_trailers = b"te" in found
     request.service = services[0]
     request.traced = b"traceparent" in found
+    request.upgrade = upgrade
     return request, _said(pairs, found)
 
 
 def _target(fields: Sorted, method: bytes) -> tuple[bytes, bytes]:
     """Authority and path, in valid pseudo-fields. Source: RFC 9113, 8.3.1."""
     pseudo = fields.pseudo
-    if b":protocol" in pseudo:
+    if b":protocol" in pseudo and pseudo.get(b":method") != b"CONNECT":
         raise MalformedRequest(":protocol belongs to CONNECT")
     if _METHOD.fullmatch(method) is None:
         raise MalformedRequest(":method is missing or malformed")
@@ -96,12 +102,21 @@ def _authority(fields: Sorted) -> bytes:
     return authority
 
 
+def _protocol(pseudo: dict[bytes, bytes], found: dict[bytes, list[bytes]], size: int, ended: bool) -> bytes:
+    """The protocol of an extended CONNECT. Source: RFC 8441, 4 and 5."""
+    if b":protocol" not in pseudo:
+        raise _connect(pseudo, size)
+    if pseudo.keys() != _OF_EXTENDED_CONNECT:
+        raise MalformedRequest("an extended CONNECT has :scheme, :path and :authority")
+    if pseudo[b":protocol"].lower() != WEBSOCKET:
+        raise MethodNotSupported("extended CONNECT to another protocol than websocket is not supported")
+    if b"content-length" in found or ended:  # RFC 9110, 9.3.6: it has no content
+        raise MalformedRequest("an extended CONNECT with a content-length, or whose stream ends with its head")
+    return WEBSOCKET
+
+
 def _connect(pseudo: dict[bytes, bytes], size: int) -> BadRequest:
-    """The error for a CONNECT. Source: RFC 9113, 8.5; RFC 8441, 4."""
-    if b":protocol" in pseudo:
-        if pseudo.keys() != _OF_EXTENDED_CONNECT:
-            return MalformedRequest("an extended CONNECT has :scheme, :path and :authority")
-        return MethodNotSupported("extended CONNECT is not supported; SETTINGS_ENABLE_CONNECT_PROTOCOL was not sent")
+    """The error for a CONNECT. Source: RFC 9113, 8.5."""
     match = grammar.CONNECT_TARGET.fullmatch(pseudo.get(b":authority", b""))
     if pseudo.keys() != _OF_CONNECT or match is None or not 0 < int(match[1]) < 65536:
         return MalformedRequest("a CONNECT has :method and an :authority <name>:<port>, and no other pseudo-field")

@@ -10,10 +10,13 @@ from nodeproxy.protocol.fields import pairs
 from nodeproxy.protocol.http2.frames import header_frames
 from nodeproxy.protocol.http2.hpack.encoder import field, pseudo
 from nodeproxy.protocol.message import UNKNOWN, Request, Response
+from nodeproxy.protocol.websocket import KEY, WEBSOCKET
 
 # RFC 9113, 8.2.2: not allowed in HTTP/2. Received messages have lost them already.
 _LEFT_OUT = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade", b"te"))
 _LEFT_OUT_OF_REQUESTS = _LEFT_OUT | {b"host"}  # which is :authority
+_LEFT_OUT_OF_CONNECTS = _LEFT_OUT_OF_REQUESTS | {b"content-length", KEY}  # RFC 9110, 9.3.6; RFC 8441, 5
+_CONNECT = pseudo(b":method", b"CONNECT") + field(b":protocol", WEBSOCKET)
 _HTTP = pseudo(b":scheme", b"http")
 _TRAILERS = field(b"te", b"trailers")
 
@@ -29,6 +32,13 @@ def request_headers(request: Request, added: bytes, stream: int, ended: bool, pr
     if request.takes_trailers:
         block.append(_TRAILERS)
     return header_frames(b"".join(block), stream, ended)
+
+
+def connect_headers(request: Request, added: bytes, stream: int, prefix: bytes = b"") -> bytes:
+    """The frames of `request`, which opens a WebSocket, as extended CONNECT (RFC 8441, 4); see `request_headers`."""
+    block = [prefix, _CONNECT, _HTTP, pseudo(b":path", request.path), field(b":authority", request.authority)]
+    block += _fields(request.fields.block() + added, _LEFT_OUT_OF_CONNECTS)
+    return header_frames(b"".join(block), stream, False)
 
 
 def response_headers(response: Response, added: bytes, stream: int, ended: bool, prefix: bytes = b"") -> bytes:

@@ -99,7 +99,7 @@ def flat(read):
     return read.status, said, read.dated
 
 
-@settings(max_examples=600)
+@settings(max_examples=250)
 @example([*GET, *GOOD[2:8]], True)
 @given(requests, st.booleans())
 def test_a_request_is_the_same_one_in_http_1(codec, pairs, ended):
@@ -116,7 +116,7 @@ def test_a_request_is_the_same_one_in_http_1(codec, pairs, ended):
     assert not ended or read.length == 0
 
 
-@settings(max_examples=600)
+@settings(max_examples=250)
 @example([*OK, *GOOD[9:]], False)
 @given(responses, st.booleans())
 def test_a_response_is_the_same_one_in_http_1(codec, pairs, ended):
@@ -132,7 +132,7 @@ def test_a_response_is_the_same_one_in_http_1(codec, pairs, ended):
     assert flat(again.response) == flat(read)
 
 
-@settings(max_examples=600)
+@settings(max_examples=250)
 @example([*GET, *GOOD[2:8]], False)
 @given(requests, st.booleans())
 def test_a_request_is_the_same_one_in_http_2(codec, pairs, ended):
@@ -146,7 +146,7 @@ def test_a_request_is_the_same_one_in_http_2(codec, pairs, ended):
     assert flat(again.payload) == flat(read)
 
 
-@settings(max_examples=600)
+@settings(max_examples=250)
 @example([*OK, *GOOD[9:]], False)
 @given(responses, st.booleans())
 def test_a_response_is_the_same_one_in_http_2(codec, pairs, ended):
@@ -162,7 +162,7 @@ def test_a_response_is_the_same_one_in_http_2(codec, pairs, ended):
         assert again.payload.length == read.length
 
 
-@settings(max_examples=600)
+@settings(max_examples=250)
 @example([b"X-Obs:  a\t\xff \r\n", b"TE: trailers\r\nConnection: te\r\n", b"content-length: 05 \r\n"])
 @given(st.lists(st.sampled_from(TOKENS[11:]), max_size=8))
 def test_a_request_of_http_1_is_the_same_one_in_http_2(codec, lines):

@@ -70,7 +70,7 @@ def outcome(reader, pieces):
     return read, broken and (broken.code, str(broken)), broken or entries(reader._table)
 
 
-@settings(max_examples=600)
+@settings(max_examples=250)
 @example([(GET, [FIELDS[0], FIELDS[13]], False, 0, None)] * 2, [], [20], "requests")
 @given(
     st.lists(heads | st.sampled_from(OTHERS), min_size=1, max_size=6), changes,
@@ -90,7 +90,7 @@ def test_cut_and_changed_bytes_are_read_as_in_one_piece(codec, parts, changed, c
         assert read[1] or read[2] == expected[2]
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(st.binary(max_size=300), st.integers(1, 50))
 def test_bytes_of_chance_are_read_as_in_one_piece(codec, sent, size):
     pieces = [sent[at : at + size] for at in range(0, len(sent), size)]

@@ -156,7 +156,7 @@ LENGTHS = {
 REFUSED = {
     "CONNECT": ([CONNECT, (b":authority", b"a:1")], MethodNotSupported),
     "CONNECT of an address": ([CONNECT, (b":authority", b"[::1]:443"), X], MethodNotSupported),
-    "extended CONNECT": ([CONNECT, *GET[1:], (b":protocol", b"websocket")], MethodNotSupported),
+    "extended CONNECT to another protocol": ([CONNECT, *GET[1:], (b":protocol", b"connect-udp")], MethodNotSupported),
     "an expectation": (fields((b"expect", b"200-ok")), ExpectationFailed),
     "two expectations": (fields((b"expect", b"100-continue"), (b"expect", b"more")), ExpectationFailed),
     "two services": (fields((b"x-mesh-service", b"a"), (b"x-mesh-service", b"b")), BadRequest),

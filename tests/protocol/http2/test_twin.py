@@ -83,19 +83,19 @@ def messages(fields):
     return st.lists(st.tuples(pairs, st.booleans(), st.booleans()), min_size=1, max_size=6)
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(messages(PLAIN))
 def test_on_plain_messages(sequence):
     assert_same(sent(sequence))
 
 
-@settings(max_examples=1000)
+@settings(max_examples=300)
 @given(messages(FIELDS))
 def test_on_any_messages(sequence):
     assert_same(sent(sequence))
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(messages(FIELDS), st.data())
 def test_on_pieces_and_mutations(sequence, data):
     received = bytearray(sent(sequence))
@@ -106,14 +106,14 @@ def test_on_pieces_and_mutations(sequence, data):
     assert_same(bytes(received[:cut]), bytes(received[cut:]))
 
 
-@settings(max_examples=1000)
+@settings(max_examples=300)
 @given(st.lists(st.binary(max_size=60), min_size=1, max_size=4), st.booleans())
 def test_on_blocks_of_chance(blocks, valid):
     start = bytes.fromhex("8286844103612e62") if valid else b""
     assert_same(b"".join(frames.header_frames(start + block, 1, False) for block in blocks))
 
 
-@settings(max_examples=1000)
+@settings(max_examples=300)
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 255), st.integers(0, 2), st.binary(max_size=20))))
 def test_on_frames_of_chance(sequence):
     assert_same(b"".join(frames.header(len(body), kind, flags, n) + body for kind, flags, n, body in sequence))

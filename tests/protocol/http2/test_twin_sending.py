@@ -30,7 +30,7 @@ def written(codec, name, *arguments):
     return getattr(codec, name)(*made)
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(
     SENT, SENT, st.sampled_from((b"GET", b"POST", b"PUT")),
     st.sampled_from((b"/", b"/index.html", b"/a?b", b"/" * 200)),
@@ -56,7 +56,7 @@ def test_heads_are_written_alike(block, added, method, path, length, flag, prefi
     assert twin.trailers_headers(block, stream=9) == sending.trailers_headers(block, 9)
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(
     st.lists(st.sampled_from((b"a", b":", b" ", b"\r", b"\n", b"\r\n", b"a: b\r\n", b"\0", b"\xff")), max_size=8).map(
         b"".join
