@@ -24,6 +24,7 @@ def test_status_and_services_are_shown_for_people_and_for_programs(folder):
         with Node(folder, "--workers", "2", *where) as node:
             assert node.get("web.shop.mesh") == (200, "one")
             until(lambda: node.metrics().count('status="200"} 1.0') == 1, "the report")
+            until(lambda: "nodeproxy_table_age_seconds +Inf" not in node.metrics(), "the report of the other worker")
             status = json.loads(command("status", "--json", *where).stdout)
             services = json.loads(command("services", "--json", *where).stdout)
             tables = command("status", *where).stdout + command("services", *where).stdout
