@@ -34,6 +34,8 @@ def pattern(number, size):
 class Server:
     """The side of a link in this test: reads each request's body, and sends one of the length that its path says."""
 
+    serves = True
+
     def __init__(self, world, sock, limits):
         self.world = world
         self.read = {}
