@@ -161,14 +161,15 @@ def test_a_response_without_content_ends_with_its_head(world, protocol, status):
 
     async def scenario():
         client = await http2_client(world)
+        served = None
         for _ in range(2):
             number = await client.request()
             if protocol == "http":
-                served = served if _ else await endpoint.accept()  # noqa: F821
+                served = served or await endpoint.accept()
                 await served.head()
                 await served.send(b"HTTP/1.1 %b X\r\nETag: x\r\n\r\n" % status)
             else:
-                served = served if _ else await http2_accept(endpoint)
+                served = served or await http2_accept(endpoint)
                 stream, _fields = await served.received_request()
                 await served.respond(stream, fields=[(b"etag", b"x")], status=status)
             assert (await client.response(number))[0] == int(status)
