@@ -8,7 +8,6 @@ from math import inf
 
 from nodeproxy.downstream.connection import DownstreamConnection
 from nodeproxy.downstream.context import ConnectionContext
-from nodeproxy.downstream.http1 import Http1Connection
 from nodeproxy.errors import ClientGone, ProxyError
 from nodeproxy.io.channel import SocketChannel
 from nodeproxy.io.reactor import Reactor
@@ -117,7 +116,7 @@ class Connections:
         except OSError:
             sock.close()
             raise
-        connection: DownstreamConnection = Http1Connection(context, channel, client)
+        connection = context.accept(context, channel, client, b"")
         if self._draining:
             connection.drain()
         task = Task(self._reactor, self._guarded(connection, channel, client))

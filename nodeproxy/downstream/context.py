@@ -21,6 +21,8 @@ class ConnectionContext:
     """What all connections of one listener share."""
 
     reactor: Reactor
+    accept: Accept
+    """Makes the connection of each client; one that recognises other protocols passes on to `prefaces`."""
     match: Callable[[Request, str], Route]
     """The route of a request from a caller in this namespace. Raises UnknownService, UnknownCaller."""
     callers: Callers

@@ -40,12 +40,12 @@ _IDLE, _IN_HEAD, _BUSY = range(3)  # what a connection waits for: a request, the
 class Http1Connection:
     """One client on one channel; see `connection.DownstreamConnection`."""
 
-    def __init__(self, context: ConnectionContext, channel: SocketChannel, client: str) -> None:
+    def __init__(self, context: ConnectionContext, channel: SocketChannel, client: str, received: bytes = b"") -> None:
         self.context = context
         self._reactor = context.reactor
         self._channel = channel
         self._client = client
-        self._received = b""  # and not used yet: the beginning of the next request
+        self._received = received  # and not used yet: the beginning of the next request
         self._requests = 0
         self._draining = False
         self._request_body: ReceivedBody | None = None  # that has not been read to its end

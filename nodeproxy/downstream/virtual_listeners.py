@@ -4,13 +4,15 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from nodeproxy.downstream.connection import Accept, DownstreamConnection
 from nodeproxy.downstream.connections import Connections
 from nodeproxy.downstream.context import ConnectionContext
 from nodeproxy.downstream.listener import Listener, bound
 from nodeproxy.downstream.unserved import Address, Unserved
 from nodeproxy.io.capacity import Capacity, is_shortage
+from nodeproxy.io.channel import SocketChannel
 from nodeproxy.io.handover import HeldSockets
-from nodeproxy.mesh.model import port_key
+from nodeproxy.mesh.model import PortProtocol, port_key
 from nodeproxy.table.table import Route, Table
 
 PURPOSE = "connections"  # of these sockets, among all held ones
@@ -19,9 +21,9 @@ log = logging.getLogger(__name__)
 
 
 class VirtualListeners:
-    """One listener per HTTP service port that has a virtual address, held in step with the table.
+    """One listener per TCP service port that has a virtual address, held in step with the table.
 
-    A request that arrives there is for that service, whatever its Host field. An address that cannot be bound is logged
+    What arrives there is for that service, whatever a Host field says. An address that cannot be bound is logged
     once and tried again at the next change of the table and every RETRY_S; one for which no descriptor is left, when
     a listener closes. The descriptors of listeners count against the clients': `connections.most` shrinks with their
     number. An address that moves between services belongs to the new one as soon as the table has it there, even
@@ -35,7 +37,10 @@ class VirtualListeners:
         held: HeldSockets,
         table: Callable[[], Table],
         capacity: Capacity,
+        accepts: Mapping[PortProtocol, Accept],
     ) -> None:
+        """`accepts` makes the connections of clients of ports with these protocols, and `context` all others."""
+        self._accepts = accepts
         self._reactor = context.reactor
         self._capacity = capacity
         self._held = held
@@ -79,7 +84,7 @@ class VirtualListeners:
         wanted = {
             (route.service.virtual_address, route.port.number)
             for route in routes.values()
-            if route.service.virtual_address and route.port.served
+            if route.service.virtual_address and route.port.served and route.port.transport == "tcp"
         }
         self._failed.keep(key, wanted)
         self._without_room.keep(key, wanted)
@@ -132,7 +137,16 @@ class VirtualListeners:
         def match(_head: object, _namespace: str) -> Route:
             return self._table().at(self._owner.get(address, key), port)
 
-        context = replace(self._context, match=match, understands_connect=False)
+        def accept(
+            context: ConnectionContext, channel: SocketChannel, client: str, received: bytes
+        ) -> DownstreamConnection:
+            routes = self._table().routes.get(self._owner.get(address, key), {})
+            protocol = (
+                routes[port].port.protocol if port in routes else "http"
+            )  # one that has gone is answered with 404
+            return self._accepts.get(protocol, self._context.accept)(context, channel, client, received)
+
+        context = replace(self._context, accept=accept, match=match, understands_connect=False)
         sock = self._held.opened((PURPOSE, *address), lambda: bound(address))
         try:
             return Listener(self._connections, self._reactor, sock, context)

@@ -9,8 +9,10 @@ from typing import Any, Literal
 import msgspec
 
 Transport = Literal["tcp", "udp", "sctp"]
-PortProtocol = Literal["http", "http2", "tls", "tcp", "udp", "sctp"]
-"""The protocol of a port. A transport's name means that the protocol above it is unknown."""
+PortProtocol = Literal["http", "http2", "detect", "tls", "tcp", "udp", "sctp"]
+"""The protocol of a port. A transport's name means that the protocol above it is unknown; `detect` that it is decided
+for each connection, by what is said first on it."""
+HTTP_PROTOCOLS = frozenset({"http", "http2", "detect"})
 
 
 def port_key(number: int, transport: Transport = "tcp") -> str:
@@ -48,8 +50,18 @@ class Port(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def served(self) -> bool:
-        """Whether workers proxy its protocol: cleartext HTTP/1.1 and HTTP/2."""
-        return self.protocol in ("http", "http2") and self.transport == "tcp"
+        """Whether workers serve it: HTTP by name and at the virtual address of the service, all else only there."""
+        return self.transport != "sctp"
+
+    @property
+    def takes_requests(self) -> bool:
+        """Whether HTTP requests may be for it, in the clear: its connections carry HTTP/1.1 or HTTP/2, or may do so."""
+        return self.protocol in HTTP_PROTOCOLS and self.transport == "tcp"
+
+    @property
+    def takes_connections(self) -> bool:
+        """Whether connections may be for it that carry no HTTP, or none that may be read."""
+        return self.transport == "tcp" and self.protocol in ("tcp", "tls", "detect")
 
 
 class Caller(msgspec.Struct, frozen=True):

@@ -37,3 +37,5 @@ CHAIN = (
     connection_pool.POLICY,
     health_check.POLICY,
 )
+CONNECTION_CHAIN = tuple(policy for policy in CHAIN if policy.connections)
+"""Of them, those that act on connections that carry no HTTP."""

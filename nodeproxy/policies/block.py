@@ -64,12 +64,16 @@ class Policy:
     returns figures of its state for metrics, e.g. the limit in force; `figures` says what each means.
 
     A policy in force without being asked for has `default` true: its settings' defaults apply.
+
+    A policy that acts on TCP connections too, whatever they carry, has `connections` true: such a connection is an
+    exchange whose response is a tunnel, or a refusal. All others act on HTTP requests only.
     """
 
     name: str
     settings: type[PolicySettings]
     wrap: Callable[..., Any] | None = None
     default: bool = False
+    connections: bool = False
     state: Callable[..., Any] | None = None
     on_request: Callable[..., Any] | None = None
     on_response: Callable[..., Any] | None = None

@@ -68,6 +68,7 @@ def numbers(limits: ConnectionLimits) -> dict[str, float]:
 POLICY = Policy(
     "connectionPool",
     ConnectionPoolSettings,
+    connections=True,
     state=limits,
     outcomes={
         "queued": "waited for a connection: `maxConnections` were open and none was idle",

@@ -161,6 +161,7 @@ OUTCOMES: Mapping[str, str] = {"shed": "an endpoint refused load, and gets less 
 POLICY = Policy(
     "loadBalancer",
     LoadBalancerSettings,
+    connections=True,
     default=True,
     state=state,
     outcomes=OUTCOMES,

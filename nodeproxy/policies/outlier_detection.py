@@ -134,6 +134,7 @@ def numbers(detector: OutlierDetector) -> Mapping[str, float]:
 POLICY = Policy(
     "outlierDetection",
     OutlierDetectionSettings,
+    connections=True,
     state=state,
     outcomes={
         "consecutive-5xx": "an endpoint was ejected by `consecutive5xxErrors`",

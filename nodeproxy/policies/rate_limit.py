@@ -181,6 +181,7 @@ def on_response(exchange: Exchange, response: Response, limiter: Limiter) -> Non
 POLICY = Policy(
     "rateLimit",
     RateLimitSettings,
+    connections=True,
     state=limiter,
     on_request=on_request,
     on_response=on_response,

@@ -53,6 +53,7 @@ def shares(settings: SplitSettings, _before: Shares | None, tools: Tools) -> Sha
 POLICY = Policy(
     "split",
     SplitSettings,
+    connections=True,
     state=shares,
     outcomes={"<namespace>/<service>:<port>": "a try was sent to this target; in shadow mode, would have been"},
 )

@@ -29,7 +29,7 @@ from nodeproxy.settings import Settings, ready_file
 from nodeproxy.telemetry.accesslog import AccessLines, flush_for_ever
 from nodeproxy.wiring.answers import Answers
 from nodeproxy.wiring.configuration import client_settings_of, data_plane_of
-from nodeproxy.wiring.contexts import admin_context, clients_context
+from nodeproxy.wiring.contexts import ACCEPTS, admin_context, clients_context
 from nodeproxy.wiring.process_report import report_sources
 
 # Objects between two collections. Requests make no cycles (tests/io), so a collection only walks over those under way:
@@ -57,7 +57,7 @@ class Worker:
         observer = None if settings.access_log == "off" else AccessLog(self._lines.add)
         self._context = clients_context(plane, client_settings_of(settings), observer)
         self._virtual = VirtualListeners(
-            plane.connections, self._context, sockets.held, lambda: plane.live.table, plane.capacity
+            plane.connections, self._context, sockets.held, lambda: plane.live.table, plane.capacity, ACCEPTS
         )
         self._admin_connections = Connections(self._reactor, ADMIN_MOST, _log_bug, plane.stats)
         self._endpoints_waiter = EndpointsWaiter(plane.live)

@@ -20,7 +20,7 @@ from nodeproxy.mesh.model import Port, Service
 from nodeproxy.mesh.subscriptions import Subscriptions
 from nodeproxy.mesh.wire import Callers as CallersSnapshot
 from nodeproxy.mesh.wire import Drop, Fresh, PolicyMaps, Put, Replace, Update, Watches
-from nodeproxy.policies import CHAIN
+from nodeproxy.policies import CHAIN, CONNECTION_CHAIN
 from nodeproxy.policies.block import Policy, PolicySettings
 from nodeproxy.policies.filters import Filters
 from nodeproxy.policies.table import SharedSettings
@@ -132,23 +132,33 @@ class Live:
         if before is not None and before.port == port and _alike(before.service, service):
             return before
         settings = self._settings.of(service.policies)[1]
-        if before is not None and before.settings == settings:
-            return Route(service, port, before.settings, before.handler, before.stats, before.states, self._pods)
+        if before is not None and before.settings == settings and before.port.protocol == port.protocol:
+            return dataclasses.replace(before, service=service, port=port)
         stats = before.stats if before is not None else RouteStats(f"{service.key}:{port.key}")
         states = self._states(settings, before, stats)
         handler = self._handler(service, port, settings, states, stats, "")
-        return Route(service, port, settings, handler, stats, states, self._pods)
+        connect = None
+        if port.takes_connections:
+            connect = self._handler(service, port, settings, states, stats, "", CONNECTION_CHAIN)
+        return Route(service, port, settings, handler, stats, states, self._pods, connect)
 
     def _handler(
-        self, service: Service, port: Port, settings: Settings, states: States, stats: RouteStats, pod: str
+        self,
+        service: Service,
+        port: Port,
+        settings: Settings,
+        states: States,
+        stats: RouteStats,
+        pod: str,
+        chain: Sequence[Policy] = CHAIN,
     ) -> Handler:
         handler = self._makers.upstream(service, port, settings, states, pod)
-        for policy in CHAIN:
+        for policy in chain:
             if policy.wrap_attempt is not None and policy.name in settings:
                 tools = self._tools(stats, policy.name, settings, states)
                 handler = policy.wrap_attempt(settings[policy.name], handler, tools)
         segment: list[Policy] = []  # policies that do not wait, of which none that waits stands between
-        for policy in reversed(CHAIN):
+        for policy in reversed(chain):
             if policy.name not in settings:
                 continue
             if policy.on_request is not None or policy.on_response is not None:

@@ -30,6 +30,8 @@ class Route:
     """The state of each policy that has one, by its name."""
     pods: "PodRoutes | None" = None
     """Makes the routes to its single pods; None for a route to a single pod."""
+    connect: Handler | None = None
+    """The handler of TCP connections that carry no HTTP, whose responses are tunnels; None where the port has none."""
 
     @property
     def name(self) -> str:
@@ -161,7 +163,7 @@ class Table:
         return route.of_pod(name.pod) if name.pod else route
 
     def _port(self, shown: str, name: names.MeshName, ports: Mapping[str, Route]) -> Route:
-        served = {route.port.number: route for route in ports.values() if route.port.served}
+        served = {route.port.number: route for route in ports.values() if route.port.takes_requests}
         wanted = name.port or 80
         if wanted in served:
             return served[wanted]
@@ -170,13 +172,13 @@ class Table:
             only = (
                 list(served.values())
                 if len(served) == 1
-                else [each for each in served.values() if each.port.protocol == "http"]
+                else [each for each in served.values() if each.port.protocol != "http2"]
             )
             if len(only) == 1:
                 return only[0]
         none = f"{shown}: service {name.key} has no HTTP port" + (f" {name.port}" if name.port is not None else "")
         meant = [route.port for route in ports.values() if name.port in (None, route.port.number)]
-        if meant and not any(port.served for port in meant):
+        if meant and not any(port.takes_requests for port in meant):
             raise UnknownService(f"{none}: {unserved(name.namespace, name.service, meant)}")
         have = ", ".join(map(str, served)) or "none"
         if name.port is not None or not served:

@@ -109,7 +109,7 @@ class Cluster:
         before, self._limits = self._limits, limits
         if before is None and limits is None:
             return
-        pools = [endpoint.pool for endpoint in self._endpoints.values()]
+        pools = [pool for endpoint in self._endpoints.values() for pool in endpoint.pools]
         for pool in pools:
             pool.limits = limits
         if limits is not None:
@@ -175,7 +175,8 @@ class Cluster:
 
     def _dismiss(self, leaving: Sequence[Endpoint]) -> None:
         for endpoint in leaving:
-            endpoint.pool.drain()
+            for pool in endpoint.pools:
+                pool.drain()
             self._past_ejections += endpoint.health.ejections
 
 

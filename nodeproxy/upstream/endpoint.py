@@ -1,19 +1,29 @@
-"""One endpoint in this worker: its load, its health, its connection pool."""
+"""One endpoint in this worker: its load, its health, its connection pools."""
+
+from collections.abc import Callable, Iterator, Mapping
 
 from nodeproxy.balance.health import Health
 from nodeproxy.balance.judge import Judge
 from nodeproxy.mesh.model import PortProtocol
+from nodeproxy.protocol.message import Request
 from nodeproxy.upstream.context import UpstreamContext
 from nodeproxy.upstream.dialer import Dialer
 from nodeproxy.upstream.http1_pool import Http1Pool
 from nodeproxy.upstream.http2_pool import Http2Pool
 from nodeproxy.upstream.pool import Pool
+from nodeproxy.upstream.tcp_pool import TcpPool
+
+_MAKERS: Mapping[PortProtocol, Callable[[UpstreamContext, Dialer], Pool]] = {
+    "http2": Http2Pool, "tcp": TcpPool, "tls": TcpPool,
+}  # fmt: skip
+# Where a port does not say what it speaks, its endpoints are spoken to as the client speaks: by `Request.version`.
+_DETECTED: Mapping[bytes, Callable[[UpstreamContext, Dialer], Pool]] = {b"2": Http2Pool, b"": TcpPool}
 
 
 class Endpoint:
     """An address that requests may be sent to. Lives as long as it is in its service, with the same protocol."""
 
-    __slots__ = ("active", "address", "distance", "health", "judges", "name", "pool", "protocol")
+    __slots__ = ("_others", "active", "address", "distance", "health", "judges", "name", "pool", "protocol")
 
     def __init__(self, context: UpstreamContext, address: tuple[str, int], protocol: PortProtocol = "http") -> None:
         self.address = address
@@ -28,4 +38,19 @@ class Endpoint:
         self.judges: tuple[Judge, ...] = ()
         """They are notified of every attempt at this endpoint."""
         dialer = Dialer(context, address, self.name, self.health)
-        self.pool: Pool = Http2Pool(context, dialer) if protocol == "http2" else Http1Pool(context, dialer)
+        self.pool: Pool = _MAKERS.get(protocol, Http1Pool)(context, dialer)
+        self._others: Mapping[bytes, Pool] | None = None
+        if protocol == "detect":
+            self._others = {version: make(context, dialer) for version, make in _DETECTED.items()}
+
+    def pool_for(self, request: Request) -> Pool:
+        """The connections that can carry `request`."""
+        others = self._others
+        return self.pool if others is None else others.get(request.version, self.pool)
+
+    @property
+    def pools(self) -> Iterator[Pool]:
+        """All of them, one for each protocol."""
+        yield self.pool
+        if self._others is not None:
+            yield from self._others.values()

@@ -2,6 +2,7 @@
 
 from nodeproxy.io.channel import SocketChannel
 from nodeproxy.policies.connection_limits import ConnectionLimits
+from nodeproxy.upstream.admission import admitted
 from nodeproxy.upstream.context import UpstreamContext
 from nodeproxy.upstream.dialer import Dialer
 from nodeproxy.upstream.http1 import Http1Connection
@@ -102,7 +103,7 @@ class Http1Pool:
         self._dialer.check_in_service()
         if self.limits is not None:
             self.limits.check_requests()
-            connection = await self._admitted(self.limits)
+            connection = await admitted(self, self._dialer, self._reactor, self._take)
             if connection is not None:
                 return connection
         self.count += 1
@@ -116,22 +117,6 @@ class Http1Pool:
 
     async def _begin(self, channel: SocketChannel) -> Http1Connection:
         return Http1Connection(channel, self, self._context)
-
-    async def _admitted(self, limits: ConnectionLimits | None) -> Http1Connection | None:
-        """Wait until the limits allow a connection to be opened; returns one that has become idle instead, if any."""
-        task = self._reactor.current
-        while limits is not None:
-            if limits.is_next(task):
-                connection = self._take(limits)
-                if connection is not None or limits.admit():
-                    limits.leave(task)
-                    return connection
-            await limits.wait(self._reactor)
-            if self._dialer.left:
-                limits.leave(task)
-                self._dialer.check_in_service()
-            limits = self.limits  # others apply if the policy has changed
-        return None
 
     def close_oldest(self) -> bool:
         """See Pool."""

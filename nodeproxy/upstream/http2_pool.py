@@ -4,6 +4,7 @@ from nodeproxy.errors import ConnectFailed, EndpointError, OutOfDescriptors
 from nodeproxy.io.channel import SocketChannel
 from nodeproxy.io.event import Event
 from nodeproxy.policies.connection_limits import ConnectionLimits
+from nodeproxy.upstream.admission import admitted
 from nodeproxy.upstream.context import UpstreamContext
 from nodeproxy.upstream.dialer import Dialer
 from nodeproxy.upstream.http1 import IDLE_S
@@ -135,11 +136,9 @@ class Http2Pool:
                 return connection
 
     async def _open(self, within_s: float) -> Http2Connection:
-        limits = self.limits
-        if limits is not None:
-            connection = await self._admitted(limits)
-            if connection is not None:
-                return connection
+        connection = await admitted(self, self._dialer, self._reactor, self._take_counted)
+        if connection is not None:
+            return connection
         opening = self._opening = Opening(self._reactor)
         self._dialing += 1
         try:
@@ -176,23 +175,11 @@ class Http2Pool:
             self._opening = None
         opening.set()
 
-    async def _admitted(self, limits: ConnectionLimits | None) -> Http2Connection | None:
-        """Wait until the limits allow a connection to be opened; returns one that can carry the request, if any."""
-        task = self._reactor.current
-        while limits is not None:
-            if limits.is_next(task):
-                connection = self._take()
-                if connection is not None:
-                    limits.busy += 1
-                if connection is not None or limits.admit():
-                    limits.leave(task)
-                    return connection
-            await limits.wait(self._reactor)
-            if self._dialer.left:
-                limits.leave(task)
-                self._dialer.check_in_service()
-            limits = self.limits  # others apply if the policy has changed
-        return None
+    def _take_counted(self, limits: ConnectionLimits) -> Http2Connection | None:
+        connection = self._take()
+        if connection is not None:
+            limits.busy += 1
+        return connection
 
     def close_oldest(self) -> bool:
         """See Pool."""

@@ -85,7 +85,7 @@ class Upstream:
         return cluster.of_pod(self.pod) if self.pod else cluster.balancer
 
     async def _send(self, attempt: Attempt, endpoint: Endpoint) -> Response:
-        pool = endpoint.pool
+        pool = endpoint.pool_for(attempt.exchange.request)
         connection = pool.take()
         if connection is not None:
             try:

@@ -63,7 +63,7 @@ def state_of(endpoint: Endpoint, now: float) -> EndpointState:
         *endpoint.address,
         endpoint.distance,
         endpoint.active,
-        endpoint.pool.idle_count,
+        sum(pool.idle_count for pool in endpoint.pools),
         seen.ejected_s,
         seen.ejections,
         seen.unhealthy,

@@ -6,9 +6,11 @@ from typing import Literal
 
 from nodeproxy.downstream.connection import Accept
 from nodeproxy.downstream.context import ConnectionContext
+from nodeproxy.downstream.http1 import Http1Connection
 from nodeproxy.downstream.http2 import PREFACE_LINE, Http2Connection
+from nodeproxy.downstream.tcp import TcpConnection
 from nodeproxy.exchange.exchange import Handler, Observer
-from nodeproxy.mesh.model import Port, Service
+from nodeproxy.mesh.model import Port, PortProtocol, Service
 from nodeproxy.protocol.forwarded import NO_VIA, VIA, Adder
 from nodeproxy.protocol.message import Request
 from nodeproxy.table.table import Route
@@ -16,6 +18,8 @@ from nodeproxy.telemetry.stats import RouteStats
 from nodeproxy.wiring.data_plane import DataPlane
 
 PREFACES: Mapping[bytes, Accept] = {PREFACE_LINE: Http2Connection}
+ACCEPTS: Mapping[PortProtocol, Accept] = {"tcp": TcpConnection, "tls": TcpConnection}
+"""What begins with clients of ports with these protocols, at the virtual address of their service."""
 ADMIN_IDLE_S = 120.0  # twice the longest usual scrape interval
 
 
@@ -35,6 +39,7 @@ def clients_context(plane: DataPlane, settings: ClientSettings, observer: Observ
     """The context of the main listener, whose clients address services by name."""
     return ConnectionContext(
         reactor=plane.reactor,
+        accept=Http1Connection,
         match=lambda head, namespace: plane.live.table.match(head, namespace),
         callers=plane.live.callers,
         adder=Adder(plane.random, settings.trace_sample_ratio, VIA if settings.via == "both" else NO_VIA),

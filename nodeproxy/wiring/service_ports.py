@@ -58,7 +58,7 @@ class ServicePorts:
         """The endpoints of all ports whose policies have them probed."""
         for route in self._live.table:
             settings = route.settings.get("healthCheck")
-            if isinstance(settings, HealthCheckSettings) and route.port.served:
+            if isinstance(settings, HealthCheckSettings) and route.port.takes_requests:
                 host = f"{route.service.name}.{route.service.namespace}.mesh".encode()
                 cluster = self._cluster(route)
                 count = Decisions(route.stats.decisions, "healthCheck", settings.mode).count

@@ -14,6 +14,7 @@ from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.trust import Trust
 from nodeproxy.mesh.wire import Drop, Put, Replace
+from nodeproxy.wiring.contexts import ACCEPTS
 from tests.fakes.world import Peer
 
 CONNECT = b"CONNECT web.shop.mesh:80 HTTP/1.1\r\nHost: web.shop.mesh:80\r\n\r\n"
@@ -223,7 +224,7 @@ async def test_a_second_one_is_refused(world):
 async def test_it_is_refused_at_a_services_own_address(world):
     endpoint, kept = world.endpoint(), HeldSockets()
     virtual = VirtualListeners(
-        world.connections, world.context, kept, lambda: world.live.table, Capacity(1 << 20, 1000)
+        world.connections, world.context, kept, lambda: world.live.table, Capacity(1 << 20, 1000), ACCEPTS
     )
     world.install(Replace((service("web", endpoint, "127.77.9.3", endpoint.port),)))
     virtual.follow()

@@ -11,6 +11,7 @@ from nodeproxy.io.connect import connect
 from nodeproxy.io.handover import HeldSockets
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Drop, Put, Replace, keys_of
+from nodeproxy.wiring.contexts import ACCEPTS
 from tests.fakes.world import Peer
 
 GET = b"GET / HTTP/1.1\r\nHost: anything.example\r\n\r\n"
@@ -25,7 +26,9 @@ class Street:
         self.endpoint = world.endpoint()
         self.port = self.endpoint.port  # free at every other address too
         self.kept = HeldSockets()
-        self.virtual = VirtualListeners(world.connections, world.context, self.kept, lambda: world.live.table, capacity)
+        self.virtual = VirtualListeners(
+            world.connections, world.context, self.kept, lambda: world.live.table, capacity, ACCEPTS
+        )
 
     def service(self, name, address, protocol="http", port=None):
         endpoints = (Endpoint("127.0.0.1", self.endpoint.port),)
