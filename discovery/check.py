@@ -77,13 +77,12 @@ def _worth_a_look(catalogue: Catalogue) -> Iterator[Problem]:
     for key, service in sorted(catalogue.services.items()):
         found, subject = catalogue.store.services[key], subject_of("Service", key)
         for index, port in enumerate(service.ports):
-            if not port.served:
-                message = unserved(service.namespace, service.name, [port])
+            if message := unserved(service, port):
                 yield Problem(message, found.origin, subject, ("spec", "ports", index), severity="note")
             # that an ExternalName resolves on this machine does not mean that it does on the nodes
             elif not port.endpoints and not is_external(found.object):
                 name = f" ({port.name})" if port.name else ""
-                message = f"port {port.number}{name} has no endpoint that may be called; requests to it are refused"
+                message = f"port {port.number}{name} has no endpoint that may be called; whatever calls it is refused"
                 yield Problem(message, found.origin, subject, severity="warning")
     yield from catalogue.policies.without_target(catalogue.services)
 

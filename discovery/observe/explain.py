@@ -50,15 +50,15 @@ def layer_of(scope: str) -> str:
 
 def port_explained(service: Service, port: Port) -> PortExplained:
     """One port, and what an operator should know of it."""
-    if not port.served:
-        note = unserved(service.namespace, service.name, [port])
-    elif service.unsubscribed or port.endpoints:
-        note = ""
-    elif service.only_local:
-        note = "internalTrafficPolicy is Local and no endpoint on this node is ready"
-    else:
-        note = "no endpoint is ready; check its pods and EndpointSlices"
-    return PortExplained(port.key, port.name, port.protocol, port.served, len(port.endpoints), note)
+    why = unserved(service, port)
+    note = why or ("" if service.unsubscribed or port.endpoints else _no_endpoint(service))
+    return PortExplained(port.key, port.name, port.protocol, not why, len(port.endpoints), note)
+
+
+def _no_endpoint(service: Service) -> str:
+    if service.only_local:
+        return "internalTrafficPolicy is Local and no endpoint on this node is ready"
+    return "no endpoint is ready; check its pods and EndpointSlices"
 
 
 def _leaves(block: Block, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -1,8 +1,9 @@
 """The DNS zone of the mesh: from a query to its response, without sockets.
 
-A service with a served port has an address record with its virtual address, a served port with a name an SRV record,
-and a pod with a host name an address record with the pod's address. Source: RFC 1035, 2308 (negative answers),
-2782 (SRV), 6891 (EDNS), 8482 (ANY), 8020 (a name above an existing one exists).
+A service with a served port has an address record with its virtual address, if it has one; each served port with a
+name, of TCP or UDP, then has an SRV record. A pod with a host name has an address record with the pod's address.
+Source: RFC 1035, 2308 (negative answers), 2782 (SRV), 6891 (EDNS), 8482 (ANY), 8020 (a name above an existing one
+exists).
 """
 
 from collections.abc import Iterable
@@ -115,19 +116,21 @@ def _records(name: dns.name.Name, table: Table) -> Records | None:
 def _of_port(labels: list[str], table: Table) -> Records | None:
     """SRV records of `_port._transport.service.namespace`; `_transport.service.namespace` only has names below it.
 
-    The name of a port that is not served exists without a record, because the port has no listener.
+    The name of a port without a listener exists without a record: one that is not served, or of a service that has no
+    virtual address.
     """
     spread = labels[1:] if len(labels) == 4 and labels[1].startswith("_") else labels
     if len(spread) != 3 or not spread[0].startswith("_"):
         return None
     routes = table.routes.get(f"{spread[2]}/{spread[1]}", {})
-    ports = [route.port for route in routes.values() if route.port.transport == spread[0][1:]]
+    found = [route for route in routes.values() if route.port.transport == spread[0][1:]]
     if spread is not labels:
-        ports = [port for port in ports if port.name == labels[0][1:]]
-    if spread is labels or not ports:
-        return [] if ports else None
+        found = [route for route in found if route.port.name == labels[0][1:]]
+    if spread is labels or not found:
+        return [] if found else None
     target = f"{spread[1]}.{spread[2]}.{ZONE}"
-    return [(RdataType.SRV, f"0 100 {port.number} {target}") for port in ports if port.served]
+    listening = [route.port.number for route in found if route.port.served and route.service.virtual_address]
+    return [(RdataType.SRV, f"0 100 {number} {target}") for number in listening]
 
 
 def _of_pod(pod: str, routes: Iterable[Route]) -> Records | None:

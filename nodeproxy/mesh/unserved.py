@@ -1,17 +1,19 @@
-"""The message for ports that the mesh does not serve: the protocol of each, and the remedy for the operator.
+"""Why a port cannot be called, or not by HTTP requests, and how to call it: one text for all that say so.
 
-`nodeproxy check` and the 404 to a request for such a port use the same text.
+`nodeproxy check`, `nodeproxy explain` and the 404 to a request for such a port have it.
 """
 
 from collections.abc import Sequence
 
-from nodeproxy.mesh.model import Port, PortProtocol
+from nodeproxy.mesh.model import Port, PortProtocol, Service
 
 PORTS_NAMED = 5  # of one service in a message: enough to see which it is
+DECLARE = "where it speaks HTTP after all, set its appProtocol to http or kubernetes.io/h2c"
 
 _WORDS: dict[PortProtocol, str] = {
     "http": "HTTP/1.1",
     "http2": "HTTP/2 (gRPC)",
+    "detect": "what its clients speak",
     "tls": "TLS",
     "tcp": "TCP that is not HTTP",
     "udp": "UDP",
@@ -19,14 +21,30 @@ _WORDS: dict[PortProtocol, str] = {
 }
 
 
-def unserved(namespace: str, service: str, ports: Sequence[Port]) -> str:
-    """The protocols of these ports of a service, why they are not served, and how to call them without the mesh.
+def unserved(service: Service, port: Port) -> str:
+    """Why no connection to this port reaches its endpoints, and the cure; "" if one does.
 
-    The name in it resolves in every pod, whatever the cluster domain.
+    Without a virtual address only HTTP is served, by name. The name in the cure resolves in every pod, whatever the
+    cluster domain.
     """
-    speak = ", ".join(f"port {port.number} speaks {_WORDS[port.protocol]}" for port in ports[:PORTS_NAMED])
-    number = f":{ports[0].number}" if len(ports) == 1 else ""
-    cure = f"call {service}.{namespace}.svc{number}, past the mesh"
-    if any(port.transport == "tcp" for port in ports):
-        cure += "; where it speaks HTTP after all, set its appProtocol to http or kubernetes.io/h2c"
-    return f"{speak}, and the mesh serves HTTP/1.1 and HTTP/2 in the clear: {cure}"
+    past = f"call {service.name}.{service.namespace}.svc:{port.number}, past the mesh"
+    if not port.served:
+        return f"{_speak([port])}, which the mesh does not serve: {past}"
+    if service.virtual_address or port.takes_requests:
+        return ""
+    return f"{_speak([port])}, which is served at a virtual address only, and the service has none: {past}"
+
+
+def not_http(service: Service, ports: Sequence[Port]) -> str:
+    """Why these ports of a service, none of which takes requests, get no HTTP by name, and how to call them."""
+    first = ports[0]
+    if all(unserved(service, port) for port in ports):
+        return "; ".join(unserved(service, port) for port in ports[:PORTS_NAMED])
+    number = f":{first.number}" if len(ports) == 1 else ""
+    call = f"connect to {service.name}.{service.namespace}.mesh{number}, its own address {service.virtual_address}"
+    text = f"{_speak(ports)}, which is no HTTP and not for this listener: {call}"
+    return f"{text}; {DECLARE}" if any(port.transport == "tcp" for port in ports) else text
+
+
+def _speak(ports: Sequence[Port]) -> str:
+    return ", ".join(f"port {port.number} speaks {_WORDS[port.protocol]}" for port in ports[:PORTS_NAMED])

@@ -150,8 +150,10 @@ class Live:
         states: States,
         stats: RouteStats,
         pod: str,
-        chain: Sequence[Policy] = CHAIN,
+        chain: Sequence[Policy] | None = None,
     ) -> Handler:
+        """The innermost handler inside of the policies of `chain`, by default `CHAIN`."""
+        chain = CHAIN if chain is None else chain
         handler = self._makers.upstream(service, port, settings, states, pod)
         for policy in chain:
             if policy.wrap_attempt is not None and policy.name in settings:

@@ -9,7 +9,7 @@ from nodeproxy.errors import NotReady, UnknownCaller, UnknownPod, UnknownService
 from nodeproxy.exchange.exchange import Handler
 from nodeproxy.mesh import names
 from nodeproxy.mesh.model import Port, Service
-from nodeproxy.mesh.unserved import unserved
+from nodeproxy.mesh.unserved import not_http
 from nodeproxy.policies.block import PolicySettings
 from nodeproxy.protocol.message import Request
 from nodeproxy.telemetry.stats import RouteStats
@@ -177,9 +177,9 @@ class Table:
             if len(only) == 1:
                 return only[0]
         none = f"{shown}: service {name.key} has no HTTP port" + (f" {name.port}" if name.port is not None else "")
-        meant = [route.port for route in ports.values() if name.port in (None, route.port.number)]
-        if meant and not any(port.takes_requests for port in meant):
-            raise UnknownService(f"{none}: {unserved(name.namespace, name.service, meant)}")
+        meant = [route for route in ports.values() if name.port in (None, route.port.number)]
+        if meant and not any(route.port.takes_requests for route in meant):
+            raise UnknownService(f"{none}: {not_http(meant[0].service, [route.port for route in meant])}")
         have = ", ".join(map(str, served)) or "none"
         if name.port is not None or not served:
             raise UnknownService(f"{none}; it has {have}")

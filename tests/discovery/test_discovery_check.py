@@ -35,8 +35,8 @@ def test_a_service_without_endpoints_deserves_a_look(tmp_path):
     report = report_of(tmp_path, service())
 
     assert texts(report.warnings) == [
-        "shop.yaml: document 1 (Service shop/reviews): port 80 (http) has no endpoint that may be called; requests "
-        "to it are refused"
+        "shop.yaml: document 1 (Service shop/reviews): port 80 (http) has no endpoint that may be called; whatever "
+        "calls it is refused"
     ]
 
 
@@ -50,25 +50,36 @@ def test_a_slice_without_service_deserves_a_look(tmp_path):
 
 
 def test_a_port_that_is_not_served_is_a_note_with_what_it_speaks_and_what_to_do(tmp_path):
+    report = report_of(tmp_path, service(ports=[{"name": "sigtran", "port": 2905, "protocol": "SCTP"}]))
+
+    assert (report.problems, report.warnings) == ((), ())
+    (note,) = texts(report.notes)
+    assert note == (
+        "shop.yaml: document 1 (Service shop/reviews): spec.ports[0]: port 2905 speaks SCTP, which the mesh does not "
+        "serve: call reviews.shop.svc:2905, past the mesh (line 1)"
+    )
+    assert printed(report)[-1] == "1 service with 0 endpoints in force; 0 errors, 0 warnings, 1 note"
+
+
+def test_ports_of_tcp_and_udp_are_served_and_those_of_a_service_without_an_address_are_a_note(tmp_path):
     ports = [
         {"name": "https", "port": 443},
         {"name": "dns", "port": 53, "protocol": "UDP"},
-        {"name": "sigtran", "port": 2905, "protocol": "SCTP"},
         {"name": "ours", "port": 7000, "appProtocol": "ours"},
+        {"name": "http", "port": 80},
     ]
+    targets = [{**each, "port": 18000 + index} for index, each in enumerate(ports)]
+    endpoints = [slice_of(key, endpoint("10.0.0.1"), ports=targets) for key in ("shop/reviews", "shop/twin")]
 
-    report = report_of(tmp_path, service(ports=ports))
+    report = report_of(tmp_path, service(ports=ports), service("shop/twin", ports=ports), *endpoints)
 
-    assert (report.problems, report.warnings) == ((), ())
-    past = "and the mesh serves HTTP/1.1 and HTTP/2 in the clear: call reviews.shop.svc"
-    cure = "past the mesh; where it speaks HTTP after all, set its appProtocol to http or kubernetes.io/h2c"
-    assert [text.removeprefix("shop.yaml: document 1 (Service shop/reviews): ") for text in texts(report.notes)] == [
-        f"spec.ports[0]: port 443 speaks TLS, {past}:443, {cure} (line 1)",
-        f"spec.ports[1]: port 53 speaks UDP, {past}:53, past the mesh (line 1)",
-        f"spec.ports[2]: port 2905 speaks SCTP, {past}:2905, past the mesh (line 1)",
-        f"spec.ports[3]: port 7000 speaks TCP that is not HTTP, {past}:7000, {cure} (line 1)",
+    assert report.warnings == () and "127.77.0.10 too" in texts(report.problems)[0]
+    only = "which is served at a virtual address only, and the service has none: call twin.shop.svc"
+    assert [text.removeprefix("shop.yaml: document 2 (Service shop/twin): ") for text in texts(report.notes)] == [
+        f"spec.ports[0]: port 443 speaks TLS, {only}:443, past the mesh (line 3)",
+        f"spec.ports[1]: port 53 speaks UDP, {only}:53, past the mesh (line 3)",
+        f"spec.ports[2]: port 7000 speaks TCP that is not HTTP, {only}:7000, past the mesh (line 3)",
     ]
-    assert printed(report)[-1] == "1 service with 0 endpoints in force; 0 errors, 0 warnings, 4 notes"
 
 
 def test_a_table_for_an_unknown_service_deserves_a_look(tmp_path):
@@ -135,6 +146,6 @@ def test_a_report_is_a_line_per_problem_and_a_summary(tmp_path):
     assert lines == [
         "error  shop.yaml: document 3 (Service shop/ratings): spec.ports[0].port: expected int, got 'eighty' (line 5)",
         "warning  shop.yaml: document 4 (Service shop/orders): port 80 (http) has no endpoint that may be called; "
-        "requests to it are refused",
+        "whatever calls it is refused",
         "2 services with 1 endpoint in force; 1 error, 1 warning",
     ]

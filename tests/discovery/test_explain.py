@@ -111,7 +111,9 @@ def test_a_scope_is_told_in_words(scope, words):
         (Port(80), {"unsubscribed": True}, ""),
         (Port(80), {}, "no endpoint is ready"),
         (Port(80), {"only_local": True}, "internalTrafficPolicy is Local"),
-        (Port(443, protocol="tls"), {}, "port 443 speaks TLS"),
+        (Port(443, protocol="tls"), {}, "port 443 speaks TLS, which is served at a virtual address only"),
+        (Port(443, protocol="tls"), {"virtual_address": "127.77.0.9"}, "no endpoint is ready"),
+        (Port(53, protocol="sctp", transport="sctp"), {"virtual_address": "127.77.0.9"}, "port 53 speaks SCTP"),
     ],
 )
 def test_a_port_says_why_it_cannot_be_called(port, service, note):

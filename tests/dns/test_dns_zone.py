@@ -16,19 +16,21 @@ from tests.fakes.tables import bare_live
 
 HTTP, METRICS, TIME = Port(80, "http"), Port(9090, "metrics"), Port(123, "ntp", "udp", transport="udp")
 TLS, HTTP3 = Port(9000, "secure", "tls"), Port(80, "http3", "udp", transport="udp")
-WEB = Service("shop", "web", "127.77.0.1", (HTTP, METRICS, TIME, TLS))
+SIGNALS, ANY = Port(2905, "m3ua", "sctp", transport="sctp"), Port(7000, "any", "detect")
+WEB = Service("shop", "web", "127.77.0.1", (HTTP, METRICS, TIME, TLS, ANY, SIGNALS))
 QUIC = [Service("shop", f"quic{step}", "127.77.0.7", (HTTP, HTTP3)[::step]) for step in (1, -1)]
 PODS = (Endpoint("10.0.0.1", 8080, hostname="db-0"), Endpoint("fd00::1", 8080, hostname="db-0"))
 DB = Service("shop", "db", "127.78.0.9", (Port(5432, "sql", "tcp", PODS),))
 V6 = Service("shop", "six", "fd77::1", (HTTP,))
-BARE = Service("shop", "bare", "", (HTTP,))
+BARE = Service("shop", "bare", "", (HTTP, TIME))
+PHONE = Service("shop", "phone", "127.77.0.8", (SIGNALS,))
 OWN = Service("default", "own", "127.77.0.2", (HTTP,))
 
 
 @pytest.fixture(scope="module")
 def table():
     live = bare_live()
-    live.install(Replace((WEB, DB, V6, BARE, OWN, *QUIC)))
+    live.install(Replace((WEB, DB, V6, BARE, OWN, PHONE, *QUIC)))
     return live.table
 
 
@@ -56,6 +58,12 @@ def answers(response):
         ("db-0.db.shop.mesh.", "AAAA", ["fd00::1"]),
         ("_http._tcp.web.shop.mesh.", "SRV", ["0 100 80 web.shop.mesh."]),
         ("_metrics._tcp.web.shop.mesh.", "SRV", ["0 100 9090 web.shop.mesh."]),
+        ("db.shop.mesh.", "A", ["127.78.0.9"]),
+        ("_sql._tcp.db.shop.mesh.", "SRV", ["0 100 5432 db.shop.mesh."]),
+        ("_secure._tcp.web.shop.mesh.", "SRV", ["0 100 9000 web.shop.mesh."]),
+        ("_any._tcp.web.shop.mesh.", "SRV", ["0 100 7000 web.shop.mesh."]),
+        ("_ntp._udp.web.shop.mesh.", "SRV", ["0 100 123 web.shop.mesh."]),
+        ("_http3._udp.quic1.shop.mesh.", "SRV", ["0 100 80 quic1.shop.mesh."]),
         ("mesh.", "NS", ["ns.mesh."]),
     ],
 )
@@ -76,12 +84,12 @@ def test_what_there_is(table, name, kind, expected):
         ("mesh.", "A", dns.rcode.NOERROR),
         ("bare.shop.mesh.", "A", dns.rcode.NOERROR),  # another service has its address
         ("bare.shop.mesh.", "ANY", dns.rcode.NOERROR),
-        ("db.shop.mesh.", "A", dns.rcode.NOERROR),  # none of its ports is served: nobody would listen there
+        ("_http._tcp.bare.shop.mesh.", "SRV", dns.rcode.NOERROR),  # without an address it has no listener
+        ("_ntp._udp.bare.shop.mesh.", "SRV", dns.rcode.NOERROR),
+        ("phone.shop.mesh.", "A", dns.rcode.NOERROR),  # none of its ports is served: it has no listener
+        ("_m3ua._sctp.phone.shop.mesh.", "SRV", dns.rcode.NOERROR),
+        ("_m3ua._sctp.web.shop.mesh.", "SRV", dns.rcode.NOERROR),
         ("db.shop.mesh.", "AAAA", dns.rcode.NOERROR),
-        ("_sql._tcp.db.shop.mesh.", "SRV", dns.rcode.NOERROR),
-        ("_secure._tcp.web.shop.mesh.", "SRV", dns.rcode.NOERROR),
-        ("_ntp._udp.web.shop.mesh.", "SRV", dns.rcode.NOERROR),
-        ("_http3._udp.quic1.shop.mesh.", "SRV", dns.rcode.NOERROR),
         ("_http._udp.quic1.shop.mesh.", "SRV", dns.rcode.NXDOMAIN),
         ("nobody.shop.mesh.", "A", dns.rcode.NXDOMAIN),
         ("nowhere.mesh.", "A", dns.rcode.NXDOMAIN),

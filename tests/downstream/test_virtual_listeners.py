@@ -80,9 +80,17 @@ async def test_who_comes_in_means_that_service_whatever_host_it_sends(world, str
     assert world.route.stats.requests == {(204, "", ("", "node")): 1}
 
 
-@pytest.mark.parametrize("protocol", ["tcp", "udp", "tls"])
-async def test_ports_that_do_not_speak_http_are_not_opened(world, street, protocol):
+@pytest.mark.parametrize("protocol", ["http", "http2", "detect", "tcp", "tls"])
+async def test_every_port_of_tcp_is_opened_whatever_it_speaks(world, street, protocol):
     street.follow(street.service("web", WEB, protocol))
+
+    assert await street.is_served(WEB)
+
+
+@pytest.mark.parametrize("transport", ["udp", "sctp"])
+async def test_a_port_of_another_transport_is_not_opened_for_tcp(world, street, transport):
+    port = Port(street.port, protocol=transport, transport=transport)
+    street.follow(Service("shop", "web", WEB, (port,)))
 
     assert not await street.is_served(WEB)
 

@@ -16,8 +16,9 @@ PODS = (
     Endpoint("10.0.0.3", 80),
 )
 UDP, TCP = Port(53, protocol="udp", transport="udp"), Port(5432, protocol="tcp")
-PAST = "and the mesh serves HTTP/1.1 and HTTP/2 in the clear: call web.shop.svc"
-CURE = "past the mesh; where it speaks HTTP after all, set its appProtocol to http or kubernetes.io/h2c"
+HERE = "which is no HTTP and not for this listener: connect to web.shop.mesh"
+CURE = "where it speaks HTTP after all, set its appProtocol to http or kubernetes.io/h2c"
+ADDRESS = "127.77.0.9"
 TLS, QUIC = Port(443, protocol="tls"), Port(443, protocol="udp", transport="udp")
 
 
@@ -104,26 +105,35 @@ def test_a_port_of_another_transport_with_the_same_number_takes_nothing_away(por
         (
             (Port(80), UDP),
             b"web.mesh:53",
-            f"'web.mesh:53': service shop/web has no HTTP port 53: port 53 speaks UDP, {PAST}:53, past the mesh",
+            "'web.mesh:53': service shop/web has no HTTP port 53: port 53 speaks UDP, "
+            f"{HERE}:53, its own address {ADDRESS}",
         ),
         (
             (TLS, QUIC),
             b"web.mesh:443",
             "'web.mesh:443': service shop/web has no HTTP port 443: port 443 speaks TLS, port 443 speaks UDP, "
-            f"{PAST}, {CURE}",
+            f"{HERE}, its own address {ADDRESS}; {CURE}",
         ),
         ((Port(81), Port(82)), b"web.mesh", "'web.mesh': name an HTTP port of shop/web; it has 81, 82"),
         (
             (TCP,),
             b"web.mesh",
             "'web.mesh': service shop/web has no HTTP port: port 5432 speaks TCP that is not HTTP, "
-            f"{PAST}:5432, {CURE}",
+            f"{HERE}:5432, its own address {ADDRESS}; {CURE}",
         ),
         ((), b"web.mesh", "'web.mesh': service shop/web has no HTTP port; it has none"),
     ],
 )
 def test_a_refusal_says_what_to_check(ports, host, told):
-    assert Mesh(Replace((Service("shop", "web", ports=ports),))).refusal(host) == told
+    assert Mesh(Replace((Service("shop", "web", ADDRESS, ports),))).refusal(host) == told
+
+
+def test_a_refusal_for_a_port_without_http_of_a_service_without_an_address_sends_past_the_mesh():
+    told = Mesh(Replace((Service("shop", "web", ports=(TCP,)),))).refusal(b"web.mesh:5432")
+
+    assert told.endswith(
+        "is served at a virtual address only, and the service has none: call web.shop.svc:5432, past the mesh"
+    )
 
 
 @pytest.mark.parametrize(
