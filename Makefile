@@ -51,8 +51,9 @@ check: $(READY)  ## format, lint, types, layers, our own rules; the lengths of m
 	$(BIN)/lint-imports
 	$(BIN)/python source_rules.py
 
-docs: $(READY)  ## the generated pages of docs/policies
+docs: $(READY)  ## the generated pages of docs/policies, and the tables of docs/protocols.md
 	$(BIN)/python -m nodeproxy.cli.reference docs/policies
+	$(BIN)/python -m discovery.services.protocols_page docs/protocols.md
 
 bench: $(READY)  ## nodeproxy beside nginx, HAProxy, Envoy and Traefik (loadtest/README.md)
 	$(BIN)/python -m loadtest peers

@@ -81,6 +81,9 @@ def serve_command(
     on_demand: Annotated[
         bool, typer.Option("--on-demand", help="Follow endpoints only of services that a worker subscribes to (kube:).")
     ] = False,
+    virtual_addresses: Annotated[
+        bool, typer.Option(help="Whether workers listen at the mesh addresses of services.")
+    ] = True,
     resolver: Annotated[
         str, typer.Option(metavar="ADDRESS:PORT", help="DNS server for ExternalNames; by default the system's.")
     ] = "",
@@ -99,7 +102,7 @@ def serve_command(
 ) -> None:
     """Serve the mesh described by the objects to the workers of this node."""
     scope = _scope(mesh_range, headless_range, Ref("ConfigMap", policy_namespace, policy_name))
-    scope = replace(scope, place=Place(node, zone))
+    scope = replace(scope, place=Place(node, zone), virtual_addresses=virtual_addresses)
     where = _source(source)
     if isinstance(where, Access):  # a folder is read whole anyway
         scope = replace(scope, on_demand=on_demand)

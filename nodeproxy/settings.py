@@ -58,7 +58,11 @@ class Settings(BaseSettings):
     run_dir: MaybePath = Field("", description="directory of the process' Unix sockets; empty: a private temporary one")
     mesh_range: Addresses = Field("127.77.0.0/16", description="virtual addresses of services with a ClusterIP")
     headless_range: Addresses = Field("127.78.0.0/16", description="virtual addresses of services without a ClusterIP")
-    virtual_addresses: bool = Field(True, description="listen at the virtual address and ports of each service")
+    virtual_addresses: bool = Field(
+        True,
+        description="listen at the virtual address and ports of each service; off: services have none, which leaves"
+        " HTTP by name at listen",
+    )
     default_namespace: Annotated[str, AfterValidator(setting_text.namespace)] = Field(
         "default", description="namespace of <service>.mesh for clients that are not pods of this node; empty: none"
     )

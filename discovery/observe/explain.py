@@ -1,12 +1,14 @@
-"""What is in force for a service, and why: each field of its policies with the place where it is written. Pure."""
+"""What is in force for a service, and why: what its ports speak, where each field of its policies is written. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from discovery.kubernetes.objects import ServicePort
 from discovery.policies.layers import Written
 from discovery.policies.table import Table
+from discovery.services.spoken import spoken_by, transport_of
 from nodeproxy.mesh.duration import duration_text
-from nodeproxy.mesh.model import Port, Service
+from nodeproxy.mesh.model import Port, Service, port_key
 from nodeproxy.mesh.service_view import FieldView, LayerView, PolicyView, PortExplained
 from nodeproxy.mesh.unserved import unserved
 from nodeproxy.policies import CHAIN
@@ -17,10 +19,12 @@ DEFAULT = "built-in default"
 LAST_GOOD = "last good state"
 
 
-def policies_in_force(policies: Table, written: Sequence[Written]) -> tuple[PolicyView, ...]:
+def policies_in_force(
+    policies: Table, written: Sequence[Written], ports: Sequence[Port] = ()
+) -> tuple[PolicyView, ...]:
     """Every policy in force, in the order of `CHAIN`; `policies` is what the tables in `written` are merged to.
 
-    A field of `policies` that none of them has is from the last good state on disk.
+    A field of `policies` that none of them has is from the last good state on disk. `ports` are those of the service.
     """
     settings = settings_of(policies)
     return tuple(
@@ -29,6 +33,7 @@ def policies_in_force(policies: Table, written: Sequence[Written]) -> tuple[Poli
             tuple(
                 _field(path, value, policies, written) for path, value in _leaves(settings[policy.name], (policy.name,))
             ),
+            tuple(port.key for port in ports if policy.acts_on(port)),
         )
         for policy in CHAIN
         if policy.name in settings
@@ -48,11 +53,28 @@ def layer_of(scope: str) -> str:
     return f"namespace {namespace}" if namespace else "mesh"
 
 
-def port_explained(service: Service, port: Port) -> PortExplained:
-    """One port, and what an operator should know of it."""
-    why = unserved(service, port)
-    note = why or ("" if service.unsubscribed or port.endpoints else _no_endpoint(service))
-    return PortExplained(port.key, port.name, port.protocol, not why, len(port.endpoints), note)
+def port_explained(service: Service, port: Port, origin: str = LAST_GOOD) -> PortExplained:
+    """One port, what has decided its protocol, and what an operator should know of it."""
+    note, where = unserved(service, port), _where(service, port)
+    if not note:
+        note = "" if service.unsubscribed or port.endpoints else _no_endpoint(service)
+    count = len(port.endpoints)
+    return PortExplained(port.key, port.name, port.protocol, bool(where), count, note, origin, where)
+
+
+def origins_of(ports: Iterable[ServicePort], policies: Table) -> dict[str, str]:
+    """What has decided the protocol of each port, by its key."""
+    return {port_key(port.port, transport_of(port.protocol)): spoken_by(port, policies).origin for port in ports}
+
+
+def _where(service: Service, port: Port) -> str:
+    """Where clients reach a port, "" where they do not."""
+    if unserved(service, port):
+        return ""
+    address = service.virtual_address
+    at = f"[{address}]:{port.number}" if ":" in address else f"{address}:{port.number}"
+    by_name = {"http": "by name", "http2": "by name", "detect": "HTTP by name"}.get(port.protocol, "")
+    return " and ".join(filter(None, (by_name, f"at {at}" if address else "")))
 
 
 def _no_endpoint(service: Service) -> str:

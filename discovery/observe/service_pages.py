@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from discovery.observe.explain import layers_in_force, policies_in_force, port_explained
+from discovery.observe.explain import LAST_GOOD, layers_in_force, origins_of, policies_in_force, port_explained
 from discovery.observe.lookup import NotFound, service_asked
 from discovery.observe.pages import JSON
 from discovery.observe.server import Asked, Page
 from discovery.services.catalogue import Catalogue
+from discovery.sources.external.slices import ports_of
 from discovery.workers.publish import Publisher
 from discovery.workers.questions import ANSWER_S, Answered
 from nodeproxy.mesh.model import Port, Service
@@ -70,19 +71,28 @@ class ExplainPage:
             return error.page
         # what the catalogue has is in force only once the source is in sync
         written = () if self._publisher.restored else self._catalogue.policies.written_for(service.key)
+        origins = {} if self._publisher.restored else self._origins(service)
         explained = Explained(
             service.namespace,
             service.name,
             service.virtual_address,
             not service.unsubscribed,
             await self._subscription(service),
-            tuple(port_explained(service, port) for port in service.ports if number in (0, port.number)),
-            policies_in_force(service.policies, written),
+            tuple(
+                port_explained(service, port, origins.get(port.key, LAST_GOOD))
+                for port in service.ports
+                if number in (0, port.number)
+            ),
+            policies_in_force(service.policies, written, service.ports),
             layers_in_force(written),
             tuple(self._refused(service.key)),
             tuple(map(str, self._catalogue.problems_of(service.key))),
         )
         return Page(200, msgspec.json.encode(explained) + b"\n", JSON)
+
+    def _origins(self, service: Service) -> dict[str, str]:
+        stored = self._catalogue.store.services.get(service.key)
+        return origins_of(ports_of(stored.object), service.policies) if stored is not None else {}
 
     def _refused(self, key: str) -> Iterable[RefusedView]:
         in_force = {(each.ref, each.key) for each in self._catalogue.policies.written_for(key)}

@@ -23,7 +23,7 @@ from discovery.kubernetes.objects import Ref
 from discovery.policies.key import MESH_SCOPE, namespace_scope, scopes_of
 from discovery.policies.maps import Layer, PolicyMaps
 from discovery.policies.table import Table, Validate, merged
-from discovery.problem import Problem
+from discovery.problem import Problem, bounded
 from nodeproxy.policies.table import PolicyRefused, settings_of
 
 
@@ -90,6 +90,14 @@ class PolicyLayers:
     def written_for(self, service_key: str) -> tuple[Written, ...]:
         """The tables that the policies of a service are merged from, later ones overriding earlier ones."""
         return self._at(scopes_of(service_key)).written
+
+    def warning(self, written: Written, message: str) -> Problem:
+        """This message as a warning of a table in force."""
+        tables = self._maps.tables_of(written.ref)
+        if tables is not None:
+            return tables.warning(written.key, message)
+        path = ("data", written.key)  # of a map that has gone, whose last good table is in force
+        return Problem(bounded(message), subject=str(written.ref), path=path, severity="warning")
 
     def refusals_for(self, service_key: str) -> Iterator[tuple[Ref, Problem]]:
         """What is refused of the maps that would apply to a service: single tables of theirs, or whole maps."""

@@ -48,7 +48,7 @@ class PolicyMaps:
         if change.ref == self._mesh_map:
             return self._take_mesh_map(change, found)
         namespace = change.ref.namespace
-        maps = self._own.setdefault(namespace, OwnMaps(self._tables_of))
+        maps = self._own.setdefault(namespace, OwnMaps(self._new_tables))
         if isinstance(change, PutObject) and found is not None and found.rules_its_namespace:
             changed = maps.put(change.ref, found, change.origin)
         else:
@@ -56,6 +56,13 @@ class PolicyMaps:
         if not maps:
             del self._own[namespace]
         return changed
+
+    def tables_of(self, ref: Ref) -> PolicyTables | None:
+        """The tables of a map; None where there is no such map (any more)."""
+        if ref in self._mesh:
+            return self._mesh[ref]
+        own = self._own.get(ref.namespace)
+        return own[ref] if own is not None and ref in own.in_force else None
 
     def layers(self, scope: str) -> Iterator[Layer]:
         """The tables for a scope, in the order in which they are merged."""
@@ -82,7 +89,7 @@ class PolicyMaps:
                 )
                 yield from ((ref, problem) for problem in maps[ref].refusals("", (message,)))
 
-    def _tables_of(self, ref: Ref) -> PolicyTables:
+    def _new_tables(self, ref: Ref) -> PolicyTables:
         scope_of = partial(own_scope, namespace=ref.namespace, mesh_map=self._mesh_map)
         return PolicyTables(ref, scope_of, self._validate, OWN_BOUNDS)
 

@@ -104,8 +104,13 @@ class PolicyTables:
 
     def useless(self, scope: str) -> Problem:
         """A warning that the table of this scope applies to no service."""
-        message = "there is no such service or namespace in the mesh; the table has no effect"
-        return Problem(message, self._origin, self._subject, ("data", self.keys[scope]), severity="warning")
+        return self.warning(
+            self.keys[scope], "there is no such service or namespace in the mesh; the table has no effect"
+        )
+
+    def warning(self, key: str, message: str) -> Problem:
+        """This message as a warning of the table under `key`."""
+        return Problem(bounded(message), self._origin, self._subject, ("data", key), severity="warning")
 
 
 def _within(data: Mapping[str, str], bounds: Bounds) -> bool:

@@ -49,7 +49,7 @@ def service_of(
             model.Port(
                 number=port.port,
                 name=port.name or "",
-                protocol=protocol_of(port),
+                protocol=protocol_of(port, policies),
                 endpoints=endpoints_of(port, placed, usable, place),
                 transport=transport_of(port.protocol),
             )

@@ -13,6 +13,7 @@ from discovery.problem import Problem
 from discovery.services.address_claims import NOTHING, AddressClaims, Claim
 from discovery.services.build import problems_of, service_of, wanted_address
 from discovery.services.own_addresses import without_own_addresses
+from discovery.services.own_policies import without_effect
 from discovery.services.places import ANYWHERE, Place, place_of
 from discovery.services.store import Store
 from discovery.sources.source import Batch, Followed, Unfollowed
@@ -34,6 +35,8 @@ class Scope:
     policy_map: Ref = POLICY_MAP
     on_demand: bool = False
     """Whether the source follows endpoints only of subscribed services."""
+    virtual_addresses: bool = True
+    """Whether workers listen at virtual addresses; if not, no service has one."""
     place: Place = ANYWHERE
     """As configured; a zone not configured is read from the Node object."""
 
@@ -126,14 +129,16 @@ class Catalogue:
         ranges = self._scope.mesh_range, self._scope.headless_range
         slices, looping = without_own_addresses([] if unsubscribed else self.store.slices_of(key), ranges)
         policies = self.policies.policies_of(key)
-        address, owner = self._claims.owner(key)
+        address, owner = self._claims.owner(key) if self._scope.virtual_addresses else ("", key)
         problems = (*problems_of(stored, slices, self._place), *looping)
         if owner != key:
             message = f"{owner} has the virtual address {address} too and came first; this service gets none"
             problems += (Problem(message, stored.origin, subject_of("Service", key), ("spec", "clusterIP")),)
             address = ""
+        service = replace(service_of(stored, slices, address, policies, self._place), unsubscribed=unsubscribed)
+        unused = without_effect(service, self.policies.written_for(key))
+        problems += tuple(self.policies.warning(written, message) for written, message in unused)
         if problems:
             self._service_problems[key] = problems
-        service = replace(service_of(stored, slices, address, policies, self._place), unsubscribed=unsubscribed)
         self.services[key] = before if service == before and before is not None else service
         return service != before

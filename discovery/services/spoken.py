@@ -1,53 +1,24 @@
-"""The transport of a service port, and the protocol that its author declares. Pure.
+"""The transport and the protocol of a service port, and what decided it. Pure.
 
-Source: Kubernetes, KEP-1507 and KEP-3726 (appProtocol: an IANA service name, one of Kubernetes' own, or a name in a
-domain); IANA's registry of service names; Istio's protocol selection, for what it reads from the names of ports.
+In this order: the policy `protocol` for the port's number, its appProtocol, its name, its number, the policy's default;
+else the protocol is detected on each connection. `protocol_names` has the words and numbers.
 """
 
 from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from discovery.kubernetes.objects import ServicePort
+from discovery.services.protocol_names import NUMBERS, PREFIXES, WORDS
 from nodeproxy.mesh.model import PortProtocol, Transport
 
 _TRANSPORT_OF: Mapping[str, Transport] = {"TCP": "tcp", "UDP": "udp", "SCTP": "sctp"}
 
-# Prefixes, up to the first "-", of a port's name and of an appProtocol, as in Istio.
-_PREFIXES: Mapping[str, PortProtocol] = {
-    "http": "http",
-    "http2": "http2",
-    "grpc": "http2",
-    "https": "tls",
-    "tls": "tls",
-    "mongo": "tcp",
-    "mysql": "tcp",
-    "redis": "tcp",
-    "tcp": "tcp",
-    # a name cannot make a TCP port a UDP one; it only excludes HTTP
-    "udp": "tcp",
-}
 
-# Whole words. "ws" means HTTP/1.1, because a WebSocket handshake is an HTTP/1.1 request.
-_WORDS: Mapping[str, PortProtocol] = {
-    **_PREFIXES,
-    "http1": "http",
-    "http1.0": "http",
-    "http1.1": "http",
-    "http/1.0": "http",  # as ALPN has it (RFC 7301, 6)
-    "http/1.1": "http",
-    "web": "http",
-    "www": "http",  # IANA's aliases of "http"
-    "www-http": "http",
-    "ws": "http",
-    "kubernetes.io/ws": "http",
-    "h2": "http2",
-    "h2c": "http2",
-    "http/2": "http2",
-    "kubernetes.io/h2c": "http2",
-    "ssl": "tls",
-    "wss": "tls",
-    "kubernetes.io/wss": "tls",
-    "linkerd.io/opaque": "tcp",
-}
+class Spoken(NamedTuple):
+    """The protocol of a port, and what decided it, for a reader."""
+
+    protocol: PortProtocol
+    origin: str
 
 
 def transport_of(protocol: str | None) -> Transport:
@@ -55,18 +26,52 @@ def transport_of(protocol: str | None) -> Transport:
     return _TRANSPORT_OF.get(protocol or "TCP", "tcp")
 
 
-def protocol_of(port: ServicePort) -> PortProtocol:
-    """The protocol of a port: from its appProtocol, else from the prefix of its name, else HTTP.
+def spoken_by(port: ServicePort, policies: Mapping[str, Any]) -> Spoken:
+    """What a port speaks, and why. `policies` is the valid policy table of its service.
 
-    An appProtocol without a domain is an IANA service name; an unknown one counts as TCP. One with an unknown domain is
-    a private convention and is ignored. Letter case does not matter.
+    A policy cannot change the transport of a port, and in shadow mode changes nothing.
     """
     transport = transport_of(port.protocol)
     if transport != "tcp":
-        return transport
+        return Spoken(transport, f"protocol {port.protocol}")
+    written = policies.get("protocol") or {}
+    asked = _by_policy(port, written)
+    if written.get("mode") == "shadow":
+        without = _by_policy(port, {})
+        would = "" if asked.protocol == without.protocol else f"; in shadow mode: {asked.protocol}, {asked.origin}"
+        return without._replace(origin=without.origin + would)
+    return asked
+
+
+def protocol_of(port: ServicePort, policies: Mapping[str, Any]) -> PortProtocol:
+    """The protocol of a port; see `spoken_by`."""
+    return spoken_by(port, policies).protocol
+
+
+def _by_policy(port: ServicePort, written: Mapping[str, Any]) -> Spoken:
+    for_number = (written.get("ports") or {}).get(str(port.port))
+    if for_number is not None:
+        return Spoken(for_number, "policy protocol.ports")
+    declared = _declared(port)
+    if declared is not None:
+        return declared
+    default = written.get("default")
+    return Spoken("detect", "default") if default is None else Spoken(default, "policy protocol.default")
+
+
+def _declared(port: ServicePort) -> Spoken | None:
+    """What the Service says of the port, by word or number.
+
+    An appProtocol without a domain is an IANA service name; an unknown one counts as TCP. One with an unknown domain is
+    a private convention and is ignored. Letter case does not matter in an appProtocol; a name is in lower case.
+    """
     declared = (port.app_protocol or "").lower()
-    if declared in _WORDS:
-        return _WORDS[declared]
+    if declared in WORDS:
+        return Spoken(WORDS[declared], f"appProtocol {port.app_protocol}")
     if declared and "/" not in declared:
-        return _PREFIXES.get(declared.partition("-")[0], "tcp")
-    return _WORDS.get((port.name or "").partition("-")[0], "http")
+        return Spoken(PREFIXES.get(declared.partition("-")[0], "tcp"), f"appProtocol {port.app_protocol}")
+    word = (port.name or "").partition("-")[0]
+    if word in WORDS:
+        return Spoken(WORDS[word], f"name {port.name}")
+    known = NUMBERS.get(port.port)
+    return None if known is None else Spoken(known.protocol, f"port number {port.port} ({known.name})")

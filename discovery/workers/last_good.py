@@ -94,6 +94,10 @@ class LastGood:
 
 
 def _with_transports(service: Service) -> Service:
-    """`service` in today's form: a file of version 0.1 has UDP as protocol, and no transports."""
+    """`service` in today's form: a file of version 0.1 has UDP as protocol, and no transports.
+
+    It also has `http` for ports that would be detected today. They are served as they were until the source is in sync,
+    which decides anew.
+    """
     ports = tuple(replace(port, transport="udp") if port.protocol == "udp" else port for port in service.ports)
     return replace(service, ports=ports) if ports != service.ports else service

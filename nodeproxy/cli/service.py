@@ -6,7 +6,7 @@ import msgspec
 from rich.table import Table
 
 from nodeproxy.cli.node import table
-from nodeproxy.mesh.service_view import EndpointsView, Explained, FieldView, InWorker, PortEndpointsView
+from nodeproxy.mesh.service_view import EndpointsView, Explained, FieldView, InWorker, PolicyView, PortEndpointsView
 
 FULL_WEIGHT = 0.995  # shown as 100 %
 
@@ -55,20 +55,21 @@ def state_text(endpoint: InWorker) -> str:
 def explain_shown(text: bytes) -> Iterator[Table | str]:
     """`explain` for a reader: ports, policies, the tables they are merged from, what is refused."""
     view = msgspec.json.decode(text, type=Explained)
-    ports = table("port", "name", "protocol", "served", "endpoints", "note")
+    ports = table("port", "name", "protocol", "by", "served", "endpoints", "note")
     ports.title = f"{view.service}.{view.namespace} at {view.virtual_address or 'no virtual address'}"
     for port in view.ports:
-        served, endpoints = "yes" if port.served else "no", str(port.endpoints) if view.subscribed else "not followed"
-        ports.add_row(port.port, port.name, port.protocol, served, endpoints, port.note)
+        endpoints = str(port.endpoints) if view.subscribed else "not followed"
+        ports.add_row(port.port, port.name, port.protocol, port.origin, port.where or "no", endpoints, port.note)
     yield ports
     yield f"endpoints: {view.subscription}\n"
     yield from view.problems
-    policies = table("policy", "field", "value", "origin")
+    policies = table("policy", "ports", "field", "value", "origin")
     policies.title = "policies in force, in the order in which they act on a request"
     for policy in view.policies:
         policies.add_section()
         for index, field in enumerate(policy.fields):
-            policies.add_row("" if index else policy.name, field.field, value_text(field.value), _origin(field))
+            name, acts = ("", "") if index else (policy.name, acts_text(policy, view))
+            policies.add_row(name, acts, field.field, value_text(field.value), _origin(field))
     layers = table("ConfigMap", "key", "for")
     layers.title = "merged from these tables, later ones overriding earlier ones"
     for layer in view.layers:
@@ -77,6 +78,12 @@ def explain_shown(text: bytes) -> Iterator[Table | str]:
     for each in view.refused:
         refused.add_row(each.configmap, each.problem, each.instead)
     yield from (each for each in (policies, layers, refused) if each.row_count)
+
+
+def acts_text(policy: PolicyView, view: Explained) -> str:
+    """Which of the ports a policy acts on."""
+    shown = [port.port for port in view.ports if port.port in policy.ports]
+    return "all" if len(shown) == len(view.ports) else ", ".join(shown) or "none"
 
 
 def value_text(value: object) -> str:

@@ -85,6 +85,8 @@ class PolicyView(msgspec.Struct, frozen=True):
 
     name: str
     fields: tuple[FieldView, ...]
+    ports: tuple[str, ...] = ()
+    """The keys of the ports of the service that it acts on."""
 
 
 class LayerView(msgspec.Struct, frozen=True):
@@ -114,6 +116,10 @@ class PortExplained(msgspec.Struct, frozen=True):
     endpoints: int
     note: str
     """Why it is not served, or has no endpoint."""
+    origin: str = ""
+    """What has decided its protocol: a field of the Service, a policy, the port's number, or the default."""
+    where: str = ""
+    """Where clients reach it: by name, at the virtual address; "" if it is not served."""
 
 
 class Explained(msgspec.Struct, frozen=True):
@@ -132,4 +138,4 @@ class Explained(msgspec.Struct, frozen=True):
     """Later ones override earlier ones."""
     refused: tuple[RefusedView, ...]
     problems: tuple[str, ...]
-    """Of the Service and its slices."""
+    """Of the Service, its slices, and the policies written for it alone."""

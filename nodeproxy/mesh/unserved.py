@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from nodeproxy.mesh.model import Port, PortProtocol, Service
 
 PORTS_NAMED = 5  # of one service in a message: enough to see which it is
+NO_ADDRESS = "the service has none, because another one has it or the setting virtual_addresses is off"
 DECLARE = "where it speaks HTTP after all, set its appProtocol to http or kubernetes.io/h2c"
 
 _WORDS: dict[PortProtocol, str] = {
@@ -32,7 +33,7 @@ def unserved(service: Service, port: Port) -> str:
         return f"{_speak([port])}, which the mesh does not serve: {past}"
     if service.virtual_address or port.takes_requests:
         return ""
-    return f"{_speak([port])}, which is served at a virtual address only, and the service has none: {past}"
+    return f"{_speak([port])}, which is served at a virtual address only, and {NO_ADDRESS}: {past}"
 
 
 def not_http(service: Service, ports: Sequence[Port]) -> str:

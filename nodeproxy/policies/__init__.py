@@ -12,6 +12,7 @@ from nodeproxy.policies import (
     max_request_body,
     max_response_headers,
     outlier_detection,
+    protocol,
     rate_limit,
     retries,
     retry_budget,
@@ -20,6 +21,7 @@ from nodeproxy.policies import (
 )
 
 CHAIN = (
+    protocol.POLICY,  # before all others: it decides which of them act on a port
     fallback.POLICY,  # outside of all whose refusals it may replace
     rate_limit.POLICY,  # what is refused costs the least first
     max_request_body.POLICY,  # outside of retries, which keep a part of the body

@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from nodeproxy.mesh.duration import seconds
+from nodeproxy.mesh.model import Port
 from nodeproxy.mesh.size import size_bytes
 
 Duration = Annotated[float, BeforeValidator(seconds)]
@@ -66,7 +67,8 @@ class Policy:
     A policy in force without being asked for has `default` true: its settings' defaults apply.
 
     A policy that acts on TCP connections too, whatever they carry, has `connections` true: such a connection is an
-    exchange whose response is a tunnel, or a refusal. All others act on HTTP requests only.
+    exchange whose response is a tunnel, or a refusal. One that acts on the sessions of UDP ports has `datagrams` true.
+    All others act on HTTP requests only. `acts` says in words where a policy acts that has none of the functions below.
     """
 
     name: str
@@ -74,6 +76,8 @@ class Policy:
     wrap: Callable[..., Any] | None = None
     default: bool = False
     connections: bool = False
+    datagrams: bool = False
+    acts: str = "on the endpoints"
     state: Callable[..., Any] | None = None
     on_request: Callable[..., Any] | None = None
     on_response: Callable[..., Any] | None = None
@@ -82,3 +86,9 @@ class Policy:
     outcomes: Mapping[str, str] = field(default_factory=dict)
     numbers: Callable[..., Mapping[str, float]] | None = None
     figures: Mapping[str, str] = field(default_factory=dict)
+
+    def acts_on(self, port: Port) -> bool:
+        """Whether anything that `port` serves is subject to this policy."""
+        if port.transport != "tcp":
+            return self.datagrams and port.served
+        return self.connections or port.takes_requests

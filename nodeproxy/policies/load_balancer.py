@@ -162,6 +162,7 @@ POLICY = Policy(
     "loadBalancer",
     LoadBalancerSettings,
     connections=True,
+    datagrams=True,
     default=True,
     state=state,
     outcomes=OUTCOMES,

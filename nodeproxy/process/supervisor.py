@@ -128,6 +128,7 @@ class Supervisor:
             *(["--state", settings.state_file] if settings.state_file else []),
             *(["--node", settings.node_name] if settings.node_name else []),
             *(["--on-demand"] if settings.on_demand else []),
+            *([] if settings.virtual_addresses else ["--no-virtual-addresses"]),
             *(["--resolver", settings.resolver] if settings.resolver else []),
             *(["--zone", settings.zone] if settings.zone else []),
         ]  # fmt: skip

@@ -1,9 +1,13 @@
-"""How the state of an endpoint is told to a reader."""
+"""How the state of an endpoint, and what is in force for a service, are shown to a reader."""
 
+import io
+
+import msgspec
 import pytest
+from rich.console import Console
 
-from nodeproxy.cli.service import state_text
-from nodeproxy.mesh.service_view import InWorker
+from nodeproxy.cli.service import acts_text, explain_shown, state_text
+from nodeproxy.mesh.service_view import Explained, FieldView, InWorker, PolicyView, PortExplained
 
 
 def endpoint(ejected_s=0.0, ejections=0, unhealthy=False, **seen):
@@ -26,3 +30,47 @@ def endpoint(ejected_s=0.0, ejections=0, unhealthy=False, **seen):
 )
 def test_the_state_of_an_endpoint_says_what_it_gets_and_why(seen, text):
     assert state_text(seen) == text
+
+
+POLICIES = tuple(
+    PolicyView(name, (FieldView("mode", "enforce", "built-in default", "", ""),), ports)
+    for name, ports in (("timeouts", ("80",)), ("loadBalancer", ("80", "5432")), ("retries", ()))
+)
+DB = Explained(
+    "shop",
+    "db",
+    "127.77.0.9",
+    True,
+    "all endpoints are followed",
+    (
+        PortExplained("80", "http", "http", True, 2, "", "name http", "by name and at 127.77.0.9:80"),
+        PortExplained("5432", "sql", "tcp", True, 1, "", "port number 5432 (PostgreSQL)", "at 127.77.0.9:5432"),
+        PortExplained("2905/sctp", "sig", "sctp", False, 0, "port 2905 speaks SCTP", "protocol SCTP", ""),
+    ),
+    POLICIES,
+    (),
+    (),
+    (),
+)
+
+
+def test_a_port_of_tcp_is_shown_as_one_of_http_with_what_decided_its_protocol():
+    text = io.StringIO()
+    console = Console(file=text, width=200)
+    for each in explain_shown(msgspec.json.encode(DB)):
+        console.print(each)
+    lines = [" ".join(line.split()) for line in text.getvalue().splitlines()]
+
+    assert "80 http http name http by name and at 127.77.0.9:80 2" in lines
+    assert "5432 sql tcp port number 5432 (PostgreSQL) at 127.77.0.9:5432 1" in lines
+    assert "2905/sctp sig sctp protocol SCTP no 0 port 2905 speaks SCTP" in lines
+    assert "timeouts 80 mode enforce built-in default" in lines
+
+
+@pytest.mark.parametrize(("policy", "text"), list(zip(POLICIES, ("80", "80, 5432", "none"), strict=True)))
+def test_a_policy_is_shown_with_the_ports_that_it_acts_on(policy, text):
+    assert acts_text(policy, DB) == text
+
+
+def test_a_policy_that_acts_on_all_ports_shown_says_so():
+    assert acts_text(POLICIES[1], msgspec.structs.replace(DB, ports=DB.ports[:2])) == "all"

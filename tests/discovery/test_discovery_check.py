@@ -6,6 +6,7 @@ from yaml import safe_dump
 from discovery.check import check, show
 from discovery.kubernetes.objects import Ref
 from discovery.services.catalogue import Scope
+from nodeproxy.mesh.unserved import NO_ADDRESS
 from tests.discovery.kube import endpoint, file_of, own_policy_map, policy_map, service, slice_of
 
 
@@ -74,7 +75,7 @@ def test_ports_of_tcp_and_udp_are_served_and_those_of_a_service_without_an_addre
     report = report_of(tmp_path, service(ports=ports), service("shop/twin", ports=ports), *endpoints)
 
     assert report.warnings == () and "127.77.0.10 too" in texts(report.problems)[0]
-    only = "which is served at a virtual address only, and the service has none: call twin.shop.svc"
+    only = f"which is served at a virtual address only, and {NO_ADDRESS}: call twin.shop.svc"
     assert [text.removeprefix("shop.yaml: document 2 (Service shop/twin): ") for text in texts(report.notes)] == [
         f"spec.ports[0]: port 443 speaks TLS, {only}:443, past the mesh (line 3)",
         f"spec.ports[1]: port 53 speaks UDP, {only}:53, past the mesh (line 3)",

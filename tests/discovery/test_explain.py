@@ -2,7 +2,15 @@
 
 import pytest
 
-from discovery.observe.explain import DEFAULT, LAST_GOOD, layer_of, policies_in_force, port_explained
+from discovery.kubernetes.objects import ServicePort
+from discovery.observe.explain import (
+    DEFAULT,
+    LAST_GOOD,
+    layer_of,
+    origins_of,
+    policies_in_force,
+    port_explained,
+)
 from discovery.observe.lookup import CLOSE_MOST, NotFound, close_names, service_asked
 from discovery.observe.server import Asked
 from discovery.policies.layers import PolicyLayers
@@ -120,6 +128,52 @@ def test_a_port_says_why_it_cannot_be_called(port, service, note):
     told = port_explained(Service("shop", "web", ports=(port,), **service), port).note
 
     assert told.startswith(note) and bool(told) == bool(note)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "where", "without_address"),
+    [
+        ("http", "by name and at 127.77.0.9:80", "by name"),
+        ("http2", "by name and at 127.77.0.9:80", "by name"),
+        ("detect", "HTTP by name and at 127.77.0.9:80", "HTTP by name"),
+        ("tls", "at 127.77.0.9:80", ""),
+        ("tcp", "at 127.77.0.9:80", ""),
+        ("udp", "at 127.77.0.9:80", ""),
+        ("sctp", "", ""),
+    ],
+)
+def test_a_port_says_where_it_is_served(protocol, where, without_address):
+    port = Port(80, protocol=protocol, transport=protocol if protocol in ("udp", "sctp") else "tcp")
+    told = [port_explained(Service("shop", "web", address), port) for address in ("127.77.0.9", "")]
+
+    assert [each.where for each in told] == [where, without_address]
+    assert [each.served for each in told] == [bool(where), bool(without_address)]
+    assert told[0].origin == LAST_GOOD
+
+
+def test_an_address_of_ipv6_is_written_in_brackets():
+    assert port_explained(Service("shop", "db", "fd77::1"), Port(5432, protocol="tcp")).where == "at [fd77::1]:5432"
+
+
+def test_the_origin_of_each_ports_protocol_is_found_by_its_key():
+    ports = ServicePort(53, "dns", "UDP"), ServicePort(53, "dns-tcp"), ServicePort(80, "x"), ServicePort(9000, "http")
+    policies = {"protocol": {"ports": {"9000": "http2"}}}
+
+    assert origins_of(ports, policies) == {
+        "53/udp": "protocol UDP",
+        "53": "name dns-tcp",
+        "80": "default",
+        "9000": "policy protocol.ports",
+    }
+
+
+def test_each_policy_names_the_ports_that_it_acts_on():
+    ports = Port(80, protocol="http"), Port(5432, protocol="tcp"), Port(53, protocol="udp", transport="udp")
+    acts = {view.name: view.ports for view in policies_in_force({"connectionPool": {}}, (), ports)}
+
+    assert acts["retries"] == ("80",)
+    assert acts["connectionPool"] == ("80", "5432")
+    assert acts["loadBalancer"] == ("80", "5432", "53/udp")
 
 
 SERVICES = {

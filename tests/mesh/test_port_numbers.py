@@ -3,7 +3,7 @@
 import pytest
 
 from nodeproxy.mesh.model import Caller, Endpoint, Port, Service, port_key
-from nodeproxy.mesh.unserved import PORTS_NAMED, not_http, unserved
+from nodeproxy.mesh.unserved import NO_ADDRESS, PORTS_NAMED, not_http, unserved
 
 
 @pytest.mark.parametrize(("transport", "key"), [("tcp", "80"), ("udp", "80/udp"), ("sctp", "80/sctp")])
@@ -43,7 +43,7 @@ def test_all_else_is_served_at_the_address_of_the_service_alone(protocol, speaks
     port = Port(80, protocol=protocol, transport="udp" if protocol == "udp" else "tcp")
 
     assert unserved(Service("shop", "web", ADDRESS), port) == ""
-    without = f"port 80 speaks {speaks}, which is served at a virtual address only, and the service has none: {PAST}"
+    without = f"port 80 speaks {speaks}, which is served at a virtual address only, and {NO_ADDRESS}: {PAST}"
     assert unserved(Service("shop", "web"), port) == not_http(Service("shop", "web"), [port]) == without
 
 

@@ -129,7 +129,15 @@ def test_a_probe_is_as_written():
 def test_policies_that_act_elsewhere_put_nothing_around_a_handler():
     acting = {policy.name for policy in CHAIN if policy.wrap or policy.on_request or policy.on_response}
 
-    elsewhere = {"loadBalancer", "outlierDetection", "healthCheck", "retryBudget", "split", "connectionPool"}
+    elsewhere = {
+        "loadBalancer",
+        "outlierDetection",
+        "healthCheck",
+        "retryBudget",
+        "split",
+        "connectionPool",
+        "protocol",
+    }
     assert {policy.name for policy in CHAIN} - acting == elsewhere
 
 

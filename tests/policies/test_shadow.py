@@ -41,7 +41,8 @@ def test_decisions_in_force_are_counted_apart():
     assert rejected.shadowed == ()
 
 
-@pytest.mark.parametrize("policy", CHAIN, ids=lambda policy: policy.name)
+# discovery applies `protocol`, before there is a request to decide about
+@pytest.mark.parametrize("policy", [each for each in CHAIN if each.name != "protocol"], ids=lambda policy: policy.name)
 def test_every_policy_has_decisions_that_can_be_rehearsed(policy):
     assert policy.outcomes and all(policy.outcomes.values())
     assert set(policy.settings.model_fields["mode"].annotation.__args__) == {"enforce", "shadow"}

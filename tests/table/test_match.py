@@ -4,6 +4,7 @@ import pytest
 
 from nodeproxy.errors import UnknownCaller, UnknownService
 from nodeproxy.mesh.model import Endpoint, Port, Service
+from nodeproxy.mesh.unserved import NO_ADDRESS
 from nodeproxy.mesh.wire import Drop, Put, Replace
 from nodeproxy.table import table
 from nodeproxy.table.table import Table
@@ -131,9 +132,8 @@ def test_a_refusal_says_what_to_check(ports, host, told):
 def test_a_refusal_for_a_port_without_http_of_a_service_without_an_address_sends_past_the_mesh():
     told = Mesh(Replace((Service("shop", "web", ports=(TCP,)),))).refusal(b"web.mesh:5432")
 
-    assert told.endswith(
-        "is served at a virtual address only, and the service has none: call web.shop.svc:5432, past the mesh"
-    )
+    only = "which is served at a virtual address only"
+    assert told.endswith(f"{only}, and {NO_ADDRESS}: call web.shop.svc:5432, past the mesh")
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def is_external(service: Service) -> bool:
 
 def ports_of(service: Service) -> Sequence[ServicePort]:
     """The ports of a service; an ExternalName need not name any and then means HTTP on 80."""
-    return service.spec.ports or ([ServicePort(80)] if is_external(service) else [])
+    return service.spec.ports or ([ServicePort(80, app_protocol="http")] if is_external(service) else [])
 
 
 def ref_of_slice(service_key: str, family: str) -> Ref:

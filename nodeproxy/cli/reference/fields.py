@@ -120,7 +120,7 @@ def _acts(policy: Policy) -> str:
     if policy.wrap is not None:
         return "around the request"
     sides = ("request" if policy.on_request else "", "response" if policy.on_response else "")
-    return f"on the {' and the '.join(filter(None, sides))}" if any(sides) else "on the endpoints"
+    return f"on the {' and the '.join(filter(None, sides))}" if any(sides) else policy.acts
 
 
 class _Reader:

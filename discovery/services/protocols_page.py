@@ -1,0 +1,55 @@
+"""`python -m discovery.services.protocols_page FILE`: writes the tables of the code into docs/protocols.md."""
+
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from discovery.services.protocol_names import NUMBERS, PREFIXES, WORDS
+from nodeproxy.mesh.model import PortProtocol
+from nodeproxy.policies import CHAIN
+
+PROTOCOLS: Sequence[PortProtocol] = ("http", "http2", "tls", "tcp")  # those that words and numbers mean
+
+
+def with_parts(page: str) -> str:
+    """The page with all of its generated parts replaced.
+
+    Raises:
+        ValueError: the markers of a part are missing.
+    """
+    for name, text in _parts().items():
+        found = re.search(rf"(?s)(?<=<!-- {name}:begin -->).*?(?=<!-- {name}:end -->)", page)
+        if found is None:
+            raise ValueError(f"no `<!-- {name}:begin -->` followed by `<!-- {name}:end -->`; put both back")
+        page = page[: found.start()] + text + page[found.end() :]
+    return page
+
+
+def _parts() -> Mapping[str, str]:
+    words = ((f"`{each}`", _of(each, WORDS)) for each in PROTOCOLS)
+    numbers = ((str(number), f"`{known.protocol}`", known.name) for number, known in NUMBERS.items())
+    return {
+        "words": _table(("protocol", "appProtocol, or name before `-`"), words),
+        "prefixes": _listed(sorted(PREFIXES), " "),
+        "numbers": _table(("port number", "protocol", "of"), numbers),
+        "connections": _listed([policy.name for policy in CHAIN if policy.connections], ", "),
+    }
+
+
+def _of(protocol: PortProtocol, words: Mapping[str, PortProtocol]) -> str:
+    return _listed(sorted(word for word, means in words.items() if means == protocol), " ")
+
+
+def _listed(words: Iterable[str], between: str) -> str:
+    return between.join(f"`{word}`" for word in words)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"\n| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+if __name__ == "__main__":
+    path = Path(sys.argv[1])
+    path.write_text(with_parts(path.read_text()))
