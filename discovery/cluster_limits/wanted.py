@@ -29,6 +29,6 @@ def limits_of(service: Service) -> Iterator[ClusterLimit]:
     if asked is None:
         return
     for port in service.ports:
-        if port.transport == "tcp":  # the policy acts on requests and on TCP connections
+        if port.served:
             name = f"{service.key}:{port.key}"
             yield ClusterLimit(name, asked.server, asked.requests_per_second, float(asked.burst))

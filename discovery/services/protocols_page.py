@@ -33,7 +33,7 @@ def _parts() -> Mapping[str, str]:
         "words": _table(("protocol", "appProtocol, or name before `-`"), words),
         "prefixes": _listed(sorted(PREFIXES), " "),
         "numbers": _table(("port number", "protocol", "of"), numbers),
-        "connections": _listed([policy.name for policy in CHAIN if policy.connections], ", "),
+        "connections": _listed([policy.name for policy in CHAIN if "connections" in policy.touches], ", "),
     }
 
 

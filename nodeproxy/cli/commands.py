@@ -209,7 +209,7 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="Exit after the table.")] = False,
     requests: Annotated[int, typer.Option(min=1, max=100_000, help="How many requests to send.")] = 400,
 ) -> None:
-    """Start three example services and the mesh in front of them, send requests, show the results."""
+    """Start example services and the mesh in front of them, send requests, show the results."""
     command = [sys.executable, "-m", "nodeproxy.demo", str(requests), *(["--once"] if once else [])]
     os.execv(sys.executable, command)  # replaces this process, so that signals reach it
 

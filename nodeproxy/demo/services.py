@@ -1,4 +1,4 @@
-"""The demo's services: small HTTP/1.1 servers in threads of this process, one of them unreliable."""
+"""The demo's HTTP services: small HTTP/1.1 servers in threads of this process, one of them unreliable."""
 
 import json
 import threading

@@ -67,8 +67,8 @@ class Policy:
     A policy in force without being asked for has `default` true: its settings' defaults apply.
 
     A policy that acts on TCP connections too, whatever they carry, has `connections` true: such a connection is an
-    exchange whose response is a tunnel, or a refusal. One that acts on the sessions of UDP ports has `datagrams` true.
-    All others act on HTTP requests only. `acts` says in words where a policy acts that has none of the functions below.
+    exchange whose response is a tunnel, or a refusal. `touches` names what a policy bears on besides HTTP requests, if
+    only with some of its settings. `acts` says in words where one acts that has none of these functions.
     """
 
     name: str
@@ -76,7 +76,7 @@ class Policy:
     wrap: Callable[..., Any] | None = None
     default: bool = False
     connections: bool = False
-    datagrams: bool = False
+    touches: tuple[Literal["connections", "datagrams"], ...] = ()
     acts: str = "on the endpoints"
     state: Callable[..., Any] | None = None
     on_request: Callable[..., Any] | None = None
@@ -90,5 +90,5 @@ class Policy:
     def acts_on(self, port: Port) -> bool:
         """Whether anything that `port` serves is subject to this policy."""
         if port.transport != "tcp":
-            return self.datagrams and port.served
-        return self.connections or port.takes_requests
+            return "datagrams" in self.touches and port.served
+        return "connections" in self.touches or port.takes_requests

@@ -55,4 +55,4 @@ OUTCOMES = {
     "healthy": "an endpoint is used again: `healthyThreshold` probes in a row succeeded",
 }
 
-POLICY = Policy("healthCheck", HealthCheckSettings, outcomes=OUTCOMES)
+POLICY = Policy("healthCheck", HealthCheckSettings, touches=("connections",), outcomes=OUTCOMES)

@@ -162,7 +162,7 @@ POLICY = Policy(
     "loadBalancer",
     LoadBalancerSettings,
     connections=True,
-    datagrams=True,
+    touches=("connections", "datagrams"),
     default=True,
     state=state,
     outcomes=OUTCOMES,

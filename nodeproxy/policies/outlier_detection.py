@@ -135,6 +135,7 @@ POLICY = Policy(
     "outlierDetection",
     OutlierDetectionSettings,
     connections=True,
+    touches=("connections", "datagrams"),
     state=state,
     outcomes={
         "consecutive-5xx": "an endpoint was ejected by `consecutive5xxErrors`",

@@ -182,6 +182,7 @@ POLICY = Policy(
     "rateLimit",
     RateLimitSettings,
     connections=True,
+    touches=("connections", "datagrams"),
     state=limiter,
     on_request=on_request,
     on_response=on_response,

@@ -74,6 +74,7 @@ POLICY = Policy(
     TimeoutsSettings,
     wrap,
     default=True,
+    touches=("connections", "datagrams"),
     wrap_attempt=wrap_attempt,
     outcomes={
         "response-head": "no response head within `responseHead`",

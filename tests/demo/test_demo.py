@@ -3,12 +3,15 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from nodeproxy.demo import lines
 
 LIMIT_S = 60
 
@@ -24,6 +27,14 @@ def test_the_demo_shows_every_endpoint_and_ends():
         assert endpoint in done.stdout
     assert re.search(r"reviews-v2.*\d\.\d\d +│? *$", done.stdout, re.MULTILINE), "retries are told once per service"
     assert re.search(r"ratings\.shop\.mesh.*ratings-v1.*30.*200: 30", done.stdout)
+    assert "its server speaks first: '220 lines-v1 ready', then 'HELLO'" in done.stdout
+
+
+def test_a_service_that_is_not_reached_is_told_with_the_reason():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = free.getsockname()
+
+    assert re.search(r"^not reached \(.*refused\); does another mesh", lines.talk(address))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -54,11 +54,8 @@ def warnings(ports, table):
         ),
         (
             [DNS],
-            "connectionPool: {maxConnections: 5}",
-            [
-                "connectionPool: has no effect: it acts on connections, and no port of the service takes any: "
-                "53/udp (udp)"
-            ],
+            "healthCheck: {}\nconnectionPool: {maxConnections: 5}",
+            ["healthCheck: has no effect: it acts on connections, and no port of the service takes any: 53/udp (udp)"],
         ),
         ([], "retries: {attempts: 3}", []),
         (

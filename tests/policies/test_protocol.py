@@ -41,7 +41,7 @@ def test_what_is_no_protocol_or_no_port_is_refused_with_what_is_wrong(written, t
 def test_a_policy_acts_where_something_is_subject_to_it():
     acts = {policy.name: [policy.acts_on(port) for port in (HTTP, DETECT, TCP, UDP, SCTP)] for policy in CHAIN}
 
-    assert acts["retries"] == acts["healthCheck"] == [True, True, False, False, False]
-    assert acts["connectionPool"] == acts["protocol"] == [True, True, True, False, False]
-    assert acts["loadBalancer"] == [True, True, True, True, False]
-    assert [name for name, on in acts.items() if on[2]] == [policy.name for policy in CONNECTION_CHAIN]
+    assert acts["retries"] == acts["fallback"] == [True, True, False, False, False]
+    assert acts["healthCheck"] == acts["protocol"] == [True, True, True, False, False]
+    assert acts["loadBalancer"] == acts["connectionPool"] == acts["timeouts"] == [True, True, True, True, False]
+    assert all(acts[policy.name][2] for policy in CONNECTION_CHAIN)

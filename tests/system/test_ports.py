@@ -1,7 +1,11 @@
 """Services whose ports, names or protocols are unusual, on a whole node with real servers behind it."""
 
 import json
+import socket
+import socketserver
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 import dns.message
 import dns.query
@@ -125,3 +129,113 @@ def test_the_clusters_own_name_of_a_service_is_understood_in_the_domain_of_the_s
             ]
 
     assert answers == [200, 200, 200, 404]
+
+
+SQL = {"name": "sql", "port": 5432}
+
+
+@contextmanager
+def greeting_server():
+    """A server that speaks first, as databases do; yields its port."""
+
+    class Greeting(socketserver.StreamRequestHandler):
+        def handle(self):
+            self.wfile.write(b"ready\n")
+            self.wfile.write(self.rfile.readline().upper())
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Greeting) as server:
+        server.daemon_threads = True
+        Thread(target=server.serve_forever, args=(0.05,)).start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+
+
+def database(port, **policies):
+    """A service of a database and HTTP beside it, at 127.77.0.20."""
+    ports = [SQL, {"name": "http", "port": 80}]
+    targets = [{"name": "sql", "port": port}, {"name": "http", "port": port}]
+    objects = [
+        service("shop/db", ports=ports, clusterIP="10.96.0.20"),
+        slice_of("shop/db", endpoint("127.0.0.1"), ports=targets),
+    ]
+    return [*objects, own_policy_map("shop/own", **policies)] if policies else objects
+
+
+def explained(folder, name):
+    """What `nodeproxy explain` has of a service, of the node with `configured(folder)`."""
+    done = command("explain", "--json", name, "--config", str(configured(folder)))
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def configured(folder):
+    """The file of settings that names the directory of the node's sockets."""
+    config = folder.parent / "node.yaml"
+    config.write_text(f"run_dir: {folder.parent / 'run'}\n")
+    return config
+
+
+def test_a_database_is_found_by_dns_and_greets_its_clients_and_every_word_of_it_is_the_same(folder):
+    dns_port = free_port()
+    with greeting_server() as port:
+        write(folder, *database(port, db="retries: {attempts: 1}\nconnectionPool: {maxConnections: 5}"))
+        with Node(folder, "--dns", f"127.0.0.1:{dns_port}", "--config", str(configured(folder))) as node:
+            until(lambda: look_up(dns_port, "db.shop.mesh.")[1], "DNS")
+            ((number, address),) = srv(dns_port, "_sql._tcp.db.shop.mesh.")
+            with socket.create_connection((address, number), LIMIT_S) as client, client.makefile("rwb", 0) as stream:
+                heard = stream.readline()
+                stream.write(b"select\n")
+                heard += stream.readline()
+            refused = node.get("db.shop.mesh:5432")
+            told = explained(folder, "db.shop")
+
+    assert heard == b"ready\nSELECT\n"
+    assert refused[0] == 404 and "connect to db.shop.mesh:5432, its own address 127.77.0.20" in refused[1]
+    ports = {each["port"]: (each["protocol"], each["origin"], each["where"]) for each in told["ports"]}
+    assert ports == {
+        "5432": ("tcp", "port number 5432 (PostgreSQL)", "at 127.77.0.20:5432"),
+        "80": ("http", "name http", "by name and at 127.77.0.20:80"),
+    }
+    acts = {each["name"]: each["ports"] for each in told["policies"]}
+    assert (acts["retries"], acts["connectionPool"]) == (["80"], ["5432", "80"])
+
+
+def srv(port, name):
+    """Port and address of each SRV record of a name."""
+    (text,) = look_up(port, name, "SRV")[1]
+    _, _, number, target = text.split()
+    return [(int(number), address) for address in look_up(port, target)[1]]
+
+
+def test_without_virtual_addresses_http_is_served_by_name_and_all_else_says_why_not(folder):
+    dns_port = free_port()
+    with server("one") as port:
+        write(folder, *database(port))
+        with Node(
+            folder, "--dns", f"127.0.0.1:{dns_port}", "--config", str(configured(folder)), virtual_addresses="false"
+        ) as node:
+            until(lambda: look_up(dns_port, "db.shop.mesh.")[0] == "NOERROR", "DNS")
+            records = [
+                look_up(dns_port, *asked)[1] for asked in (("db.shop.mesh.",), ("_sql._tcp.db.shop.mesh.", "SRV"))
+            ]
+            answers = node.get("db.shop.mesh"), node.get("db.shop.mesh:5432")
+            told = explained(folder, "db.shop")
+
+    assert records == [[], []] and told["virtual_address"] == ""
+    assert answers[0] == (200, "one") and answers[1][0] == 404
+    why = "which is served at a virtual address only, and the service has none"
+    assert why in answers[1][1] and why in told["ports"][0]["note"]
+    assert [(each["served"], each["where"]) for each in told["ports"]] == [(False, ""), (True, "by name")]
+
+
+def test_a_policy_changes_what_a_port_speaks_at_once(folder):
+    with server("one") as port:
+        write(folder, *database(port))
+        with Node(folder) as node:
+            before = node.get("db.shop.mesh:5432")[0]
+            write(folder, *database(port, db="protocol: {ports: {5432: http}}"))
+            until(lambda: node.get("db.shop.mesh:5432") == (200, "one"), "the policy")
+
+    assert before == 404
