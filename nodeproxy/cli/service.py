@@ -83,7 +83,9 @@ def explain_shown(text: bytes) -> Iterator[Table | str]:
 def acts_text(policy: PolicyView, view: Explained) -> str:
     """Which of the ports a policy acts on."""
     shown = [port.port for port in view.ports if port.port in policy.ports]
-    return "all" if len(shown) == len(view.ports) else ", ".join(shown) or "none"
+    if not shown:
+        return "none"
+    return "all" if len(shown) == len(view.ports) else ", ".join(shown)
 
 
 def value_text(value: object) -> str:

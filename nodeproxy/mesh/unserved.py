@@ -38,13 +38,13 @@ def unserved(service: Service, port: Port) -> str:
 
 def not_http(service: Service, ports: Sequence[Port]) -> str:
     """Why these ports of a service, none of which takes requests, get no HTTP by name, and how to call them."""
-    first = ports[0]
-    if all(unserved(service, port) for port in ports):
+    served = [port for port in ports if not unserved(service, port)]
+    if not served:
         return "; ".join(unserved(service, port) for port in ports[:PORTS_NAMED])
-    number = f":{first.number}" if len(ports) == 1 else ""
+    number = f":{served[0].number}" if len(served) == 1 else ""
     call = f"connect to {service.name}.{service.namespace}.mesh{number}, its own address {service.virtual_address}"
-    text = f"{_speak(ports)}, which is no HTTP and not for this listener: {call}"
-    return f"{text}; {DECLARE}" if any(port.transport == "tcp" for port in ports) else text
+    text = f"{_speak(served)}, which is no HTTP and not for this listener: {call}"
+    return f"{text}; {DECLARE}" if any(port.transport == "tcp" for port in served) else text
 
 
 def _speak(ports: Sequence[Port]) -> str:

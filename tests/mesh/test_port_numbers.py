@@ -68,6 +68,15 @@ def test_a_caller_cannot_be_changed():
         caller.namespace = "bank"
 
 
+def test_how_to_connect_is_said_of_those_ports_that_are_served():
+    sctp, tcp = Port(2905, protocol="sctp", transport="sctp"), Port(5432, protocol="tcp")
+
+    said = not_http(Service("shop", "db", ADDRESS), [sctp, tcp])
+
+    assert said.startswith("port 5432 speaks TCP that is not HTTP, which is no HTTP") and "SCTP" not in said
+    assert f"connect to db.shop.mesh:5432, its own address {ADDRESS}; where it speaks HTTP after all" in said
+
+
 def test_of_many_ports_without_http_the_first_are_named():
     ports = [Port(number, protocol="tls") for number in range(1, PORTS_NAMED + 3)]
 
