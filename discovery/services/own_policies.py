@@ -45,7 +45,8 @@ def _number_without_effect(number: str, service: Service) -> str:
 
 
 def _why(name: str, service: Service) -> str:
-    acts = "connections" if _KNOWN[name].touches else "HTTP requests"
+    policy = _KNOWN[name]
+    acts = "connections" if policy.connections or policy.touches else "HTTP requests"
     speak = ", ".join(dict.fromkeys(f"{port.key} ({port.protocol})" for port in service.ports[:5]))
     text = f"it acts on {acts}, and no port of the service takes any: {speak}"
     tcp = [port for port in service.ports if port.transport == "tcp"]

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from discovery.services.protocol_names import NUMBERS, PREFIXES, WORDS
-from nodeproxy.mesh.model import PortProtocol
+from nodeproxy.mesh.model import Port, PortProtocol
 from nodeproxy.policies import CHAIN
 
+_TCP = Port(0, protocol="tcp")
 PROTOCOLS: Sequence[PortProtocol] = ("http", "http2", "tls", "tcp")  # those that words and numbers mean
 
 
@@ -33,7 +34,7 @@ def _parts() -> Mapping[str, str]:
         "words": _table(("protocol", "appProtocol, or name before `-`"), words),
         "prefixes": _listed(sorted(PREFIXES), " "),
         "numbers": _table(("port number", "protocol", "of"), numbers),
-        "connections": _listed([policy.name for policy in CHAIN if "connections" in policy.touches], ", "),
+        "connections": _listed([policy.name for policy in CHAIN if policy.acts_on(_TCP)], ", "),
     }
 
 

@@ -67,7 +67,7 @@ class Policy:
     A policy in force without being asked for has `default` true: its settings' defaults apply.
 
     A policy that acts on TCP connections too, whatever they carry, has `connections` true: such a connection is an
-    exchange whose response is a tunnel, or a refusal. `touches` names what a policy bears on besides HTTP requests, if
+    exchange whose response is a tunnel, or a refusal. `touches` names what else a policy bears on besides requests, if
     only with some of its settings. `acts` says in words where one acts that has none of these functions.
     """
 
@@ -91,4 +91,4 @@ class Policy:
         """Whether anything that `port` serves is subject to this policy."""
         if port.transport != "tcp":
             return "datagrams" in self.touches and port.served
-        return "connections" in self.touches or port.takes_requests
+        return self.connections or "connections" in self.touches or port.takes_requests

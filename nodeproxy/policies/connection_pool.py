@@ -69,7 +69,7 @@ POLICY = Policy(
     "connectionPool",
     ConnectionPoolSettings,
     connections=True,
-    touches=("connections", "datagrams"),
+    touches=("datagrams",),
     state=limits,
     outcomes={
         "queued": "waited for a connection: `maxConnections` were open and none was idle",

@@ -162,7 +162,7 @@ POLICY = Policy(
     "loadBalancer",
     LoadBalancerSettings,
     connections=True,
-    touches=("connections", "datagrams"),
+    touches=("datagrams",),
     default=True,
     state=state,
     outcomes=OUTCOMES,

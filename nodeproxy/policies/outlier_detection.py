@@ -135,7 +135,7 @@ POLICY = Policy(
     "outlierDetection",
     OutlierDetectionSettings,
     connections=True,
-    touches=("connections", "datagrams"),
+    touches=("datagrams",),
     state=state,
     outcomes={
         "consecutive-5xx": "an endpoint was ejected by `consecutive5xxErrors`",

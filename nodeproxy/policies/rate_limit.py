@@ -182,7 +182,7 @@ POLICY = Policy(
     "rateLimit",
     RateLimitSettings,
     connections=True,
-    touches=("connections", "datagrams"),
+    touches=("datagrams",),
     state=limiter,
     on_request=on_request,
     on_response=on_response,

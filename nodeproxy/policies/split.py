@@ -54,7 +54,7 @@ POLICY = Policy(
     "split",
     SplitSettings,
     connections=True,
-    touches=("connections", "datagrams"),
+    touches=("datagrams",),
     state=shares,
     outcomes={"<namespace>/<service>:<port>": "a try was sent to this target; in shadow mode, would have been"},
 )
