@@ -13,10 +13,12 @@ from heapq import heappop, heappush
 from itertools import count
 from math import inf
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 
 import trio
 
+from nodeproxy.io.bulk import Bulk
+from nodeproxy.io.callbacks import Flushed, Runnable, Watcher
 from nodeproxy.io.deadlines import TICK_S, Deadlines
 from nodeproxy.io.fair_queue import FairQueue
 from nodeproxy.io.task import Cancelled, Task, park
@@ -29,27 +31,6 @@ SLICE_S = 0.005  # how long the hot lane may keep the core before trio's tasks g
 LINGER_S = 0.001  # how long it waits in its own epoll for the next request: a wait in trio costs about 30 us more
 LAG_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 EDGES = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
-
-
-class Watcher(Protocol):
-    """Handles the events of one file descriptor."""
-
-    @property
-    def share(self) -> object:
-        """The share of its work, see `Task.share`; None for work that never waits for other work."""
-        ...
-
-    def ready(self, mask: int) -> None:
-        """`mask` is epoll's. Spurious calls are normal."""
-        ...
-
-
-class Flushed(Protocol):
-    """Something that collects what is to be written, and writes it at the end of the turn."""
-
-    def flush(self) -> None:
-        """Write it. Must not raise."""
-        ...
 
 
 class Reactor:
@@ -77,7 +58,7 @@ class Reactor:
         self._on_error = on_error
         self._epoll = select.epoll()
         self._watchers: dict[int, Watcher] = {}
-        self._ready: deque[Task] = deque()
+        self._ready: deque[Runnable] = deque()
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
         self._deadlines = Deadlines()
@@ -86,7 +67,9 @@ class Reactor:
         self._closing: list[socket.socket] = []
         self._flushing: list[Flushed] = []
         self._nap: trio.CancelScope | None = None
-        self._crowd: FairQueue[tuple[Watcher, int] | Task] = FairQueue()
+        self._crowd: FairQueue[tuple[Watcher, int] | Runnable] = FairQueue()
+        self.bulk = Bulk(self)
+        """What moves large amounts, in the time that is left for it."""
         self._crowded = False  # whether there is something in it, or will be in this turn
 
     def watch(self, sock: socket.socket, watcher: Watcher, events: int = EDGES) -> None:
@@ -102,6 +85,10 @@ class Reactor:
         """Stop watching `sock`; it stays open."""
         if self._watchers.pop(sock.fileno(), None) is not None:
             self._epoll.unregister(sock.fileno())
+
+    def pass_on(self, sock: socket.socket, watcher: Watcher) -> None:
+        """Call `watcher` on the events of `sock` from now on, which is watched, instead of the one before."""
+        self._watchers[sock.fileno()] = watcher
 
     def close_after_turn(self, sock: socket.socket, shared: bool = False) -> None:
         """Close `sock`, which is watched, after the events of this turn have been handled.
@@ -128,7 +115,7 @@ class Reactor:
         self.wake(task)
         return task
 
-    def wake(self, task: Task) -> None:
+    def wake(self, task: Runnable) -> None:
         """Let `task` look again in the next turn."""
         if not task.queued:
             task.queued = True
@@ -268,11 +255,11 @@ class Reactor:
         until, take = clock() + CROWD_SLICE_S, crowd.take
         for _ in range(len(crowd)):  # what is handled puts nothing into it: new work is ready in the next turn
             item = take()
-            if isinstance(item, Task):
+            if isinstance(item, tuple):
+                item[0].ready(item[1])
+            else:
                 item.queued = False
                 item.resume()
-            else:
-                item[0].ready(item[1])
             if clock() >= until:
                 break
         self._crowded = bool(crowd)

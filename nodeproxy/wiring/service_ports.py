@@ -12,6 +12,7 @@ from nodeproxy.policies import CHAIN
 from nodeproxy.policies.health_check import HealthCheckSettings
 from nodeproxy.table.builder import Live
 from nodeproxy.table.table import Route
+from nodeproxy.telemetry.stats import RouteStats
 from nodeproxy.upstream.cluster import Cluster
 from nodeproxy.upstream.clusters import Clusters
 
@@ -28,14 +29,15 @@ class ServicePorts:
         """The ports of the service with this key, as they are reported."""
         now = self._now()
         for route in self._live.table.routes.get(service, {}).values():
-            if route.service.unsubscribed and not route.stats.requests:
+            stats = route.stats
+            if route.service.unsubscribed and not stats.requests and stats.connections is None:
                 continue  # a cluster may have thousands of services that this node never calls
             cluster = self._cluster(route)
-            endpoints, tunnels = cluster.endpoints, route.stats.tunnels
-            active = sum(endpoint.active for endpoint in endpoints)
+            endpoints, tunnels, connections = cluster.endpoints, stats.tunnels, stats.connections
+            active = sum(endpoint.active - endpoint.connections for endpoint in endpoints)
             yield PortNumbers(
                 PortKey(route.service.namespace, route.service.name, route.port.key),
-                route.stats,
+                stats,
                 cluster.ejections,
                 PortState(
                     active,
@@ -43,6 +45,7 @@ class ServicePorts:
                     cluster.usable_count(now),
                     tunnels.active if tunnels else 0,
                     _figures(route.states),
+                    connections.active if connections else 0,
                 ),
             )
 
@@ -52,7 +55,7 @@ class ServicePorts:
         if routes is None:
             return None
         active = (endpoint.active for route in routes.values() for endpoint in self._cluster(route).endpoints)
-        return Usage(sum(sum(route.stats.requests.values()) for route in routes.values()), sum(active))
+        return Usage(sum(_used(route.stats) for route in routes.values()), sum(active))
 
     def probe_targets(self) -> Iterator[Target]:
         """The endpoints of all ports whose policies have them probed."""
@@ -68,6 +71,12 @@ class ServicePorts:
 
     def _cluster(self, route: Route) -> Cluster:
         return self._clusters.of(route.service, route.port)
+
+
+def _used(stats: RouteStats) -> int:
+    """How often the service port was used: by requests, and connections."""
+    connections = stats.connections
+    return sum(stats.requests.values()) + (sum(connections.ended.values()) if connections else 0)
 
 
 def _figures(states: Mapping[str, Any]) -> dict[str, dict[str, float]]:
