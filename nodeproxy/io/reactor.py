@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from heapq import heappop, heappush
 from itertools import count
-from math import inf
 from time import monotonic
 from typing import Any
 
@@ -176,21 +175,23 @@ class Reactor:
                 watcher = watchers.get(number)
                 if watcher is not None:
                     watcher.ready(mask)
-        due = self._deadlines.look(began)
+        due = self._deadlines.next_tick_s <= began and self._deadlines.look(began)
         if self._timers and self._timers[0][0] <= began:
             due = True
             self._call_timers()
         ready = self._ready
-        if not crowded and len(events) + len(ready) >= CROWD and self.sharing:
+        if self.sharing and not crowded and len(events) + len(ready) >= CROWD:
             crowded = self._crowded = True
-        resumed = len(ready)
-        for _ in range(resumed):  # tasks queued meanwhile wait for the next turn
-            task = ready.popleft()
-            if crowded and task.share is not None:
-                self._crowd.put(task.share, task)
-            else:
-                task.queued = False
-                task.resume()
+        resumed = 0
+        if ready:
+            resumed = len(ready)
+            for _ in range(resumed):  # tasks queued meanwhile wait for the next turn
+                task = ready.popleft()
+                if crowded and task.share is not None:
+                    self._crowd.put(task.share, task)
+                else:
+                    task.queued = False
+                    task.resume()
         if crowded:
             self._serve_crowd()
             due = True
@@ -200,14 +201,17 @@ class Reactor:
                 flushed.flush()
         while self._closing:
             self._closing.pop().close()
-        self._note_lag(self.clock() - began)
+        lag_s = self.clock() - began
+        if lag_s >= LAG_BOUNDS_S[0]:
+            self._note_lag(lag_s)
         return bool(events or resumed or due)
 
     async def run(self) -> None:
         """Run turns for ever, in one trio task."""
         slice_end = self.clock() + SLICE_S
         while True:
-            if not self.turn(self._patience(LINGER_S)):
+            # A timer that is due sooner may be late by as much: epoll waits for whole milliseconds in any case.
+            if not self.turn(LINGER_S):
                 await self._wait_in_trio()
                 slice_end = self.clock() + SLICE_S
             elif self.now >= slice_end:
@@ -224,17 +228,17 @@ class Reactor:
         self._epoll.close()
 
     async def _wait_in_trio(self) -> None:
-        with trio.CancelScope(deadline=trio.current_time() + self._patience(inf)) as self._nap:
+        with trio.CancelScope(deadline=trio.current_time() + self._patience()) as self._nap:
             if not self._ready and not self._closing and not self._flushing:
                 await trio.lowlevel.wait_readable(self._epoll.fileno())
         self._nap = None
 
-    def _patience(self, most_s: float) -> float:
+    def _patience(self) -> float:
         """How long to wait for events at most, before a timer is due."""
         next_s = self._deadlines.next_s()
         if self._timers:
             next_s = min(next_s, self._timers[0][0])
-        return max(0.0, min(most_s, next_s - self.clock())) if next_s < inf else most_s
+        return max(0.0, next_s - self.clock())
 
     def _sort(self, events: list[tuple[int, int]]) -> None:
         """Put the events of a crowd into the queue of their shares, and handle those without one."""
@@ -274,7 +278,5 @@ class Reactor:
             heappop(self._timers)[2]()
 
     def _note_lag(self, lag_s: float) -> None:
-        if lag_s < LAG_BOUNDS_S[0]:
-            return
         self.longest_turn_s = max(self.longest_turn_s, lag_s)
         self.lag[sum(bound <= lag_s for bound in LAG_BOUNDS_S) - 1] += 1

@@ -34,8 +34,13 @@ class TcpConnection:
         """The tunnel, as the response to `attempt`; see `pool.UpstreamConnection`."""
         exchange = attempt.exchange
         exchange.deliveries += 1
+        attempt.first_byte = self.task.reactor.now  # what a connection can show of an endpoint's latency
         if exchange.added:
-            await self.channel.send(exchange.added)
+            try:
+                await self.channel.send(exchange.added)
+            except BaseException:
+                self.close()
+                raise
         response = Response(CONNECTED, Fields(), 0)
         response.tunnel = SwitchedConnection(self, b"")
         return response

@@ -10,6 +10,7 @@ from nodeproxy.mesh.reports import PortKey, PortState
 from nodeproxy.mesh.subscriptions import Usage
 from nodeproxy.policies import CHAIN
 from nodeproxy.policies.health_check import HealthCheckSettings
+from nodeproxy.protocol.proxy_v2 import LOCAL
 from nodeproxy.table.builder import Live
 from nodeproxy.table.table import Route
 from nodeproxy.telemetry.stats import RouteStats
@@ -61,13 +62,17 @@ class ServicePorts:
         """The endpoints of all ports whose policies have them probed."""
         for route in self._live.table:
             settings = route.settings.get("healthCheck")
-            if isinstance(settings, HealthCheckSettings) and route.port.takes_requests:
+            port, proxied = route.port, route.settings.get("proxyProtocol")
+            if isinstance(settings, HealthCheckSettings) and (port.takes_requests or port.takes_connections):
+                connects = not port.takes_requests or (port.takes_connections and not settings.asks)
+                first = LOCAL if proxied is not None and proxied.mode == "enforce" else b""
                 host = f"{route.service.name}.{route.service.namespace}.mesh".encode()
                 cluster = self._cluster(route)
                 count = Decisions(route.stats.decisions, "healthCheck", settings.mode).count
                 for endpoint in cluster.endpoints:
-                    http2 = route.port.protocol == "http2"
-                    yield Target(endpoint.name, host, http2, endpoint.health, settings, cluster.review, count)
+                    http2 = port.protocol == "http2"
+                    health, review = endpoint.health, cluster.review
+                    yield Target(endpoint.name, host, http2, health, settings, review, count, connects, first)
 
     def _cluster(self, route: Route) -> Cluster:
         return self._clusters.of(route.service, route.port)
