@@ -112,9 +112,9 @@ class Way:
         """Whether what the sink has not taken is dropped when the source has broken its connection."""
         self.ended = False
         """Whether nothing more is received: the source has ended its side, or the sink takes nothing."""
-        self.ending = False
+        self.ending = source.ending
         """Whether there will be no further event of input: what is there has to be read to its end."""
-        self.gone = False
+        self.gone = source.ending and source.hung_up()
         """Whether the source has broken its connection: what it sent before may still be there."""
         self.moved = 0
         """Bytes that the sink has taken."""
@@ -247,9 +247,10 @@ class Way:
                 self._relay.fail(self._source.broken.reason)
 
     def _finish(self) -> None:
-        """The source has ended its side: so does the sink's."""
+        """The source has ended its side: so does the sink's, unless a side has failed, which is no orderly end."""
         self.ended = True
-        self._sink.half_close()
+        if not self._relay.reason:
+            self._sink.half_close()
         if self.back is not None and self.back.ended:
             self._relay.finish()
 
