@@ -665,3 +665,17 @@ async def test_a_port_that_may_carry_anything_is_asked_only_what_is_written(data
     (target,) = database.world.plane.ports.probe_targets()
 
     assert (target.connects, target.first) == (connects, b"")
+
+
+async def test_a_request_that_a_policy_sends_to_a_port_without_http_gets_no_tunnel(database):
+    world, web = database.world, database.world.endpoint()
+    place = {"split": {"targets": [{"service": "db", "port": database.port, "weight": 1}]}}
+    http = Service("shop", "web", "", (Port(80, "http", "http", (Endpoint("127.0.0.1", web.port),)),), place)
+    sql = Port(database.port, "sql", "tcp", (Endpoint("127.0.0.1", database.endpoint.port),))
+    world.install(Replace((http, Service("shop", "db", ADDRESS, (sql,), {}))))
+    client = await world.client()
+
+    await client.send(b"GET / HTTP/1.1\r\nHost: web.shop.mesh\r\n\r\n")
+
+    assert (await client.head()).startswith(b"HTTP/1.1 503 ")
+    assert await (await database.endpoint.accept()).rest() == b""
