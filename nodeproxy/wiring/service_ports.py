@@ -35,7 +35,9 @@ class ServicePorts:
                 continue  # a cluster may have thousands of services that this node never calls
             cluster = self._cluster(route)
             endpoints, tunnels, connections = cluster.endpoints, stats.tunnels, stats.connections
-            active = sum(endpoint.active - endpoint.connections for endpoint in endpoints)
+            active = sum(endpoint.active for endpoint in endpoints) if route.port.takes_requests else 0
+            if active and route.port.takes_connections:
+                active -= sum(endpoint.connections for endpoint in endpoints)
             yield PortNumbers(
                 PortKey(route.service.namespace, route.service.name, route.port.key),
                 stats,
