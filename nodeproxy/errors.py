@@ -239,7 +239,7 @@ class StreamReset(EndpointError):
 
 
 class EndpointLeft(EndpointError):
-    """The endpoint has left the service, and the gRPC call that it has was not over some time later."""
+    """The endpoint has left the service, and a gRPC call or connection that it has was not over some time later."""
 
     status = 503
     reason = "endpoint-left"

@@ -10,14 +10,12 @@ from types import MappingProxyType
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from discovery.observe.connections import ConnectionMetrics, Placed
 from discovery.observe.lines import Place, PortFamily, PortHistogram, place_of, rendered, value_text
 from discovery.observe.ports import Port, ports_of
 from discovery.workers.reports import Numbers, processes_added, state_of_all
 from nodeproxy.mesh.reports import LATENCY_BOUNDS_S, UNROUTED
 from nodeproxy.mesh.wire import PolicyMap
-
-Placed = Sequence[tuple[Place, Port]]
-"""Service ports, each with its labels as lines have them."""
 
 
 class NodeMetrics:
@@ -48,6 +46,7 @@ class NodeMetrics:
         self._tunnel_bytes = PortFamily(
             CounterMetricFamily, "nodeproxy_tunnel_bytes", "Bytes relayed on upgraded connections.", ("direction",)
         )
+        self._connections = ConnectionMetrics()
         self._calls = PortFamily(
             CounterMetricFamily,
             "nodeproxy_grpc_responses",
@@ -94,6 +93,7 @@ class NodeMetrics:
         yield self._tunnels_active, [self._tunnels_active.line(at, port.state.tunnels) for at, port in tunnelled]
         yield self._tunnels_ended, _counts(self._tunnels_ended, ports, lambda port: port.counters.tunnels_ended)
         yield self._tunnel_bytes, _counts(self._tunnel_bytes, ports, lambda port: port.counters.tunnel_bytes)
+        yield from self._connections.lines(every)
         yield self._calls, _counts(self._calls, ports, lambda port: port.counters.calls)
         yield self._decisions, [line for at, port in ports for line in self._decisions.lines(at, _decisions(port))]
         yield self._figures, [line for at, port in ports for line in self._figures.lines(at, _figures(port))]

@@ -33,9 +33,16 @@ def ports_of(numbers: Numbers) -> Iterator[Port]:
                 states.setdefault(key, []).append(report.state)
     for key, each in counters.items():
         now = states.get(key, [NO_PORT])
-        active, tunnels = sum(state.active for state in now), sum(state.tunnels for state in now)
         most = max(now, key=lambda state: (state.endpoints, -state.usable))
-        yield Port(key, ports_added(each), PortState(active, most.endpoints, most.usable, tunnels, _figures_added(now)))
+        state = PortState(
+            active=sum(state.active for state in now),
+            endpoints=most.endpoints,
+            usable=most.usable,
+            tunnels=sum(state.tunnels for state in now),
+            connections=sum(state.connections for state in now),
+            figures=_figures_added(now),
+        )
+        yield Port(key, ports_added(each), state)
 
 
 def _figures_added(states: Sequence[PortState]) -> dict[str, dict[str, float]]:

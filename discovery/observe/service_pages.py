@@ -1,6 +1,6 @@
 """The pages of one service, as JSON: its endpoints in every worker, and what is in force for it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import msgspec
 
@@ -12,6 +12,7 @@ from discovery.services.catalogue import Catalogue
 from discovery.sources.external.slices import ports_of
 from discovery.workers.publish import Publisher
 from discovery.workers.questions import ANSWER_S, Answered
+from discovery.workers.reports import Reports
 from nodeproxy.mesh.model import Port, Service
 from nodeproxy.mesh.questions import Endpoints, EndpointsOf, EndpointState, Subscriptions, SubscriptionsNow
 from nodeproxy.mesh.reports import PortKey
@@ -43,13 +44,13 @@ class EndpointsPage:
         answered = await self._publisher.ask(EndpointsOf(service.key, number))
         if not answered.answers:
             return none_answered(answered)
-        requests = self._publisher.reports.requests_of
+        reports = self._publisher.reports
         ports = [port for port in service.ports if number in (0, port.number)]
         view = EndpointsView(
             service.namespace,
             service.name,
             not service.unsubscribed,
-            tuple(_port(service, port, answered, requests) for port in ports),
+            tuple(_port(service, port, answered, reports) for port in ports),
             tuple(sorted(answered.answers)),
             answered.silent,
         )
@@ -130,7 +131,7 @@ def none_answered(answered: Answered) -> Page:
     return Page(504, text.encode())
 
 
-def _port(service: Service, port: Port, answered: Answered, requests: Callable[[PortKey], int]) -> PortEndpointsView:
+def _port(service: Service, port: Port, answered: Answered, reports: Reports) -> PortEndpointsView:
     states: dict[tuple[str, int], dict[int, EndpointState]] = {}
     left_out = 0
     for worker, answer in sorted(answered.answers.items()):
@@ -143,7 +144,8 @@ def _port(service: Service, port: Port, answered: Answered, requests: Callable[[
     endpoints = (_endpoint(address, places.get(address, ("", "")), found) for address, found in sorted(states.items()))
     note = "" if states else NOT_SUBSCRIBED if service.unsubscribed else port_explained(service, port).note
     key = PortKey(service.namespace, service.name, port.key)
-    return PortEndpointsView(port.key, requests(key), tuple(endpoints), left_out, note)
+    requests, connections = reports.requests_of(key), reports.connections_of(key)
+    return PortEndpointsView(port.key, requests, tuple(endpoints), left_out, note, connections)
 
 
 def _endpoint(address: tuple[str, int], place: tuple[str, str], found: dict[int, EndpointState]) -> EndpointView:

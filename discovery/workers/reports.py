@@ -4,12 +4,13 @@ A worker is replaced under the same number with another pid; the counters of its
 past, so that no sum goes backwards. The counters of a service port are dropped when it leaves the mesh.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import TypeVar
 
 from nodeproxy.mesh.reports import (
+    ConnectionCounters,
     Introduction,
     PortCounters,
     PortGone,
@@ -76,9 +77,16 @@ class Reports:
 
     def requests_of(self, key: PortKey) -> int:
         """The requests of one service port so far."""
+        return sum(number for each in self._counters(key) for _, number in each.requests)
+
+    def connections_of(self, key: PortKey) -> int:
+        """The TCP connections of one service port that have ended so far."""
+        return sum(number for each in self._counters(key) for _, number in each.connections.ended)
+
+    def _counters(self, key: PortKey) -> Iterator[PortCounters]:
         past = self._past_ports.get(_service_of(key), {})
-        found = [life.ports[key].counters for life in self._lives.values() if key in life.ports]
-        return sum(number for each in (*found, past.get(key, PortCounters())) for _, number in each.requests)
+        yield from (life.ports[key].counters for life in self._lives.values() if key in life.ports)
+        yield past.get(key, PortCounters())
 
     def note(self, connection: object, report: Report) -> None:
         """Takes one report that arrived on `connection`; one without an introduction is ignored."""
@@ -164,6 +172,16 @@ def ports_added(all_counters: Iterable[PortCounters]) -> PortCounters:
         _added(each.tunnel_bytes for each in some),
         tuple(_added(dict(each.decisions) for each in some).items()),
         _added(each.calls for each in some),
+        _connections_added([each.connections for each in some]),
+    )
+
+
+def _connections_added(some: Sequence[ConnectionCounters]) -> ConnectionCounters:
+    return ConnectionCounters(
+        sum(each.opened for each in some),
+        tuple(_added(dict(each.ended) for each in some).items()),
+        _added(each.bytes for each in some),
+        sum(each.seconds for each in some),
     )
 
 

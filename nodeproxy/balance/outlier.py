@@ -50,6 +50,8 @@ class OutlierDetector:
             self._failed(member, record, status in GATEWAY_ERRORS)
         elif status in GATEWAY_ERRORS:
             self._gateway_error(member, record)
+        elif _is_connection(attempt):
+            _succeeded(record, status)  # it is complete by being there, and may last for days
 
     def ended(self, attempt: Try, outcome: Outcome) -> None:
         """See Judge."""
@@ -63,10 +65,8 @@ class OutlierDetector:
         if outcome in self.rules.error_codes:  # of the trailers of a call
             self._failed(member, record, outcome in GATEWAY_ERRORS)
         elif outcome.__class__ is int:
-            record.successes += 1
-            record.errors = 0
-            if status not in GATEWAY_ERRORS:
-                record.gateway_errors = 0
+            if not _is_connection(attempt):
+                _succeeded(record, status)
         elif status and outcome == DeadlinePassed.reason:
             return  # a slow client may be why the body took long
         elif outcome in FAILURES:
@@ -138,6 +138,18 @@ def _record(member: Judged) -> OutlierRecord:
     if record is None:  # of an endpoint that has not been installed, or has left
         record = member.health.outlier = OutlierRecord()
     return record
+
+
+def _succeeded(record: OutlierRecord, status: int) -> None:
+    record.successes += 1
+    record.errors = 0
+    if status not in GATEWAY_ERRORS:
+        record.gateway_errors = 0
+
+
+def _is_connection(attempt: Try) -> bool:
+    """Whether it is a TCP connection that carries no HTTP."""
+    return not attempt.exchange.request.version
 
 
 def _nothing() -> None:

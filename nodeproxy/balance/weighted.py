@@ -54,6 +54,21 @@ class Shares:
 Member = TypeVar("Member", bound=Judged)
 
 
+def least_loaded(candidates: Sequence[Member], random: Random) -> Member:
+    """The less loaded of two different random candidates, as `choice.least_request`; load counts by share.
+
+    Where connections are kept, an endpoint with a tenth of its share is as loaded by one as another is by ten.
+    """
+    count = len(candidates)
+    if count == 1:
+        return candidates[0]
+    number = random() * count
+    first = int(number)
+    second = int((number - first) * (count - 1))
+    one, other = candidates[first], candidates[second + (second >= first)]
+    return other if other.active * one.health.weight < one.active * other.health.weight else one
+
+
 class Weighted(Generic[Member]):
     """A chooser that passes over some of the choices of another one, so that shares of requests are as `shares` say.
 

@@ -78,9 +78,10 @@ def _summary(status: NodeStatus) -> Iterator[str]:
 
 def services_table(text: bytes) -> Table:
     """`services` for a reader."""
-    found = table("service", "port", "endpoints", "usable", "active", "requests", "5xx", "retries")
+    found = table("service", "port", "endpoints", "usable", "active", "requests", "5xx", "retries", "connections")
     for each in msgspec.json.decode(text, type=list[PortView]):
-        numbers = (each.endpoints, each.usable, each.active, each.requests, each.errors, each.retries)
+        requests = (each.active, each.requests, each.errors, each.retries)
+        numbers = (each.endpoints, each.usable, *requests, each.connections)
         found.add_row(f"{each.service}.{each.namespace}", each.port, *map(str, numbers))
     return found
 

@@ -25,7 +25,8 @@ def endpoints_shown(text: bytes) -> Iterator[Table | str]:
 
 def _port_table(view: EndpointsView, port: PortEndpointsView) -> Table:
     made = table("endpoint", "distance", "zone", "node", "state", "active", "idle")
-    made.title = f"{view.service}.{view.namespace} port {port.port}, {port.requests} requests"
+    ended = f", {port.connections} TCP connections ended" if port.connections else ""
+    made.title = f"{view.service}.{view.namespace} port {port.port}, {port.requests} requests{ended}"
     for each in port.endpoints:
         states = {state_text(worker) for worker in each.workers}
         shown = states.pop() if len(states) == 1 else "differs by worker"

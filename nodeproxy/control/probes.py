@@ -9,6 +9,7 @@ import httpcore
 import trio
 
 from nodeproxy.balance.health import Health, ProbeRecord, probed
+from nodeproxy.control.connect_probe import connects
 from nodeproxy.control.health_questions import question_of
 from nodeproxy.io.capacity import PROBES_MOST, comes_of_shortage
 from nodeproxy.policies.health_check import HealthCheckSettings
@@ -30,6 +31,10 @@ class Target:
     settings: HealthCheckSettings
     changed: Callable[[], None]
     count: Callable[[str], None]
+    connects: bool = False
+    """Whether a probe is a connection, and asks nothing."""
+    first: bytes = b""
+    """What such a connection begins with."""
 
     @property
     def enforced(self) -> bool:
@@ -56,11 +61,11 @@ async def probe_all(targets: Callable[[], Iterable[Target]], probing: Probing) -
 
     An endpoint that is no longer probed is no longer down: no probe could find it up again.
     """
-    running: dict[tuple[int, HealthCheckSettings], tuple[Target, trio.CancelScope]] = {}
+    running: dict[tuple[int, HealthCheckSettings, bool, bytes], tuple[Target, trio.CancelScope]] = {}
     async with trio.open_nursery() as nursery:
         while True:
-            wanted = {(id(target.health), target.settings): target for target in targets()}
-            still_probed = {number for (number, _), target in wanted.items() if target.enforced}
+            wanted = {(id(each.health), each.settings, each.connects, each.first): each for each in targets()}
+            still_probed = {number for (number, *_), target in wanted.items() if target.enforced}
             for key in running.keys() - wanted.keys():
                 target, scope = running.pop(key)
                 scope.cancel()
@@ -97,7 +102,10 @@ async def _probe_for_ever(target: Target, probing: Probing, turn: AbstractAsyncC
         await trio.sleep(random() * settings.interval_s)  # spreads the probes of nodes and endpoints over the interval
         while True:
             async with turn:
-                ok = await _is_healthy(pool, target)
+                if target.connects:
+                    ok = await connects(target.name, target.first, settings.timeout_s)
+                else:
+                    ok = await _is_healthy(pool, target)
             await trio.lowlevel.checkpoint_if_cancelled()  # a result after the cancellation must not count
             if ok is None:
                 probing.shortages["probe"] += 1  # no result for the endpoint

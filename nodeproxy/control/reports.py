@@ -11,6 +11,8 @@ import trio
 
 from nodeproxy.mesh.reports import (
     UNROUTED,
+    ConnectionCounters,
+    ConnectionKind,
     Decision,
     Introduction,
     PortCounters,
@@ -23,7 +25,7 @@ from nodeproxy.mesh.reports import (
     RequestKind,
 )
 from nodeproxy.mesh.wire import line
-from nodeproxy.telemetry.stats import RouteStats
+from nodeproxy.telemetry.stats import ConnectionStats, RouteStats
 
 ROUND_S = 1.0  # the precision of /metrics of up to 1,000 ports; scrapes are 15 s and more apart
 STEP_PORTS = 32  # 0.3 ms, or 0.7 ms if all have changed: as long as ten requests
@@ -42,10 +44,10 @@ class PortNumbers(NamedTuple):
     @property
     def mark(self) -> tuple[object, ...]:
         """A value that differs when any number of the port has changed; cheaper than its report."""
-        tunnels = self.stats.tunnels
-        moved = None if tunnels is None else (sum(tunnels.bytes.values()), sum(tunnels.ended.values()))
-        decided = sum(self.stats.decisions.values())
-        return (sum(self.stats.buckets), self.stats.retries, self.ejections, self.state, moved, decided)
+        stats = self.stats
+        moved = _mark(stats.tunnels), _mark(stats.connections)
+        decided = sum(stats.decisions.values())
+        return (sum(stats.buckets), stats.retries, self.ejections, self.state, moved, decided)
 
     def report(self) -> PortReport:
         """The whole report of the port."""
@@ -57,12 +59,25 @@ class PortNumbers(NamedTuple):
             stats.seconds,
             stats.retries,
             self.ejections,
-            {} if stats.tunnels is None else dict(stats.tunnels.ended),
-            {} if stats.tunnels is None else dict(stats.tunnels.bytes),
+            {} if stats.tunnels is None else stats.tunnels.reasons,
+            {} if stats.tunnels is None else stats.tunnels.bytes,
             tuple((Decision(*key), number) for key, number in stats.decisions.items()),
             {} if stats.calls is None else {str(status): number for status, number in stats.calls.items()},
+            ConnectionCounters() if stats.connections is None else _counters(stats.connections),
         )
         return PortReport(self.key, counters, self.state)
+
+
+def _mark(stats: ConnectionStats | None) -> tuple[int, ...] | None:
+    """A value that differs when any of these numbers has changed."""
+    if stats is None:
+        return None
+    return stats.opened, stats.to_endpoint.bytes, stats.to_client.bytes, sum(stats.ended.values())
+
+
+def _counters(stats: ConnectionStats) -> ConnectionCounters:
+    ended = tuple((ConnectionKind(reason, *by), number) for (reason, by), number in stats.ended.items())
+    return ConnectionCounters(stats.opened, ended, stats.bytes, stats.seconds)
 
 
 @dataclass(frozen=True, slots=True)

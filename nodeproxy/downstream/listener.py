@@ -70,7 +70,7 @@ class Listener:
         """None: whose clients wait is known only when they have been accepted."""
 
     def ready(self, mask: int) -> None:
-        """See `reactor.Watcher`."""
+        """See `callbacks.Watcher`."""
         for accepted in range(ACCEPTS_PER_TURN):
             if self._connections.full:
                 if accepted:

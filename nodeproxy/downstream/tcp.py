@@ -1,13 +1,29 @@
-"""TCP with clients: one connection that carries no HTTP, joined with one to an endpoint of its service."""
+"""TCP with clients: one connection that carries no HTTP, joined with one to an endpoint of its service.
+
+What cannot be carried on is reset on both sides, so that neither takes it for complete: a refusal, a side that has
+failed, an endpoint that has left for too long, a worker that ends. Only an idle one is closed as by its own ends.
+"""
 
 from math import inf
 
 from nodeproxy.downstream.context import ConnectionContext
-from nodeproxy.downstream.tunnel import relay
-from nodeproxy.errors import NoEndpoints, UnknownService
-from nodeproxy.exchange.connection import CONNECTION, of_connection
+from nodeproxy.errors import ClientGone, DeadlinePassed, NoEndpoints, ProxyError, UnknownService
+from nodeproxy.exchange.connection import CONNECTION, Connection, Ended
+from nodeproxy.exchange.decisions import Decisions
 from nodeproxy.io.channel import SocketChannel
+from nodeproxy.io.relay import Relay
 from nodeproxy.io.scope import Scope
+from nodeproxy.io.task import Cancelled
+from nodeproxy.policies.timeouts import TimeoutsSettings
+from nodeproxy.protocol.message import Response
+from nodeproxy.table.table import Route
+from nodeproxy.telemetry.stats import ConnectionStats, RouteStats
+from nodeproxy.upstream.tunnel import SwitchedConnection
+
+LAST_WORDS_S = 2.0  # for what an endpoint said before it failed to reach its client, before the reset destroys it
+LOOK_EVERY_S = 0.01
+ORDERLY = frozenset({"", DeadlinePassed.reason})
+"""Reasons after which both sides are closed without an error: they have ended theirs, or had nothing to say."""
 
 
 class TcpConnection:
@@ -19,23 +35,66 @@ class TcpConnection:
         self._channel = channel
         self._client = client
         self._received = received
+        self._draining = False
+        channel.half_close_is_gone = False  # here it is an end, whose answer is awaited
 
     async def serve(self) -> None:
         """See DownstreamConnection."""
-        context, reactor = self._context, self._context.reactor
-        caller = context.caller_of(self._client)
-        route = context.match(CONNECTION, caller.namespace)
+        context, channel, reactor = self._context, self._channel, self._context.reactor
+        exchange = Connection(self._client, channel.addresses, Scope(reactor.current), reactor.clock())
+        exchange.caller, exchange.observer = context.caller_of(self._client), context.observer
+        life = _Life(context, exchange)
+        try:
+            await self._join(exchange, life)
+        except ProxyError as error:
+            life.reason = error.reason
+        except Cancelled:
+            life.reason = "drained" if self._draining else "cancelled"
+            raise
+        except BaseException:
+            life.reason = "internal"
+            raise
+        finally:
+            life.end(channel)
+
+    async def _join(self, exchange: Connection, life: "_Life") -> None:
+        """Connect to an endpoint and relay to the end."""
+        channel = self._channel
+        route = life.route = self._context.match(CONNECTION, exchange.caller.namespace)
         if route.connect is None:
             raise UnknownService(f"{route.name} takes no connections that carry no HTTP")
-        exchange = of_connection(self._client, Scope(reactor.current), reactor.now)
-        exchange.caller, exchange.observer = caller, context.observer
+        channel.guard = exchange.scope.task
+        if channel.ending and channel.hung_up():
+            raise ClientGone("the client hung up before its connection was served")
         response = await route.connect(exchange)
-        if response.tunnel is None:
-            raise NoEndpoints(f"{route.name}: {response.reason}")
-        await relay(exchange, route, response, self._channel, self._received)
+        channel.guard = None
+        tunnel = response.tunnel
+        if not isinstance(tunnel, SwitchedConnection):
+            life.reason = response.reason or NoEndpoints.reason
+            return
+        channel.probe_when_silent()
+        settings = route.settings["timeouts"]
+        assert isinstance(settings, TimeoutsSettings)
+        relay = life.relay(response, Relay(exchange.scope.task, channel, tunnel.channel, settings.tcp_idle_s or inf))
+        relay.begin(life.stats.to_endpoint, life.stats.to_client, self._received, tunnel.received)
+        self._received = b""
+        try:
+            await relay.until_over()
+        except DeadlinePassed:
+            Decisions(route.stats.decisions, "timeouts", settings.mode).count("tcp-idle", exchange)
+            if settings.mode == "enforce":
+                raise
+            relay.idle_s = inf
+            await relay.until_over()
+        life.reason = relay.reason
+        if relay.reason not in ORDERLY and relay.reason != ClientGone.reason:
+            await _last_words(channel)
 
     def idle_since(self, deadline: float) -> float:
-        """See DownstreamConnection: it is always in use."""
+        """See DownstreamConnection: it is in use as long as it is open, as for Envoy.
+
+        A full worker accepts no further clients then, rather than break a conversation.
+        """
         return inf
 
     def make_way(self) -> bool:
@@ -44,6 +103,66 @@ class TcpConnection:
 
     def drain(self) -> None:
         """See DownstreamConnection: it goes on until its ends close it, or the drain limit passes."""
+        self._draining = True
 
     def hang_up(self) -> None:
         """See DownstreamConnection: it is never idle."""
+
+
+class _Life:
+    """What is counted and closed at the end of a connection, however it ends. Nothing of it waits."""
+
+    def __init__(self, context: ConnectionContext, exchange: Connection) -> None:
+        self.reason = ""
+        self.route: Route | None = None
+        self._context = context
+        self._exchange = exchange
+        self._response: Response | None = None
+        self._relay: Relay | None = None
+        self._joined_s = 0.0
+
+    @property
+    def stats(self) -> ConnectionStats:
+        """Those of its service port."""
+        stats: RouteStats = self._context.stats.unrouted if self.route is None else self.route.stats
+        if stats.connections is None:
+            stats.connections = ConnectionStats()
+        return stats.connections
+
+    def relay(self, response: Response, relay: Relay) -> Relay:
+        """`relay` begins, with the tunnel of `response`."""
+        self._response, self._relay = response, relay
+        self._joined_s = self._context.reactor.clock()
+        self.stats.joined()
+        return relay
+
+    def end(self, channel: SocketChannel) -> None:
+        """Close both sides, count the connection and report it."""
+        relay, response, exchange = self._relay, self._response, self._exchange
+        now, caller, up, down = self._context.reactor.clock(), exchange.caller.labels, 0, 0
+        if relay is not None:
+            relay.end()
+            up, down = relay.moved
+            self.stats.parted(self.reason, caller, now - self._joined_s)
+        else:
+            self.stats.ended[self.reason, caller] += 1
+        if self.reason not in ORDERLY:
+            channel.reset()
+            if relay is not None:
+                relay.second.reset()
+        channel.close()
+        if response is not None:
+            response.close()
+        if exchange.observer is not None:
+            name, protocol = ("", "tcp") if self.route is None else (self.route.name, self.route.port.protocol)
+            ended = Ended("tls" if protocol == "tls" else "tcp", self.reason, up, down, now - exchange.started)
+            exchange.observer.connection_ended(exchange, name, ended)
+
+
+async def _last_words(channel: SocketChannel) -> None:
+    """Wait until the client has received what was sent to it, at most LAST_WORDS_S."""
+    reactor = channel.reactor
+    reactor.current.limit(inf)
+    until = reactor.now + LAST_WORDS_S
+    while channel.unsent() and reactor.now < until:
+        await reactor.sleep(LOOK_EVERY_S)

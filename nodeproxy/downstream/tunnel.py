@@ -1,6 +1,7 @@
 """The relay behind a 101, or the 200 of a stream: bytes go on both ways, unread, until both sides have ended theirs.
 
-Each direction has one task, which alone reads its source and alone writes to its sink; a slow sink stops its source.
+Between two sockets it is `io.relay`. Where a side is a stream of HTTP/2, each direction has one task, which alone reads
+its source and alone writes to its sink; a slow sink stops its source.
 The request is over, and no deadline of it counts any more: only `timeouts.idle`, within which a byte has to move in
 either direction. The kernel probes silent peers: a tunnel without that limit ends when a host vanishes. A worker
 that drains leaves tunnels alone until its drain limit.
@@ -10,12 +11,15 @@ from math import inf
 
 from nodeproxy.errors import ProxyError
 from nodeproxy.exchange.exchange import Exchange
-from nodeproxy.io.channel import Channel
+from nodeproxy.io.byte_channel import Channel
+from nodeproxy.io.channel import SocketChannel
+from nodeproxy.io.relay import Relay as SocketRelay
 from nodeproxy.io.scope import Scope
 from nodeproxy.io.task import Task
 from nodeproxy.protocol.message import Response, Tunnel
 from nodeproxy.table.table import Route
-from nodeproxy.telemetry.stats import TO_CLIENT, TO_ENDPOINT, TunnelStats
+from nodeproxy.telemetry.stats import ConnectionStats, Counted
+from nodeproxy.upstream.tunnel import SwitchedConnection
 
 SHARE_PIECES = 4  # relayed in a row before others get a turn, up to 64 KiB each; as for bodies
 
@@ -27,28 +31,48 @@ async def relay(exchange: Exchange, route: Route, response: Response, client: Ch
     The endpoint's connection is closed then, the client's is left to the caller: what it still sends must be discarded
     before, or it would not get the endpoint's last words. `early` is what the client has sent already.
     """
-    tunnel, clock, observer = response.tunnel, exchange.scope.task.reactor.clock, exchange.observer
+    scope, tunnel, observer, caller = exchange.scope, response.tunnel, exchange.observer, exchange.caller.labels
+    clock = scope.task.reactor.clock
     assert tunnel is not None  # the caller has looked
-    route.stats.count(response.status, "", exchange.caller.labels, clock() - exchange.started)
-    stats = route.stats.tunnels = route.stats.tunnels or TunnelStats()
-    tunnelled = Relay(exchange.scope, client, tunnel, stats)
+    began = clock()
+    route.stats.count(response.status, "", caller, began - exchange.started)
+    stats = route.stats.tunnels = route.stats.tunnels or ConnectionStats()
+    stats.joined()
+    reason = "cancelled"
+    scope.until = inf
     try:
-        await tunnelled.run(early)
+        if isinstance(client, SocketChannel) and isinstance(tunnel, SwitchedConnection):
+            reason = await _between_sockets(scope, client, tunnel, stats, early)
+        else:
+            reason = await Relay(scope, client, tunnel, stats).run(early)
     finally:
+        stats.parted(reason, caller, clock() - began)
         response.close()
         if observer is not None:
-            elapsed_s = clock() - exchange.started
-            observer.exchange_ended(exchange, route.name, response.status, tunnelled.reason, elapsed_s)
+            observer.exchange_ended(exchange, route.name, response.status, reason, clock() - exchange.started)
+
+
+async def _between_sockets(
+    scope: Scope, client: SocketChannel, tunnel: SwitchedConnection, stats: ConnectionStats, early: bytes
+) -> str:
+    """Relay without a task for either direction; returns why it ended, as `Relay.run`."""
+    joined = SocketRelay(scope.task, client, tunnel.channel, scope.silence_s())
+    joined.begin(stats.to_endpoint, stats.to_client, early, tunnel.received)
+    try:
+        await joined.until_over()
+    except ProxyError as error:
+        return joined.reason or error.reason
+    finally:
+        joined.end()
+    return joined.reason
 
 
 class Relay:
-    """Joins one client's connection to one endpoint's. Closes neither."""
+    """Joins one client's connection to one endpoint's, where a side is a stream. Closes neither."""
 
-    __slots__ = ("_client", "_endpoint", "_lost", "_reactor", "_scope", "_stats", "reason")
+    __slots__ = ("_client", "_endpoint", "_lost", "_reactor", "_scope", "_stats")
 
-    def __init__(self, scope: Scope, client: Channel, endpoint: Tunnel, stats: TunnelStats) -> None:
-        self.reason = "cancelled"
-        """Why it ended: "" where both sides had ended theirs, else as `ProxyError.reason`."""
+    def __init__(self, scope: Scope, client: Channel, endpoint: Tunnel, stats: ConnectionStats) -> None:
         self._lost = ""  # the reason of the first error
         self._scope = scope
         self._client = client
@@ -56,37 +80,35 @@ class Relay:
         self._stats = stats
         self._reactor = scope.task.reactor
 
-    async def run(self, early: bytes) -> None:
-        """Relay to the end, beginning with the bytes that the client sent `early`; errors are in `reason`."""
+    async def run(self, early: bytes) -> str:
+        """Relay to the end, beginning with the bytes that the client sent `early`.
+
+        Returns why it ended: "" where both sides had ended theirs, else as `ProxyError.reason`.
+        """
         task, scope, stats = self._reactor.current, self._scope, self._stats
-        scope.until = inf
         scope.moved(self._reactor.now)
-        stats.active += 1
         try:
             to_client = task.start(self._to_client(task))
-            await self._copy(self._client, self._endpoint, early, TO_ENDPOINT)
+            await self._copy(self._client, self._endpoint, early, stats.to_endpoint)
             await to_client.join()
-            self.reason = self._lost
         except ProxyError as error:
-            self.reason = self._lost or error.reason
-        finally:
-            stats.active -= 1
-            stats.ended[self.reason] += 1
+            return self._lost or error.reason
+        return self._lost
 
     async def _to_client(self, task: Task) -> None:
         """The other direction, in a child of `task`, which has the limits of both."""
         try:
-            await self._copy(self._endpoint, self._client, self._endpoint.received, TO_CLIENT)
+            await self._copy(self._endpoint, self._client, self._endpoint.received, self._stats.to_client)
         except ProxyError as error:
             self._lost = self._lost or error.reason
             task.interrupt(error)
 
-    async def _copy(self, source: Channel, sink: Channel, piece: bytes, direction: str) -> None:
+    async def _copy(self, source: Channel, sink: Channel, piece: bytes, sent: Counted) -> None:
         """Relay all that `source` sends behind `piece`, then its end.
 
         A failed write ends this direction only: what the sink sent before it broke may still be there to be read.
         """
-        pieces, sent = 0, self._stats.bytes
+        pieces = 0
         while piece or (piece := await source.recv()):
             self._scope.moved(self._reactor.now)
             try:
@@ -94,7 +116,7 @@ class Relay:
             except sink.broken as error:
                 self._lost = self._lost or error.reason
                 break
-            sent[direction] += len(piece)
+            sent.bytes += len(piece)
             piece, pieces = b"", pieces + 1
             if pieces == SHARE_PIECES:
                 pieces = 0

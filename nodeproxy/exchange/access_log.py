@@ -1,8 +1,9 @@
-"""The access log as an observer of exchanges: one line at the end of each."""
+"""The access log as an observer of exchanges: one line at the end of each request, and of each TCP connection."""
 
 from collections.abc import Callable
 
 from nodeproxy.exchange.attempt import Attempt
+from nodeproxy.exchange.connection import Ended
 from nodeproxy.exchange.exchange import Exchange
 
 
@@ -33,6 +34,25 @@ class AccessLog:
                 "reason": reason,
                 "tries": exchange.tries,
                 "seconds": round(elapsed_s, 6),
+                **seldom,
+            }
+        )
+
+    def connection_ended(self, connection: Exchange, service_port: str, ended: Ended) -> None:
+        """See Observer."""
+        seldom: dict[str, str] = {"shadow": ",".join(connection.shadowed)} if connection.shadowed else {}
+        self._add(
+            {
+                "protocol": ended.protocol,
+                "client": connection.client,
+                "source": "/".join(connection.caller.labels),
+                "service": service_port,
+                "endpoint": connection.endpoint_name,
+                "to_endpoint": ended.to_endpoint,
+                "to_client": ended.to_client,
+                "reason": ended.reason,
+                "tries": connection.tries,
+                "seconds": round(ended.elapsed_s, 6),
                 **seldom,
             }
         )

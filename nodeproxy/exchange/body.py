@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from nodeproxy.errors import BadRequest, BadResponse
-from nodeproxy.io.channel import Channel
+from nodeproxy.io.byte_channel import Channel
 from nodeproxy.protocol.fields import without
 from nodeproxy.protocol.http1.framing import BrokenBody, Decoder, chunk, last_chunk
 

@@ -20,6 +20,7 @@ from nodeproxy.telemetry.stats import RouteStats
 
 if TYPE_CHECKING:
     from nodeproxy.exchange.attempt import Attempt, Carrier
+    from nodeproxy.exchange.connection import Ended
 
 
 class Observer(Protocol):
@@ -29,6 +30,10 @@ class Observer(Protocol):
         self, exchange: "Exchange", service_port: str, status: int, reason: str, elapsed_s: float
     ) -> None:
         """The last byte of the response was sent, or sending failed. `service_port` is "" without a route."""
+        ...
+
+    def connection_ended(self, connection: "Exchange", service_port: str, ended: "Ended") -> None:
+        """A connection that carries no HTTP has ended, or was refused. `service_port` is "" without a route."""
         ...
 
     def attempt_ended(self, attempt: "Attempt") -> None:
@@ -78,7 +83,7 @@ class Exchange:
         self.started = started
         """Time at which its head was complete, monotonic seconds."""
         self.added = b""
-        """Field lines that the mesh adds to the request."""
+        """Field lines that the mesh adds to the request; of a connection, what it sends first."""
         self.interim: Callable[[Response], Awaitable[None]] | None = None
         """Sends a 1xx response to the client; None if the client's protocol has none."""
         self.tries = 0

@@ -1,20 +1,24 @@
-"""Byte channels: the interface of a connection for the layers above.
+"""A cleartext TCP connection as a channel of bytes; see `byte_channel.Channel`.
 
-`Channel` is the interface; `SocketChannel` is a cleartext TCP connection. TLS would be a second implementation that
-wraps this one.
+TLS would be a second implementation that wraps this one.
 """
 
+import fcntl
 import select
 import socket
+import struct
+import termios
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Protocol
 
 from nodeproxy.errors import ClientGone, ProxyError
+from nodeproxy.io.callbacks import Resumed, Watcher
 from nodeproxy.io.reactor import Reactor
 from nodeproxy.io.task import Task, park
 
+Address = tuple[str, int]
 RECEIVE_BYTES = 64 * 1024  # one read: the largest head, and large enough for bodies (the kernel copies 10 GB/s)
 _KEEPALIVE = (  # a peer that vanished is noticed after two minutes; Linux alone takes two hours
     ((socket.SOL_SOCKET, socket.SO_KEEPALIVE), 1),
@@ -22,42 +26,10 @@ _KEEPALIVE = (  # a peer that vanished is noticed after two minutes; Linux alone
     ((socket.IPPROTO_TCP, socket.TCP_KEEPINTVL), 15),
     ((socket.IPPROTO_TCP, socket.TCP_KEEPCNT), 4),
 )
+_RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 s
 _INPUT = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _ENDING = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _GONE = select.EPOLLHUP | select.EPOLLERR
-
-
-class Channel(Protocol):
-    """A stream of bytes in both directions, with one reading and one writing task at a time."""
-
-    @property
-    def broken(self) -> type[ProxyError]:
-        """The error that reads and writes raise."""
-        ...
-
-    async def recv(self) -> bytes:
-        """Some bytes, as soon as there are any; b"" when the peer has ended its side.
-
-        Raises:
-            ProxyError: the connection is broken; the class identifies the side.
-        """
-        ...
-
-    async def send(self, data: bytes) -> None:
-        """Send all of `data`; waits while the peer does not read.
-
-        Raises:
-            ProxyError: the connection is broken; the class identifies the side.
-        """
-        ...
-
-    def half_close(self) -> None:
-        """End this side: the peer sees the end of the stream and may still send."""
-        ...
-
-    def close(self) -> None:
-        """Close the connection at once. Idempotent."""
-        ...
 
 
 class SocketChannel:
@@ -74,7 +46,7 @@ class SocketChannel:
     """
 
     __slots__ = (
-        "_half_close_is_gone", "_recv", "_send", "_senders", "_sock", "broken", "closed", "ending", "guard",
+        "_recv", "_send", "_senders", "_sock", "broken", "closed", "ending", "guard", "half_close_is_gone",
         "idle_since", "reactor", "readable", "reader", "when_orphaned", "writable", "writer",
     )  # fmt: skip
 
@@ -92,7 +64,8 @@ class SocketChannel:
         self.closed = False
         self.idle_since = 0.0
         """When it returned to its pool, monotonic seconds."""
-        self._half_close_is_gone = half_close_is_gone
+        self.half_close_is_gone = half_close_is_gone
+        """Whether the end of the peer's side interrupts the `guard` too."""
         self._senders: deque[Task] | None = None  # in the order of their calls, while the first one waits
         self._sock = sock
         self._recv = sock.recv
@@ -106,10 +79,10 @@ class SocketChannel:
         return None if waiting is None else waiting.share
 
     def ready(self, mask: int) -> None:
-        """See `reactor.Watcher`."""
+        """See `callbacks.Watcher`."""
         if mask & _ENDING:
             self.ending = True
-            if self.guard is not None and (mask & _GONE or self._half_close_is_gone):
+            if self.guard is not None and (mask & _GONE or self.half_close_is_gone):
                 self.guard.interrupt(ClientGone("the client hung up"))
         if mask & _INPUT:
             self.readable = True
@@ -232,6 +205,26 @@ class SocketChannel:
         return sent
 
     @property
+    def raw(self) -> tuple[Callable[[int], bytes], Callable[[memoryview], int], Callable[[bytes | memoryview], int]]:
+        """`recv`, `recv_into` and `send` of its socket, for what handles its events; see `hand_over`."""
+        return self._recv, self._sock.recv_into, self._send
+
+    def unsent(self) -> bool:
+        """Whether the peer has not received all that was sent. Source: tcp(7), SIOCOUTQ."""
+        return not self.closed and fcntl.ioctl(self._sock, termios.TIOCOUTQ, bytes(4)) != bytes(4)
+
+    def addresses(self) -> tuple[Address, Address]:
+        """Of the peer, and its own.
+
+        Raises:
+            ProxyError: the connection is broken; the class identifies the side.
+        """
+        try:
+            return self._sock.getpeername()[:2], self._sock.getsockname()[:2]
+        except OSError as error:
+            raise self.broken(f"no address: {error}") from error
+
+    @property
     def number(self) -> int:
         """Its descriptor: the lowest that was free when it was opened."""
         return self._sock.fileno()
@@ -260,11 +253,29 @@ class SocketChannel:
         for option, value in () if self.closed else _KEEPALIVE:
             self._sock.setsockopt(*option, value)
 
+    def hand_over(self, watcher: Watcher) -> None:
+        """Let `watcher` handle all events of the socket from now on: nothing may be received or sent here."""
+        self.reader = self.writer = self.guard = None
+        self.reactor.pass_on(self._sock, watcher)
+
+    def take_back(self) -> None:
+        """Handle the events of the socket again, whatever has happened on it since it was handed over."""
+        if not self.closed:
+            self.readable = self.writable = self.ending = True
+            self.reactor.pass_on(self._sock, self)
+
     def half_close(self) -> None:
         """See Channel."""
         self.guard = None  # with both ends closed it looks like one that hung up
         with suppress(OSError):  # already closed by the peer: the next read reports it
             self._sock.shutdown(socket.SHUT_WR)
+
+    def reset(self) -> None:
+        """Close the connection so that the peer sees an error (RST); what it has not received yet is lost."""
+        if not self.closed:
+            with suppress(OSError):
+                self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            self.close()
 
     def close(self) -> None:
         """See Channel."""
@@ -274,17 +285,6 @@ class SocketChannel:
                 self.reactor.wake(task)
             self.reader = self.writer = self.guard = None
             self.reactor.close_after_turn(self._sock)
-
-
-class Resumed(Protocol):
-    """What waits for a channel: a task, or what writes without one."""
-
-    share: object
-    """See `Task.share`."""
-
-    def resume(self) -> None:
-        """The channel is ready; may be spurious."""
-        ...
 
 
 class Orphaned(Protocol):

@@ -29,11 +29,13 @@ NOWHERE = -1
 class Deadlines:
     """Tasks by the tick in which they are due."""
 
-    __slots__ = ("_by_tick", "_ticks")
+    __slots__ = ("_by_tick", "_ticks", "next_tick_s")
 
     def __init__(self) -> None:
         self._by_tick: dict[int, dict[Timed, None]] = {}
         self._ticks: list[int] = []  # a heap of the keys
+        self.next_tick_s = inf
+        """When `look` has something to do, monotonic seconds."""
 
     def __len__(self) -> int:
         return sum(map(len, self._by_tick.values()))
@@ -50,6 +52,7 @@ class Deadlines:
         if tasks is None:
             tasks = self._by_tick[tick] = {}
             heappush(self._ticks, tick)
+            self.next_tick_s = self._ticks[0] * TICK_S
         tasks[task] = None
         return tick * TICK_S
 
@@ -62,7 +65,8 @@ class Deadlines:
         """When the earliest task is due, monotonic seconds; infinite without tasks."""
         while self._ticks and not self._by_tick[self._ticks[0]]:
             del self._by_tick[heappop(self._ticks)]
-        return self._ticks[0] * TICK_S if self._ticks else inf
+        self.next_tick_s = self._ticks[0] * TICK_S if self._ticks else inf
+        return self.next_tick_s
 
     def look(self, now: float) -> bool:
         """Call `look` of every task that is due at `now`; returns whether there was one."""
@@ -72,4 +76,5 @@ class Deadlines:
                 found = True
                 task.tick = NOWHERE
                 task.look()
+        self.next_tick_s = self._ticks[0] * TICK_S if self._ticks else inf
         return found

@@ -11,12 +11,13 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from heapq import heappop, heappush
 from itertools import count
-from math import inf
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 
 import trio
 
+from nodeproxy.io.bulk import Bulk
+from nodeproxy.io.callbacks import Flushed, Runnable, Watcher
 from nodeproxy.io.deadlines import TICK_S, Deadlines
 from nodeproxy.io.fair_queue import FairQueue
 from nodeproxy.io.task import Cancelled, Task, park
@@ -29,27 +30,6 @@ SLICE_S = 0.005  # how long the hot lane may keep the core before trio's tasks g
 LINGER_S = 0.001  # how long it waits in its own epoll for the next request: a wait in trio costs about 30 us more
 LAG_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 EDGES = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
-
-
-class Watcher(Protocol):
-    """Handles the events of one file descriptor."""
-
-    @property
-    def share(self) -> object:
-        """The share of its work, see `Task.share`; None for work that never waits for other work."""
-        ...
-
-    def ready(self, mask: int) -> None:
-        """`mask` is epoll's. Spurious calls are normal."""
-        ...
-
-
-class Flushed(Protocol):
-    """Something that collects what is to be written, and writes it at the end of the turn."""
-
-    def flush(self) -> None:
-        """Write it. Must not raise."""
-        ...
 
 
 class Reactor:
@@ -77,7 +57,7 @@ class Reactor:
         self._on_error = on_error
         self._epoll = select.epoll()
         self._watchers: dict[int, Watcher] = {}
-        self._ready: deque[Task] = deque()
+        self._ready: deque[Runnable] = deque()
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
         self._deadlines = Deadlines()
@@ -86,7 +66,9 @@ class Reactor:
         self._closing: list[socket.socket] = []
         self._flushing: list[Flushed] = []
         self._nap: trio.CancelScope | None = None
-        self._crowd: FairQueue[tuple[Watcher, int] | Task] = FairQueue()
+        self._crowd: FairQueue[tuple[Watcher, int] | Runnable] = FairQueue()
+        self.bulk = Bulk(self)
+        """What moves large amounts, in the time that is left for it."""
         self._crowded = False  # whether there is something in it, or will be in this turn
 
     def watch(self, sock: socket.socket, watcher: Watcher, events: int = EDGES) -> None:
@@ -102,6 +84,10 @@ class Reactor:
         """Stop watching `sock`; it stays open."""
         if self._watchers.pop(sock.fileno(), None) is not None:
             self._epoll.unregister(sock.fileno())
+
+    def pass_on(self, sock: socket.socket, watcher: Watcher) -> None:
+        """Call `watcher` on the events of `sock` from now on, which is watched, instead of the one before."""
+        self._watchers[sock.fileno()] = watcher
 
     def close_after_turn(self, sock: socket.socket, shared: bool = False) -> None:
         """Close `sock`, which is watched, after the events of this turn have been handled.
@@ -128,7 +114,7 @@ class Reactor:
         self.wake(task)
         return task
 
-    def wake(self, task: Task) -> None:
+    def wake(self, task: Runnable) -> None:
         """Let `task` look again in the next turn."""
         if not task.queued:
             task.queued = True
@@ -189,21 +175,23 @@ class Reactor:
                 watcher = watchers.get(number)
                 if watcher is not None:
                     watcher.ready(mask)
-        due = self._deadlines.look(began)
+        due = self._deadlines.next_tick_s <= began and self._deadlines.look(began)
         if self._timers and self._timers[0][0] <= began:
             due = True
             self._call_timers()
         ready = self._ready
-        if not crowded and len(events) + len(ready) >= CROWD and self.sharing:
+        if self.sharing and not crowded and len(events) + len(ready) >= CROWD:
             crowded = self._crowded = True
-        resumed = len(ready)
-        for _ in range(resumed):  # tasks queued meanwhile wait for the next turn
-            task = ready.popleft()
-            if crowded and task.share is not None:
-                self._crowd.put(task.share, task)
-            else:
-                task.queued = False
-                task.resume()
+        resumed = 0
+        if ready:
+            resumed = len(ready)
+            for _ in range(resumed):  # tasks queued meanwhile wait for the next turn
+                task = ready.popleft()
+                if crowded and task.share is not None:
+                    self._crowd.put(task.share, task)
+                else:
+                    task.queued = False
+                    task.resume()
         if crowded:
             self._serve_crowd()
             due = True
@@ -213,14 +201,17 @@ class Reactor:
                 flushed.flush()
         while self._closing:
             self._closing.pop().close()
-        self._note_lag(self.clock() - began)
+        lag_s = self.clock() - began
+        if lag_s >= LAG_BOUNDS_S[0]:
+            self._note_lag(lag_s)
         return bool(events or resumed or due)
 
     async def run(self) -> None:
         """Run turns for ever, in one trio task."""
         slice_end = self.clock() + SLICE_S
         while True:
-            if not self.turn(self._patience(LINGER_S)):
+            # A timer that is due sooner may be late by as much: epoll waits for whole milliseconds in any case.
+            if not self.turn(LINGER_S):
                 await self._wait_in_trio()
                 slice_end = self.clock() + SLICE_S
             elif self.now >= slice_end:
@@ -237,17 +228,17 @@ class Reactor:
         self._epoll.close()
 
     async def _wait_in_trio(self) -> None:
-        with trio.CancelScope(deadline=trio.current_time() + self._patience(inf)) as self._nap:
+        with trio.CancelScope(deadline=trio.current_time() + self._patience()) as self._nap:
             if not self._ready and not self._closing and not self._flushing:
                 await trio.lowlevel.wait_readable(self._epoll.fileno())
         self._nap = None
 
-    def _patience(self, most_s: float) -> float:
+    def _patience(self) -> float:
         """How long to wait for events at most, before a timer is due."""
         next_s = self._deadlines.next_s()
         if self._timers:
             next_s = min(next_s, self._timers[0][0])
-        return max(0.0, min(most_s, next_s - self.clock())) if next_s < inf else most_s
+        return max(0.0, next_s - self.clock())
 
     def _sort(self, events: list[tuple[int, int]]) -> None:
         """Put the events of a crowd into the queue of their shares, and handle those without one."""
@@ -268,11 +259,11 @@ class Reactor:
         until, take = clock() + CROWD_SLICE_S, crowd.take
         for _ in range(len(crowd)):  # what is handled puts nothing into it: new work is ready in the next turn
             item = take()
-            if isinstance(item, Task):
+            if isinstance(item, tuple):
+                item[0].ready(item[1])
+            else:
                 item.queued = False
                 item.resume()
-            else:
-                item[0].ready(item[1])
             if clock() >= until:
                 break
         self._crowded = bool(crowd)
@@ -287,7 +278,5 @@ class Reactor:
             heappop(self._timers)[2]()
 
     def _note_lag(self, lag_s: float) -> None:
-        if lag_s < LAG_BOUNDS_S[0]:
-            return
         self.longest_turn_s = max(self.longest_turn_s, lag_s)
         self.lag[sum(bound <= lag_s for bound in LAG_BOUNDS_S) - 1] += 1

@@ -65,3 +65,5 @@ class PortView(msgspec.Struct, frozen=True):
     requests: int
     errors: int
     retries: int
+    connections: int = 0
+    """TCP connections that carry no HTTP, open now."""

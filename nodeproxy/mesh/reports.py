@@ -43,6 +43,27 @@ class Decision(NamedTuple):
     """`enforce`, or `shadow` for what would have been done."""
 
 
+class ConnectionKind(NamedTuple):
+    """What TCP connections that have ended are counted by; `reason` is "" where both sides had closed."""
+
+    reason: str
+    source_namespace: str
+    source_workload: str
+
+
+class ConnectionCounters(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The TCP connections of one service port that carry no HTTP."""
+
+    opened: int = 0
+    """Joined with one to an endpoint."""
+    ended: tuple[tuple[ConnectionKind, int], ...] = ()
+    """Also those that were refused before."""
+    bytes: dict[str, int] = {}
+    """Relayed, by direction."""
+    seconds: float = 0.0
+    """How long those that have ended were joined."""
+
+
 class PortCounters(msgspec.Struct, frozen=True, omit_defaults=True):
     """The counters of one service port."""
 
@@ -59,6 +80,7 @@ class PortCounters(msgspec.Struct, frozen=True, omit_defaults=True):
     decisions: tuple[tuple[Decision, int], ...] = ()
     calls: dict[str, int] = {}
     """gRPC calls by grpc-status."""
+    connections: ConnectionCounters = ConnectionCounters()
 
 
 class PortState(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -73,6 +95,8 @@ class PortState(msgspec.Struct, frozen=True, omit_defaults=True):
     """Connections upgraded to another protocol (101), open now."""
     figures: dict[str, dict[str, float]] = {}
     """What policies export of their state, by policy and name; see `policies.block.Policy.numbers`."""
+    connections: int = 0
+    """TCP connections that carry no HTTP, open now; they are not among the requests."""
 
 
 class ProcessCounters(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -50,6 +50,8 @@ class PortEndpointsView(msgspec.Struct, frozen=True):
     """How many of them are not among `endpoints`."""
     note: str = ""
     """Why there is none, "" if there is one."""
+    connections: int = 0
+    """TCP connections that carry no HTTP and have ended so far."""
 
 
 class EndpointsView(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from nodeproxy.protocol.message import UNKNOWN
 
 
 class StreamTunnel:
-    """See `message.Tunnel` and `io.channel.Channel`."""
+    """See `message.Tunnel` and `io.byte_channel.Channel`."""
 
     __slots__ = ("_body", "_lost", "_stream", "received")
 

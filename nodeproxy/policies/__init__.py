@@ -13,6 +13,7 @@ from nodeproxy.policies import (
     max_response_headers,
     outlier_detection,
     protocol,
+    proxy_protocol,
     rate_limit,
     retries,
     retry_budget,
@@ -33,6 +34,7 @@ CHAIN = (
     retries.POLICY,
     hedging.POLICY,
     max_response_headers.POLICY,  # innermost: all others see its refusal as they see an endpoint's failure
+    proxy_protocol.POLICY,
     split.POLICY,
     load_balancer.POLICY,
     outlier_detection.POLICY,

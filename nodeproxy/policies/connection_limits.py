@@ -24,6 +24,8 @@ class Bounds:
     requests_per_connection: float = inf
     idle_s: float = inf
     """How long a connection may be idle."""
+    drain_s: float = inf
+    """How long a TCP connection may go on when its endpoint has left the service."""
 
 
 class Limited(Protocol):

@@ -34,6 +34,9 @@ class ConnectionPoolSettings(PolicySettings):
     idle_timeout_s: Annotated[Duration, Field(gt=0)] = 60.0
     """How long a connection may be idle; at most 60 s, and less where the endpoint announces less in its field
     `Keep-Alive: timeout=N`, which is obeyed without this policy too."""
+    drain_s: Duration = 0.0
+    """How long a TCP connection goes on when its endpoint has left the service; 0: until one of its ends closes it, as
+    in kube-proxy. What is left then is reset, with the reason `endpoint-left`."""
 
 
 def bounds(settings: ConnectionPoolSettings, workers: int) -> Bounds:
@@ -52,6 +55,7 @@ def bounds(settings: ConnectionPoolSettings, workers: int) -> Bounds:
         if shadow or settings.max_requests_per_connection is None
         else settings.max_requests_per_connection,
         idle_s=inf if shadow else settings.idle_timeout_s,
+        drain_s=inf if shadow else settings.drain_s or inf,
     )
 
 

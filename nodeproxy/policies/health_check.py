@@ -21,6 +21,10 @@ class HealthCheckSettings(PolicySettings):
 
     With `grpc` it is a gRPC health check instead. Both go over HTTP/2 where the port says that it speaks that.
 
+    On a port that carries no HTTP, and on one that does not say what it carries unless `path` or `grpc` is written, a
+    probe is a connection that is closed again: accepting it in time is a success. Some servers count such connections
+    as errors of their client, as MySQL does by `max_connect_errors`.
+
     Thresholds count consecutive results. Defaults are Envoy Gateway's `healthCheck.active`. In shadow mode probes are
     sent and their results counted, and no endpoint is taken out of use.
     """
@@ -42,6 +46,11 @@ class HealthCheckSettings(PolicySettings):
 
     healthy_threshold: Annotated[int, Field(ge=1)] = 1
     """After so many successes in a row it is used again."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether it is written what to ask a server that speaks HTTP."""
+        return self.grpc is not None or "path" in self.model_fields_set
 
     @model_validator(mode="after")
     def _one_question(self) -> "HealthCheckSettings":

@@ -36,7 +36,11 @@ class TimeoutsSettings(PolicySettings):
     """Without a byte that moves, in either direction; a gRPC stream ends with UNAVAILABLE, whose client calls again.
     Precedent: Envoy's `stream_idle_timeout`."""
     connect_s: Duration = 5.0
-    """One attempt to connect to an endpoint. Precedent: Envoy's and Consul's connect timeouts."""
+    """One attempt to connect to an endpoint; for a TCP connection also how long it may wait for a place at
+    `connectionPool.maxConnections`. Precedent: Envoy's and Consul's connect timeouts."""
+    tcp_idle_s: Duration = 3600.0
+    """A TCP connection without a byte that moves, in either direction: both sides are closed then. Precedent: Envoy's
+    `idle_timeout` of its TCP proxy, and Istio's."""
 
     @model_validator(mode="after")
     def _attempt_within_request(self) -> "TimeoutsSettings":
@@ -82,5 +86,6 @@ POLICY = Policy(
         "backend-request": "an attempt had no response head within `backendRequest`",
         "grpc-timeout": "no response head within the deadline of a gRPC client",
         "idle": "no byte moved for `idle` before the response's head; in shadow mode, also after it",
+        "tcp-idle": "no byte of a TCP connection moved for `tcpIdle`",
     },
 )

@@ -58,7 +58,7 @@ class StreamedBody(Body, Protocol):
 
 
 class Tunnel(Protocol):
-    """The endpoint's side of a connection that has left HTTP; `io.channel.Channel` has the contract of its methods."""
+    """The endpoint's side of a connection that has left HTTP; for its methods see `io.byte_channel.Channel`."""
 
     received: bytes
     """Bytes received after the head of the 101."""

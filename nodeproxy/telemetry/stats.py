@@ -10,23 +10,63 @@ TO_ENDPOINT, TO_CLIENT = "to_endpoint", "to_client"
 SHORTAGES = ("accept", "endpoint", "listener", "probe")
 
 
-class TunnelStats:
-    """The numbers of one service port's connections that have left HTTP by 101."""
+class Counted:
+    """A number of bytes."""
 
-    __slots__ = ("active", "bytes", "ended")
+    __slots__ = ("bytes",)
 
     def __init__(self) -> None:
+        self.bytes = 0
+
+
+class ConnectionStats:
+    """The numbers of one service port's connections that carry bytes, of one kind: of TCP, or upgraded by 101."""
+
+    __slots__ = ("active", "ended", "opened", "seconds", "to_client", "to_endpoint")
+
+    def __init__(self) -> None:
+        self.opened = 0
+        """Connections that were joined with one to an endpoint."""
         self.active = 0
-        self.bytes = {TO_ENDPOINT: 0, TO_CLIENT: 0}
+        self.to_endpoint, self.to_client = Counted(), Counted()
         """What has been relayed, by direction."""
-        self.ended: defaultdict[str, int] = defaultdict(int)
-        """Tunnels by why they ended: "" where both sides had ended theirs, else the reason of an error."""
+        self.seconds = 0.0
+        """How long those that have ended were joined, in all."""
+        self.ended: defaultdict[tuple[str, tuple[str, str]], int] = defaultdict(int)
+        """Connections by why they ended and by caller, also those that were never joined: "" where both sides had ended
+        theirs, else the reason of an error."""
+
+    @property
+    def bytes(self) -> dict[str, int]:
+        """What has been relayed, by direction."""
+        return {TO_ENDPOINT: self.to_endpoint.bytes, TO_CLIENT: self.to_client.bytes}
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """Connections by why they ended."""
+        reasons: dict[str, int] = {}
+        for (reason, _), number in self.ended.items():
+            reasons[reason] = reasons.get(reason, 0) + number
+        return reasons
+
+    def joined(self) -> None:
+        """Count a connection that is joined with one to an endpoint from now on."""
+        self.opened += 1
+        self.active += 1
+
+    def parted(self, reason: str, caller: tuple[str, str], elapsed_s: float) -> None:
+        """Count the end of a connection that was joined for so many seconds."""
+        self.active -= 1
+        self.seconds += elapsed_s
+        self.ended[reason, caller] += 1
 
 
 class RouteStats:
     """The numbers of one service port in one worker."""
 
-    __slots__ = ("buckets", "calls", "decisions", "requests", "retries", "seconds", "service_port", "tunnels")
+    __slots__ = (
+        "buckets", "calls", "connections", "decisions", "requests", "retries", "seconds", "service_port", "tunnels",
+    )  # fmt: skip
 
     def __init__(self, service_port: str = "") -> None:
         self.service_port = service_port
@@ -38,8 +78,10 @@ class RouteStats:
         self.seconds = 0.0
         self.calls: dict[int, int] | None = None
         """gRPC calls by the grpc-status that the client got; None before the first one: most services have none."""
-        self.tunnels: TunnelStats | None = None
-        """None before the first one: most services have none."""
+        self.tunnels: ConnectionStats | None = None
+        """Of connections that have left HTTP by 101; None before the first one: most services have none."""
+        self.connections: ConnectionStats | None = None
+        """Of connections that carry no HTTP; None before the first one."""
         self.retries = 0
         self.decisions: dict[tuple[str, str, str], int] = {}
         """Of policies, by policy, outcome and mode; see `exchange.decisions`."""

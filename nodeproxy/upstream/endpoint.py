@@ -49,6 +49,11 @@ class Endpoint:
         return self.pool if others is None else others.get(request.version, self.pool)
 
     @property
+    def connections(self) -> int:
+        """Those of `active` that are TCP connections without HTTP, open or being opened."""
+        return sum(pool.count for pool in self.pools if isinstance(pool, TcpPool))
+
+    @property
     def pools(self) -> Iterator[Pool]:
         """All of them, one for each protocol."""
         yield self.pool

@@ -1,7 +1,12 @@
 """The TCP connections to one endpoint that carry no HTTP: each is opened for one client and ends with it."""
 
+from functools import partial
+from math import inf
+
+from nodeproxy.errors import ConnectionPoolFull, DeadlinePassed, EndpointLeft, NoEndpoints
 from nodeproxy.exchange.attempt import Attempt
 from nodeproxy.io.channel import SocketChannel
+from nodeproxy.io.task import Task
 from nodeproxy.policies.connection_limits import ConnectionLimits
 from nodeproxy.protocol.fields import Fields
 from nodeproxy.protocol.message import Response
@@ -16,30 +21,45 @@ CONNECTED = 200  # the status of a connection for judges of endpoints: as the re
 class TcpConnection:
     """One connection to an endpoint: a tunnel for one client. See `pool.UpstreamConnection`."""
 
-    __slots__ = ("_pool", "channel")
+    __slots__ = ("_pool", "channel", "open", "task")
 
-    def __init__(self, channel: SocketChannel, pool: "TcpPool") -> None:
+    def __init__(self, channel: SocketChannel, pool: "TcpPool", task: Task) -> None:
         self.channel = channel
+        self.open = True
+        self.task = task
+        """That of its client."""
         self._pool = pool
 
     async def send(self, attempt: Attempt) -> Response:
         """The tunnel, as the response to `attempt`; see `pool.UpstreamConnection`."""
-        attempt.exchange.deliveries += 1
+        exchange = attempt.exchange
+        if exchange.request.version:  # of a policy that sends requests to other services, by name
+            self.close()
+            raise NoEndpoints(f"{exchange.endpoint_name} is an endpoint of a port that carries no HTTP")
+        exchange.deliveries += 1
+        attempt.first_byte = self.task.reactor.now  # what a connection can show of an endpoint's latency
+        if exchange.added:
+            try:
+                await self.channel.send(exchange.added)
+            except BaseException:
+                self.close()
+                raise
         response = Response(CONNECTED, Fields(), 0)
         response.tunnel = SwitchedConnection(self, b"")
         return response
 
     def close(self) -> None:
         """See `pool.UpstreamConnection`."""
-        if not self.channel.closed:
+        if self.open:
+            self.open = False
             self.channel.close()
-            self._pool.closed()
+            self._pool.leave(self)
 
 
 class TcpPool:
     """Connections that carry bytes, one for each client. See Pool."""
 
-    __slots__ = ("_dialer", "_reactor", "count", "limits")
+    __slots__ = ("_dialer", "_open", "_reactor", "count", "limits")
 
     idle_count = 0
     """See Pool: none is ever idle."""
@@ -50,6 +70,7 @@ class TcpPool:
         """See `connection_limits.Limited`."""
         self._reactor = context.reactor
         self._dialer = dialer
+        self._open: set[TcpConnection] = set()
 
     @property
     def active(self) -> int:
@@ -64,16 +85,36 @@ class TcpPool:
         self._dialer.check_in_service()
         if self.limits is not None:
             self.limits.check_requests()
-            await admitted(self, self._dialer, self._reactor, _none_is_free)
+            await self._admitted(within_s)
         self.count += 1
         try:
             return await self._dialer.dial(within_s, self._begin)
         except BaseException:
-            self.closed()
+            self._closed()
             raise
 
-    def closed(self) -> None:
-        """Note that a connection of this pool has been closed, or could not be opened."""
+    async def _admitted(self, within_s: float) -> None:
+        """Wait for a place. Nothing else bounds the wait of a client that has asked for nothing yet."""
+        task, now = self._reactor.current, self._reactor.now
+        outer = task.deadline
+        if within_s:
+            task.limit(min(outer, now + within_s))
+        try:
+            await admitted(self, self._dialer, self._reactor, _none_is_free)
+        except DeadlinePassed as error:
+            if self._reactor.now >= outer:
+                raise
+            why = f"{self._dialer.name}: no connection has ended within timeouts.connect, {within_s:g} s"
+            raise ConnectionPoolFull(f"connectionPool.maxConnections: {why}") from error
+        finally:
+            task.limit(outer)
+
+    def leave(self, connection: TcpConnection) -> None:
+        """Note that a connection of this pool has been closed."""
+        self._open.discard(connection)
+        self._closed()
+
+    def _closed(self) -> None:
         self.count -= 1
         if self.limits is not None:
             self.limits.closed(self._reactor, idle=False)
@@ -83,13 +124,27 @@ class TcpPool:
         return False
 
     def drain(self) -> None:
-        """See Pool: its clients keep their connections to an endpoint that has left its service."""
+        """See Pool: clients keep their connections to an endpoint that has left, for `connectionPool.drain`.
+
+        Nothing in the bytes shows where one could be ended without harm.
+        """
         self._dialer.left = True
-        if self.limits is not None:
-            self.limits.wake_all(self._reactor)
+        if self.limits is None:
+            return
+        self.limits.wake_all(self._reactor)
+        drain_s = self.limits.bounds.drain_s
+        if drain_s < inf:
+            self._reactor.call_at(self._reactor.clock() + drain_s, partial(self._end_all, drain_s))
+
+    def _end_all(self, drain_s: float) -> None:
+        for connection in self._open:
+            text = f"{self._dialer.name} has left the service; connectionPool.drain is {drain_s:g} s"
+            connection.task.interrupt(EndpointLeft(text))
 
     async def _begin(self, channel: SocketChannel) -> TcpConnection:
-        return TcpConnection(channel, self)
+        connection = TcpConnection(channel, self, self._reactor.current)
+        self._open.add(connection)
+        return connection
 
 
 def _none_is_free(_limits: ConnectionLimits) -> None:

@@ -13,29 +13,30 @@ from nodeproxy.upstream.http1_upload import Carrier
 class SwitchedConnection:
     """See `message.Tunnel`."""
 
-    __slots__ = ("_channel", "_connection", "broken", "received")
+    __slots__ = ("_connection", "broken", "channel", "received")
 
     def __init__(self, connection: Carrier, received: bytes) -> None:
         self.received = received
         self._connection = connection
-        self._channel = connection.channel
-        self.broken = self._channel.broken
-        self._channel.probe_when_silent()
+        self.channel = connection.channel
+        """What carries it, for a relay between sockets."""
+        self.broken = self.channel.broken
+        self.channel.probe_when_silent()
 
     async def recv(self) -> bytes:
-        """See `io.channel.Channel`."""
-        return await self._channel.recv()
+        """See `io.byte_channel.Channel`."""
+        return await self.channel.recv()
 
     async def send(self, data: bytes) -> None:
-        """See `io.channel.Channel`."""
-        await self._channel.send(data)
+        """See `io.byte_channel.Channel`."""
+        await self.channel.send(data)
 
     def half_close(self) -> None:
-        """See `io.channel.Channel`."""
-        self._channel.half_close()
+        """See `io.byte_channel.Channel`."""
+        self.channel.half_close()
 
     def close(self) -> None:
-        """See `io.channel.Channel`."""
+        """See `io.byte_channel.Channel`."""
         self._connection.close()
 
 

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nodeproxy.balance.choice import Choose, InTurn, LeastRequest, by_chance, least_request
+from nodeproxy.balance.choice import Choose, InTurn, LeastRequest, by_chance
 from nodeproxy.balance.hash_key import HashKey, of_client, of_cookie, of_cookie_or_new, of_header, of_query
 from nodeproxy.balance.hashing import CookieSetter, Hashing
 from nodeproxy.balance.judge import Judge
 from nodeproxy.balance.latency import LatencyMeter, least_latency
 from nodeproxy.balance.plan import Plan
-from nodeproxy.balance.weighted import Shares, WarmupRules, Weighted
+from nodeproxy.balance.weighted import Shares, WarmupRules, Weighted, least_loaded
 from nodeproxy.policies.block import PolicySettings
 from nodeproxy.policies.load_balancer import ConsistentHash, LoadBalancerSettings, Warmup
 from nodeproxy.policies.outlier_detection import OutlierDetectionSettings
@@ -22,7 +22,7 @@ SIMPLE: Mapping[str, Callable[[], Choose[Any]]] = {
     "RANDOM": lambda: by_chance,
     "ROUND_ROBIN": InTurn,
 }
-WEIGHTED: Mapping[str, Callable[[], Choose[Any]]] = {**SIMPLE, "LEAST_REQUEST": lambda: least_request}
+WEIGHTED: Mapping[str, Callable[[], Choose[Any]]] = {**SIMPLE, "LEAST_REQUEST": lambda: least_loaded}
 
 
 def plan_of(settings: Mapping[str, PolicySettings], states: Mapping[str, Any], now: Callable[[], float]) -> Plan:

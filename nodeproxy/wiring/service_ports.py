@@ -10,8 +10,10 @@ from nodeproxy.mesh.reports import PortKey, PortState
 from nodeproxy.mesh.subscriptions import Usage
 from nodeproxy.policies import CHAIN
 from nodeproxy.policies.health_check import HealthCheckSettings
+from nodeproxy.protocol.proxy_v2 import LOCAL
 from nodeproxy.table.builder import Live
 from nodeproxy.table.table import Route
+from nodeproxy.telemetry.stats import RouteStats
 from nodeproxy.upstream.cluster import Cluster
 from nodeproxy.upstream.clusters import Clusters
 
@@ -28,14 +30,17 @@ class ServicePorts:
         """The ports of the service with this key, as they are reported."""
         now = self._now()
         for route in self._live.table.routes.get(service, {}).values():
-            if route.service.unsubscribed and not route.stats.requests:
+            stats = route.stats
+            if route.service.unsubscribed and not stats.requests and stats.connections is None:
                 continue  # a cluster may have thousands of services that this node never calls
             cluster = self._cluster(route)
-            endpoints, tunnels = cluster.endpoints, route.stats.tunnels
-            active = sum(endpoint.active for endpoint in endpoints)
+            endpoints, tunnels, connections = cluster.endpoints, stats.tunnels, stats.connections
+            active = sum(endpoint.active for endpoint in endpoints) if route.port.takes_requests else 0
+            if active and route.port.takes_connections:
+                active -= sum(endpoint.connections for endpoint in endpoints)
             yield PortNumbers(
                 PortKey(route.service.namespace, route.service.name, route.port.key),
-                route.stats,
+                stats,
                 cluster.ejections,
                 PortState(
                     active,
@@ -43,6 +48,7 @@ class ServicePorts:
                     cluster.usable_count(now),
                     tunnels.active if tunnels else 0,
                     _figures(route.states),
+                    connections.active if connections else 0,
                 ),
             )
 
@@ -52,22 +58,32 @@ class ServicePorts:
         if routes is None:
             return None
         active = (endpoint.active for route in routes.values() for endpoint in self._cluster(route).endpoints)
-        return Usage(sum(sum(route.stats.requests.values()) for route in routes.values()), sum(active))
+        return Usage(sum(_used(route.stats) for route in routes.values()), sum(active))
 
     def probe_targets(self) -> Iterator[Target]:
         """The endpoints of all ports whose policies have them probed."""
         for route in self._live.table:
             settings = route.settings.get("healthCheck")
-            if isinstance(settings, HealthCheckSettings) and route.port.takes_requests:
+            port, proxied = route.port, route.settings.get("proxyProtocol")
+            if isinstance(settings, HealthCheckSettings) and (port.takes_requests or port.takes_connections):
+                connects = not port.takes_requests or (port.takes_connections and not settings.asks)
+                first = LOCAL if proxied is not None and proxied.mode == "enforce" else b""
                 host = f"{route.service.name}.{route.service.namespace}.mesh".encode()
                 cluster = self._cluster(route)
                 count = Decisions(route.stats.decisions, "healthCheck", settings.mode).count
                 for endpoint in cluster.endpoints:
-                    http2 = route.port.protocol == "http2"
-                    yield Target(endpoint.name, host, http2, endpoint.health, settings, cluster.review, count)
+                    http2 = port.protocol == "http2"
+                    health, review = endpoint.health, cluster.review
+                    yield Target(endpoint.name, host, http2, health, settings, review, count, connects, first)
 
     def _cluster(self, route: Route) -> Cluster:
         return self._clusters.of(route.service, route.port)
+
+
+def _used(stats: RouteStats) -> int:
+    """How often the service port was used: by requests, and connections."""
+    connections = stats.connections
+    return sum(stats.requests.values()) + (sum(connections.ended.values()) if connections else 0)
 
 
 def _figures(states: Mapping[str, Any]) -> dict[str, dict[str, float]]:

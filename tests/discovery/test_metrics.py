@@ -16,6 +16,8 @@ from discovery.workers.reports import Reports
 from nodeproxy.mesh.reports import (
     LATENCY_BOUNDS_S,
     UNROUTED,
+    ConnectionCounters,
+    ConnectionKind,
     Decision,
     Introduction,
     PortCounters,
@@ -132,6 +134,45 @@ def test_tunnels_are_reported_once_a_service_has_had_one():
     assert scrape.values("nodeproxy_tunnels_ended_total") == {(*WEB, ""): 6, (*WEB, "timeout"): 2}
     assert scrape.value("nodeproxy_tunnel_bytes_total", **LABELS, direction="to_endpoint") == 20
     assert scrape.value("nodeproxy_tunnel_bytes_total", **LABELS, direction="to_client") == 40
+
+
+def test_tcp_connections_are_reported_once_a_service_has_had_one():
+    ended = ((ConnectionKind("", *CALLER), 3), (ConnectionKind("connection-lost", *CALLER), 1))
+    counters = ConnectionCounters(5, ended, {"to_endpoint": 10, "to_client": 20}, 1.25)
+    one = PortReport(WEB, PortCounters((), NO_DURATIONS, connections=counters), PortState(connections=1))
+
+    scrape = Scrape([one], [one])
+
+    assert Scrape([port()]).values("nodeproxy_connections_opened_total") == {}
+    assert scrape.values("nodeproxy_connections_total") == {
+        (*WEB, "", "cart"): 6,
+        (*WEB, "connection-lost", "cart"): 2,
+    }
+    assert scrape.value("nodeproxy_connections_opened_total", **LABELS) == 10
+    assert scrape.value("nodeproxy_connections_active", **LABELS) == 2
+    assert scrape.value("nodeproxy_connection_bytes_total", **LABELS, direction="to_client") == 40
+    assert scrape.value("nodeproxy_connection_seconds_total", **LABELS) == 2.5
+    assert scrape.values("nodeproxy_requests_total") == {}
+
+
+def test_an_open_connection_is_reported_before_any_has_ended():
+    counters = ConnectionCounters(1, (), {"to_endpoint": 7, "to_client": 0})
+    one = PortReport(WEB, PortCounters((), NO_DURATIONS, connections=counters), PortState(connections=1))
+
+    scrape = Scrape([one])
+
+    assert scrape.value("nodeproxy_connections_active", **LABELS) == 1
+    assert scrape.value("nodeproxy_connection_bytes_total", **LABELS, direction="to_endpoint") == 7
+
+
+def test_connections_that_reached_no_service_have_none_in_their_labels():
+    ended = ((ConnectionKind("unknown-service", *CALLER), 2),)
+    one = PortReport(UNROUTED, PortCounters((), NO_DURATIONS, connections=ConnectionCounters(0, ended)))
+
+    scrape = Scrape([one])
+
+    assert scrape.values("nodeproxy_connections_total") == {("", "", "", "unknown-service", "cart"): 2}
+    assert scrape.values("nodeproxy_connections_active") == {}
 
 
 def test_grpc_calls_are_reported_by_their_status():

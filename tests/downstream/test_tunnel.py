@@ -95,7 +95,7 @@ async def test_one_side_may_end_and_still_hear_the_other(world, ends_first):
 
     assert (heard, answer) == (b"last words", b"an answer")
     assert not world.connections.open
-    assert tunnels(world).ended == {"": 1} and tunnels(world).active == 0
+    assert tunnels(world).reasons == {"": 1} and tunnels(world).active == 0
 
 
 async def test_what_the_client_sends_before_the_101_is_for_the_tunnel(world):
@@ -292,7 +292,7 @@ async def test_one_in_which_nothing_moves_for_timeouts_idle_is_closed(world):
 
     assert await client.rest() == b"" and await server.rest() == b""
     await world.settle()
-    assert tunnels(world).ended == {"timeout": 1}
+    assert tunnels(world).reasons == {"timeout": 1}
 
 
 async def test_a_client_that_resets_ends_the_endpoints_side(world):
@@ -303,7 +303,7 @@ async def test_a_client_that_resets_ends_the_endpoints_side(world):
     await world.settle()
 
     assert ended == b"" and not world.connections.open
-    assert tunnels(world).ended == {"client-gone": 1}
+    assert tunnels(world).reasons == {"client-gone": 1}
 
 
 async def test_a_client_that_resets_ends_it_though_the_endpoint_does_not_read(world):
@@ -321,7 +321,7 @@ async def test_a_client_that_resets_ends_it_though_the_endpoint_does_not_read(wo
     await world.settle()
 
     assert not world.connections.open
-    assert tunnels(world).ended == {"client-gone": 1}
+    assert tunnels(world).reasons == {"client-gone": 1}
 
 
 async def test_an_endpoint_that_resets_ends_the_clients_side(world):
@@ -333,7 +333,7 @@ async def test_an_endpoint_that_resets_ends_the_clients_side(world):
     await world.settle()
 
     assert ended == b"" and not world.connections.open
-    assert tunnels(world).ended == {"connection-lost": 1}
+    assert tunnels(world).reasons == {"connection-lost": 1}
 
 
 async def test_what_an_endpoint_said_before_it_closed_arrives_though_the_client_still_talks(world):
@@ -351,7 +351,7 @@ async def test_what_an_endpoint_said_before_it_closed_arrives_though_the_client_
         await world.settle()
 
     assert await client.rest() == goodbye
-    assert tunnels(world).ended == {"connection-lost": 1}
+    assert tunnels(world).reasons == {"connection-lost": 1}
 
 
 async def test_a_half_closed_client_is_not_gone_even_where_that_aborts_requests(world):

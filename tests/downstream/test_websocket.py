@@ -161,7 +161,7 @@ async def test_one_side_may_end_and_still_hear_the_other(world, ends_first):
     await world.settle()
 
     assert (words, answer, client.resets) == (b"last words", b"an answer", [])
-    assert tunnels(world).ended == {"": 1} and tunnels(world).active == 0
+    assert tunnels(world).reasons == {"": 1} and tunnels(world).active == 0
 
 
 async def test_a_client_may_end_its_stream_and_its_connection_at_once(world):
@@ -174,7 +174,7 @@ async def test_a_client_may_end_its_stream_and_its_connection_at_once(world):
 
     assert await server.rest() == b"last words"
     await world.settle()
-    assert tunnels(world).ended == {"": 1} and not world.connections.open
+    assert tunnels(world).reasons == {"": 1} and not world.connections.open
 
 
 async def test_what_a_client_said_last_arrives_at_a_slow_endpoint_after_the_client_is_gone(world):
@@ -190,7 +190,7 @@ async def test_what_a_client_said_last_arrives_at_a_slow_endpoint_after_the_clie
 
     assert received == sent
     await world.settle()
-    assert tunnels(world).ended == {"": 1} and not world.connections.open
+    assert tunnels(world).reasons == {"": 1} and not world.connections.open
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ async def test_a_client_that_resets_its_stream_ends_the_endpoints_connection(wor
     await world.settle()
 
     assert ended == b""
-    assert tunnels(world).ended == {"client-gone": 1} and tunnels(world).active == 0
+    assert tunnels(world).reasons == {"client-gone": 1} and tunnels(world).active == 0
 
 
 async def test_a_client_that_is_gone_ends_the_endpoints_connection(world):
@@ -263,7 +263,7 @@ async def test_a_client_that_is_gone_ends_the_endpoints_connection(world):
     await world.settle()
 
     assert ended == b"" and not world.connections.open
-    assert tunnels(world).ended == {"client-gone": 1}
+    assert tunnels(world).reasons == {"client-gone": 1}
 
 
 async def test_a_client_that_resets_before_the_answer_is_not_served(world):
@@ -285,7 +285,7 @@ async def test_an_endpoint_that_resets_resets_the_stream_alone(world):
     await world.settle()
 
     assert code == CANCEL and not client.peer.channel.ending
-    assert tunnels(world).ended == {"connection-lost": 1}
+    assert tunnels(world).reasons == {"connection-lost": 1}
 
 
 async def test_an_endpoint_that_does_not_read_stops_its_sender_and_no_other_stream(world):
@@ -351,7 +351,7 @@ async def test_one_in_which_nothing_moves_for_timeouts_idle_is_closed(world):
 
     assert await client.was_reset(number) == CANCEL and await server.rest() == b""
     await world.settle()
-    assert tunnels(world).ended == {"timeout": 1}
+    assert tunnels(world).reasons == {"timeout": 1}
 
 
 async def test_a_client_that_sends_fields_in_place_of_data_is_reset(world):
@@ -362,7 +362,7 @@ async def test_a_client_that_sends_fields_in_place_of_data_is_reset(world):
 
     assert await client.was_reset(number) == PROTOCOL_ERROR and await server.rest() == b""
     await world.settle()
-    assert tunnels(world).ended == {"client-gone": 1}
+    assert tunnels(world).reasons == {"client-gone": 1}
 
 
 async def test_silent_clients_of_a_tunnel_are_probed(world):
@@ -412,7 +412,7 @@ async def test_a_drained_connection_ends_with_its_last_tunnel(world):
     await world.settle()
 
     assert client.over and not world.connections.open
-    assert tunnels(world).ended == {"": 1} and world.log[-1][2:4] == (101, "")
+    assert tunnels(world).reasons == {"": 1} and world.log[-1][2:4] == (101, "")
 
 
 async def test_it_is_counted_as_over_http1_and_logged_when_it_has_ended(world):

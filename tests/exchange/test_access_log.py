@@ -5,6 +5,7 @@ from math import inf
 from nodeproxy.exchange.access_log import AccessLog
 from nodeproxy.exchange.attempt import Attempt
 from nodeproxy.exchange.call import Call
+from nodeproxy.exchange.connection import Ended
 from nodeproxy.mesh.callers import Known
 from tests.exchange.test_exchange import Endpoint
 from tests.fakes.exchanges import STARTED, exchange
@@ -53,3 +54,35 @@ def test_an_exchange_is_one_line_whatever_its_attempts():
             "seconds": 0.123457,
         }
     ]
+
+
+def test_a_connection_is_one_line_at_its_end():
+    lines, one = [], exchange()
+    one.caller = Known("shop", ("shop", "cart"))
+    Attempt(one, Endpoint(), STARTED).end(200)
+
+    AccessLog(lines.append).connection_ended(one, "shop/db:5432", Ended("tcp", "endpoint-left", 10, 20, 3.12345678))
+
+    assert lines == [
+        {
+            "protocol": "tcp",
+            "client": one.client,
+            "source": "shop/cart",
+            "service": "shop/db:5432",
+            "endpoint": one.endpoint_name,
+            "to_endpoint": 10,
+            "to_client": 20,
+            "reason": "endpoint-left",
+            "tries": 1,
+            "seconds": 3.123457,
+        }
+    ]
+
+
+def test_the_line_of_a_connection_says_what_a_policy_in_shadow_mode_would_have_done():
+    lines, one = [], exchange()
+    one.shadowed = ("timeouts:tcp-idle",)
+
+    AccessLog(lines.append).connection_ended(one, "shop/db:5432", Ended("tls", "", 0, 0, 1.0))
+
+    assert (lines[0]["protocol"], lines[0]["shadow"]) == ("tls", "timeouts:tcp-idle")

@@ -78,8 +78,9 @@ class Table:
 class Probed:
     """One endpoint as the worker sees it; `change` waits for the next change of its health."""
 
-    def __init__(self, name, http2=False, **written):
+    def __init__(self, name, http2=False, connects=False, **written):
         self.http2 = http2
+        self.connects = connects
         self.health = Health()
         self.counted = []
         self._report, self._reported = trio.open_memory_channel(99)
@@ -87,7 +88,14 @@ class Probed:
 
     def asking(self, name, **written):
         return Target(
-            name, b"web.shop.mesh", self.http2, self.health, settings(**written), self._changed, self.counted.append
+            name,
+            b"web.shop.mesh",
+            self.http2,
+            self.health,
+            settings(**written),
+            self._changed,
+            self.counted.append,
+            self.connects,
         )
 
     def _changed(self):

@@ -50,6 +50,9 @@ class Log:
     def exchange_ended(self, *line):
         self._exchanges.append(line)
 
+    def connection_ended(self, *line):
+        self._exchanges.append(line)
+
     def attempt_ended(self, attempt):
         self._attempts.append((attempt.endpoint.name, attempt.outcome))
 

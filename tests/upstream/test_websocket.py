@@ -99,7 +99,7 @@ async def test_one_side_may_end_and_still_hear_the_other(world, ends_first):
     await world.settle()
 
     assert (words, answer, server.resets) == (b"last words", b"an answer", [])
-    assert tunnels(world).ended == {"": 1} and not world.connections.open
+    assert tunnels(world).reasons == {"": 1} and not world.connections.open
 
 
 async def test_an_endpoint_without_it_gets_an_http1_upgrade_as_a_plain_get(world):
@@ -162,7 +162,7 @@ async def test_from_http2_to_http2_bytes_go_both_ways(world):
     assert dict(fields)[b":protocol"] == b"websocket" and b"sec-websocket-key" not in dict(fields)
     assert answer[b":status"] == b"200" and b"sec-websocket-accept" not in answer
     assert (client.received(number) == data, up) == (True, b"thanks")
-    assert tunnels(world).ended == {"": 1} and (client.resets, server.resets) == ([], [])
+    assert tunnels(world).reasons == {"": 1} and (client.resets, server.resets) == ([], [])
 
 
 async def test_an_endpoint_that_declines_is_heard(world):
@@ -189,7 +189,7 @@ async def test_an_endpoint_that_resets_ends_the_client(world):
     await world.settle()
 
     assert ended == b"" and not server.peer.channel.ending
-    assert tunnels(world).ended == {"stream-reset": 1}
+    assert tunnels(world).reasons == {"stream-reset": 1}
 
 
 async def test_an_endpoint_that_resets_after_its_end_stops_the_client(world):
@@ -203,7 +203,7 @@ async def test_an_endpoint_that_resets_after_its_end_stops_the_client(world):
     await world.settle()
 
     assert words == b"bye"
-    assert tunnels(world).ended == {"connection-lost": 1}
+    assert tunnels(world).reasons == {"connection-lost": 1}
 
 
 async def test_an_endpoint_that_is_gone_ends_the_client(world):
@@ -215,7 +215,7 @@ async def test_an_endpoint_that_is_gone_ends_the_client(world):
     await world.settle()
 
     assert ended == b""
-    assert tunnels(world).ended == {"connection-lost": 1}
+    assert tunnels(world).reasons == {"connection-lost": 1}
 
 
 async def test_a_client_that_resets_resets_the_stream_alone(world):
@@ -226,7 +226,7 @@ async def test_a_client_that_resets_resets_the_stream_alone(world):
     await world.settle()
 
     assert code == CANCEL and not server.peer.channel.ending
-    assert tunnels(world).ended == {"client-gone": 1}
+    assert tunnels(world).reasons == {"client-gone": 1}
     (kept,) = world.clusters.get("shop/web:80").endpoints
     assert (kept.active, kept.pool.active, kept.pool.idle_count) == (0, 0, 1)
 
@@ -286,7 +286,7 @@ async def test_one_in_which_nothing_moves_for_timeouts_idle_is_closed(world):
 
     assert await client.rest() == b"" and await server.was_reset(number) == CANCEL
     await world.settle()
-    assert tunnels(world).ended == {"timeout": 1}
+    assert tunnels(world).reasons == {"timeout": 1}
 
 
 async def test_one_whose_endpoint_does_not_read_is_closed_after_timeouts_idle(world):
@@ -300,7 +300,7 @@ async def test_one_whose_endpoint_does_not_read_is_closed_after_timeouts_idle(wo
 
     assert ended == b"" and await server.was_reset(number) == CANCEL
     await world.settle()
-    assert tunnels(world).ended == {"timeout": 1}
+    assert tunnels(world).reasons == {"timeout": 1}
 
 
 async def test_one_at_an_endpoint_that_has_left_goes_on(world):

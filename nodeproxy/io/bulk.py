@@ -1,0 +1,68 @@
+"""Moving large amounts: in slices, so that what is small waits for a slice and no longer.
+
+A direction of a relay that receives as much as it asks for has more where that came from. It is not moved when an event
+of it comes, but here, in turn with the others: the reactor looks at all events between two slices, and a small message
+waits for at most one in each direction, however many bulk streams there are.
+"""
+
+from typing import TYPE_CHECKING, Protocol
+
+from nodeproxy.io.fair_queue import FairQueue
+
+if TYPE_CHECKING:
+    from nodeproxy.io.reactor import Reactor
+
+# One receive. A larger piece costs fewer system calls, and leaves the cache before it is sent: of 64 KiB to 1 MiB this
+# had the least CPU per GiB on a machine with 1 MiB of second-level cache for each core.
+PIECE_BYTES = 256 * 1024
+SLICE_S = 0.0002  # about two pieces
+
+
+class Poured(Protocol):
+    """Something that moves large amounts."""
+
+    share: object
+    """See `Task.share`: each share has its turn."""
+    pouring: bool
+    """Whether its turn comes; owned by Bulk."""
+
+    def pour(self, room: memoryview) -> None:
+        """Move one piece, by way of `room`, which it must not keep."""
+        ...
+
+
+class Bulk:
+    """The queue of a reactor. See `callbacks.Runnable`."""
+
+    __slots__ = ("_reactor", "_room", "_waiting", "queued")
+
+    share = None
+    """Of none: within a slice each share has its turn."""
+
+    def __init__(self, reactor: "Reactor") -> None:
+        self.queued = False
+        self._reactor = reactor
+        self._waiting: FairQueue[Poured] = FairQueue()
+        self._room: memoryview | None = None
+
+    def put(self, poured: Poured) -> None:
+        """Let `poured` move a piece when its turn comes. Idempotent."""
+        if not poured.pouring:
+            poured.pouring = True
+            self._waiting.put(poured.share, poured)
+            self._reactor.wake(self)
+
+    def resume(self) -> None:
+        """Move a slice."""
+        waiting, clock, room = self._waiting, self._reactor.clock, self._room
+        if room is None:
+            room = self._room = memoryview(bytearray(PIECE_BYTES))
+        until = clock() + SLICE_S
+        while waiting:
+            poured = waiting.take()
+            poured.pouring = False
+            poured.pour(room)
+            if clock() >= until:
+                break
+        if waiting:
+            self._reactor.wake(self)
