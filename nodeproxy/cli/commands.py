@@ -141,7 +141,7 @@ def explain(
     json: Json = False,
     config: ConfigFile = None,
 ) -> None:
-    """Show what is in force for a service and where it is written: policies, subscription, refused ConfigMaps."""
+    """Show what is in force for a service, and why: protocols, policies, subscription, refused ConfigMaps."""
     from nodeproxy.cli import service
 
     query = urlencode({"service": name} | ({"port": str(port)} if port else {}))
