@@ -81,7 +81,13 @@ def worker_view(life: Life, now: float) -> WorkerView:
     state = life.process.state
     age_s = now - life.heard_at
     return WorkerView(
-        life.number, life.pid, life.connection is not None, age_s, state.connections, state.listeners_missing
+        life.number,
+        life.pid,
+        life.connection is not None,
+        age_s,
+        state.connections,
+        state.listeners_missing,
+        state.udp_sessions,
     )
 
 

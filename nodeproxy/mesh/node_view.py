@@ -20,6 +20,7 @@ class WorkerView(msgspec.Struct, frozen=True):
     connections: int
     listeners_missing: int
     """Virtual addresses without a listener; its log has the reason."""
+    udp_sessions: int = 0
 
 
 class SubscriptionView(msgspec.Struct, frozen=True):
