@@ -114,15 +114,17 @@ class UdpSession:
         """End it if its time is over; see `deadlines.Timed`."""
         if self.ended:
             return
-        now = self._reactor.now
         if self._held is not None:
             until, reason = self._held_until, EndpointsUnknown.reason
         else:
             until, reason = self.seen + min(self._upstream.idle_s, self._listener.sessions.idle_most_s), "idle"
-        if now >= until:
-            self.end(reason)
-        else:
+        if self._reactor.now < until:
             self._reactor.look_at(self, until)
+            return
+        try:
+            self.end(reason)
+        except Exception as error:
+            self._listener.bug(error, self)
 
     def look_again(self) -> None:
         """The table has changed: the endpoints that it waits for may be known, or its service gone."""
@@ -246,8 +248,8 @@ class UdpSession:
     def _disconnect(self, how: Callable[[UdpConnection], None]) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            how(connection)
             self._reactor.close_after_turn(connection.sock)
+            how(connection)
 
     def _drop(self, reason: str) -> None:
         self.stats.dropped[reason] += 1

@@ -70,6 +70,7 @@ class VirtualListeners:
             "udp": self._datagrams,
         }
         self._listeners: dict[Address, VirtualListener] = {}
+        self._udp = 0  # of them, those for datagrams
         self._owner: dict[Address, str] = {}
         self._of: dict[str, set[Address]] = {}
         self._failed = Unserved()
@@ -88,8 +89,7 @@ class VirtualListeners:
             over |= self._follow(key, routes.get(key, {}))
         for key in self._without_room.owners(self._room):
             over |= self._follow(key, routes.get(key, {}))
-        has_udp = any(address.transport == "udp" for address in self._listeners)
-        sessions = self._capacity.sessions_most if has_udp else 0
+        sessions = self._capacity.sessions_most if self._udp else 0
         self._connections.most = self._capacity.clients_most(len(self._listeners), sessions)
         self._retry_later()
         over -= self._listeners.keys()  # reopened: its new socket is held and replaces the old one
@@ -105,6 +105,7 @@ class VirtualListeners:
         self._held.closed(*(_held_key(address) for address in self._listeners if address.transport == "udp"))
         for each in (self._listeners, self._owner, self._of, self._failed, self._without_room):
             each.clear()
+        self._udp = 0
 
     def _follow(self, key: str, routes: Mapping[str, Route]) -> set[Address]:
         """Match the listeners of one service; returns the addresses that it has lost."""
@@ -118,6 +119,7 @@ class VirtualListeners:
         over = self._of.get(key, set()) - wanted
         for address in over:
             self._listeners.pop(address).close()
+            self._udp -= address.transport == "udp"
             self._disown(address)
         for address in wanted - self._of.get(key, set()):
             if address in self._listeners:
@@ -155,6 +157,7 @@ class VirtualListeners:
                 _not_served(address, key, str(error))
             self._failed.put(address, key)
             return False
+        self._udp += address.transport == "udp"
         self._failed.drop(address)
         self._without_room.drop(address)
         return True

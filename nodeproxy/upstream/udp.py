@@ -107,11 +107,11 @@ class UdpConnection:
 
     def failed(self, now: float) -> None:
         """The endpoint has refused a datagram, or cannot be reached: eject it, as if a connect had failed."""
+        self.pool.closed()
         connect_failed(self.attempt.endpoint.health, now)
         self.attempt.end(ConnectFailed.reason)
-        self.pool.closed()
 
     def end(self) -> None:
         """The session does not need it any more."""
-        self.attempt.end(REPLIED if self.replied else SILENT)
         self.pool.closed()
+        self.attempt.end(REPLIED if self.replied else SILENT)

@@ -3,6 +3,7 @@
 import pytest
 
 from nodeproxy.mesh.wire import Drop
+from tests.fakes.descriptors import none_left
 from tests.fakes.udp import UdpService
 
 
@@ -260,6 +261,43 @@ async def test_sessions_of_an_endpoint_that_leaves_choose_another_when_their_cli
 
     assert (await new.receive())[0] == b"two" and await old.all() == []
     assert len(service.sessions) == 1
+
+
+async def test_without_a_descriptor_the_datagram_is_dropped_and_the_oldest_session_gives_its_own(world, make):
+    service = make()
+    first, second = service.client(), service.client()
+    first.send(b"one")
+    await service.endpoints[0].receive()
+
+    with none_left():
+        second.send(b"lost")
+        await world.settle()
+    second.send(b"two")
+
+    assert (await service.endpoints[0].receive())[0] == b"two"
+    assert service.stats.dropped == {"out-of-descriptors": 1} and service.ended() == {"evicted": 1}
+    assert world.stats.shortages["endpoint"] == 1
+
+
+async def test_a_bug_ends_one_session_and_not_the_worker(world, make):
+    service = make(2)
+    one, other = service.client(), service.client()
+    for client in (one, other):
+        client.send(b"hello")
+        await world.settle()
+    broken = next(iter(service.sessions._by_age))
+    broken.exchange.observer = object()  # fails when the attempt ends
+    first = [each for each in service.endpoints if each.port == broken._connection.attempt.endpoint.address[1]]
+    world.expected_bugs = 1
+
+    first[0].stop()
+    one.send(b"refused")
+    await world.settle()
+    other.send(b"still served")
+
+    assert world.stats.bugs == 1 and service.ended() == {"internal": 1} and len(service.sessions) == 1
+    rest = next(each for each in service.endpoints if each not in first)
+    assert b"still served" in [data for data, _ in await rest.all()]
 
 
 async def test_a_service_without_endpoints_drops_and_counts(world, make):
