@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from heapq import heappop, heappush
 from itertools import count
-from math import inf
 from socket import SocketType
 from time import monotonic
 from typing import Any

@@ -152,7 +152,7 @@ class Live:
         make = self._makers.datagrams
         if make is None:
             return None
-        segment = [policy for policy in CONNECTION_CHAIN if policy.name in settings]
+        segment = [policy for policy in CHAIN if "datagrams" in policy.touches and policy.name in settings]
         return make(service, port, settings, states, Admission(_on_request(segment, settings, states, stats)))
 
     def _handler(

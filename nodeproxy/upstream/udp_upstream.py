@@ -26,7 +26,7 @@ class UdpUpstream:
     """Where sessions go, unless there is a split."""
     split: Split | None
     admission: Admission
-    """By the policies that act on connections, to be asked once for each new session."""
+    """By the policies that act on datagrams, to be asked once for each new session."""
     reactor: Reactor
     subscribe: Callable[[str], None]
     idle_s: float

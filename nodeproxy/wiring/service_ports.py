@@ -31,7 +31,7 @@ class ServicePorts:
         now = self._now()
         for route in self._live.table.routes.get(service, {}).values():
             stats = route.stats
-            if route.service.unsubscribed and not stats.requests and stats.connections is stats.udp is None:
+            if route.service.unsubscribed and not stats.requests and not (stats.connections or stats.udp):
                 continue  # a cluster may have thousands of services that this node never calls
             cluster = self._cluster(route)
             endpoints, tunnels, connections = cluster.endpoints, stats.tunnels, stats.connections

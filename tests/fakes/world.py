@@ -52,6 +52,7 @@ class Log:
 
     def connection_ended(self, *line):
         self._exchanges.append(line)
+
     def session_ended(self, exchange, service_port, traffic, reason, elapsed_s):
         self._exchanges.append((exchange, service_port, traffic, reason, elapsed_s))
 
