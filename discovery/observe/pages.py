@@ -127,7 +127,7 @@ def services(numbers: Numbers) -> bytes:
             sum(number for _, number in port.counters.requests),
             sum(number for kind, number in port.counters.requests if kind.status >= 500),
             port.counters.retries,
-            port.state.connections,
+            port.state.connections + port.state.udp_sessions,
         )
         for port in sorted(ports_of(numbers), key=lambda port: port.key)
         if port.key != UNROUTED

@@ -67,4 +67,4 @@ class PortView(msgspec.Struct, frozen=True):
     errors: int
     retries: int
     connections: int = 0
-    """TCP connections that carry no HTTP, open now."""
+    """TCP connections that carry no HTTP, or UDP sessions, open now."""
