@@ -133,6 +133,13 @@ class Settings(BaseSettings):
         description="downstream connections per worker, fewer under a low limit of open files; at the limit the proxy"
         " closes idle ones",
     )
+    udp_sessions_limit: int = Field(
+        8192,
+        ge=16,
+        le=1_000_000,
+        description="UDP sessions per worker, fewer under a low limit of open files; at the limit the one that has been"
+        " silent longest ends. Each has a local port: net.ipv4.ip_local_port_range bounds those of all workers",
+    )
     drain_timeout_s: Positive = Field(
         25.0, description="limit for requests in flight at SIGTERM"
     )  # inside kubelet's 30 s

@@ -13,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from discovery.observe.connections import ConnectionMetrics, Placed
 from discovery.observe.lines import Place, PortFamily, PortHistogram, place_of, rendered, value_text
 from discovery.observe.ports import Port, ports_of
+from discovery.observe.udp_metrics import UdpMetrics
 from discovery.workers.reports import Numbers, processes_added, state_of_all
 from nodeproxy.mesh.reports import LATENCY_BOUNDS_S, UNROUTED
 from nodeproxy.mesh.wire import PolicyMap
@@ -47,6 +48,7 @@ class NodeMetrics:
             CounterMetricFamily, "nodeproxy_tunnel_bytes", "Bytes relayed on upgraded connections.", ("direction",)
         )
         self._connections = ConnectionMetrics()
+        self._udp = UdpMetrics()
         self._calls = PortFamily(
             CounterMetricFamily,
             "nodeproxy_grpc_responses",
@@ -94,6 +96,7 @@ class NodeMetrics:
         yield self._tunnels_ended, _counts(self._tunnels_ended, ports, lambda port: port.counters.tunnels_ended)
         yield self._tunnel_bytes, _counts(self._tunnel_bytes, ports, lambda port: port.counters.tunnel_bytes)
         yield from self._connections.lines(every)
+        yield from self._udp.of_ports(every)
         yield self._calls, _counts(self._calls, ports, lambda port: port.counters.calls)
         yield self._decisions, [line for at, port in ports for line in self._decisions.lines(at, _decisions(port))]
         yield self._figures, [line for at, port in ports for line in self._figures.lines(at, _figures(port))]
@@ -160,6 +163,7 @@ def _process(numbers: Numbers) -> Iterator[Metric]:
             "Limit of concurrent downstream connections.",
             state.connections_limit,
         ),
+        ("udp_sessions_limit", "Limit of concurrent UDP sessions.", state.udp_sessions_limit),
         ("open_files_limit", "Limit of open files of a worker (RLIMIT_NOFILE).", state.open_files_limit),
         (
             "virtual_listeners_missing",

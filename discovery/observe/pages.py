@@ -81,7 +81,13 @@ def worker_view(life: Life, now: float) -> WorkerView:
     state = life.process.state
     age_s = now - life.heard_at
     return WorkerView(
-        life.number, life.pid, life.connection is not None, age_s, state.connections, state.listeners_missing
+        life.number,
+        life.pid,
+        life.connection is not None,
+        age_s,
+        state.connections,
+        state.listeners_missing,
+        state.udp_sessions,
     )
 
 
@@ -121,7 +127,7 @@ def services(numbers: Numbers) -> bytes:
             sum(number for _, number in port.counters.requests),
             sum(number for kind, number in port.counters.requests if kind.status >= 500),
             port.counters.retries,
-            port.state.connections,
+            port.state.connections + port.state.udp_sessions,
         )
         for port in sorted(ports_of(numbers), key=lambda port: port.key)
         if port.key != UNROUTED

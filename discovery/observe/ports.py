@@ -41,6 +41,7 @@ def ports_of(numbers: Numbers) -> Iterator[Port]:
             tunnels=sum(state.tunnels for state in now),
             connections=sum(state.connections for state in now),
             figures=_figures_added(now),
+            udp_sessions=sum(state.udp_sessions for state in now),
         )
         yield Port(key, ports_added(each), state)
 

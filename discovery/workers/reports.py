@@ -20,6 +20,7 @@ from nodeproxy.mesh.reports import (
     ProcessReport,
     ProcessState,
     Report,
+    UdpCounters,
 )
 
 _K = TypeVar("_K")
@@ -173,6 +174,7 @@ def ports_added(all_counters: Iterable[PortCounters]) -> PortCounters:
         tuple(_added(dict(each.decisions) for each in some).items()),
         _added(each.calls for each in some),
         _connections_added([each.connections for each in some]),
+        _udp_added([each.udp for each in some if each.udp is not None]),
     )
 
 
@@ -182,6 +184,17 @@ def _connections_added(some: Sequence[ConnectionCounters]) -> ConnectionCounters
         tuple(_added(dict(each.ended) for each in some).items()),
         _added(each.bytes for each in some),
         sum(each.seconds for each in some),
+    )
+
+
+def _udp_added(some: Sequence[UdpCounters]) -> UdpCounters | None:
+    if not some:
+        return None
+    return UdpCounters(
+        tuple(_added(dict(each.sessions) for each in some).items()),
+        _added(each.datagrams for each in some),
+        _added(each.bytes for each in some),
+        _added(each.dropped for each in some),
     )
 
 
@@ -216,6 +229,8 @@ def state_of_all(numbers: Numbers) -> ProcessState:
         connections_limit=sum(state.connections_limit for state, _ in states),
         open_files_limit=min((state.open_files_limit for state, _ in states), default=0),
         listeners_missing=max((state.listeners_missing for state, _ in states), default=0),
+        udp_sessions=sum(state.udp_sessions for state, _ in states),
+        udp_sessions_limit=sum(state.udp_sessions_limit for state, _ in states),
         table_age_s=max(known) if known and len(known) == len(ages) else None,
     )
 

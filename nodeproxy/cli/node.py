@@ -47,10 +47,13 @@ def ask(run_dir: str, page: str) -> bytes:
 def status_shown(text: bytes) -> Iterator[Table | str]:
     """`status` for a reader: workers, watches, subscriptions, callers."""
     status = msgspec.json.decode(text, type=NodeStatus)
-    workers = table("worker", "pid", "connected", "reported s ago", "connections", "listeners missing")
+    workers = table("worker", "pid", "connected", "reported s ago", "connections", "UDP sessions", "listeners missing")
     for each in status.workers:
         age = "never" if each.report_age_s is None else f"{each.report_age_s:.1f}"
-        connected, numbers = "yes" if each.connected else "no", (each.connections, each.listeners_missing)
+        connected, numbers = (
+            "yes" if each.connected else "no",
+            (each.connections, each.udp_sessions, each.listeners_missing),
+        )
         workers.add_row(str(each.number), str(each.pid), connected, age, *map(str, numbers))
     yield workers
     yield from _summary(status)

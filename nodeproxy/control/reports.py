@@ -23,9 +23,12 @@ from nodeproxy.mesh.reports import (
     ProcessReport,
     Report,
     RequestKind,
+    SessionKind,
+    UdpCounters,
 )
 from nodeproxy.mesh.wire import line
-from nodeproxy.telemetry.stats import ConnectionStats, RouteStats
+from nodeproxy.telemetry.stats import TO_CLIENT, TO_ENDPOINT, ConnectionStats, RouteStats
+from nodeproxy.telemetry.udp_stats import UdpStats
 
 ROUND_S = 1.0  # the precision of /metrics of up to 1,000 ports; scrapes are 15 s and more apart
 STEP_PORTS = 32  # 0.3 ms, or 0.7 ms if all have changed: as long as ten requests
@@ -45,7 +48,7 @@ class PortNumbers(NamedTuple):
     def mark(self) -> tuple[object, ...]:
         """A value that differs when any number of the port has changed; cheaper than its report."""
         stats = self.stats
-        moved = _mark(stats.tunnels), _mark(stats.connections)
+        moved = _mark(stats.tunnels), _mark(stats.connections), None if stats.udp is None else stats.udp.mark
         decided = sum(stats.decisions.values())
         return (sum(stats.buckets), stats.retries, self.ejections, self.state, moved, decided)
 
@@ -64,6 +67,7 @@ class PortNumbers(NamedTuple):
             tuple((Decision(*key), number) for key, number in stats.decisions.items()),
             {} if stats.calls is None else {str(status): number for status, number in stats.calls.items()},
             ConnectionCounters() if stats.connections is None else _counters(stats.connections),
+            None if stats.udp is None else _udp_counters(stats.udp),
         )
         return PortReport(self.key, counters, self.state)
 
@@ -78,6 +82,15 @@ def _mark(stats: ConnectionStats | None) -> tuple[int, ...] | None:
 def _counters(stats: ConnectionStats) -> ConnectionCounters:
     ended = tuple((ConnectionKind(reason, *by), number) for (reason, by), number in stats.ended.items())
     return ConnectionCounters(stats.opened, ended, stats.bytes, stats.seconds)
+
+
+def _udp_counters(stats: UdpStats) -> UdpCounters:
+    return UdpCounters(
+        tuple((SessionKind(reason, *by), number) for (reason, by), number in stats.sessions.items()),
+        {TO_ENDPOINT: stats.datagrams_to_endpoint, TO_CLIENT: stats.datagrams_to_client},
+        {TO_ENDPOINT: stats.bytes_to_endpoint, TO_CLIENT: stats.bytes_to_client},
+        dict(stats.dropped),
+    )
 
 
 @dataclass(frozen=True, slots=True)

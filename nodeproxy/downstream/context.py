@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from os import urandom
 
 from nodeproxy.downstream.connection import Accept
+from nodeproxy.downstream.udp_sessions import UdpSessions
 from nodeproxy.exchange.exchange import Exchange, Observer
 from nodeproxy.io.reactor import Reactor
 from nodeproxy.mesh.callers import Callers, Known
@@ -37,6 +38,8 @@ class ConnectionContext:
     observer: Observer | None
     via: Mapping[bytes, bytes]
     """The line that is added to a response; see `forwarded.VIA`."""
+    sessions: UdpSessions
+    """The UDP sessions of the worker."""
     http2: Http2Limits = HTTP2_LIMITS
     random_bytes: Callable[[int], bytes] = urandom
     """So many bytes that no one can foresee."""

@@ -32,23 +32,6 @@ def bound(address: tuple[str, int]) -> socket.socket:
     return sock
 
 
-def bound_datagrams(address: tuple[str, int]) -> socket.socket:
-    """A bound UDP socket whose address other workers may bind too.
-
-    Raises:
-        OSError: as `bound`.
-    """
-    sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_DGRAM)
-    try:
-        sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        sock.bind(address)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
 class Listener:
     """One listening socket, watched level-triggered: a client not accepted in this turn is reported again."""
 
@@ -119,6 +102,9 @@ class Listener:
             self._reactor.close_after_turn(self._sock, shared=True)  # the supervisor has a copy
         else:
             self._sock.close()
+
+    def moved(self) -> None:
+        """See `virtual_listeners.VirtualListener`: connections stay, and what is asked on them is for the new one."""
 
     def _watch(self) -> None:
         if self._closed:

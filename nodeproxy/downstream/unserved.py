@@ -2,8 +2,17 @@
 
 from collections.abc import Set
 from itertools import islice
+from typing import NamedTuple
 
-Address = tuple[str, int]
+from nodeproxy.mesh.model import Transport
+
+
+class Address(NamedTuple):
+    """A port of a virtual address."""
+
+    host: str
+    port: int
+    transport: Transport = "tcp"
 
 
 class Unserved:

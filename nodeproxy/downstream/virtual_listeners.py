@@ -1,29 +1,47 @@
 """Virtual listeners: a worker's listeners on the virtual addresses of the services in the table."""
 
 import logging
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Protocol, TypeVar
 
 from nodeproxy.downstream.connection import Accept, DownstreamConnection
 from nodeproxy.downstream.connections import Connections
 from nodeproxy.downstream.context import ConnectionContext
 from nodeproxy.downstream.listener import Listener, bound
+from nodeproxy.downstream.udp import UdpListener
 from nodeproxy.downstream.unserved import Address, Unserved
 from nodeproxy.io.capacity import Capacity, is_shortage
 from nodeproxy.io.channel import SocketChannel
-from nodeproxy.io.handover import HeldSockets
-from nodeproxy.mesh.model import PortProtocol, port_key
+from nodeproxy.io.datagrams import bound_datagrams
+from nodeproxy.io.handover import HeldSockets, Key
+from nodeproxy.mesh.model import PortProtocol, Transport, port_key
 from nodeproxy.table.table import Route, Table
 
-PURPOSE = "connections"  # of these sockets, among all held ones
+PURPOSES: Mapping[Transport, str] = {"tcp": "connections", "udp": "datagrams"}  # of held sockets; all that is served
 RETRY_S = 5.0  # before binding a failed address again, if the table does not change
+Opened = TypeVar("Opened")
 log = logging.getLogger(__name__)
 
 
-class VirtualListeners:
-    """One listener per TCP service port that has a virtual address, held in step with the table.
+class VirtualListener(Protocol):
+    """What listens at one port of a virtual address."""
 
-    What arrives there is for that service, whatever a Host field says. An address that cannot be bound is logged
+    def close(self) -> None:
+        """Take nothing new; clients that it has go on. Idempotent."""
+        ...
+
+    def moved(self) -> None:
+        """The address belongs to a different service from now on."""
+        ...
+
+
+class VirtualListeners:
+    """One listener per service port that has a virtual address, held in step with the table.
+
+    What arrives there is for that service, whatever a Host field says. TCP and UDP are alike here: they differ in what
+    listens. An address that cannot be bound is logged
     once and tried again at the next change of the table and every RETRY_S; one for which no descriptor is left, when
     a listener closes. The descriptors of listeners count against the clients': `connections.most` shrinks with their
     number. An address that moves between services belongs to the new one as soon as the table has it there, even
@@ -47,7 +65,12 @@ class VirtualListeners:
         self._connections = connections
         self._context = context
         self._table = table
-        self._listeners: dict[Address, Listener] = {}
+        self._openers: Mapping[Transport, Callable[[Address, str], VirtualListener]] = {
+            "tcp": self._listener,
+            "udp": self._datagrams,
+        }
+        self._listeners: dict[Address, VirtualListener] = {}
+        self._udp = 0  # of them, those for datagrams
         self._owner: dict[Address, str] = {}
         self._of: dict[str, set[Address]] = {}
         self._failed = Unserved()
@@ -66,35 +89,42 @@ class VirtualListeners:
             over |= self._follow(key, routes.get(key, {}))
         for key in self._without_room.owners(self._room):
             over |= self._follow(key, routes.get(key, {}))
-        self._connections.most = self._capacity.clients_most(len(self._listeners))
+        sessions = self._capacity.sessions_most if self._udp else 0
+        self._connections.most = self._capacity.clients_most(len(self._listeners), sessions)
         self._retry_later()
         over -= self._listeners.keys()  # reopened: its new socket is held and replaces the old one
-        self._held.closed(*((PURPOSE, *address) for address in over), *self._held.left(PURPOSE))
+        left = (key for purpose in PURPOSES.values() for key in self._held.left(purpose))
+        self._held.closed(*map(_held_key, over), *left)
         self._held.flush()
 
     def close(self) -> None:
         """Close all of them."""
         for listener in self._listeners.values():
             listener.close()
+        # A UDP socket that is closed is deaf for good, unlike one that listens: the next worker makes its own.
+        self._held.closed(*(_held_key(address) for address in self._listeners if address.transport == "udp"))
         for each in (self._listeners, self._owner, self._of, self._failed, self._without_room):
             each.clear()
+        self._udp = 0
 
     def _follow(self, key: str, routes: Mapping[str, Route]) -> set[Address]:
         """Match the listeners of one service; returns the addresses that it has lost."""
         wanted = {
-            (route.service.virtual_address, route.port.number)
+            Address(route.service.virtual_address, route.port.number, route.port.transport)
             for route in routes.values()
-            if route.service.virtual_address and route.port.served and route.port.transport == "tcp"
+            if route.service.virtual_address and route.port.served
         }
         self._failed.keep(key, wanted)
         self._without_room.keep(key, wanted)
         over = self._of.get(key, set()) - wanted
         for address in over:
             self._listeners.pop(address).close()
+            self._udp -= address.transport == "udp"
             self._disown(address)
         for address in wanted - self._of.get(key, set()):
             if address in self._listeners:
                 self._disown(address)  # the socket stays, the service changes
+                self._listeners[address].moved()
             elif not self._open(address, key):
                 continue
             self._owner[address] = key
@@ -120,19 +150,20 @@ class VirtualListeners:
             self._without_room.put(address, key)
             return False
         try:
-            self._listeners[address] = self._listener(address, key)
+            self._listeners[address] = self._openers[address.transport](address, key)
         except OSError as error:
             self._context.stats.shortages["listener"] += is_shortage(error)
             if address not in self._failed:
                 _not_served(address, key, str(error))
             self._failed.put(address, key)
             return False
+        self._udp += address.transport == "udp"
         self._failed.drop(address)
         self._without_room.drop(address)
         return True
 
     def _listener(self, address: Address, key: str) -> Listener:
-        port = port_key(address[1])
+        port = port_key(address.port)
 
         def match(_head: object, _namespace: str) -> Route:
             return self._table().at(self._owner.get(address, key), port)
@@ -147,11 +178,31 @@ class VirtualListeners:
             return self._accepts.get(protocol, self._context.accept)(context, channel, client, received)
 
         context = replace(self._context, accept=accept, match=match, understands_connect=False)
-        sock = self._held.opened((PURPOSE, *address), lambda: bound(address))
+        return self._on_socket(address, bound, lambda sock: Listener(self._connections, self._reactor, sock, context))
+
+    def _datagrams(self, address: Address, key: str) -> UdpListener:
+        port = port_key(address.port, "udp")
+
+        def route() -> Route:
+            return self._table().at(self._owner.get(address, key), port)
+
+        return self._on_socket(
+            address, bound_datagrams, lambda sock: UdpListener(self._context.sessions, self._context, sock, route)
+        )
+
+    def _on_socket(
+        self,
+        address: Address,
+        make: Callable[[tuple[str, int]], socket.socket],
+        listen: Callable[[socket.socket], Opened],
+    ) -> Opened:
+        """What `listen` makes of the socket at `address`: that of the previous worker, or a new one."""
+        held = _held_key(address)
+        sock = self._held.opened(held, lambda: make((address.host, address.port)))
         try:
-            return Listener(self._connections, self._reactor, sock, context)
+            return listen(sock)
         except BaseException:
-            self._held.closed((PURPOSE, *address))
+            self._held.closed(held)
             sock.close()
             raise
 
@@ -166,5 +217,10 @@ class VirtualListeners:
             self.follow(*self._failed.owners())
 
 
+def _held_key(address: Address) -> Key:
+    return PURPOSES[address.transport], address.host, address.port
+
+
 def _not_served(address: Address, key: str, why: str) -> None:
-    log.warning("virtual address not served", extra={"address": address, "service": key, "error": why})
+    shown = {"address": (address.host, address.port), "transport": address.transport}
+    log.warning("virtual address not served", extra={**shown, "service": key, "error": why})

@@ -1,10 +1,10 @@
-"""The access log as an observer of exchanges: one line at the end of each request, and of each TCP connection."""
+"""The access log as an observer of exchanges: one line at the end of each request, TCP connection and UDP session."""
 
 from collections.abc import Callable
 
 from nodeproxy.exchange.attempt import Attempt
 from nodeproxy.exchange.connection import Ended
-from nodeproxy.exchange.exchange import Exchange
+from nodeproxy.exchange.exchange import Exchange, Traffic
 
 
 class AccessLog:
@@ -53,6 +53,29 @@ class AccessLog:
                 "reason": ended.reason,
                 "tries": connection.tries,
                 "seconds": round(ended.elapsed_s, 6),
+                **seldom,
+            }
+        )
+
+    def session_ended(
+        self, exchange: Exchange, service_port: str, traffic: Traffic, reason: str, elapsed_s: float
+    ) -> None:
+        """See Observer."""
+        seldom: dict[str, str] = {"shadow": ",".join(exchange.shadowed)} if exchange.shadowed else {}
+        self._add(
+            {
+                "protocol": "udp",
+                "client": exchange.client,
+                "source": "/".join(exchange.caller.labels),
+                "service": service_port,
+                "endpoint": exchange.endpoint_name,
+                "to_endpoint": traffic.bytes_to_endpoint,
+                "to_client": traffic.bytes_to_client,
+                "datagrams_to_endpoint": traffic.datagrams_to_endpoint,
+                "datagrams_to_client": traffic.datagrams_to_client,
+                "reason": reason,
+                "tries": exchange.tries,
+                "seconds": round(elapsed_s, 6),
                 **seldom,
             }
         )

@@ -23,6 +23,15 @@ if TYPE_CHECKING:
     from nodeproxy.exchange.connection import Ended
 
 
+class Traffic(Protocol):
+    """What a UDP session has passed on."""
+
+    datagrams_to_endpoint: int
+    bytes_to_endpoint: int
+    datagrams_to_client: int
+    bytes_to_client: int
+
+
 class Observer(Protocol):
     """Notified of the end of exchanges and attempts: the access log, traces, tap. Must not block."""
 
@@ -38,6 +47,12 @@ class Observer(Protocol):
 
     def attempt_ended(self, attempt: "Attempt") -> None:
         """The attempt has ended; see `Attempt.end`."""
+        ...
+
+    def session_ended(
+        self, exchange: "Exchange", service_port: str, traffic: Traffic, reason: str, elapsed_s: float
+    ) -> None:
+        """A UDP session has ended, for this reason."""
         ...
 
 

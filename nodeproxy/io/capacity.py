@@ -1,8 +1,9 @@
 """The descriptor budget: how many descriptors each kind of socket may use, so that no kind exhausts another's.
 
 A process has RLIMIT_NOFILE descriptors. A reserve covers what must work when the worker is full of clients: admin
-pages, DNS, health probes, discovery. Listeners use at most half of the rest; downstream and upstream connections
-share the remainder evenly, because each client's request may need a connection to an endpoint.
+pages, DNS, health probes, discovery. Listeners use at most half of the rest, UDP sessions a quarter where a service has
+a UDP port; downstream and upstream connections share the remainder evenly, because each client's request may need a
+connection to an endpoint.
 """
 
 import errno
@@ -15,6 +16,7 @@ DNS_TCP_MOST = 64  # connections at once; resolvers keep one or two
 PROBES_MOST = 64  # connections of health probes reused between two probes; and as many that are not
 OWN = 64  # a worker's epolls, pipes and listeners before any service (20), and what a library opens for a moment
 RESERVE = ADMIN_MOST + DNS_TCP_MOST + 2 * PROBES_MOST + OWN
+UDP_SESSIONS_MOST = 8192  # 1.6 s of 5,000 DNS queries a second; three workers fit into the usual 28,232 local ports
 LEAST = 8  # of each kind, when the limit is lower than the reserve
 SUPERVISOR_RESERVE = 512  # six for each of 64 workers, and pipes; the others hold the workers' listeners
 _SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC})
@@ -26,6 +28,8 @@ class Capacity:
 
     files: int
     connections_most: int
+    udp_sessions_most: int = UDP_SESSIONS_MOST
+    """The operator's bound of UDP sessions, each of which has one descriptor."""
 
     @property
     def shared(self) -> int:
@@ -38,9 +42,14 @@ class Capacity:
         """How many virtual addresses may have a listener."""
         return self.shared // 2
 
-    def clients_most(self, listeners: int) -> int:
-        """How many clients may be connected while that many virtual addresses have a listener."""
-        return min(self.connections_most, max(LEAST, (self.shared - listeners) // 2))
+    @property
+    def sessions_most(self) -> int:
+        """How many UDP sessions there may be, if any service has a UDP port."""
+        return min(self.udp_sessions_most, self.shared // 4)
+
+    def clients_most(self, listeners: int, sessions: int = 0) -> int:
+        """How many clients may be connected while that many virtual addresses have a listener, beside UDP sessions."""
+        return min(self.connections_most, max(LEAST, (self.shared - listeners - sessions) // 2))
 
 
 def raise_open_files() -> int:

@@ -6,11 +6,11 @@ business of the layers above.
 """
 
 import select
-import socket
 from collections import deque
 from collections.abc import Callable, Coroutine
 from heapq import heappop, heappush
 from itertools import count
+from socket import SocketType
 from time import monotonic
 from typing import Any
 
@@ -18,7 +18,7 @@ import trio
 
 from nodeproxy.io.bulk import Bulk
 from nodeproxy.io.callbacks import Flushed, Runnable, Watcher
-from nodeproxy.io.deadlines import TICK_S, Deadlines
+from nodeproxy.io.deadlines import TICK_S, Deadlines, Timed
 from nodeproxy.io.fair_queue import FairQueue
 from nodeproxy.io.task import Cancelled, Task, park
 
@@ -63,7 +63,7 @@ class Reactor:
         self._deadlines = Deadlines()
         self.look_no_more = self._deadlines.drop
         """Drop the deadline of a task."""
-        self._closing: list[socket.socket] = []
+        self._closing: list[SocketType] = []
         self._flushing: list[Flushed] = []
         self._nap: trio.CancelScope | None = None
         self._crowd: FairQueue[tuple[Watcher, int] | Runnable] = FairQueue()
@@ -71,7 +71,7 @@ class Reactor:
         """What moves large amounts, in the time that is left for it."""
         self._crowded = False  # whether there is something in it, or will be in this turn
 
-    def watch(self, sock: socket.socket, watcher: Watcher, events: int = EDGES) -> None:
+    def watch(self, sock: SocketType, watcher: Watcher, events: int = EDGES) -> None:
         """Call `watcher` on every event of `sock` from now on.
 
         Raises:
@@ -80,16 +80,16 @@ class Reactor:
         self._epoll.register(sock.fileno(), events)
         self._watchers[sock.fileno()] = watcher
 
-    def forget(self, sock: socket.socket) -> None:
+    def forget(self, sock: SocketType) -> None:
         """Stop watching `sock`; it stays open."""
         if self._watchers.pop(sock.fileno(), None) is not None:
             self._epoll.unregister(sock.fileno())
 
-    def pass_on(self, sock: socket.socket, watcher: Watcher) -> None:
+    def pass_on(self, sock: SocketType, watcher: Watcher) -> None:
         """Call `watcher` on the events of `sock` from now on, which is watched, instead of the one before."""
         self._watchers[sock.fileno()] = watcher
 
-    def close_after_turn(self, sock: socket.socket, shared: bool = False) -> None:
+    def close_after_turn(self, sock: SocketType, shared: bool = False) -> None:
         """Close `sock`, which is watched, after the events of this turn have been handled.
 
         Before that, the kernel must not reuse its number: a pending event of this turn would be attributed to the new
@@ -126,7 +126,7 @@ class Reactor:
         heappush(self._timers, (when, next(self._order), call))
         self._stir()
 
-    def look_at(self, task: Task, when: float) -> float:
+    def look_at(self, task: Timed, when: float) -> float:
         """Check the deadline of `task` at `when` or up to a tick earlier; returns that time.
 
         Replaces the earlier check.

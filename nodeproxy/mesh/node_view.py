@@ -20,6 +20,7 @@ class WorkerView(msgspec.Struct, frozen=True):
     connections: int
     listeners_missing: int
     """Virtual addresses without a listener; its log has the reason."""
+    udp_sessions: int = 0
 
 
 class SubscriptionView(msgspec.Struct, frozen=True):
@@ -66,4 +67,4 @@ class PortView(msgspec.Struct, frozen=True):
     errors: int
     retries: int
     connections: int = 0
-    """TCP connections that carry no HTTP, open now."""
+    """TCP connections that carry no HTTP, or UDP sessions, open now."""

@@ -51,6 +51,14 @@ class ConnectionKind(NamedTuple):
     source_workload: str
 
 
+class SessionKind(NamedTuple):
+    """What UDP sessions that have ended are counted by."""
+
+    reason: str
+    source_namespace: str
+    source_workload: str
+
+
 class ConnectionCounters(msgspec.Struct, frozen=True, omit_defaults=True):
     """The TCP connections of one service port that carry no HTTP."""
 
@@ -62,6 +70,18 @@ class ConnectionCounters(msgspec.Struct, frozen=True, omit_defaults=True):
     """Relayed, by direction."""
     seconds: float = 0.0
     """How long those that have ended were joined."""
+
+
+class UdpCounters(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The counters of one UDP service port."""
+
+    sessions: tuple[tuple[SessionKind, int], ...] = ()
+    """That have ended."""
+    datagrams: dict[str, int] = {}
+    """Passed on, by direction."""
+    bytes: dict[str, int] = {}
+    dropped: dict[str, int] = {}
+    """Datagrams that were not passed on, by why."""
 
 
 class PortCounters(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -81,6 +101,8 @@ class PortCounters(msgspec.Struct, frozen=True, omit_defaults=True):
     calls: dict[str, int] = {}
     """gRPC calls by grpc-status."""
     connections: ConnectionCounters = ConnectionCounters()
+    udp: UdpCounters | None = None
+    """None where no datagram has come."""
 
 
 class PortState(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -97,6 +119,8 @@ class PortState(msgspec.Struct, frozen=True, omit_defaults=True):
     """What policies export of their state, by policy and name; see `policies.block.Policy.numbers`."""
     connections: int = 0
     """TCP connections that carry no HTTP, open now; they are not among the requests."""
+    udp_sessions: int = 0
+    """UDP sessions now."""
 
 
 class ProcessCounters(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -131,6 +155,8 @@ class ProcessState(msgspec.Struct, frozen=True, omit_defaults=True):
     connections_limit: int = 0
     open_files_limit: int = 0
     listeners_missing: int = 0
+    udp_sessions: int = 0
+    udp_sessions_limit: int = 0
     table_age_s: float | None = None
     """None before the first table."""
 

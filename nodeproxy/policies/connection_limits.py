@@ -101,6 +101,15 @@ class ConnectionLimits:
         self.busy += 1
         return True
 
+    def admit_at_once(self) -> None:
+        """As `admit`, for what cannot wait.
+
+        Raises:
+            ConnectionPoolFull: the cluster has as many connections as it may.
+        """
+        if not self.admit():
+            self._refuse("max-connections", f"maxConnections: {self.bounds.connections:g} are open")
+
     async def wait(self, reactor: Reactor) -> None:
         """Wait until a connection has become idle or was closed, first come, first served. May be spurious.
 

@@ -24,7 +24,7 @@ class ConnectionPoolSettings(PolicySettings):
 
     max_connections: Most | None = None
     """Connections to all endpoints together. A request beyond them waits for a connection; an idle one of another
-    endpoint makes way."""
+    endpoint makes way. Of a UDP port the sessions are counted, and one beyond them is refused."""
     max_pending_requests: Annotated[int, Field(ge=0, le=1_000_000)] = 1024
     """Requests that wait for a connection, first come, first served, each within its `timeouts`. Envoy's default."""
     max_requests: Most | None = None
@@ -77,7 +77,7 @@ POLICY = Policy(
     state=limits,
     outcomes={
         "queued": "waited for a connection: `maxConnections` were open and none was idle",
-        "max-connections": "in shadow mode: one more than `maxConnections` was opened",
+        "max-connections": "a UDP session beyond `maxConnections` was refused; in shadow mode: one more was opened",
         "max-pending": "answered with 503: `maxPendingRequests` waited already",
         "max-requests": "answered with 503: `maxRequests` were under way",
     },

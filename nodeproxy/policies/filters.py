@@ -11,6 +11,25 @@ OnRequest = tuple[Callable[[Exchange, Any], Response | None], object, Decisions]
 OnResponse = tuple[Callable[[Exchange, Response, Any], None], object]
 
 
+class Admission:
+    """The same for what is no request: none of them waits, and there is no response to be seen by any."""
+
+    __slots__ = ("_on_request",)
+
+    def __init__(self, on_request: Sequence[OnRequest]) -> None:
+        self._on_request = tuple(on_request)
+
+    def refusal(self, exchange: Exchange) -> str:
+        """Why a policy refuses `exchange`, as `ProxyError.reason`; "" if it may pass."""
+        for on_request, state, decisions in self._on_request:
+            response = on_request(exchange, state)
+            if response is not None:
+                decisions.count("rejected", exchange)
+                if not decisions.shadow:
+                    return response.reason
+        return ""
+
+
 class Filters:
     """Calls each with the request, until one responds; calls each with the response, of a policy inside too.
 

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from nodeproxy.balance.weights import Weights
 from nodeproxy.exchange.exchange import Tools
+from nodeproxy.mesh.model import Port, port_key
 from nodeproxy.policies.block import Block, Policy, PolicySettings
 from nodeproxy.policies.shares import Shares
 
@@ -38,10 +39,11 @@ class SplitSettings(PolicySettings):
         return self
 
 
-def names(settings: SplitSettings, namespace: str, port: int) -> tuple[str, ...]:
-    """The clusters that a service port of this namespace and number is split over."""
+def names(settings: SplitSettings, namespace: str, port: Port) -> tuple[str, ...]:
+    """The clusters that a service port of this namespace is split over, of the same transport."""
     return tuple(
-        f"{target.namespace or namespace}/{target.service}:{target.port or port}" for target in settings.targets
+        f"{target.namespace or namespace}/{target.service}:{port_key(target.port or port.number, port.transport)}"
+        for target in settings.targets
     )
 
 

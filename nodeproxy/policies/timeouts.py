@@ -42,6 +42,10 @@ class TimeoutsSettings(PolicySettings):
     """A TCP connection without a byte that moves, in either direction: both sides are closed then. Precedent: Envoy's
     `idle_timeout` of its TCP proxy, and Istio's."""
 
+    udp_idle_s: Duration = 60.0
+    """Without a datagram of a UDP session, in either direction; then it ends, and the next one of its client begins
+    a new session. In shadow mode it is 60 s: a session has no other end. Precedent: Envoy's UDP proxy."""
+
     @model_validator(mode="after")
     def _attempt_within_request(self) -> "TimeoutsSettings":
         if 0 < self.request_s < self.backend_request_s:
@@ -52,6 +56,11 @@ class TimeoutsSettings(PolicySettings):
 def connect_limit_s(settings: TimeoutsSettings) -> float:
     """The limit on a connect in force, 0 where there is none."""
     return settings.connect_s if settings.mode == "enforce" else 0.0
+
+
+def udp_idle_limit_s(settings: TimeoutsSettings) -> float:
+    """The limit on the silence of a UDP session in force, infinite where there is none."""
+    return (settings.udp_idle_s or inf) if settings.mode == "enforce" else TimeoutsSettings().udp_idle_s
 
 
 def wrap(settings: TimeoutsSettings, inner: Handler, tools: Tools, _state: object = None) -> Handler:

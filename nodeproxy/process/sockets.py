@@ -13,8 +13,9 @@ from typing import TypeVar
 
 import trio
 
-from nodeproxy.downstream.listener import bound, bound_datagrams
+from nodeproxy.downstream.listener import bound
 from nodeproxy.io.capacity import SUPERVISOR_RESERVE, open_files
+from nodeproxy.io.datagrams import bound_datagrams
 from nodeproxy.io.handover import HeldSockets
 from nodeproxy.setting_text import split_address
 from nodeproxy.settings import Settings

@@ -118,7 +118,7 @@ class Worker:
             self._main.close()
         self._sockets.main.close()
         self._virtual.close()
-        await drain(self._plane.connections, self._settings.drain_timeout_s)
+        await drain(self._plane.connections, self._plane.sessions, self._settings.drain_timeout_s)
 
     def _admin_listener(self) -> Listener:
         pages = Admin(split_address(self._settings.metrics), lambda: self._main is not None and not self._draining)

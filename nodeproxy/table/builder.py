@@ -22,10 +22,11 @@ from nodeproxy.mesh.wire import Callers as CallersSnapshot
 from nodeproxy.mesh.wire import Drop, Fresh, PolicyMaps, Put, Replace, Update, Watches
 from nodeproxy.policies import CHAIN, CONNECTION_CHAIN
 from nodeproxy.policies.block import Policy, PolicySettings
-from nodeproxy.policies.filters import Filters
+from nodeproxy.policies.filters import Admission, Filters, OnRequest
 from nodeproxy.policies.table import SharedSettings
 from nodeproxy.table.table import NoTable, PodRoutes, Route, Table
 from nodeproxy.telemetry.stats import RouteStats
+from nodeproxy.upstream.udp_upstream import UdpUpstream
 
 Settings = Mapping[str, PolicySettings]
 """The settings of each policy in force for a service port, by its name."""
@@ -48,6 +49,8 @@ class Makers:
     """Makes the tools of one policy of a service port."""
     elsewhere: Callable[[Service, Port, Settings, str], Handler] | None = None
     """Makes a handler that sends to the cluster of this name on behalf of a service port."""
+    datagrams: Callable[[Service, Port, Settings, States, Admission], UdpUpstream] | None = None
+    """Makes what chooses for the sessions of a UDP port. Without side effects."""
 
 
 class Live:
@@ -140,7 +143,17 @@ class Live:
         connect = None
         if port.takes_connections:
             connect = self._handler(service, port, settings, states, stats, "", CONNECTION_CHAIN)
-        return Route(service, port, settings, handler, stats, states, self._pods, connect)
+        datagrams = self._datagrams(service, port, settings, states, stats) if port.transport == "udp" else None
+        return Route(service, port, settings, handler, stats, states, self._pods, connect, datagrams)
+
+    def _datagrams(
+        self, service: Service, port: Port, settings: Settings, states: States, stats: RouteStats
+    ) -> UdpUpstream | None:
+        make = self._makers.datagrams
+        if make is None:
+            return None
+        segment = [policy for policy in CHAIN if "datagrams" in policy.touches and policy.name in settings]
+        return make(service, port, settings, states, Admission(_on_request(segment, settings, states, stats)))
 
     def _handler(
         self,
@@ -213,18 +226,23 @@ def _filtered(
     segment: Sequence[Policy], settings: Settings, states: States, stats: RouteStats, inner: Handler
 ) -> Handler:
     """`inner` inside of the policies of `segment`, which do not wait: one handler, or `inner` itself."""
-    known = {policy.name: states.get(policy.name, settings[policy.name]) for policy in segment}
-    on_request = [
-        (policy.on_request, known[policy.name], _decisions(stats, policy.name, settings))
-        for policy in segment
-        if policy.on_request is not None
-    ]
+    on_request = _on_request(segment, settings, states, stats)
     on_response = [
-        (policy.on_response, known[policy.name])
+        (policy.on_response, states.get(policy.name, settings[policy.name]))
         for policy in segment
         if policy.on_response is not None and (policy.observes or settings[policy.name].mode == "enforce")
     ]
     return Filters(on_request, on_response, inner) if on_request or on_response else inner
+
+
+def _on_request(
+    segment: Sequence[Policy], settings: Settings, states: States, stats: RouteStats
+) -> Sequence[OnRequest]:
+    return [
+        (policy.on_request, states.get(policy.name, settings[policy.name]), _decisions(stats, policy.name, settings))
+        for policy in segment
+        if policy.on_request is not None
+    ]
 
 
 def _decisions(stats: RouteStats, policy: str, settings: Settings) -> Decisions:

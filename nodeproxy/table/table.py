@@ -13,6 +13,7 @@ from nodeproxy.mesh.unserved import not_http
 from nodeproxy.policies.block import PolicySettings
 from nodeproxy.protocol.message import Request
 from nodeproxy.telemetry.stats import RouteStats
+from nodeproxy.upstream.udp_upstream import UdpUpstream
 
 SPELLINGS_MOST = 4096  # cached spellings of names; a client cannot make the table grow beyond this
 
@@ -32,6 +33,8 @@ class Route:
     """Makes the routes to its single pods; None for a route to a single pod."""
     connect: Handler | None = None
     """The handler of TCP connections that carry no HTTP, whose responses are tunnels; None where the port has none."""
+    datagrams: UdpUpstream | None = None
+    """What chooses for the sessions of a UDP port; None for every other port."""
 
     @property
     def name(self) -> str:

@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections import defaultdict
 
 from nodeproxy.mesh.reports import LATENCY_BOUNDS_S
+from nodeproxy.telemetry.udp_stats import UdpStats
 
 TO_ENDPOINT, TO_CLIENT = "to_endpoint", "to_client"
 
@@ -66,6 +67,7 @@ class RouteStats:
 
     __slots__ = (
         "buckets", "calls", "connections", "decisions", "requests", "retries", "seconds", "service_port", "tunnels",
+        "udp",
     )  # fmt: skip
 
     def __init__(self, service_port: str = "") -> None:
@@ -82,9 +84,17 @@ class RouteStats:
         """Of connections that have left HTTP by 101; None before the first one: most services have none."""
         self.connections: ConnectionStats | None = None
         """Of connections that carry no HTTP; None before the first one."""
+        self.udp: UdpStats | None = None
+        """None before the first datagram."""
         self.retries = 0
         self.decisions: dict[tuple[str, str, str], int] = {}
         """Of policies, by policy, outcome and mode; see `exchange.decisions`."""
+
+    def of_udp(self) -> UdpStats:
+        """Those of its datagrams and sessions."""
+        if self.udp is None:
+            self.udp = UdpStats()
+        return self.udp
 
     def count(self, status: int, reason: str, caller: tuple[str, str], elapsed_s: float) -> None:
         """Count one finished exchange: its response's last byte has been sent, or it failed."""

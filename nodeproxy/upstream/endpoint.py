@@ -10,8 +10,9 @@ from nodeproxy.upstream.context import UpstreamContext
 from nodeproxy.upstream.dialer import Dialer
 from nodeproxy.upstream.http1_pool import Http1Pool
 from nodeproxy.upstream.http2_pool import Http2Pool
-from nodeproxy.upstream.pool import Pool
+from nodeproxy.upstream.pool import Pool, Sockets
 from nodeproxy.upstream.tcp_pool import TcpPool
+from nodeproxy.upstream.udp import UdpPool
 
 _MAKERS: Mapping[PortProtocol, Callable[[UpstreamContext, Dialer], Pool]] = {
     "http2": Http2Pool, "tcp": TcpPool, "tls": TcpPool,
@@ -23,7 +24,9 @@ _DETECTED: Mapping[bytes, Callable[[UpstreamContext, Dialer], Pool]] = {b"2": Ht
 class Endpoint:
     """An address that requests may be sent to. Lives as long as it is in its service, with the same protocol."""
 
-    __slots__ = ("_others", "active", "address", "distance", "health", "judges", "name", "pool", "protocol")
+    __slots__ = (
+        "_others", "active", "address", "datagrams", "distance", "health", "judges", "name", "pool", "protocol",
+    )  # fmt: skip
 
     def __init__(self, context: UpstreamContext, address: tuple[str, int], protocol: PortProtocol = "http") -> None:
         self.address = address
@@ -39,6 +42,8 @@ class Endpoint:
         """They are notified of every attempt at this endpoint."""
         dialer = Dialer(context, address, self.name, self.health)
         self.pool: Pool = _MAKERS.get(protocol, Http1Pool)(context, dialer)
+        self.datagrams = UdpPool(context, address, self.name) if protocol == "udp" else None
+        """The sockets of its sessions where its port speaks UDP: then no request is for it, and `pool` stays empty."""
         self._others: Mapping[bytes, Pool] | None = None
         if protocol == "detect":
             self._others = {version: make(context, dialer) for version, make in _DETECTED.items()}
@@ -54,8 +59,10 @@ class Endpoint:
         return sum(pool.count for pool in self.pools if isinstance(pool, TcpPool))
 
     @property
-    def pools(self) -> Iterator[Pool]:
+    def pools(self) -> Iterator[Sockets]:
         """All of them, one for each protocol."""
         yield self.pool
+        if self.datagrams is not None:
+            yield self.datagrams
         if self._others is not None:
             yield from self._others.values()

@@ -23,8 +23,8 @@ class UpstreamConnection(Protocol):
         ...
 
 
-class Pool(Protocol):
-    """The connections to one endpoint, whatever their protocol."""
+class Sockets(Protocol):
+    """Everything open to one endpoint, as far as its cluster limits and dismisses it."""
 
     limits: ConnectionLimits | None
     """Of the cluster; None where it has none."""
@@ -44,6 +44,18 @@ class Pool(Protocol):
         """The number of requests under way, those included whose connection is being opened."""
         ...
 
+    def close_oldest(self) -> bool:
+        """Close the connection that has been idle longest; returns False when none is idle."""
+        ...
+
+    def drain(self) -> None:
+        """The endpoint leaves: close idle connections now, those in use after their responses, and open no more."""
+        ...
+
+
+class Pool(Sockets, Protocol):
+    """The connections to one endpoint, whatever their protocol."""
+
     def take(self) -> UpstreamConnection | None:
         """An open connection that can carry a request now, None when there is none."""
         ...
@@ -56,12 +68,4 @@ class Pool(Protocol):
             OutOfDescriptors: this process can open no more sockets; the endpoint is not ejected.
             ConnectionPoolFull: the cluster has as many connections and waiting requests as its policy allows.
         """
-        ...
-
-    def close_oldest(self) -> bool:
-        """Close the connection that has been idle longest; returns False when none is idle."""
-        ...
-
-    def drain(self) -> None:
-        """The endpoint leaves: close idle connections now, those in use after their responses, and open no more."""
         ...

@@ -27,7 +27,7 @@ def data_plane_of(settings: Settings, limits: Memory, on_bug: Callable[[BaseExce
     return DataPlane(
         Surroundings(reactor, random.Random(), reactor.sleep, on_bug),
         _node_of(settings, Buckets(limits, locked=settings.workers > 1)),
-        Capacity(open_files(), settings.downstream_connections_limit),
+        Capacity(open_files(), settings.downstream_connections_limit, settings.udp_sessions_limit),
         _head_limits_of(settings),
         Http2Limits(settings.http2_streams_limit, settings.http2_window_bytes, settings.http2_quick_resets_limit),
     )

@@ -44,6 +44,7 @@ def clients_context(plane: DataPlane, settings: ClientSettings, observer: Observ
         callers=plane.live.callers,
         adder=Adder(plane.random, settings.trace_sample_ratio, VIA if settings.via == "both" else NO_VIA),
         stats=plane.stats,
+        sessions=plane.sessions,
         limits=plane.limits,
         http2=plane.http2,
         head_timeout_s=settings.head_timeout_s,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from random import Random
 
 from nodeproxy.downstream.connections import Connections
+from nodeproxy.downstream.udp_sessions import UdpSessions
 from nodeproxy.exchange.decisions import Decisions
 from nodeproxy.exchange.exchange import Tools
 from nodeproxy.io.capacity import Capacity
@@ -79,6 +80,7 @@ class DataPlane:
         self.live = Live(self._makers(), reactor.clock, node.default_namespace, node.callers, node.cluster_domain)
         self.ports = ServicePorts(self.live, self.clusters, reactor.clock)
         self.connections = Connections(reactor, capacity.clients_most(0), surroundings.on_bug, self.stats)
+        self.sessions = UdpSessions(reactor, self.changes, capacity.sessions_most, self.stats)
         self._sleep = surroundings.sleep
         self._workers = node.workers
         self.buckets = node.buckets or Buckets.private()
@@ -101,7 +103,14 @@ class DataPlane:
 
     def _makers(self) -> Makers:
         upstreams = Upstreams(self.clusters, self.reactor, self.changes, self._subscribe)
-        return Makers(upstreams.make, upstreams.install, self.clusters.remove, self._tools, upstreams.elsewhere)
+        return Makers(
+            upstreams.make,
+            upstreams.install,
+            self.clusters.remove,
+            self._tools,
+            upstreams.elsewhere,
+            upstreams.datagrams,
+        )
 
     def _subscribe(self, service: str) -> None:
         self.live.subscriptions.want(service)

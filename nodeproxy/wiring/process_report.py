@@ -45,6 +45,8 @@ def process_report(plane: DataPlane, listeners_missing: int) -> ProcessReport:
         connections_limit=plane.connections.most,
         open_files_limit=plane.capacity.files,
         listeners_missing=listeners_missing,
+        udp_sessions=len(plane.sessions),
+        udp_sessions_limit=plane.sessions.most,
         table_age_s=None if confirmed_at is None else plane.reactor.clock() - confirmed_at,
     )
     return ProcessReport(counters, state)

@@ -31,7 +31,7 @@ class ServicePorts:
         now = self._now()
         for route in self._live.table.routes.get(service, {}).values():
             stats = route.stats
-            if route.service.unsubscribed and not stats.requests and stats.connections is None:
+            if route.service.unsubscribed and not stats.requests and not (stats.connections or stats.udp):
                 continue  # a cluster may have thousands of services that this node never calls
             cluster = self._cluster(route)
             endpoints, tunnels, connections = cluster.endpoints, stats.tunnels, stats.connections
@@ -49,6 +49,7 @@ class ServicePorts:
                     tunnels.active if tunnels else 0,
                     _figures(route.states),
                     connections.active if connections else 0,
+                    stats.udp.active if stats.udp else 0,
                 ),
             )
 
@@ -81,9 +82,10 @@ class ServicePorts:
 
 
 def _used(stats: RouteStats) -> int:
-    """How often the service port was used: by requests, and connections."""
-    connections = stats.connections
-    return sum(stats.requests.values()) + (sum(connections.ended.values()) if connections else 0)
+    """How often the service port was used: by requests, connections and datagrams."""
+    connections, udp = stats.connections, stats.udp
+    used = sum(stats.requests.values()) + (sum(connections.ended.values()) if connections else 0)
+    return used + (udp.datagrams_to_endpoint if udp else 0)
 
 
 def _figures(states: Mapping[str, Any]) -> dict[str, dict[str, float]]:

@@ -6,11 +6,13 @@ from typing import Any
 from nodeproxy.io.reactor import Reactor
 from nodeproxy.mesh.model import Port, Service
 from nodeproxy.policies.block import PolicySettings
+from nodeproxy.policies.filters import Admission
 from nodeproxy.policies.split import SplitSettings, names
-from nodeproxy.policies.timeouts import TimeoutsSettings, connect_limit_s
+from nodeproxy.policies.timeouts import TimeoutsSettings, connect_limit_s, udp_idle_limit_s
 from nodeproxy.upstream.clusters import Clusters
-from nodeproxy.upstream.on_demand import Changes, OnDemand
+from nodeproxy.upstream.on_demand import WAIT_S, Changes, OnDemand
 from nodeproxy.upstream.split import Elsewhere, Split
+from nodeproxy.upstream.udp_upstream import UdpUpstream
 from nodeproxy.upstream.upstream import Upstream
 from nodeproxy.wiring.balancing import plan_of
 
@@ -33,13 +35,41 @@ class Upstreams:
         self, service: Service, port: Port, settings: Mapping[str, PolicySettings], states: Mapping[str, Any], pod: str
     ) -> Upstream:
         """The innermost handler of a service port, or of the pod of it with this host name."""
-        timeouts, split = settings["timeouts"], settings.get("split")
+        timeouts = settings["timeouts"]
         assert isinstance(timeouts, TimeoutsSettings)
-        targets = None
         cluster = self._clusters.of(service, port)
-        if isinstance(split, SplitSettings) and not pod:
-            targets = Split(self._clusters, names(split, service.namespace, port.number), states["split"], cluster)
+        targets = None if pod else self._split(service, port, settings, states)
         return Upstream(cluster, targets, pod, connect_limit_s(timeouts), self._reactor, self._on_demand)
+
+    def datagrams(
+        self,
+        service: Service,
+        port: Port,
+        settings: Mapping[str, PolicySettings],
+        states: Mapping[str, Any],
+        admission: Admission,
+    ) -> UdpUpstream:
+        """What chooses for the sessions of a UDP port."""
+        timeouts = settings["timeouts"]
+        assert isinstance(timeouts, TimeoutsSettings)
+        return UdpUpstream(
+            self._clusters.of(service, port),
+            self._split(service, port, settings, states),
+            admission,
+            self._reactor,
+            self._on_demand.subscribe,
+            udp_idle_limit_s(timeouts),
+            connect_limit_s(timeouts) or WAIT_S,
+        )
+
+    def _split(
+        self, service: Service, port: Port, settings: Mapping[str, PolicySettings], states: Mapping[str, Any]
+    ) -> Split | None:
+        split = settings.get("split")
+        if not isinstance(split, SplitSettings):
+            return None
+        own = self._clusters.of(service, port)
+        return Split(self._clusters, names(split, service.namespace, port), states["split"], own)
 
     def elsewhere(self, service: Service, port: Port, settings: Mapping[str, PolicySettings], name: str) -> Upstream:
         """What sends to the cluster of this name on behalf of a service port: its own policies bound the connect."""

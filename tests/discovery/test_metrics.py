@@ -28,6 +28,8 @@ from nodeproxy.mesh.reports import (
     ProcessReport,
     ProcessState,
     RequestKind,
+    SessionKind,
+    UdpCounters,
 )
 from nodeproxy.mesh.wire import PolicyMap
 from tests.fakes.reports import WEB, port, process
@@ -183,6 +185,33 @@ def test_grpc_calls_are_reported_by_their_status():
     assert Scrape([port()]).values("nodeproxy_grpc_responses_total") == {}
     assert scrape.value("nodeproxy_grpc_responses_total", **LABELS, grpc_status="0") == 14
     assert scrape.value("nodeproxy_grpc_responses_total", **LABELS, grpc_status="14") == 4
+
+
+def test_udp_is_reported_once_a_service_has_had_a_datagram():
+    udp = UdpCounters(
+        ((SessionKind("idle", *CALLER), 3), (SessionKind("evicted", *CALLER), 1)),
+        {"to_endpoint": 10, "to_client": 9},
+        {"to_endpoint": 400, "to_client": 4000},
+        {"connect-failed": 2},
+    )
+    one = PortReport(WEB, PortCounters((), NO_DURATIONS, udp=udp), PortState(udp_sessions=5))
+
+    scrape = Scrape([one], [one])
+
+    assert Scrape([port()]).values("nodeproxy_udp_sessions_active") == {}
+    assert scrape.value("nodeproxy_udp_sessions_active", **LABELS) == 10
+    assert scrape.values("nodeproxy_udp_sessions_total") == {(*WEB, "idle", "cart"): 6, (*WEB, "evicted", "cart"): 2}
+    assert scrape.value("nodeproxy_udp_datagrams_total", **LABELS, direction="to_endpoint") == 20
+    assert scrape.value("nodeproxy_udp_bytes_total", **LABELS, direction="to_client") == 8000
+    assert scrape.value("nodeproxy_udp_datagrams_dropped_total", **LABELS, reason="connect-failed") == 4
+
+
+def test_datagrams_for_an_address_whose_service_has_gone_are_counted():
+    gone = UdpCounters(dropped={"unknown-service": 1})
+
+    scrape = Scrape([PortReport(UNROUTED, PortCounters((), NO_DURATIONS, udp=gone), PortState())])
+
+    assert scrape.values("nodeproxy_udp_datagrams_dropped_total") == {("", "", "", "unknown-service"): 1}
 
 
 def test_decisions_and_figures_of_policies_are_added_over_the_workers():

@@ -14,7 +14,8 @@ import trio.testing
 
 from nodeproxy.dns.on_demand import WAIT_S, EndpointsWaiter
 from nodeproxy.dns.server import UDP_MOST, Knowledge, response_to, serve_dns
-from nodeproxy.downstream.listener import bound, bound_datagrams
+from nodeproxy.downstream.listener import bound
+from nodeproxy.io.datagrams import bound_datagrams
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Put, Replace, Subscribe
 from tests.fakes.tables import bare_live

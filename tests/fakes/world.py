@@ -53,6 +53,9 @@ class Log:
     def connection_ended(self, *line):
         self._exchanges.append(line)
 
+    def session_ended(self, exchange, service_port, traffic, reason, elapsed_s):
+        self._exchanges.append((exchange, service_port, traffic, reason, elapsed_s))
+
     def attempt_ended(self, attempt):
         self._attempts.append((attempt.endpoint.name, attempt.outcome))
 
@@ -89,6 +92,7 @@ class World:
     def __exit__(self, *_):
         self.listener.close()
         self.connections.cancel()
+        self.plane.sessions.cancel()
         self.clusters.clear()
         for _ in range(50):
             self.reactor.turn()

@@ -4,7 +4,8 @@ import socket
 
 import pytest
 
-from nodeproxy.downstream.listener import bound, bound_datagrams
+from nodeproxy.downstream.listener import bound
+from nodeproxy.io.datagrams import bound_datagrams
 from nodeproxy.process.sockets import CannotListen, opened
 from nodeproxy.settings import Settings
 from tests.fakes.node import free_port
