@@ -6,6 +6,7 @@ from typing import Literal
 
 from nodeproxy.downstream.connection import Accept
 from nodeproxy.downstream.context import ConnectionContext
+from nodeproxy.downstream.detecting import DetectingConnection
 from nodeproxy.downstream.http1 import Http1Connection
 from nodeproxy.downstream.http2 import PREFACE_LINE, Http2Connection
 from nodeproxy.downstream.tcp import TcpConnection
@@ -18,7 +19,7 @@ from nodeproxy.telemetry.stats import RouteStats
 from nodeproxy.wiring.data_plane import DataPlane
 
 PREFACES: Mapping[bytes, Accept] = {PREFACE_LINE: Http2Connection}
-ACCEPTS: Mapping[PortProtocol, Accept] = {"tcp": TcpConnection, "tls": TcpConnection}
+ACCEPTS: Mapping[PortProtocol, Accept] = {"tcp": TcpConnection, "tls": TcpConnection, "detect": DetectingConnection}
 """What begins with clients of ports with these protocols, at the virtual address of their service."""
 ADMIN_IDLE_S = 120.0  # twice the longest usual scrape interval
 
