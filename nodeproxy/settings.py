@@ -44,6 +44,11 @@ class Settings(BaseSettings):
         description="file for the last good state, served after a start while the source is unreachable; empty: none",
     )
     listen: KnownAddress = Field("127.0.0.1:8077", description="listener address for HTTP by mesh name")
+    listen_tls: MaybeKnownAddress = Field(
+        "",
+        description="listener address for TLS by mesh name: passed through as it is to the service that the client"
+        " names (SNI), which the address of listen does as well; empty: none",
+    )
     admin: Address = Field("127.0.0.1:9077", description="listener address of a worker's /livez and /readyz")
     metrics: KnownAddress = Field("127.0.0.1:9076", description="listener address of /metrics for all workers")
     dns: MaybeKnownAddress = Field(
@@ -148,6 +153,7 @@ class Settings(BaseSettings):
     def _fit_together(self) -> "Settings":
         """Refuse settings that are valid each and conflict with each other."""
         listeners = [("listen", split_address(self.listen))]
+        listeners += [("listen_tls", split_address(self.listen_tls))] if self.listen_tls else []
         listeners += [("dns", split_address(self.dns))] if self.dns else []
         listeners += [("metrics", split_address(self.metrics))]
         host, port = split_address(self.admin)
@@ -204,7 +210,8 @@ def _refuse_twice(listeners: list[tuple[str, tuple[str, int]]]) -> None:
 
 def own_addresses(settings: Settings) -> frozenset[tuple[str, int]]:
     """The addresses of the proxy's own listeners, without the virtual addresses of services."""
-    return frozenset((split_address(settings.listen), split_address(settings.admin)))
+    own = (settings.listen, settings.listen_tls, settings.admin)
+    return frozenset(split_address(each) for each in own if each)
 
 
 def own_ranges(settings: Settings) -> tuple[str, ...]:
@@ -212,4 +219,5 @@ def own_ranges(settings: Settings) -> tuple[str, ...]:
 
     A connection to a local address has that same address as its source.
     """
-    return split_address(settings.listen)[0], settings.mesh_range, settings.headless_range
+    hosts = {split_address(each)[0] for each in (settings.listen, settings.listen_tls) if each}
+    return *sorted(hosts), settings.mesh_range, settings.headless_range

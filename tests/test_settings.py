@@ -25,6 +25,7 @@ def refusal(**changes):
         ("listen", "127.0.0.1:-1", "a port of at most 65535"),
         ("listen", "127.0.0.1:\u0661", "a port of at most 65535"),
         ("listen", "127.0.0.1:0", "port 0 is any free port"),
+        ("listen_tls", "127.0.0.1:0", "port 0 is any free port"),
         ("listen", "[127.0.0.1:80", "write an address as"),
         ("listen", "[fe80::1%lo]:80", "without a zone"),
         ("listen", "[::ffff:0.0.0.0]:80", "not IPv4-mapped"),
@@ -78,6 +79,8 @@ def test_a_value_that_cannot_work_is_refused_with_its_cure(name, value, words):
     [
         ({"admin": "127.0.0.1:8077"}, "admin and listen are both at 127.0.0.1:8077"),
         ({"admin": "127.0.0.1:8076", "workers": 2}, "admin and listen are both at 127.0.0.1:8077"),
+        ({"listen_tls": "127.0.0.1:8077"}, "listen_tls and listen are both at 127.0.0.1:8077"),
+        ({"listen_tls": "127.77.0.5:443"}, "listen_tls 127.77.0.5:443 is in mesh_range"),
         ({"dns": "127.0.0.1:8077"}, "dns and listen are both at 127.0.0.1:8077"),
         ({"dns": "127.0.0.1:9077"}, "admin and dns are both at 127.0.0.1:9077"),
         ({"admin": "127.0.0.1:9075", "workers": 2}, "admin and metrics are both at 127.0.0.1:9076"),
@@ -135,7 +138,13 @@ def test_no_source_is_trusted_where_none_is_named(value):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"listen": "169.254.77.1:80", "dns": "169.254.77.1:53", "admin": "10.0.0.7:9077"},
+        {"listen_tls": ""},
+        {
+            "listen": "169.254.77.1:80",
+            "listen_tls": "169.254.77.1:443",
+            "dns": "169.254.77.1:53",
+            "admin": "10.0.0.7:9077",
+        },
         {"admin": "fd00::7:9077"},  # as the DaemonSet makes it of an IPv6 node's address
         {"listen": "[::1]:8077", "mesh_range": "fd77::/112", "headless_range": "fd78::/112"},
         {"admin": "127.0.0.1:0", "workers": 4},

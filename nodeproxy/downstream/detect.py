@@ -7,6 +7,9 @@ Only first bytes that are no HTTP/1.1 request are looked up here. Source: RFC 91
 from collections.abc import Mapping
 
 from nodeproxy.downstream.connection import Accept
+from nodeproxy.protocol.tls.client_hello import HANDSHAKE
+
+TLS_PREFACE = bytes((HANDSHAKE,))
 
 
 def recognised(received: bytes, prefaces: Mapping[bytes, Accept]) -> Accept | None:
@@ -15,3 +18,8 @@ def recognised(received: bytes, prefaces: Mapping[bytes, Accept]) -> Accept | No
         if received.startswith(preface):
             return accept
     return None
+
+
+def without_tls(prefaces: Mapping[bytes, Accept]) -> Mapping[bytes, Accept]:
+    """`prefaces` for a connection whose service is known: a name in TLS must not lead to a different one."""
+    return {preface: accept for preface, accept in prefaces.items() if preface != TLS_PREFACE}

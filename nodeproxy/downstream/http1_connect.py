@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from nodeproxy.downstream.closing import LINGER_S, linger
 from nodeproxy.downstream.context import ConnectionContext
+from nodeproxy.downstream.detect import without_tls
 from nodeproxy.downstream.http1_reply import Reply
 from nodeproxy.errors import ConnectRefused, ProxyError, UnknownService
 from nodeproxy.exchange.exchange import Exchange
@@ -38,7 +39,10 @@ async def answer_connect(
         elapsed_s = context.reactor.clock() - exchange.started
         context.observer.exchange_ended(exchange, route.name, 200, "", elapsed_s)
     return replace(
-        context, match=lambda _request, namespace: context.match(request, namespace), understands_connect=False
+        context,
+        match=lambda _request, namespace: context.match(request, namespace),
+        understands_connect=False,
+        prefaces=without_tls(context.prefaces),
     )
 
 

@@ -7,12 +7,12 @@ failed, an endpoint that has left for too long, a worker that ends. Only an idle
 from math import inf
 
 from nodeproxy.downstream.context import ConnectionContext
-from nodeproxy.errors import ClientGone, DeadlinePassed, NoEndpoints, ProxyError, UnknownService
-from nodeproxy.exchange.connection import CONNECTION, Connection, Ended
+from nodeproxy.downstream.opening import Opened, connection_of, route_of
+from nodeproxy.errors import ClientGone, DeadlinePassed, NoEndpoints, ProxyError
+from nodeproxy.exchange.connection import Connection, Ended
 from nodeproxy.exchange.decisions import Decisions
 from nodeproxy.io.channel import SocketChannel
 from nodeproxy.io.relay import Relay
-from nodeproxy.io.scope import Scope
 from nodeproxy.io.task import Cancelled
 from nodeproxy.policies.timeouts import TimeoutsSettings
 from nodeproxy.protocol.message import Response
@@ -29,8 +29,17 @@ ORDERLY = frozenset({"", DeadlinePassed.reason})
 class TcpConnection:
     """One client's connection to a service port; see `connection.DownstreamConnection`."""
 
-    def __init__(self, context: ConnectionContext, channel: SocketChannel, client: str, received: bytes = b"") -> None:
+    def __init__(
+        self,
+        context: ConnectionContext,
+        channel: SocketChannel,
+        client: str,
+        received: bytes = b"",
+        opened: Opened | None = None,
+    ) -> None:
+        """`opened` is the connection to an endpoint where there is one already."""
         self.idle_since_seen = inf
+        self._opened = opened
         self._context = context
         self._channel = channel
         self._client = client
@@ -40,10 +49,11 @@ class TcpConnection:
 
     async def serve(self) -> None:
         """See DownstreamConnection."""
-        context, channel, reactor = self._context, self._channel, self._context.reactor
-        exchange = Connection(self._client, channel.addresses, Scope(reactor.current), reactor.clock())
-        exchange.caller, exchange.observer = context.caller_of(self._client), context.observer
-        life = _Life(context, exchange)
+        exchange = connection_of(self._context, self._channel, self._client)
+        if self._opened is not None:
+            scope, exchange = exchange.scope, self._opened.exchange
+            exchange.scope = scope  # of this task, whichever has opened it
+        life = _Life(self._context, exchange)
         try:
             await self._join(exchange, life)
         except ProxyError as error:
@@ -55,20 +65,28 @@ class TcpConnection:
             life.reason = "internal"
             raise
         finally:
-            life.end(channel)
+            life.end(self._channel)
 
-    async def _join(self, exchange: Connection, life: "_Life") -> None:
-        """Connect to an endpoint and relay to the end."""
+    async def _connected(self, exchange: Connection, life: "_Life") -> Response:
+        """A connection to an endpoint, unless there is one already."""
+        if self._opened is not None:
+            life.route = self._opened.route
+            return self._opened.response
         channel = self._channel
-        route = life.route = self._context.match(CONNECTION, exchange.caller.namespace)
-        if route.connect is None:
-            raise UnknownService(f"{route.name} takes no connections that carry no HTTP")
+        route = life.route = route_of(self._context, exchange)
         channel.guard = exchange.scope.task
         if channel.ending and channel.hung_up():
             raise ClientGone("the client hung up before its connection was served")
+        assert route.connect is not None  # see `route_of`
         response = await route.connect(exchange)
         channel.guard = None
-        tunnel = response.tunnel
+        return response
+
+    async def _join(self, exchange: Connection, life: "_Life") -> None:
+        """Connect to an endpoint and relay to the end."""
+        channel, response = self._channel, await self._connected(exchange, life)
+        route, tunnel = life.route, response.tunnel
+        assert route is not None  # see `_connected`
         if not isinstance(tunnel, SwitchedConnection):
             life.reason = response.reason or NoEndpoints.reason
             return

@@ -113,6 +113,27 @@ class SocketChannel:
                 self.reader = self.reactor.current
                 await park()
 
+    def recv_now(self) -> bytes | None:
+        """Some bytes if there are any; None where it would have to wait, b"" when the peer has ended its side.
+
+        For a task that waits for something else as well: it becomes the `reader`, and parks.
+
+        Raises:
+            ProxyError: as `recv`.
+        """
+        if not self.readable:
+            return None
+        try:
+            data = self._recv(RECEIVE_BYTES)
+        except BlockingIOError:
+            self.readable = False
+            return None
+        except OSError as error:
+            raise self.broken(f"reading: {error}") from error
+        if len(data) < RECEIVE_BYTES and not self.ending:
+            self.readable = False
+        return data
+
     async def send(self, data: bytes) -> None:
         """See Channel."""
         sending = self.write(data)

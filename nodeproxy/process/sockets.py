@@ -38,6 +38,7 @@ class Sockets:
     """The listening sockets of a worker: for clients of the mesh, and for probes."""
 
     main: socket.socket
+    tls: socket.socket | None
     admin: socket.socket
     held: HeldSockets
     """The sockets that the worker opens later."""
@@ -53,9 +54,15 @@ class Sockets:
         self.held.flush()
         return datagrams, stream
 
+    def close_for_clients(self) -> None:
+        """Close the copies of this process at the addresses of the proxy itself that clients of the mesh use."""
+        self.main.close()
+        if self.tls is not None:
+            self.tls.close()
+
     def close(self) -> None:
         """Close the copies of this process. An address is released when no process has a copy open."""
-        self.main.close()
+        self.close_for_clients()
         self.admin.close()
         self.held.close()
 
@@ -70,11 +77,14 @@ def opened(settings: Settings, index: int) -> Sockets:
     host, port = split_address(settings.admin)
     with ExitStack() as stack:
         main = stack.enter_context(_bound(split_address(settings.listen), "listen"))
+        tls = None
+        if settings.listen_tls:
+            tls = stack.enter_context(_bound(split_address(settings.listen_tls), "listen_tls"))
         admin = stack.enter_context(_bound((host, port + index if port else 0), "admin"))
         if settings.dns:
             _look_at_dns(split_address(settings.dns))
         stack.pop_all()  # all are open; keep them open
-        return Sockets(main, admin, HeldSockets(open_files() - SUPERVISOR_RESERVE))
+        return Sockets(main, tls, admin, HeldSockets(open_files() - SUPERVISOR_RESERVE))
 
 
 async def retried(opening: Callable[[], T]) -> T:

@@ -43,6 +43,7 @@ class Supervisor:
         self._lifeline = -1
         self._limits = Memory.shared()
         self._addresses = {"listen": settings.listen, "admin": settings.admin, "metrics": settings.metrics}
+        self._addresses |= {"listen_tls": settings.listen_tls} if settings.listen_tls else {}
         self._socket_path = str(run_dir / "discovery.sock")
         self._control_path = str(run_dir / SOCKET)
         ready_file(run_dir).unlink(missing_ok=True)  # left by an earlier run

@@ -29,7 +29,7 @@ from nodeproxy.settings import Settings, ready_file
 from nodeproxy.telemetry.accesslog import AccessLines, flush_for_ever
 from nodeproxy.wiring.answers import Answers
 from nodeproxy.wiring.configuration import client_settings_of, data_plane_of
-from nodeproxy.wiring.contexts import ACCEPTS, admin_context, clients_context
+from nodeproxy.wiring.contexts import ACCEPTS, admin_context, by_name_context, clients_context, tls_context
 from nodeproxy.wiring.process_report import report_sources
 
 # Objects between two collections. Requests make no cycles (tests/io), so a collection only walks over those under way:
@@ -48,6 +48,7 @@ class Worker:
         self._sockets = sockets
         self._ready_file = ready_file(Path(socket_path).parent)
         self._main: Listener | None = None
+        self._tls: Listener | None = None
         self._has_table = trio.Event()
         self._dns_scope = trio.CancelScope()
         self._draining = False
@@ -98,7 +99,7 @@ class Worker:
         await self._has_table.wait()
         if self._draining:
             return
-        self._main = Listener(self._plane.connections, self._reactor, self._sockets.main, self._context)
+        self._listen()
         address = self._settings.dns
         dns = await retried(lambda: self._sockets.dns(split_address(address))) if address else None
         await retried(self._ready_file.touch)
@@ -107,6 +108,14 @@ class Worker:
             with self._dns_scope:
                 await serve_dns(*dns, Knowledge(lambda: self._plane.live.table, waiter.want, waiter.until_subscribed))
 
+    def _listen(self) -> None:
+        plane, settings, sockets = self._plane, self._settings, self._sockets
+        context = by_name_context(plane, self._context, split_address(settings.listen)[1])
+        self._main = Listener(plane.connections, self._reactor, sockets.main, context)
+        if sockets.tls is not None:
+            context = tls_context(plane, self._context, split_address(settings.listen_tls)[1])
+            self._tls = Listener(plane.connections, self._reactor, sockets.tls, context)
+
     async def _drain(self) -> None:
         """Stop accepting, then end the connections; see `drain`."""
         self._draining = True
@@ -114,9 +123,10 @@ class Worker:
         self._admin_connections.drain()
         self._ready_file.unlink(missing_ok=True)
         self._dns_scope.cancel()
-        if self._main is not None:
-            self._main.close()
-        self._sockets.main.close()
+        for listener in (self._main, self._tls):
+            if listener is not None:
+                listener.close()
+        self._sockets.close_for_clients()
         self._virtual.close()
         await drain(self._plane.connections, self._plane.sessions, self._settings.drain_timeout_s)
 

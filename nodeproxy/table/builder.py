@@ -140,9 +140,7 @@ class Live:
         stats = before.stats if before is not None else RouteStats(f"{service.key}:{port.key}")
         states = self._states(settings, before, stats)
         handler = self._handler(service, port, settings, states, stats, "")
-        connect = None
-        if port.takes_connections:
-            connect = self._handler(service, port, settings, states, stats, "", CONNECTION_CHAIN)
+        connect = self._connect(service, port, settings, states, stats, "")
         datagrams = self._datagrams(service, port, settings, states, stats) if port.transport == "udp" else None
         return Route(service, port, settings, handler, stats, states, self._pods, connect, datagrams)
 
@@ -154,6 +152,13 @@ class Live:
             return None
         segment = [policy for policy in CHAIN if "datagrams" in policy.touches and policy.name in settings]
         return make(service, port, settings, states, Admission(_on_request(segment, settings, states, stats)))
+
+    def _connect(
+        self, service: Service, port: Port, settings: Settings, states: States, stats: RouteStats, pod: str
+    ) -> Handler | None:
+        if not port.takes_connections:
+            return None
+        return self._handler(service, port, settings, states, stats, pod, CONNECTION_CHAIN)
 
     def _handler(
         self,
@@ -188,7 +193,8 @@ class Live:
 
     def _route_of_pod(self, whole: Route, pod: str) -> Route:
         handler = self._handler(whole.service, whole.port, whole.settings, whole.states, whole.stats, pod)
-        return Route(whole.service, whole.port, whole.settings, handler, whole.stats, whole.states)
+        connect = self._connect(whole.service, whole.port, whole.settings, whole.states, whole.stats, pod)
+        return Route(whole.service, whole.port, whole.settings, handler, whole.stats, whole.states, connect=connect)
 
     def _states(self, settings: Settings, before: Route | None, stats: RouteStats) -> States:
         """The states for these settings: those of the route `before` where the settings are the same."""

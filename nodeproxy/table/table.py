@@ -141,6 +141,39 @@ class Table:
         asked = request.service or request.authority
         return self._found.get(asked) or self._look_up(asked, namespace or self.own_namespace)
 
+    def match_tls(self, server_name: str, namespace: str, listener_port: int) -> Route:
+        """The route of a TLS connection to the server of this name, which came to a listener with this port.
+
+        The service's port of the same number if it takes TLS connections, else its only port that speaks TLS.
+        `namespace` is the caller's, or "".
+
+        Raises:
+            UnknownService: no service has that name, or it has no such port.
+            UnknownCaller: the name depends on the caller's namespace, which is unknown.
+        """
+        shown = ascii(server_name)
+        name = names.parse(server_name.encode(), "", self.cluster_domain)
+        if name is None:
+            raise UnknownService(f"{shown} is not a mesh name; use <service>.<namespace>.mesh as the server name")
+        if not name.namespace:
+            name = name._replace(namespace=self._namespace_for(shown, namespace or self.own_namespace))
+        ports = self._ports_of(name, shown)
+        route = _tls_port(shown, name, ports, listener_port)
+        return route.of_pod(name.pod) if name.pod else route
+
+    def _namespace_for(self, shown: str, namespace: str) -> str:
+        if not namespace:
+            raise UnknownCaller(
+                f"{shown} is relative to the caller's namespace, and the caller is unknown; add the namespace"
+            )
+        return namespace
+
+    def _ports_of(self, name: names.MeshName, shown: str) -> Mapping[str, Route]:
+        ports = self.routes.get(name.key)
+        if ports is None:
+            raise UnknownService(f"{shown}: there is no service {name.key} in the mesh; check its name and namespace")
+        return ports
+
     def _look_up(self, asked: bytes, namespace: str) -> Route:
         shown = ascii(asked.decode("ascii", "replace"))
         name = names.parse(asked, "", self.cluster_domain)
@@ -152,17 +185,10 @@ class Table:
                 self._found[asked] = route
                 self._spellings.setdefault(name.key, []).append(asked)
             return route
-        if not namespace:
-            raise UnknownCaller(
-                f"{shown} is relative to the caller's namespace, and the caller is unknown; add the namespace"
-            )
-        return self._route_of(name._replace(namespace=namespace), shown)
+        return self._route_of(name._replace(namespace=self._namespace_for(shown, namespace)), shown)
 
     def _route_of(self, name: names.MeshName, shown: str) -> Route:
-        ports = self.routes.get(name.key)
-        if ports is None:
-            raise UnknownService(f"{shown}: there is no service {name.key} in the mesh; check its name and namespace")
-        route = self._port(shown, name, ports)
+        route = self._port(shown, name, self._ports_of(name, shown))
         return route.of_pod(name.pod) if name.pod else route
 
     def _port(self, shown: str, name: names.MeshName, ports: Mapping[str, Route]) -> Route:
@@ -189,6 +215,28 @@ class Table:
         raise UnknownService(f"{shown}: name an HTTP port of {name.key}; it has {have}")
 
 
+def _tls_port(shown: str, name: names.MeshName, ports: Mapping[str, Route], number: int) -> Route:
+    same = ports.get(Port(number).key)
+    if same is not None and same.port.takes_connections:
+        return same
+    speaking = [route for route in ports.values() if route.port.transport == "tcp" and route.port.protocol == "tls"]
+    if len(speaking) == 1:
+        return speaking[0]
+    if speaking:
+        have = ", ".join(str(route.port.number) for route in speaking)
+        raise UnknownService(
+            f"{shown}: several ports of {name.key} speak TLS, {have}; connect to the address that the name has in DNS"
+        )
+    taking = [str(route.port.number) for route in ports.values() if route.port.takes_connections]
+    cure = "set the appProtocol of one to https"
+    if taking:
+        cure = f"for its port {' or '.join(taking)}, connect to the address that the name has in DNS, or {cure}"
+    raise UnknownService(f"{shown}: service {name.key} has no port {number} for TLS and none that speaks TLS; {cure}")
+
+
+_NOT_READY = "no table from discovery yet; check that discovery runs and reaches its source"
+
+
 class NoTable(Table):
     """The table before the first update from discovery: every look-up fails as not ready."""
 
@@ -198,4 +246,12 @@ class NoTable(Table):
         Raises:
             NotReady: always.
         """
-        raise NotReady("no table from discovery yet; check that discovery runs and reaches its source")
+        raise NotReady(_NOT_READY)
+
+    def match_tls(self, server_name: str, namespace: str, listener_port: int) -> Route:
+        """See Table.
+
+        Raises:
+            NotReady: always.
+        """
+        raise NotReady(_NOT_READY)

@@ -5,8 +5,8 @@ from math import inf
 
 from nodeproxy.errors import ConnectionPoolFull, DeadlinePassed, EndpointLeft, NoEndpoints
 from nodeproxy.exchange.attempt import Attempt
+from nodeproxy.exchange.exchange import Exchange
 from nodeproxy.io.channel import SocketChannel
-from nodeproxy.io.task import Task
 from nodeproxy.policies.connection_limits import ConnectionLimits
 from nodeproxy.protocol.fields import Fields
 from nodeproxy.protocol.message import Response
@@ -21,23 +21,23 @@ CONNECTED = 200  # the status of a connection for judges of endpoints: as the re
 class TcpConnection:
     """One connection to an endpoint: a tunnel for one client. See `pool.UpstreamConnection`."""
 
-    __slots__ = ("_pool", "channel", "open", "task")
+    __slots__ = ("_pool", "channel", "exchange", "open")
 
-    def __init__(self, channel: SocketChannel, pool: "TcpPool", task: Task) -> None:
+    def __init__(self, channel: SocketChannel, pool: "TcpPool") -> None:
         self.channel = channel
         self.open = True
-        self.task = task
-        """That of its client."""
+        self.exchange: Exchange | None = None
+        """That of its client, whose task may change; None before it is sent."""
         self._pool = pool
 
     async def send(self, attempt: Attempt) -> Response:
         """The tunnel, as the response to `attempt`; see `pool.UpstreamConnection`."""
-        exchange = attempt.exchange
+        exchange = self.exchange = attempt.exchange
         if exchange.request.version:  # of a policy that sends requests to other services, by name
             self.close()
             raise NoEndpoints(f"{exchange.endpoint_name} is an endpoint of a port that carries no HTTP")
         exchange.deliveries += 1
-        attempt.first_byte = self.task.reactor.now  # what a connection can show of an endpoint's latency
+        attempt.first_byte = self.channel.reactor.now  # what a connection can show of an endpoint's latency
         if exchange.added:
             try:
                 await self.channel.send(exchange.added)
@@ -139,10 +139,11 @@ class TcpPool:
     def _end_all(self, drain_s: float) -> None:
         for connection in self._open:
             text = f"{self._dialer.name} has left the service; connectionPool.drain is {drain_s:g} s"
-            connection.task.interrupt(EndpointLeft(text))
+            if connection.exchange is not None:
+                connection.exchange.scope.task.interrupt(EndpointLeft(text))
 
     async def _begin(self, channel: SocketChannel) -> TcpConnection:
-        connection = TcpConnection(channel, self, self._reactor.current)
+        connection = TcpConnection(channel, self)
         self._open.add(connection)
         return connection
 

@@ -6,8 +6,11 @@ from typing import Literal
 
 from nodeproxy.downstream.connection import Accept
 from nodeproxy.downstream.context import ConnectionContext
+from nodeproxy.downstream.detect import TLS_PREFACE
+from nodeproxy.downstream.detecting import DetectingConnection
 from nodeproxy.downstream.http1 import Http1Connection
 from nodeproxy.downstream.http2 import PREFACE_LINE, Http2Connection
+from nodeproxy.downstream.server_name import ByServerName
 from nodeproxy.downstream.tcp import TcpConnection
 from nodeproxy.exchange.exchange import Handler, Observer
 from nodeproxy.mesh.model import Port, PortProtocol, Service
@@ -18,7 +21,7 @@ from nodeproxy.telemetry.stats import RouteStats
 from nodeproxy.wiring.data_plane import DataPlane
 
 PREFACES: Mapping[bytes, Accept] = {PREFACE_LINE: Http2Connection}
-ACCEPTS: Mapping[PortProtocol, Accept] = {"tcp": TcpConnection, "tls": TcpConnection}
+ACCEPTS: Mapping[PortProtocol, Accept] = {"tcp": TcpConnection, "tls": TcpConnection, "detect": DetectingConnection}
 """What begins with clients of ports with these protocols, at the virtual address of their service."""
 ADMIN_IDLE_S = 120.0  # twice the longest usual scrape interval
 
@@ -36,7 +39,7 @@ class ClientSettings:
 
 
 def clients_context(plane: DataPlane, settings: ClientSettings, observer: Observer | None) -> ConnectionContext:
-    """The context of the main listener, whose clients address services by name."""
+    """The context of listeners whose clients address services by name, in HTTP."""
     return ConnectionContext(
         reactor=plane.reactor,
         accept=Http1Connection,
@@ -56,6 +59,20 @@ def clients_context(plane: DataPlane, settings: ClientSettings, observer: Observ
         understands_connect=True,
         prefaces=PREFACES,
     )
+
+
+def by_name_context(plane: DataPlane, clients: ConnectionContext, port: int) -> ConnectionContext:
+    """`clients`, for a listener at an address of the proxy itself with this port: TLS is passed through by its name."""
+    return replace(clients, prefaces={**clients.prefaces, TLS_PREFACE: _by_server_name(plane, port)})
+
+
+def tls_context(plane: DataPlane, clients: ConnectionContext, port: int) -> ConnectionContext:
+    """The same for a listener that expects TLS: a client has to begin in time."""
+    return replace(clients, accept=_by_server_name(plane, port))
+
+
+def _by_server_name(plane: DataPlane, port: int) -> ByServerName:
+    return ByServerName(lambda name, namespace, number: plane.live.table.match_tls(name, namespace, number), port)
 
 
 def admin_context(clients: ConnectionContext, handler: Handler) -> ConnectionContext:

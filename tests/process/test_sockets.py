@@ -13,8 +13,8 @@ from tests.fakes.node import free_port
 
 @pytest.fixture
 def settings():
-    listen, admin, dns = (f"127.0.0.1:{free_port()}" for _ in range(3))
-    return Settings(listen=listen, admin=admin, dns=dns)
+    listen, listen_tls, admin, dns = (f"127.0.0.1:{free_port()}" for _ in range(4))
+    return Settings(listen=listen, listen_tls=listen_tls, admin=admin, dns=dns)
 
 
 def address(text):
@@ -23,9 +23,9 @@ def address(text):
 
 
 def test_all_can_be_had_beside_the_proxy_that_is_to_be_followed(settings):
-    before = [bound(address(each)) for each in (settings.listen, settings.admin, settings.dns)]
+    before = [bound(address(each)) for each in (settings.listen, settings.listen_tls, settings.admin, settings.dns)]
     before.append(bound_datagrams(address(settings.dns)))
-    for sock in before[:3]:
+    for sock in before[:4]:
         sock.listen()
 
     opened(settings, 0).close()
@@ -41,8 +41,17 @@ def test_nothing_is_left_open_where_one_cannot_be_had(settings):
             opened(settings, 0)
 
     opened(settings, 0).close()
-    with socket.create_server(address(settings.listen)):
-        pass
+    for each in (settings.listen, settings.listen_tls):
+        with socket.create_server(address(each)):
+            pass
+
+
+def test_the_message_names_the_setting_for_tls(settings):
+    with (
+        socket.create_server(address(settings.listen_tls)),
+        pytest.raises(CannotListen, match="Address already in use; change `listen_tls`"),
+    ):
+        opened(settings, 0)
 
 
 def test_the_message_names_an_ipv6_address_as_the_setting_does():
