@@ -59,8 +59,8 @@ class Relay:
         self._up, self._down = one, other
         self.first.hand_over(one)
         self.second.hand_over(other)
-        one.flush()
-        other.flush()
+        one.begin()
+        other.begin()
 
     async def until_over(self) -> None:
         """Wait until it is over; `reason` says why.
@@ -130,6 +130,11 @@ class Way:
         self._source, self._sink = source, sink
         self._recv, self._recv_into, _ = source.raw
         self._send = sink.raw[2]
+
+    def begin(self) -> None:
+        """Move what there is."""
+        if self._held or self._source.readable:
+            self.flush()
 
     def ready(self, mask: int) -> None:
         """See `callbacks.Watcher`."""
@@ -249,10 +254,10 @@ class Way:
     def _finish(self) -> None:
         """The source has ended its side: so does the sink's, unless a side has failed, which is no orderly end."""
         self.ended = True
-        if not self._relay.reason:
-            self._sink.half_close()
         if self.back is not None and self.back.ended:
-            self._relay.finish()
+            self._relay.finish()  # the close of the sink is its end
+        elif not self._relay.reason:
+            self._sink.half_close()
 
     def _cut_off(self) -> None:
         """The sink takes nothing more: what it sent before may still be there to be received."""
