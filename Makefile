@@ -7,14 +7,19 @@ COVERED := $(CURDIR)/build/coverage
 # In this order: the last test stops the API server, whose controllers need most of a minute to come back.
 TWO_NODES := tests/cluster/test_two_nodes_grpc.py tests/cluster/test_two_nodes.py
 PYTEST_COV := $(BIN)/python -m pytest --cov --cov-report= --cov-fail-under=0
+# Processes of tests that run at once need networks of their own (tests/conftest.py): two nodes would share their addresses.
+OWN_NETWORKS = $(shell unshare --net true 2>/dev/null && echo 2 || echo 0)
+# Tests start hundreds of processes, each of which would compile its modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-nodes-then-processes test-nodes test-cluster test-processes test-others quick check docs bench kube clean
+.PHONY: demo test test-nodes-then-processes test-nodes test-cluster test-processes test-others quick check docs bench interop kube clean
 
 demo: $(READY)  ## the main job on this machine: example services, the mesh in front of them, requests
 	$(BIN)/nodeproxy demo $(DEMO)
 
 # Clusters and processes often wait, so they run beside the other tests, which leave them the cores (nice). Requests of the
-# two nodes have limits of seconds: with more than three jobs at once some fail, so processes come after them.
+# two nodes have limits of seconds: with more than three jobs at once some fail, so processes come after them, and all
+# others leave the cores to the nodes first. Two processes each: one job is always the last, and two cores are idle else.
 test: $(READY)  ## the whole suite, with its coverage floor
 	rm -rf $(COVERED)
 	$(MAKE) --no-print-directory --jobs=3 --keep-going --output-sync=target test-nodes-then-processes test-cluster test-others
@@ -33,13 +38,13 @@ test-nodes:
 	COVERAGE_FILE=$(COVERED)/.coverage.nodes $(PYTEST_COV) -p no:cacheprovider $(TWO_NODES)
 
 test-cluster:
-	COVERAGE_FILE=$(COVERED)/.coverage.cluster nice -n 19 $(PYTEST_COV) -p no:cacheprovider tests/cluster $(TWO_NODES:%=--ignore=%)
+	COVERAGE_FILE=$(COVERED)/.coverage.cluster nice -n 10 $(PYTEST_COV) -p no:cacheprovider tests/cluster $(TWO_NODES:%=--ignore=%)
 
 test-processes:
-	COVERAGE_FILE=$(COVERED)/.coverage.processes nice -n 19 $(PYTEST_COV) -p no:cacheprovider -m "process or namespace"
+	COVERAGE_FILE=$(COVERED)/.coverage.processes nice -n 10 $(PYTEST_COV) -p no:cacheprovider --numprocesses=$(OWN_NETWORKS) --dist=loadscope -m "process or namespace"
 
 test-others:
-	COVERAGE_FILE=$(COVERED)/.coverage.others nice -n 19 $(PYTEST_COV) -m "not process and not namespace and not cluster"
+	COVERAGE_FILE=$(COVERED)/.coverage.others nice -n 19 $(PYTEST_COV) --numprocesses=2 -m "not process and not namespace and not cluster"
 
 quick: $(READY)  ## at each save: all tests but those of processes, network namespaces and clusters
 	$(BIN)/python -m pytest --quiet --numprocesses=auto -m "not process and not namespace and not cluster"
@@ -60,6 +65,10 @@ bench: $(READY)  ## nodeproxy beside nginx, HAProxy, Envoy and Traefik (loadtest
 	$(BIN)/python -m loadtest run
 	$(BIN)/python -m loadtest report
 
+interop: $(READY)  ## gRPC clients in Go, Java and JavaScript through a node; needs go, javac and mvn, npm
+	tests/interop/build.sh build/interop
+	$(BIN)/python -m pytest tests/interop/clients.py
+
 kube:  ## a real Kubernetes for tests/cluster, into a cache outside the repository
 	tests/cluster/get.sh
 
@@ -71,3 +80,4 @@ $(READY): pyproject.toml requirements.lock build_twin.py $(TWINS)
 
 clean:
 	rm -rf $(VENV) build dist nodeproxy/protocol/http?/twin.*.so
+	find nodeproxy discovery tests loadtest -name __pycache__ -prune -exec rm -rf {} +

@@ -1,11 +1,13 @@
 """Fixtures of more than one folder. Scenarios that take a `world` run as tasks of its reactor, on its clock."""
 
+import gc
 import inspect
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests.fakes.own_network import enter_own_network
 from tests.fakes.world import World
 
 settings.register_profile("nodeproxy", deadline=None)  # an example's real time depends on the machine
@@ -20,6 +22,17 @@ def pytest_collection_modifyitems(items):
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
         if folder in MARKS:
             item.add_marker(MARKS[folder])
+
+
+def pytest_collection_finish(session):
+    """Leave the machine's network, except for clusters: their nodes are joined there, their image fetches packages.
+
+    What has been collected stays until the end, so the garbage collector need not look at it again and again.
+    """
+    if session.items and not any(item.get_closest_marker("cluster") for item in session.items):
+        enter_own_network()
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)
