@@ -28,7 +28,6 @@ class Block(BaseModel):
         frozen=True,
         extra="forbid",
         strict=True,
-        use_attribute_docstrings=True,
         alias_generator=lambda name: to_camel(name.removesuffix("_s").removesuffix("_bytes")),
     )
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.fakes.ports import free_port
 
-LIMIT_S = 15.0  # of any wait: a machine under load is slow, a hang is longer
+LIMIT_S = 60.0  # of any wait: a machine under load is slow, a hang is longer
 
 
 def until(claim, what):

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
+from nodeproxy.cli.reference.docstrings import field_docstrings
 from nodeproxy.mesh.duration import duration_text, seconds
 from nodeproxy.policies.block import Block, Policy
 
@@ -125,6 +126,14 @@ class _AsWritten(GenerateJsonSchema):
             return super().function_before_schema(schema)
         # of numbers only 0 needs no unit
         return {"type": ["string", "integer"], "pattern": DURATION, "minimum": 0, "maximum": 0}
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        """A field is described by its docstring."""
+        result, model = super().model_schema(schema), schema["cls"]
+        for name, text in field_docstrings(model).items():
+            field = model.model_fields[name]
+            result["properties"][field.alias or name]["description"] = text
+        return result
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
         """The default as an operator writes it; one of a part is left out, because the part's fields have theirs."""
