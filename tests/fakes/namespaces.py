@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-LIMIT_S = 30.0
+LIMIT_S = 60.0  # a machine under load is slow, a hang is longer
 
 
 def ip(*words):
