@@ -63,6 +63,7 @@ docs: $(READY)  ## the generated pages of docs/policies, and the tables of docs/
 bench: $(READY)  ## nodeproxy beside nginx, HAProxy, Envoy and Traefik (loadtest/README.md)
 	$(BIN)/python -m loadtest peers
 	$(BIN)/python -m loadtest run
+	$(BIN)/python -m loadtest tcp
 	$(BIN)/python -m loadtest report
 
 interop: $(READY)  ## gRPC clients in Go, Java and JavaScript through a node; needs go, javac and mvn, npm

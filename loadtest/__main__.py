@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,13 @@ from loadtest.policies import record as policy_record
 from loadtest.policies import report as policy_report
 from loadtest.policies import run as policy_run
 from loadtest.policies.sets import EIGHT, PLAIN, policy_sets
+from loadtest.relay import datagrams, datagrams_report
+from loadtest.relay import record as relay_record
+from loadtest.relay import report as relay_report
+from loadtest.relay import run as relay_run
+from loadtest.relay.idle import IDLE
+from loadtest.relay.peers import TCP, UDP, names_of
+from loadtest.relay.work import WORKS
 from loadtest.resilience import crowd, crowd_report
 from loadtest.resilience import record as resilience_record
 from loadtest.resilience import report as resilience_report
@@ -30,6 +38,7 @@ from loadtest.scenarios import EVERY, MEMORY, SCENARIOS
 from loadtest.toolbox import HERE, REPOSITORY, Toolbox, install
 
 SCENARIO_NAMES = (*(scenario.name for scenario in EVERY), MEMORY)
+WORK_NAMES = (*(work.name for work in WORKS), IDLE)
 TROUBLE_NAMES = tuple(trouble.name for trouble in TROUBLES)
 README_PATHS = (REPOSITORY / "README.md", HERE / "README.md")
 
@@ -75,7 +84,9 @@ def measure(
 
 @app.command("report")
 def render(out: Out = HERE / "results", peer_bin: PeerBin = None) -> None:
-    """Render latest.json as Markdown, as a picture, and into the READMEs."""
+    """Render latest.json as Markdown, as a picture, and into the READMEs; and tcp.json, where it is."""
+    if (out / "tcp.json").exists():
+        render_tcp(relay_record.load(out / "tcp.json"), out)
     seen = record.load(out / "latest.json")
     (out / "latest.md").write_text(report.markdown(seen))
     for readme in report.publish(report.summary(seen), README_PATHS):
@@ -106,6 +117,68 @@ def measure_policies(
     (out / "policies.md").write_text(policy_report.markdown(seen))
     report.publish(policy_report.summary(seen), README_PATHS[1:], report.POLICIES)
     typer.echo(policy_report.markdown(seen))
+
+
+@app.command("tcp")
+def measure_tcp(
+    quick: Annotated[bool, typer.Option(help="One short round: noisy.")] = False,
+    only: Annotated[str, typer.Option(help=f"Peers, with commas: {', '.join(names_of(TCP))}.")] = ",".join(
+        names_of(TCP)
+    ),
+    scenario: Annotated[str, typer.Option(help=f"Scenarios, with commas: {', '.join(WORK_NAMES)}.")] = ",".join(
+        WORK_NAMES
+    ),
+    rounds: Annotated[int, typer.Option(min=1, help="How often each is measured, without --quick.")] = 5,
+    out: Out = HERE / "results",
+    peer_bin: PeerBin = None,
+) -> None:
+    """Measure TCP connections beside HAProxy and Envoy: round trips, bulk, both at once, new and idle connections."""
+    plan = relay_run.QUICK if quick else replace(relay_run.FULL, rounds=rounds)
+    peers, works = chosen(only, names_of(TCP)), chosen(scenario, WORK_NAMES)
+    seen = relay_run.run(plan, peers, works, toolbox(peer_bin), typer.echo)
+    refuse_faults(relay_record.faults(seen.runs), seen, out)
+    relay_record.save(seen, out / "tcp.json")
+    render_tcp(seen, out)
+    typer.echo(relay_report.summary(seen))
+
+
+def render_tcp(seen: relay_record.TcpRecord, out: Path) -> None:
+    """Render a record of TCP as Markdown, and into its README if it was no quick run."""
+    (out / "tcp.md").write_text(relay_report.markdown(seen))
+    if not seen.quick:
+        report.publish(relay_report.summary(seen), README_PATHS[1:], report.TCP)
+
+
+@app.command("udp")
+def measure_udp(
+    quick: Annotated[bool, typer.Option(help="One round of few queries.")] = False,
+    only: Annotated[str, typer.Option(help=f"Peers, with commas: {', '.join(names_of(UDP))}.")] = ",".join(
+        names_of(UDP)
+    ),
+    rounds: Annotated[int, typer.Option(min=1, help="How often each is measured, without --quick.")] = 3,
+    out: Out = HERE / "results",
+    peer_bin: PeerBin = None,
+) -> None:
+    """Measure DNS queries to a DNS server behind each peer: losses, latency, CPU, and memory of sessions."""
+    plan = datagrams.QUICK if quick else replace(datagrams.FULL, rounds=rounds)
+    seen = datagrams.run(plan, chosen(only, names_of(UDP)), toolbox(peer_bin), typer.echo)
+    relay_record.save(seen, out / "udp.json")
+    (out / "udp.md").write_text(datagrams_report.markdown(seen))
+    if not seen.quick:
+        report.publish(datagrams_report.summary(seen), README_PATHS[1:], report.UDP)
+    typer.echo(datagrams_report.summary(seen))
+    if faults := relay_record.faults(tuple(run for run in seen.runs if run.peer == NODEPROXY)):
+        raise FaultyError("\n".join(faults))
+
+
+def refuse_faults(faults: tuple[str, ...], seen: relay_record.TcpRecord, out: Path) -> None:
+    """Save a run with faults apart.
+
+    Raises: FaultyError when there are any.
+    """
+    if faults:
+        relay_record.save(seen, out / "failed.json")
+        raise FaultyError("\n".join([*faults, f"these numbers mean nothing; they are in {out / 'failed.json'}"]))
 
 
 @app.command("resilience")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 PROXY_CORE = 0
 GENERATOR_CORE = 1  # and the backend's: two cores are what every machine has
+FIRST = ("chrt", "-f", "1")  # SCHED_FIFO: before every other process of their core
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@
  * Bounded: RATE * (WARMUP_S + MEASURE_S) requests, DRAIN_S for the last answers, ERRORS_MOST errors.
  */
 #define _GNU_SOURCE
+#include "histogram.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -22,12 +23,10 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { BUFFER_BYTES = 16384, CONNECTIONS_MOST = 4096, ERRORS_MOST = 100, EVENTS_MOST = 256 };
-enum { PRECISION_BITS = 7, BUCKETS = (64 - PRECISION_BITS + 1) << PRECISION_BITS };
-static const int64_t SECOND = 1000000000, DRAIN_S = 5, IDLE = -1;
+static const int64_t DRAIN_S = 5, IDLE = -1;
 
 struct connection {
     int fd;          /* -1: closed, opened again when a request comes */
@@ -46,42 +45,15 @@ static struct {
 } plan;
 
 static struct {
-    int64_t next, finished, measured, errors, non_2xx, largest;
-    uint64_t histogram[BUCKETS];
+    int64_t next, finished, errors, non_2xx;
+    struct histogram latencies;
 } seen;
 
 static struct connection *idle[CONNECTIONS_MOST]; /* a ring: the one idle longest goes first */
 static size_t idle_first, idle_count, connections;
 static int epoll_fd;
 
-static int64_t now_ns(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * SECOND + t.tv_nsec;
-}
-
 static int64_t due(int64_t request) { return plan.start + (int64_t)((double)request * 1e9 / plan.rate); }
-
-/* Buckets as in HdrHistogram: exact below 2^PRECISION_BITS ns, then that many per doubling (error < 0.4 %). */
-static size_t bucket_of(uint64_t value) {
-    if (value >> PRECISION_BITS == 0) return value;
-    int shift = 63 - __builtin_clzll(value) - PRECISION_BITS;
-    return ((size_t)(shift + 1) << PRECISION_BITS) + ((value >> shift) & ((1 << PRECISION_BITS) - 1));
-}
-
-static double middle_of(size_t bucket) {
-    if (bucket >> PRECISION_BITS == 0) return (double)bucket;
-    int shift = (int)(bucket >> PRECISION_BITS) - 1;
-    uint64_t mantissa = (1 << PRECISION_BITS) + (bucket & ((1 << PRECISION_BITS) - 1));
-    return ((double)mantissa + 0.5) * (double)(1ULL << shift);
-}
-
-static double quantile_s(double q) {
-    double wanted = q * (double)seen.measured, passed = 0;
-    for (size_t bucket = 0; bucket < BUCKETS; bucket++)
-        if ((passed += (double)seen.histogram[bucket]) >= wanted && passed > 0) return middle_of(bucket) / 1e9;
-    return 0;
-}
 
 static void hang_up(struct connection *c) {
     if (c->fd >= 0) close(c->fd);
@@ -92,11 +64,7 @@ static void finish(struct connection *c, bool answered, int status) {
     int64_t latency = now_ns() - due(c->request);
     if (!answered) seen.errors++;
     else if (status < 200 || status > 299) seen.non_2xx++;
-    else if (c->request >= plan.warmup) {
-        seen.measured++;
-        seen.histogram[bucket_of((uint64_t)latency)]++;
-        if (latency > seen.largest) seen.largest = latency;
-    }
+    else if (c->request >= plan.warmup) add_time(&seen.latencies, latency);
     seen.finished++;
     c->request = IDLE;
     if (!answered || plan.fresh) hang_up(c);
@@ -210,7 +178,8 @@ int main(int argc, char **argv) {
     run(plan.start + (int64_t)((warmup_s + measure_s) * 1e9) + DRAIN_S * SECOND);
     printf("{\"requests\":%ld,\"p50_s\":%.9f,\"p99_s\":%.9f,\"p999_s\":%.9f,\"largest_s\":%.9f,"
            "\"errors\":{\"connection\":%ld,\"status\":%ld,\"unanswered\":%ld}}\n",
-           (long)seen.measured, quantile_s(0.5), quantile_s(0.99), quantile_s(0.999), (double)seen.largest / 1e9,
+           (long)seen.latencies.count, quantile_s(&seen.latencies, 0.5), quantile_s(&seen.latencies, 0.99),
+           quantile_s(&seen.latencies, 0.999), (double)seen.latencies.largest / 1e9,
            (long)seen.errors, (long)seen.non_2xx, (long)(plan.total - seen.finished));
     return 0;
 }

@@ -60,6 +60,25 @@ def parse_stolen_s(stat: str) -> float:
     return int(stat.split(maxsplit=10)[8]) * TICK_S
 
 
+def parse_busy_cpu(stat: str) -> Cpu:
+    """The first line of /proc/stat: time that all cores worked, of any process or of none (interrupts count as system).
+
+    Source: proc(5). Guests are not counted twice: `user` includes them.
+    """
+    user, nice, system, _idle, _iowait, irq, softirq = (int(ticks) for ticks in stat.split(maxsplit=8)[1:8])
+    return Cpu((user + nice) * TICK_S, (system + irq + softirq) * TICK_S)
+
+
+def parse_slab_bytes(meminfo: str) -> int:
+    """The kernel's own objects in /proc/meminfo, among them sockets."""
+    return int(meminfo.partition("\nSlab:")[2].split(maxsplit=1)[0]) * 1024
+
+
+def parse_tcp_sockets(sockstat: str) -> int:
+    """Open TCP sockets in /proc/net/sockstat, of all processes of this network namespace."""
+    return int(sockstat.partition("\nTCP: inuse ")[2].split(maxsplit=1)[0])
+
+
 def parse_listening_inodes(tcp: str, port: int) -> frozenset[str]:
     """Inodes of the sockets that /proc/net/tcp shows listening on `port`."""
     rows = (line.split() for line in tcp.splitlines()[1:])
@@ -96,6 +115,33 @@ def rss_bytes_of(pids: tuple[int, ...]) -> int:
 def stolen_s() -> float:
     """Time stolen from this machine so far, in seconds of one core."""
     return parse_stolen_s((PROC / "stat").read_text())
+
+
+def busy_cpu() -> Cpu:
+    """Time that this machine's cores have worked so far."""
+    return parse_busy_cpu((PROC / "stat").read_text())
+
+
+def slab_bytes() -> int:
+    """Memory of the kernel's own objects now."""
+    return parse_slab_bytes((PROC / "meminfo").read_text())
+
+
+def tcp_sockets() -> int:
+    """Open TCP sockets now."""
+    return parse_tcp_sockets((PROC / "net" / "sockstat").read_text())
+
+
+def running_s_of(pids: tuple[int, ...]) -> float:
+    """CPU time of all threads of these processes so far, in seconds with the resolution of nanoseconds.
+
+    For what costs less than a tick. Raises: BenchmarkError when one of them has ended.
+    """
+    try:
+        tasks = [task for pid in pids for task in (PROC / str(pid) / "task").iterdir()]
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+    except (FileNotFoundError, ProcessLookupError) as error:
+        raise BenchmarkError(f"a process ended while it was measured ({error.filename})") from error
 
 
 def family_of(pid: int) -> tuple[int, ...]:

@@ -24,6 +24,7 @@ DEBIAN = {
     "wrk": "wrk",
     "h2load": "nghttp2-client",
     "nghttpd": "nghttp2-server",
+    "dnsmasq": "dnsmasq-base",
     "cc": "gcc",
     "perf": "linux-perf",
 }
@@ -66,12 +67,13 @@ class Toolbox:
         return python
 
     def compiled(self, name: str) -> str:
-        """The program of `name`.c here, compiled once for each version of its source.
+        """The program of `name`.c here, compiled once for each version of its source and of the headers.
 
         Raises: NotInstalledError without a C compiler; BenchmarkError when it does not compile.
         """
         source = HERE / f"{name}.c"
-        binary = self.cache / f"{name}-{hashlib.sha256(source.read_bytes()).hexdigest()[:12]}"
+        texts = b"".join(each.read_bytes() for each in (source, *sorted(HERE.glob("*.h"))))
+        binary = self.cache / f"{name}-{hashlib.sha256(texts).hexdigest()[:12]}"
         if not binary.exists():
             self.cache.mkdir(parents=True, exist_ok=True)
             command = [self.find("cc"), "-O2", "-std=gnu11", "-o", f"{binary}.new", str(source)]

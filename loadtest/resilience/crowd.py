@@ -19,7 +19,7 @@ import msgspec
 from loadtest.cluster.world import address
 from loadtest.endpoints import endpoints
 from loadtest.generator import closed_loop
-from loadtest.machine import GENERATOR_CORE, Commit, Machine, this_commit, this_machine
+from loadtest.machine import FIRST, GENERATOR_CORE, Commit, Machine, this_commit, this_machine
 from loadtest.peer import PEERS, Running, started
 from loadtest.policies.mesh import NAMESPACE, OPEN, mesh_documents
 from loadtest.procstat import cpu_of
@@ -33,7 +33,6 @@ from loadtest.toolbox import REPOSITORY, Toolbox
 SCHEMA = 1
 CALLERS, RATE = 10, 20.0  # and requests per second of each
 PATIENCE_S, WARMUP_S, MEASURE_S = 2.0, 1.0, 6
-FIRST = ("chrt", "-f", "1")  # before every other process of their core
 FLOOD = "flood"
 SLOTS = 20
 

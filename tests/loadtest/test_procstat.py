@@ -6,13 +6,20 @@ from loadtest.errors import BenchmarkError
 from loadtest.procstat import (
     TICK_S,
     Cpu,
+    busy_cpu,
     cpu_of,
     family_of,
+    parse_busy_cpu,
     parse_listening_inodes,
     parse_pss_bytes,
+    parse_slab_bytes,
     parse_stat,
     parse_stolen_s,
+    parse_tcp_sockets,
     rss_bytes_of,
+    running_s_of,
+    slab_bytes,
+    tcp_sockets,
 )
 
 
@@ -46,6 +53,29 @@ def test_only_listening_sockets_of_the_port_count():
 
 def test_stolen_time_is_the_eighth_column_of_all_cores():
     assert parse_stolen_s("cpu  10 0 20 1000 5 0 3 700 0 0\ncpu0 1 0 2 3 4 5 6 7 0 0\n") == 700 * TICK_S
+
+
+def test_interrupts_count_as_work_of_the_machine_and_waiting_does_not():
+    cpu = parse_busy_cpu("cpu  10 1 20 1000 5 2 3 700 0 0\ncpu0 1 0 2 3 4 5 6 7 0 0\n")
+
+    assert cpu == Cpu(11 * TICK_S, 25 * TICK_S)
+
+
+def test_kernel_objects_are_told_in_bytes():
+    assert parse_slab_bytes("MemTotal: 9 kB\nSlab:   150 kB\nSReclaimable: 90 kB\n") == 150 * 1024
+    assert slab_bytes() > 2**20
+
+
+def test_open_tcp_sockets_are_those_in_use():
+    assert parse_tcp_sockets("sockets: used 10\nTCP: inuse 4 orphan 0 tw 9 alloc 5 mem 1\nUDP: inuse 1 mem 1\n") == 4
+    assert tcp_sockets() >= 0
+
+
+def test_running_time_is_that_of_all_threads():
+    one = running_s_of((os.getpid(),))
+
+    assert 0 < one < cpu_of((os.getpid(),)).total_s + 1
+    assert busy_cpu().total_s > one
 
 
 def test_this_process_is_in_its_own_family_and_has_used_time():
