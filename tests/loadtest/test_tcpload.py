@@ -21,9 +21,10 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture
-def toolbox(tmp_path):
-    return Toolbox(tmp_path / "cache")
+@pytest.fixture(scope="module")
+def toolbox(tmp_path_factory):
+    """One for all: the programs are compiled once."""
+    return Toolbox(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture

@@ -52,6 +52,12 @@ class Server:
         self._socket.close()
 
 
+@pytest.fixture(scope="module")
+def toolbox(tmp_path_factory):
+    """One for all: the program is compiled once."""
+    return Toolbox(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture
 def served():
     servers = []
@@ -65,30 +71,30 @@ def served():
         server.stop()
 
 
-def test_all_queries_come_from_one_socket(served, tmp_path):
+def test_all_queries_come_from_one_socket(served, toolbox):
     server = served()
 
-    seen = load_of(Toolbox(tmp_path), server.relay, QUERIES, 0)
+    seen = load_of(toolbox, server.relay, QUERIES, 0)
 
     assert seen.units == QUERIES
     assert not any(seen.errors.values())
     assert len(set(server.sources)) == 1
 
 
-def test_each_query_comes_from_a_socket_of_its_own_in_the_network_that_was_told(served, tmp_path):
+def test_each_query_comes_from_a_socket_of_its_own_in_the_network_that_was_told(served, toolbox):
     server = served()
 
-    seen = load_of(Toolbox(tmp_path), server.relay, QUERIES, 7)
+    seen = load_of(toolbox, server.relay, QUERIES, 7)
 
     assert seen.units == QUERIES
     assert len(set(server.sources)) == QUERIES
     assert all(host.startswith("127.7.") for host, _ in server.sources)
 
 
-def test_a_query_without_answer_is_lost_and_the_others_go_on(served, tmp_path):
+def test_a_query_without_answer_is_lost_and_the_others_go_on(served, toolbox):
     server = served(lambda query, number: answer_to(query) if number != 5 else b"")
 
-    seen = load_of(Toolbox(tmp_path), server.relay, QUERIES, 0)
+    seen = load_of(toolbox, server.relay, QUERIES, 0)
 
     assert (seen.units, seen.errors["lost"], seen.errors["wrong"]) == (QUERIES - 1, 1, 0)
 
@@ -102,8 +108,8 @@ def test_a_query_without_answer_is_lost_and_the_others_go_on(served, tmp_path):
     ],
     ids=["another address", "a query", "NXDOMAIN"],
 )
-def test_a_bad_answer_is_wrong(reply, served, tmp_path):
-    seen = load_of(Toolbox(tmp_path), served(lambda query, number: reply(query)).relay, QUERIES, 0)
+def test_a_bad_answer_is_wrong(reply, served, toolbox):
+    seen = load_of(toolbox, served(lambda query, number: reply(query)).relay, QUERIES, 0)
 
     assert seen.units == 0
     assert seen.errors["wrong"] > 0
