@@ -5,7 +5,7 @@ import platform
 import re
 import socket
 import subprocess
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,6 +77,24 @@ def cache_step_s(walk: str) -> float:
 def pinned(core: int, command: tuple[str, ...]) -> tuple[str, ...]:
     """The command, run on one core with all that it starts."""
     return ("taskset", "-c", str(core), *command)
+
+
+def quiet_ports(count: int) -> tuple[int, ...]:
+    """Ports of 127.0.0.1, free for TCP and UDP, that no outgoing connection takes before something listens there.
+
+    Processes that ask at the same time begin their search at different ports.
+    """
+    highest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0]) - 1
+    begin = highest - os.getpid() * 61 % 2048
+    found: list[int] = []
+    for port in (*range(begin, 1024, -1), *range(highest, begin, -1)):
+        if len(found) == count:
+            break
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp, suppress(OSError):
+            tcp.bind(("127.0.0.1", port))
+            udp.bind(("127.0.0.1", port))
+            found.append(port)
+    return tuple(found)
 
 
 def free_ports(count: int) -> tuple[int, ...]:

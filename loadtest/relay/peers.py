@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from loadtest.errors import BenchmarkError, NotInstalledError, NotStartedError
-from loadtest.machine import GENERATOR_CORE, PROXY_CORE, free_ports, version_of
+from loadtest.machine import GENERATOR_CORE, PROXY_CORE, quiet_ports, version_of
 from loadtest.peer import (
     NO_PROXY,
     NODEPROXY,
@@ -158,7 +158,7 @@ def _started(kind: Kind, peer: Peer, toolbox: Toolbox, folder: Path, behind: Beh
 
     Raises: NotInstalledError; NotStartedError when it ends, or carries nothing.
     """
-    port, admin_port, *own = free_ports(2 + len(kind.services))
+    port, admin_port, *own = quiet_ports(2 + len(kind.services))
     ports = dict(zip(kind.services, own, strict=True))
     name = f"{kind.name}-{peer.name}"
     values = {"program": program_of(peer, toolbox), "dir": str(folder / name), "user_line": user_line()}
@@ -183,7 +183,7 @@ def tcp_servers(toolbox: Toolbox, folder: Path) -> Iterator[Behind]:
     """One tcpserver for echoes and one for bulk, so that one does not wait for the other."""
     program = toolbox.compiled("tcpserver")
     with ExitStack() as stack:
-        ports = dict(zip(TCP.services, free_ports(len(TCP.services)), strict=True))
+        ports = dict(zip(TCP.services, quiet_ports(len(TCP.services)), strict=True))
         pids = {}
         for service, port in ports.items():
             log = folder / f"{service}.log"
@@ -196,7 +196,7 @@ def tcp_servers(toolbox: Toolbox, folder: Path) -> Iterator[Behind]:
 @contextmanager
 def _dns_server(toolbox: Toolbox, folder: Path) -> Iterator[Behind]:
     """dnsmasq, which answers for one name from its configuration."""
-    (port,) = free_ports(1)
+    (port,) = quiet_ports(1)
     command = (
         *(toolbox.find("dnsmasq"), "--keep-in-foreground", "--conf-file=/dev/null", "--pid-file", f"--port={port}"),
         *(f"--listen-address={LOOPBACK}", "--bind-interfaces", "--no-resolv", "--no-hosts", "--log-facility=-"),

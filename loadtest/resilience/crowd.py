@@ -19,13 +19,13 @@ import msgspec
 from loadtest.cluster.world import address
 from loadtest.endpoints import endpoints
 from loadtest.generator import closed_loop
-from loadtest.machine import FIRST, GENERATOR_CORE, Commit, Machine, this_commit, this_machine
+from loadtest.machine import FIRST, GENERATOR_CORE, Commit, Machine, quiet_ports, this_commit, this_machine
 from loadtest.peer import PEERS, Running, started
 from loadtest.policies.mesh import NAMESPACE, OPEN, mesh_documents
 from loadtest.procstat import cpu_of
 from loadtest.resilience.client import Got, Load, Stream
 from loadtest.resilience.endpoints import Behaviour, Place
-from loadtest.resilience.run import called, quiet_ports, scripted
+from loadtest.resilience.run import called, scripted
 from loadtest.run import Say
 from loadtest.scenarios import SCENARIOS, Scenario
 from loadtest.toolbox import REPOSITORY, Toolbox

@@ -1,13 +1,12 @@
 """One run: one node with a service for each table of each scenario; the endpoints of each are started for it alone."""
 
 import http.client
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +15,7 @@ import msgspec
 
 from loadtest.endpoints import endpoints
 from loadtest.errors import BenchmarkError, NotStartedError
-from loadtest.machine import GENERATOR_CORE, pinned, this_commit, this_machine
+from loadtest.machine import GENERATOR_CORE, pinned, quiet_ports, this_commit, this_machine
 from loadtest.peer import PEERS, started
 from loadtest.policies.mesh import NAMESPACE, mesh_documents
 from loadtest.policies.sets import reason
@@ -86,19 +85,6 @@ def cases_of(troubles: Iterable[Trouble]) -> tuple[tuple[Case, ...], tuple[Missi
     ports = iter(quiet_ports(sum(len(trouble.endpoints) for trouble, _, _ in accepted)))
     cases = [Case(*each, tuple(next(ports) for _ in each[0].endpoints)) for each in accepted]
     return tuple(cases), tuple(absent)
-
-
-def quiet_ports(number: int) -> tuple[int, ...]:
-    """Free ports of 127.0.0.1 that no outgoing connection takes before the endpoints are started."""
-    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    found: list[int] = []
-    for port in range(lowest - 1, 1024, -1):
-        if len(found) == number:
-            break
-        with socket.socket() as sock, suppress(OSError):
-            sock.bind(("127.0.0.1", port))
-            found.append(port)
-    return tuple(found)
 
 
 def _mesh(cases: Iterable[Case]) -> dict[str, str]:

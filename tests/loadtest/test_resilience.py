@@ -5,14 +5,14 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from loadtest.machine import Commit, Machine, free_ports
+from loadtest.machine import Commit, Machine, free_ports, quiet_ports
 from loadtest.policies.mesh import mesh_documents
 from loadtest.record import Missing
 from loadtest.resilience.client import Got, Load, Stream, call_all
 from loadtest.resilience.endpoints import Behaviour, Place, serve
 from loadtest.resilience.record import Outcome, ResilienceRecord, load, save
 from loadtest.resilience.report import markdown
-from loadtest.resilience.run import cases_of, quiet_ports
+from loadtest.resilience.run import cases_of
 from loadtest.resilience.scenarios import TROUBLES, Trouble
 
 ONE_STREAM = Stream("a", 200.0)
