@@ -36,7 +36,7 @@ def _row(record: UdpRecord, work: str, peer: str) -> Row:
         TITLES[work],
         peer,
         f"{median(run.counted.units / run.counted.duration_s for run in runs):,.0f}",
-        f"{sum(run.counted.errors['lost'] for run in runs):,} of {record.queries * len(runs):,}",
+        f"{sum(run.counted.errors['lost'] for run in runs):,} of {sum(_sent(run) for run in runs):,}",
         *(
             f"{median(times) * 1e3:.2f}"
             for times in zip(*((r.counted.p50_s, r.counted.p99_s) for r in runs), strict=True)
@@ -51,6 +51,10 @@ def _sizes(record: UdpRecord, peer: str) -> Row:
     own = [each for each in record.sessions if each.peer == peer]
     sizes = (own[0].before_bytes, max(each.peak_bytes for each in own), own[-1].after_bytes)
     return (peer, *(f"{size / MIB:.1f}" for size in sizes))
+
+
+def _sent(run: Run) -> int:
+    return run.counted.units + run.counted.errors["lost"] + run.counted.errors["wrong"]
 
 
 def _answered(run: Run) -> int:
