@@ -26,7 +26,7 @@ from loadtest.relay import record as relay_record
 from loadtest.relay import report as relay_report
 from loadtest.relay import run as relay_run
 from loadtest.relay.idle import IDLE
-from loadtest.relay.peers import TCP, UDP, names_of
+from loadtest.relay.peers import TCP, UDP, names_of, optional_names_of
 from loadtest.relay.work import WORKS
 from loadtest.resilience import crowd, crowd_report
 from loadtest.resilience import record as resilience_record
@@ -39,6 +39,7 @@ from loadtest.toolbox import HERE, REPOSITORY, Toolbox, install
 
 SCENARIO_NAMES = (*(scenario.name for scenario in EVERY), MEMORY)
 WORK_NAMES = (*(work.name for work in WORKS), IDLE)
+TCP_NAMES = (*names_of(TCP), *optional_names_of(TCP))
 TROUBLE_NAMES = tuple(trouble.name for trouble in TROUBLES)
 README_PATHS = (REPOSITORY / "README.md", HERE / "README.md")
 
@@ -122,9 +123,7 @@ def measure_policies(
 @app.command("tcp")
 def measure_tcp(
     quick: Annotated[bool, typer.Option(help="One short round: noisy.")] = False,
-    only: Annotated[str, typer.Option(help=f"Peers, with commas: {', '.join(names_of(TCP))}.")] = ",".join(
-        names_of(TCP)
-    ),
+    only: Annotated[str, typer.Option(help=f"Peers, with commas: {', '.join(TCP_NAMES)}.")] = ",".join(names_of(TCP)),
     scenario: Annotated[str, typer.Option(help=f"Scenarios, with commas: {', '.join(WORK_NAMES)}.")] = ",".join(
         WORK_NAMES
     ),
@@ -134,7 +133,7 @@ def measure_tcp(
 ) -> None:
     """Measure TCP connections beside HAProxy and Envoy: round trips, bulk, both at once, new and idle connections."""
     plan = relay_run.QUICK if quick else replace(relay_run.FULL, rounds=rounds)
-    peers, works = chosen(only, names_of(TCP)), chosen(scenario, WORK_NAMES)
+    peers, works = chosen(only, TCP_NAMES), chosen(scenario, WORK_NAMES)
     seen = relay_run.run(plan, peers, works, toolbox(peer_bin), typer.echo)
     refuse_faults(relay_record.faults(seen.runs), seen, out)
     relay_record.save(seen, out / "tcp.json")

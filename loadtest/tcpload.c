@@ -1,6 +1,6 @@
 /* tcpload: the client of `python -m loadtest tcp`. One thread, all connections to one address.
  *
- *     tcpload ADDRESS PORT WORK CONNECTIONS SECONDS
+ *     tcpload ADDRESS PORT WORK CONNECTIONS SECONDS [PREFACE BYTES]
  *
  * WORK is one of
  *   round-trip       each connection sends a message as soon as it has the last one back
@@ -11,6 +11,9 @@
  *   paced            CONNECTIONS messages per second over one connection; message i is due at start + i / CONNECTIONS, and its
  *                    time counts from then, whatever happened to those before it
  * Times are those of round trips (of whole connections with connect). Prints one line of JSON.
+ *
+ * PREFACE, in hexadecimal, is what each connection sends first to a relay that needs it, and BYTES the size of the answer,
+ * which is not looked at: SOCKS (RFC 1928).
  *
  * Bounded: CONNECTIONS_MOST connections, ERRORS_MOST errors, DRAIN_S for the server's counts.
  */
@@ -30,7 +33,7 @@
 
 enum { CONNECTIONS_MOST = 4096, ERRORS_MOST = 100, EVENTS_MOST = 256, BUFFER_BYTES = 1 << 16, DISCARD_BYTES = 1 << 20 };
 static const int64_t DRAIN_S = 5;
-enum phase { CONNECTING, WAITING, CLOSING, RECEIVING, SENDING, COUNTED };
+enum phase { CONNECTING, PREFACED, WAITING, CLOSING, RECEIVING, SENDING, COUNTED };
 
 struct connection {
     int fd;
@@ -45,7 +48,8 @@ struct connection {
 static struct {
     struct sockaddr_in address;
     const char *work;
-    size_t connections;
+    size_t connections, preface_bytes, answer_bytes;
+    uint8_t preface[MESSAGE_BYTES];
 } plan;
 
 static struct {
@@ -93,18 +97,32 @@ static void send_message(struct connection *c) {
 }
 
 static void begin(struct connection *c) {
-    int error = 0;
-    socklen_t length = sizeof error;
-    getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &length);
-    if (error) return end(c, &seen.failed);
     bool up = strstr(plan.work, "upload"), down = strstr(plan.work, "download");
-    if (!up) watch(c, EPOLL_CTL_MOD, EPOLLIN);
+    watch(c, EPOLL_CTL_MOD, up ? EPOLLOUT : EPOLLIN);
     c->phase = up ? SENDING : down ? RECEIVING : WAITING;
     uint8_t work = down ? SEND : does("upload") ? COUNT : VERIFY;
     if (!up && !down) {
         if (does("round-trip")) c->began = now_ns();
         send_message(c);
     } else if (send(c->fd, &work, 1, MSG_NOSIGNAL) != 1) end(c, &seen.failed);
+}
+
+static void connected(struct connection *c) {
+    int error = 0;
+    socklen_t length = sizeof error;
+    getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &length);
+    if (error) return end(c, &seen.failed);
+    if (!plan.preface_bytes) return begin(c);
+    watch(c, EPOLL_CTL_MOD, EPOLLIN);
+    c->phase = PREFACED;
+    if (send(c->fd, plan.preface, plan.preface_bytes, MSG_NOSIGNAL) < 0) end(c, &seen.failed);
+}
+
+static void wait_for_answer(struct connection *c) {
+    ssize_t n = recv(c->fd, c->buffer, plan.answer_bytes - c->filled, 0);
+    if (n < 0 && errno == EAGAIN) return;
+    if (n <= 0) return end(c, &seen.failed);
+    if ((c->filled += (size_t)n) == plan.answer_bytes) begin(c);
 }
 
 static void wait_for_echo(struct connection *c) {
@@ -164,7 +182,7 @@ static void compare_count(struct connection *c) {
 
 static void run(int64_t until) {
     static void (*const steps[])(struct connection *) = {
-        [CONNECTING] = begin, [WAITING] = wait_for_echo, [CLOSING] = wait_for_close,
+        [CONNECTING] = connected, [PREFACED] = wait_for_answer, [WAITING] = wait_for_echo, [CLOSING] = wait_for_close,
         [RECEIVING] = receive, [SENDING] = send_bytes, [COUNTED] = compare_count};
     struct epoll_event events[EVENTS_MOST];
     for (int64_t now; (now = now_ns()) < until && seen.failed + seen.wrong <= ERRORS_MOST;) {
@@ -195,6 +213,9 @@ static void pace(double rate, int64_t start, double seconds) {
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     if (connect(fd, (struct sockaddr *)&plan.address, sizeof plan.address) < 0) seen.failed++;
+    if (plan.preface_bytes && (send(fd, plan.preface, plan.preface_bytes, MSG_NOSIGNAL) < 0 ||
+                               recv(fd, scratch, plan.answer_bytes, MSG_WAITALL) != (ssize_t)plan.answer_bytes))
+        seen.failed++;
     for (uint64_t number = 0; !seen.failed && (double)number < rate * seconds; number++) {
         int64_t due = start + (int64_t)((double)number * 1e9 / rate);
         struct timespec at = {.tv_sec = due / SECOND, .tv_nsec = due % SECOND};
@@ -210,11 +231,19 @@ static void pace(double rate, int64_t start, double seconds) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 6) return fputs("tcpload ADDRESS PORT WORK CONNECTIONS SECONDS\n", stderr), 2;
+    if (argc != 6 && argc != 8)
+        return fputs("tcpload ADDRESS PORT WORK CONNECTIONS SECONDS [PREFACE BYTES]\n", stderr), 2;
     double seconds = atof(argv[5]), rate = atof(argv[4]);
     plan.address = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[2]))};
     plan.work = argv[3];
     plan.connections = strtoul(argv[4], NULL, 10);
+    if (argc == 8) {
+        while (plan.preface_bytes < MESSAGE_BYTES && sscanf(argv[6] + 2 * plan.preface_bytes, "%2hhx",
+                                                            &plan.preface[plan.preface_bytes]) == 1)
+            plan.preface_bytes++;
+        plan.answer_bytes = strtoul(argv[7], NULL, 10);
+    }
+    if (plan.answer_bytes > MESSAGE_BYTES) return fputs("tcpload: the answer is too long\n", stderr), 2;
     if (!inet_aton(argv[1], &plan.address.sin_addr) || plan.connections < 1 || plan.connections > CONNECTIONS_MOST ||
         seconds > 600)
         return fputs("tcpload: not an address, too many connections, or too long\n", stderr), 2;

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from loadtest.errors import BenchmarkError
 from loadtest.generator import ANSWER_S, settle
 from loadtest.procstat import pss_bytes_of, running_s_of, slab_bytes, tcp_sockets
-from loadtest.relay.peers import Relay, connections_most
+from loadtest.relay.peers import Relay, connected, connections_most
 from loadtest.relay.record import Idle
 from loadtest.run import Say
 
@@ -26,7 +26,7 @@ def idle(relay: Relay, idle_s: float, say: Say) -> Idle:
     sockets = tcp_sockets()
     kernel, family, worker = slab_bytes(), pss_bytes_of(relay.all), pss_bytes_of(relay.worker)
     with ExitStack() as stack:
-        connections = [stack.enter_context(socket.create_connection(relay.at["echo"], ANSWER_S)) for _ in range(count)]
+        connections = [stack.enter_context(connected(relay, "echo", ANSWER_S)) for _ in range(count)]
         settle()
         worker_bytes = pss_bytes_of(relay.worker) - worker
         for connection in connections:

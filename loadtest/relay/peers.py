@@ -7,7 +7,7 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -41,7 +41,6 @@ DNS_ADDRESS = "192.0.2.1"  # RFC 5737; udpload.c expects both
 _DNS_QUERY = b"\1\2\1\0\0\1\0\0\0\0\0\0\6answer\5bench\4test\0\0\1\0\1"
 
 Address = tuple[str, int]
-Carries = Callable[[Address], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ class Kind:
 
     name: str  # and the prefix of the folders with the peers' configurations
     services: Mapping[str, str]  # each with the virtual address that nodeproxy derives from its ClusterIP
-    carries: Carries
+    carries: Callable[["Relay"], bool]
     peers: tuple[str, ...]
 
 
@@ -62,6 +61,7 @@ class Relay:
     at: Mapping[str, Address]
     worker: tuple[int, ...] = ()
     all: tuple[int, ...] = ()
+    preface: Mapping[str, bytes] = field(default_factory=dict)  # by service: what a connection sends first
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +72,20 @@ class Behind:
     pids: Mapping[str, int]
 
 
-def echoes(address: Address) -> bool:
-    """Whether a connection to this address returns what is sent; see tcp.h."""
-    with suppress(OSError), socket.create_connection(address, TRY_S) as connection:
+def echoes(relay: Relay) -> bool:
+    """Whether a connection returns what is sent; see tcp.h."""
+    with suppress(OSError), connected(relay, "echo", TRY_S) as connection:
         connection.sendall(b"echo")
         return connection.recv(4) == b"echo"
     return False
 
 
-def resolves(address: Address) -> bool:
-    """Whether a DNS query to this address is answered."""
+def resolves(relay: Relay) -> bool:
+    """Whether a DNS query is answered."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as query:
         query.settimeout(TRY_S)
         with suppress(OSError):
-            query.connect(address)
+            query.connect(relay.at["dns"])
             query.send(_DNS_QUERY)
             return query.recv(512).endswith(socket.inet_aton(DNS_ADDRESS))
     return False
@@ -95,9 +95,46 @@ TCP = Kind("tcp", {"echo": "127.77.0.90", "bulk": "127.77.0.91"}, echoes, (NODEP
 UDP = Kind("udp", {"dns": "127.77.0.92"}, resolves, (NODEPROXY, "envoy"))  # Debian's HAProxy relays no UDP
 
 
+ZTUNNEL = Peer(
+    "ztunnel",
+    command=("@program@", "proxy", "ztunnel"),
+    version=("true",),  # it tells only that of its compiler, unless Istio's own build made it
+    program="ztunnel",
+    environment={
+        **{"XDS_ADDRESS": "", "LOCAL_XDS_PATH": "@dir@/localhost.yaml", "FAKE_CA": "true"},
+        **{"PROXY_MODE": "dedicated", "PROXY_WORKLOAD_INFO": "default/local/default", "ENABLE_ORIG_SRC": "false"},
+        **{"UNSTABLE_ENABLE_SOCKS5": "true", "ZTUNNEL_WORKER_THREADS": "1", "RUST_LOG": "error"},
+    },
+)
+"""Istio's relay of a node, where a program was built with its feature `testing`: it is in no package registry."""
+SOCKS = (LOOPBACK, 15080)  # where ztunnel takes connections that no rule of the kernel redirects to it
+SOCKS_ANSWER_BYTES = 12  # a method, and a reply with an IPv4 address (RFC 1928, 3 and 6)
+
+
 def names_of(kind: Kind) -> tuple[str, ...]:
     """The peers of this kind, and the way without one."""
     return (*kind.peers, NO_PROXY)
+
+
+def optional_names_of(kind: Kind) -> tuple[str, ...]:
+    """Peers that are measured only where they are named, because no registry has them."""
+    return (ZTUNNEL.name,) if kind is TCP else ()
+
+
+def connected(relay: Relay, service: str, limit_s: float) -> socket.socket:
+    """A connection through the relay to the service. Raises: OSError."""
+    connection = socket.create_connection(relay.at[service], limit_s)
+    if preface := relay.preface.get(service):
+        connection.sendall(preface)
+        missing = SOCKS_ANSWER_BYTES
+        while missing and (some := connection.recv(missing)):  # with a limit of time MSG_WAITALL does not wait
+            missing -= len(some)
+    return connection
+
+
+def socks_to(port: int) -> bytes:
+    """What asks a SOCKS server for a connection to this port of 127.0.0.1, without a password (RFC 1928, 3 and 4)."""
+    return b"\5\1\0" + b"\5\1\0\1" + socket.inet_aton(LOOPBACK) + port.to_bytes(2, "big")
 
 
 def allow_open_files() -> None:
@@ -128,7 +165,7 @@ def all_relays(
         within = SHARED_MEMORY if SHARED_MEMORY.is_dir() else None
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nodeproxy-relay-", dir=within)))
         behind = stack.enter_context((tcp_servers if kind is TCP else _dns_server)(toolbox, folder))
-        for peer in (each for each in PEERS if each.name in chosen):
+        for peer in (each for each in (*PEERS, ZTUNNEL) if each.name in chosen):
             try:
                 relays.append(stack.enter_context(_started(kind, peer, toolbox, folder, behind)))
                 say(f"{peer.name} answers")
@@ -147,7 +184,7 @@ def versions_of(relays: tuple[Relay, ...], toolbox: Toolbox) -> dict[str, str]:
     names = {relay.name for relay in relays}
     return {
         peer.name: version_of(tuple(rendered(word, {"program": program_of(peer, toolbox)}) for word in peer.version))
-        for peer in PEERS
+        for peer in (*PEERS, ZTUNNEL)
         if peer.name in names
     }
 
@@ -168,14 +205,21 @@ def _started(kind: Kind, peer: Peer, toolbox: Toolbox, folder: Path, behind: Beh
     write_configuration(name, folder / name, values)
     command, log = tuple(rendered(word, values) for word in peer.command), folder / f"{name}.log"
     own_addresses = peer.name == NODEPROXY
-    at = {service: (kind.services[service] if own_addresses else LOOPBACK, ports[service]) for service in ports}
-    with running(command, PROXY_CORE, log, peer.environment) as process:
+    relay = Relay(
+        peer.name,
+        {service: (kind.services[service] if own_addresses else LOOPBACK, ports[service]) for service in ports},
+    )
+    if peer is ZTUNNEL:
+        prefaces = {service: socks_to(behind.ports[service]) for service in ports}
+        relay = replace(relay, at=dict.fromkeys(ports, SOCKS), preface=prefaces)
+    environment = {name: rendered(value, values) for name, value in peer.environment.items()}
+    with running(command, PROXY_CORE, log, environment) as process:
         if peer.ready_path:
             wait_until(lambda: answers(admin_port, peer.ready_path), process, log)
-        wait_until(lambda: kind.carries(next(iter(at.values()))), process, log)
+        wait_until(lambda: kind.carries(relay), process, log)
         family = family_of(process.pid)
         worker = listeners_on(port, family[1:]) if own_addresses else family  # its listener for HTTP is a worker's
-        yield Relay(peer.name, at, worker or family, family)
+        yield replace(relay, worker=worker or family, all=family)
 
 
 @contextmanager
@@ -188,7 +232,7 @@ def tcp_servers(toolbox: Toolbox, folder: Path) -> Iterator[Behind]:
         for service, port in ports.items():
             log = folder / f"{service}.log"
             process = stack.enter_context(running((program, str(port)), GENERATOR_CORE, log, {}))
-            wait_until(partial(echoes, (LOOPBACK, port)), process, log)
+            wait_until(partial(echoes, Relay(service, {"echo": (LOOPBACK, port)})), process, log)
             pids[service] = process.pid
         yield Behind(ports, pids)
 
@@ -205,7 +249,7 @@ def _dns_server(toolbox: Toolbox, folder: Path) -> Iterator[Behind]:
     )
     log = folder / "dnsmasq.log"
     with running(command, GENERATOR_CORE, log, {}) as process:
-        wait_until(lambda: resolves((LOOPBACK, port)), process, log)
+        wait_until(lambda: resolves(Relay("dnsmasq", {"dns": (LOOPBACK, port)})), process, log)
         yield Behind({"dns": port}, {"dns": process.pid})
 
 

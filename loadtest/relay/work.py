@@ -13,7 +13,7 @@ from loadtest.errors import BenchmarkError
 from loadtest.generator import PATIENCE_S, last_line_of
 from loadtest.machine import FIRST, GENERATOR_CORE, pinned
 from loadtest.peer import NO_PROXY
-from loadtest.relay.peers import Behind, Relay, has_priority
+from loadtest.relay.peers import SOCKS_ANSWER_BYTES, Behind, Relay, has_priority
 from loadtest.toolbox import Toolbox
 
 BULK_STREAMS = 8
@@ -113,7 +113,9 @@ def _first(pid: int) -> Iterator[None]:
 
 def _command(toolbox: Toolbox, relay: Relay, work: Work, seconds: float) -> tuple[str, ...]:
     host, port = relay.at[work.service]
-    return (toolbox.compiled("tcpload"), host, str(port), work.load, str(work.connections), str(seconds))
+    command = (toolbox.compiled("tcpload"), host, str(port), work.load, str(work.connections), str(seconds))
+    preface = relay.preface.get(work.service)
+    return (*command, preface.hex(), str(SOCKS_ANSWER_BYTES)) if preface else command
 
 
 def _counted(line: bytes) -> Counted:

@@ -10,7 +10,7 @@ import pytest
 
 from loadtest.errors import BenchmarkError
 from loadtest.peer import NO_PROXY
-from loadtest.relay.peers import Relay, echoes, tcp_servers
+from loadtest.relay.peers import SOCKS_ANSWER_BYTES, Relay, echoes, socks_to, tcp_servers
 from loadtest.relay.work import CONNECT, ROUND_TRIP, UPLOAD, WORKS, check, load_of
 from loadtest.toolbox import Toolbox
 
@@ -46,18 +46,27 @@ def copy(source, sink, change):
         sink.shutdown(socket.SHUT_WR)
 
 
-def carry(client, port, up, down):
-    with client, socket.create_connection(("127.0.0.1", port)) as server:
+def carry(client, port, up, down, socks=False):
+    """With `socks` the port is that of the client's request."""
+    with client:
+        if socks:
+            port = int.from_bytes(client.recv(13, socket.MSG_WAITALL)[-2:], "big")
+            client.sendall(bytes(SOCKS_ANSWER_BYTES))
+        join(client, port, up, down)
+
+
+def join(client, port, up, down):
+    with socket.create_connection(("127.0.0.1", port)) as server:
         back = threading.Thread(target=copy, args=(server, client, down))
         back.start()
         copy(client, server, up)
         back.join()
 
 
-def accept(listener, port, up, down):
+def accept(listener, *how):
     with listener, ThreadPoolExecutor(32) as carriers:
         while client := accepted(listener):
-            carriers.submit(carry, client, port, up, down)
+            carriers.submit(carry, client, *how)
 
 
 def accepted(listener):
@@ -68,18 +77,18 @@ def accepted(listener):
 
 
 @pytest.fixture
-def bad_relay(behind):
-    """A relay that changes the pieces that it carries, in one direction or both."""
+def python_relay(behind):
+    """A relay that may change the pieces that it carries, in one direction or both, or be one of SOCKS."""
     listeners, threads = [], []
 
-    def serve(up=bytes, down=bytes):
+    def serve(up=bytes, down=bytes, socks=False):
         at = {}
         for service, port in behind.ports.items():
             listeners.append(listener := socket.create_server(("127.0.0.1", 0)))
             at[service] = listener.getsockname()
-            threads.append(threading.Thread(target=accept, args=(listener, port, up, down)))
+            threads.append(threading.Thread(target=accept, args=(listener, 0 if socks else port, up, down, socks)))
             threads[-1].start()
-        return Relay("bad", at)
+        return Relay("bad", at, preface={name: socks_to(port) for name, port in behind.ports.items() if socks})
 
     yield serve
     for listener in listeners:
@@ -111,22 +120,30 @@ def test_the_endpoints_carry_bytes_as_they_are(toolbox, behind):
 
 
 @pytest.mark.parametrize("direction", ["up", "down"])
-def test_a_relay_that_changes_a_byte_is_not_measured(direction, toolbox, behind, bad_relay):
+def test_a_relay_that_changes_a_byte_is_not_measured(direction, toolbox, behind, python_relay):
     with pytest.raises(BenchmarkError, match="bad does not carry bytes as they are"):
-        check(toolbox, bad_relay(**{direction: flipped}), behind)
+        check(toolbox, python_relay(**{direction: flipped}), behind)
 
 
-def test_a_changed_echo_is_counted_as_wrong(toolbox, behind, bad_relay):
-    seen = load_of(toolbox, bad_relay(down=flipped), ROUND_TRIP, behind, SECONDS)
+def test_a_changed_echo_is_counted_as_wrong(toolbox, behind, python_relay):
+    seen = load_of(toolbox, python_relay(down=flipped), ROUND_TRIP, behind, SECONDS)
 
     assert seen.errors["wrong"] > 0
     assert seen.units == 0
 
 
-def test_bytes_that_do_not_arrive_are_noticed_by_their_number(toolbox, behind, bad_relay):
-    seen = load_of(toolbox, bad_relay(up=shortened), UPLOAD, behind, SECONDS)
+def test_bytes_that_do_not_arrive_are_noticed_by_their_number(toolbox, behind, python_relay):
+    seen = load_of(toolbox, python_relay(up=shortened), UPLOAD, behind, SECONDS)
 
     assert seen.errors["wrong"] == UPLOAD.connections
+
+
+@pytest.mark.parametrize("work", WORKS, ids=lambda work: work.name)
+def test_a_relay_may_be_asked_by_socks(work, toolbox, behind, python_relay):
+    seen = load_of(toolbox, python_relay(socks=True), work, behind, SECONDS)
+
+    assert not any(seen.errors.values())
+    assert seen.bytes > 0 if work.per_byte else seen.units > 0
 
 
 def test_an_address_where_nothing_listens_ends_the_run_soon(toolbox, behind):
@@ -137,4 +154,4 @@ def test_an_address_where_nothing_listens_ends_the_run_soon(toolbox, behind):
 
     assert seen.errors["failed"] > 100
     assert seen.duration_s < 10
-    assert not echoes(closed.at["echo"])
+    assert not echoes(closed)
