@@ -131,10 +131,12 @@ class Http2Connection:
             await self._end(error)
         except (DeadlinePassed, _Over):
             await self._part(codes.NO_ERROR, "")
+            self._let_go()
             return None
         except ProxyError as error:
             gone = ClientGone(str(error))
         await self._give_up(gone)
+        self._let_go()
         return None
 
     async def _preface(self) -> bytes:
@@ -176,6 +178,11 @@ class Http2Connection:
         self._leaving = True
         while self._link.streams:
             await park()
+
+    def _let_go(self) -> None:
+        """Hold nothing that holds this."""
+        self._free.clear()
+        self._link.let_go()
 
     def _server(self) -> StreamServer:
         return StreamServer(self.context, self._client, self._reply, self._free, self._task)
@@ -277,7 +284,7 @@ class Http2Connection:
             return  # a tunnel that both have ended: what the client said last is still on its way
         stream.fail(gone)
         if stream.task is not None:
-            stream.task.interrupt(gone)
+            stream.task.interrupt(stream.failure())
 
     def settings_changed(self) -> None:
         """See `side.Side`."""

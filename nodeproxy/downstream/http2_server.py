@@ -54,6 +54,7 @@ class StreamServer:
             while self._next is None:
                 await park()
             stream, request, said = self._next
+            self._next = None
             self._stream = stream
             stream.task = task
             await self._exchange(stream, request, said)
@@ -63,7 +64,7 @@ class StreamServer:
                 await task.cancel_children()
             if len(free) >= FREE_MOST:
                 return
-            self._next = None
+            del stream, request, said  # while it waits it holds nothing of them
             free.append(self)
 
     async def interim(self, response: Response) -> None:
@@ -85,7 +86,7 @@ class StreamServer:
         route, response = None, None
         try:
             if stream.error is not None:
-                raise stream.error
+                raise stream.failure()
             route = context.match(request, caller.namespace)
             response = await route.handler(exchange)
             if request.upgrade:

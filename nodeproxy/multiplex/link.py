@@ -98,10 +98,13 @@ class Link:
                 return
             if self.outbox.size > UNSENT_BYTES:
                 await self.outbox.emptied()  # who does not read is not read
-            reads += 1
-            if reads >= READS_IN_A_ROW:
-                reads = 0
-                await self.reactor.rest()
+            if channel.readable:
+                reads += 1
+                if reads >= READS_IN_A_ROW:
+                    reads = 0
+                    await self.reactor.rest()
+            else:
+                reads = 0  # the next one waits for bytes, and others run meanwhile
             data = await recv()
 
     def open(self, number: int, window: int = 0) -> Stream:
@@ -111,6 +114,14 @@ class Link:
         )
         self.floods.opened()
         return stream
+
+    def let_go(self) -> None:
+        """The connection is over, and so are its streams: hold its side no more, which holds this.
+
+        A cycle would keep all that its peer has sent until the next collection, which is rare.
+        """
+        if not self.streams:
+            del self._side, self._control
 
     def forget(self, stream: Stream) -> None:
         """See `stream.Carrier`. Idempotent."""

@@ -1,5 +1,6 @@
 """One stream of an HTTP/2 connection: what has come on it and was not read, and what may be sent on it."""
 
+from copy import copy
 from typing import Protocol
 
 from nodeproxy.errors import ProxyError
@@ -79,7 +80,7 @@ class Stream:
         self.closed = False
         """Whether nothing may be sent on it any more."""
         self.error: ProxyError | None = None
-        """What has ended it before its time."""
+        """What has ended it before its time. See `failure` to raise it."""
         self.reader: Task | None = None
         self.writer: Task | None = None
         self.send_window = send_window
@@ -150,6 +151,11 @@ class Stream:
             if task is not None:
                 task.reactor.wake(task)
 
+    def failure(self) -> ProxyError:
+        """`error`, to be raised: a copy, because one that was raised holds the frames that hold this stream."""
+        assert self.error is not None  # the caller has looked
+        return copy(self.error)
+
     def wake_writer(self) -> None:
         """More may be sent than before."""
         if self.writer is not None:
@@ -162,7 +168,7 @@ class Stream:
             ProxyError: it has ended before its time.
         """
         if self.error is not None:
-            raise self.error
+            raise self.failure()
         self.reader = self._link.outbox.reactor.current
         await park()
         self.reader = None
@@ -254,7 +260,7 @@ class Stream:
                 await outbox.turn()
         outbox.pass_on()
         if self.error is not None:
-            raise self.error
+            raise self.failure()
 
     async def _allowed(self) -> None:
         """Wait for both windows. May be spurious."""
