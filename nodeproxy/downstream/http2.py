@@ -205,8 +205,8 @@ class Http2Connection:
             link.refuse(number, codes.REFUSED_STREAM)
             return
         if isinstance(payload, Request):
-            if self.idle:
-                self._task.limit(inf)
+            if not link.streams:
+                self._task.deadline = inf
             stream = link.open(number)
             if frame.flags & codes.END_STREAM:
                 stream.ended = True

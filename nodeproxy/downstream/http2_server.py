@@ -95,7 +95,9 @@ class StreamServer:
                     stream.release()  # RFC 8441, 5: an end that is not orderly is CANCEL
                     return
                 check_declined(response)
-            await self._reply(stream, exchange, response)
+            sending = self._reply(stream, exchange, response)
+            if sending is not None:
+                await sending
             status, reason = response.status, response.reason
         except ProxyError as error:
             status, reason = error.status, error.reason
@@ -118,4 +120,6 @@ class StreamServer:
             return
         self._task.limit(self._context.reactor.now + LINGER_S)
         with suppress(ProxyError):
-            await self._reply(stream, exchange, failure(exchange, error))
+            sending = self._reply(stream, exchange, failure(exchange, error))
+            if sending is not None:
+                await sending

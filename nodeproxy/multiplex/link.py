@@ -9,6 +9,7 @@ from itertools import islice
 from nodeproxy.errors import ProxyError
 from nodeproxy.io.channel import SocketChannel
 from nodeproxy.io.outbox import Outbox
+from nodeproxy.io.task import park
 from nodeproxy.multiplex.control import Control
 from nodeproxy.multiplex.side import Side
 from nodeproxy.multiplex.stream import Stream
@@ -104,7 +105,9 @@ class Link:
                     reads = 0
                     await self.reactor.rest()
             else:
-                reads = 0  # the next one waits for bytes, and others run meanwhile
+                reads = 0  # others run meanwhile
+                channel.reader = self.reactor.current
+                await park()  # here, and not below: a wait within two coroutines costs more
             data = await recv()
 
     def open(self, number: int, window: int = 0) -> Stream:
@@ -112,7 +115,7 @@ class Link:
         stream = self.streams[number] = Stream(
             self, number, self.initial_window, window or self._limits.window_bytes, self.reactor.now
         )
-        self.floods.opened()
+        self.floods.streams += 1
         return stream
 
     def let_go(self) -> None:
@@ -124,10 +127,10 @@ class Link:
             del self._side, self._control
 
     def forget(self, stream: Stream) -> None:
-        """See `stream.Carrier`. Idempotent."""
-        if self.streams.pop(stream.number, None) is None:
-            return
-        self.fed(stream)
+        """See `stream.Carrier`."""
+        del self.streams[stream.number]
+        if self.starved:
+            self.fed(stream)
         if not stream.ended and not stream.reset_by_peer:
             self._note_reset(stream.number)
         self._side.stream_over(stream)
@@ -143,11 +146,6 @@ class Link:
     def _feed(self, most: int) -> None:
         for stream in list(islice(self.starved, most)):
             stream.wake_writer()
-
-    def count_sent(self, size: int) -> None:
-        """See `stream.Carrier`."""
-        self.send_window -= size
-        self.floods.messages_bytes += size
 
     def refuse(self, number: int, code: int) -> None:
         """Reset a stream that is not open here, because of what has come on it."""

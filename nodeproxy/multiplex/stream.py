@@ -9,6 +9,7 @@ from nodeproxy.io.task import Task, park
 from nodeproxy.protocol.http2.codes import CANCEL, FLOW_CONTROL_ERROR, FRAME_BYTES, PROTOCOL_ERROR
 from nodeproxy.protocol.http2.errors import StreamError
 from nodeproxy.protocol.http2.frames import Trailers, data_header, rst_stream, window_update
+from nodeproxy.protocol.http2.limits import Floods
 from nodeproxy.protocol.http2.scan import trailers_headers
 from nodeproxy.protocol.message import UNKNOWN, Response
 
@@ -25,6 +26,7 @@ class Carrier(Protocol):
     """Streams that wait for the window of the connection, in the order of their turns."""
     prefix: bytes
     """What the next header block begins with."""
+    floods: Floods
 
     @property
     def crowded(self) -> bool:
@@ -35,8 +37,6 @@ class Carrier(Protocol):
 
     def forget(self, stream: "Stream") -> None: ...
 
-    def count_sent(self, size: int) -> None: ...
-
 
 class Stream:
     """A stream: two directions that end one by one, or both at once by a reset.
@@ -45,9 +45,9 @@ class Stream:
     """
 
     __slots__ = (
-        "_credit", "_link", "_room", "_window", "awaits_head", "began", "begun", "bodiless", "closed", "ended", "error",
-        "expected", "heads", "number", "over", "pieces", "reader", "reset_by_peer", "send_window", "task", "trailers",
-        "writer",
+        "_credit", "_link", "_listed", "_room", "_window", "awaits_head", "began", "begun", "bodiless", "closed",
+        "ended", "error", "expected", "heads", "number", "over", "pieces", "reader", "reset_by_peer", "send_window",
+        "task", "trailers", "writer",
     )  # fmt: skip
 
     def __init__(self, link: Carrier, number: int, send_window: int, window: int, began: float) -> None:
@@ -85,6 +85,7 @@ class Stream:
         self.writer: Task | None = None
         self.send_window = send_window
         self._link = link
+        self._listed = True  # whether it is among the streams of its link
         self._window = window
         self._room = window  # how much the peer may send
         self._credit = 0  # bytes that were read and have not been returned to the peer's window
@@ -167,11 +168,18 @@ class Stream:
         Raises:
             ProxyError: it has ended before its time.
         """
+        self.await_next()
+        await park()
+
+    def await_next(self) -> None:
+        """Let what comes next wake this task, which parks: `wait` without its coroutine.
+
+        Raises:
+            ProxyError: it has ended before its time.
+        """
         if self.error is not None:
             raise self.failure()
         self.reader = self._link.outbox.reactor.current
-        await park()
-        self.reader = None
 
     def take(self) -> bytes:
         """All of the body that has come, as one piece; b"" when there is nothing."""
@@ -279,11 +287,14 @@ class Stream:
     def _put(self, piece: bytes | memoryview, size: int, ended: bool) -> None:
         link = self._link
         self.send_window -= size
-        link.count_sent(size)
+        link.send_window -= size
+        link.floods.messages_bytes += size
         outbox = link.outbox
-        outbox.put(data_header(size, self.number, ended))
+        header = data_header(size, self.number, ended)
         if size:
-            outbox.put(piece)
+            outbox.put_two(header, piece)
+        else:
+            outbox.put(header)
         if link.starved:
             link.fed(self)
         if ended:
@@ -303,7 +314,9 @@ class Stream:
     def close(self) -> None:
         """Nothing of it is sent any more. Idempotent."""
         self.closed = True
-        self._link.forget(self)
+        if self._listed:
+            self._listed = False
+            self._link.forget(self)
 
     def release(self, code: int = CANCEL) -> None:
         """Its message has been read, or nothing more of it is of use: reset what has not ended. Idempotent."""
@@ -311,4 +324,5 @@ class Stream:
             self.close()
         else:
             self.reset(code)
-        self.pieces.clear()  # not before: both directions may have ended with the last of it unread
+        if self.pieces:  # not before: both directions may have ended with the last of it unread
+            self.pieces.clear()

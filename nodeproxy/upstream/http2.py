@@ -21,6 +21,7 @@ from nodeproxy.exchange.attempt import Attempt
 from nodeproxy.exchange.body import WholeBody
 from nodeproxy.io.channel import SocketChannel
 from nodeproxy.io.event import Event
+from nodeproxy.io.task import park
 from nodeproxy.multiplex.body import StreamBody, expect
 from nodeproxy.multiplex.link import Link
 from nodeproxy.multiplex.stream import Stream
@@ -129,6 +130,7 @@ class Http2Connection:
             self._calls.add(stream)
             added += exchange.call.lines(self._context.reactor.now)
         self._next += 2
+        self.expires_at = inf
         if self._next > LAST_STREAM:
             self.going = True
         exchange.deliveries += 1
@@ -174,7 +176,8 @@ class Http2Connection:
         interims = 0
         while True:
             while not stream.heads:
-                await stream.wait()
+                stream.await_next()
+                await park()
             response = stream.heads.pop(0)
             if attempt.first_byte is None:
                 attempt.first_byte = self._context.reactor.now
@@ -327,7 +330,8 @@ class Http2Connection:
 
     def stream_over(self, stream: Stream) -> None:
         """See `side.Side`."""
-        self._calls.discard(stream)
+        if self._calls:
+            self._calls.discard(stream)
         self._owner.stream_over(self)
         if self.going and not self._link.streams:
             self.close()
