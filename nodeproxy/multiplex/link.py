@@ -37,7 +37,7 @@ FORGOTTEN_MOST = 128  # streams that were reset here lately: what the peer had s
 
 
 class Link:
-    """One HTTP/2 connection. See `stream.Carrier` for what its streams use."""
+    """One HTTP/2 connection. See `carrier.Carrier` for what its streams use."""
 
     __slots__ = (
         "_begun", "_channel", "_control", "_credit", "_lately", "_limits", "_reader", "_room", "_side", "floods",
@@ -53,7 +53,7 @@ class Link:
         self.reactor = channel.reactor
         self.send_window = codes.DEFAULT_WINDOW
         self.starved: dict[Stream, None] = {}
-        """See `stream.Carrier`."""
+        """See `carrier.Carrier`."""
         self.floods = Floods(limits, channel.reactor.now)
         self.peer_streams = 100
         """How many streams the peer allows us to open; RFC 9113, 6.5.2 advises a minimum, and it may say so late."""
@@ -75,7 +75,7 @@ class Link:
 
     @property
     def crowded(self) -> bool:
-        """See `stream.Carrier`."""
+        """See `carrier.Carrier`."""
         return len(self.streams) > 1
 
     def begin(self, own: list[tuple[int, int]], preface: bytes = b"") -> None:
@@ -127,7 +127,7 @@ class Link:
             del self._side, self._control
 
     def forget(self, stream: Stream) -> None:
-        """See `stream.Carrier`."""
+        """See `carrier.Carrier`."""
         del self.streams[stream.number]
         if self.starved:
             self.fed(stream)

@@ -1,41 +1,19 @@
 """One stream of an HTTP/2 connection: what has come on it and was not read, and what may be sent on it."""
 
+from collections.abc import Coroutine
 from copy import copy
-from typing import Protocol
 
 from nodeproxy.errors import ProxyError
-from nodeproxy.io.outbox import Outbox
 from nodeproxy.io.task import Task, park
+from nodeproxy.multiplex.carrier import Carrier
+from nodeproxy.multiplex.slow_write import write
 from nodeproxy.protocol.http2.codes import CANCEL, FLOW_CONTROL_ERROR, FRAME_BYTES, PROTOCOL_ERROR
 from nodeproxy.protocol.http2.errors import StreamError
 from nodeproxy.protocol.http2.frames import Trailers, data_header, rst_stream, window_update
-from nodeproxy.protocol.http2.limits import Floods
 from nodeproxy.protocol.http2.scan import trailers_headers
 from nodeproxy.protocol.message import UNKNOWN, Response
 
 PIECES_MOST = 64  # that were not read; more are joined: an object of 2 bytes takes 50, and a window has room for 32,768
-FRAMES_ALONE = 4  # of a body that are put in a row where no other stream waits: they fill the room of the outbox
-
-
-class Carrier(Protocol):
-    """The connection of a stream, as far as the stream uses it."""
-
-    outbox: Outbox
-    send_window: int
-    starved: dict["Stream", None]
-    """Streams that wait for the window of the connection, in the order of their turns."""
-    prefix: bytes
-    """What the next header block begins with."""
-    floods: Floods
-
-    @property
-    def crowded(self) -> bool:
-        """Whether it has several streams."""
-        ...
-
-    def fed(self, stream: "Stream") -> None: ...
-
-    def forget(self, stream: "Stream") -> None: ...
 
 
 class Stream:
@@ -220,7 +198,7 @@ class Stream:
             and not link.starved
             and not self.closed
         ):
-            self._put(piece, size, ended)
+            self.put(piece, size, ended)
             return True
         return False
 
@@ -242,49 +220,16 @@ class Stream:
             self._link.outbox.put(data_header(0, self.number, True))
             self.over = True
 
-    async def write(self, data: bytes, ended: bool) -> None:
+    def write(self, data: bytes, ended: bool) -> Coroutine[None, None, None]:
         """Send a piece of the body. Waits for both windows, and for the peer to read.
-
-        Streams with much to send have turns of one frame each.
 
         Raises:
             ProxyError: it has ended before its time.
         """
-        piece, link = memoryview(data), self._link
-        outbox, frames = link.outbox, 0
-        self.writer = outbox.reactor.current
-        while not self.closed:
-            room = min(self.send_window, link.send_window, FRAME_BYTES, len(piece))
-            if piece and (room <= 0 or (link.starved and self not in link.starved)):
-                frames = 0
-                await self._allowed()
-            elif outbox.room and frames < (1 if link.crowded else FRAMES_ALONE):
-                self._put(piece[:room], room, ended and room == len(piece))
-                piece, frames = piece[room:], frames + 1
-                if not piece:
-                    return
-            else:
-                frames = 0
-                await outbox.turn()
-        outbox.pass_on()
-        if self.error is not None:
-            raise self.failure()
+        return write(self, self._link, data, ended)
 
-    async def _allowed(self) -> None:
-        """Wait for both windows. May be spurious."""
-        link = self._link
-        link.outbox.pass_on()
-        if self.send_window > 0:
-            link.starved.setdefault(self)
-        else:
-            link.fed(self)
-        try:
-            await park()
-        except BaseException:
-            link.fed(self)
-            raise
-
-    def _put(self, piece: bytes | memoryview, size: int, ended: bool) -> None:
+    def put(self, piece: bytes | memoryview, size: int, ended: bool) -> None:
+        """Send a piece of so many bytes, for which there is room."""
         link = self._link
         self.send_window -= size
         link.send_window -= size
