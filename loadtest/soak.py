@@ -23,7 +23,8 @@ from loadtest.toolbox import REPOSITORY, Toolbox
 
 FLOOD = replace(STREAMED[0], name="h2flood", connections=100, streams=100)
 LOOK_S = 0.1
-REST_S = 5.0  # after the load, for a peer to give back what it needs no more
+REST_S = 80.0  # after the load, for a peer to give back what it needs no more: nodeproxy closes idle connections to
+# endpoints after a minute
 MIB = 2**20
 
 

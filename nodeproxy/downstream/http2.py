@@ -11,6 +11,8 @@ from typing import ClassVar
 from nodeproxy.downstream.closing import LINGER_S, linger
 from nodeproxy.downstream.connection import DownstreamConnection
 from nodeproxy.downstream.context import ConnectionContext
+from nodeproxy.downstream.http2_drain import DRAIN_S, Drain
+from nodeproxy.downstream.http2_preface import behind_preface
 from nodeproxy.downstream.http2_reply import Reply
 from nodeproxy.downstream.http2_server import StreamServer
 from nodeproxy.errors import BadRequest, ClientGone, DeadlinePassed, ProxyError
@@ -26,11 +28,6 @@ from nodeproxy.protocol.http2.frames import Frame, Trailers
 from nodeproxy.protocol.http2.reader import FrameReader
 from nodeproxy.protocol.message import Request
 from nodeproxy.protocol.websocket import KEY_BYTES, add_key
-
-PREFACE_LINE = b"PRI * HTTP/2.0\r\n\r\n"  # a whole HTTP/1 head, by which a client is recognised
-LAST_STREAM = 2**31 - 1
-DRAIN_PING = b"draining"
-DRAIN_S = 1.0  # for a client to have received that no new stream is wanted, at most
 
 
 class _Over(ClientGone):
@@ -50,8 +47,6 @@ class Http2Connection:
         self._client = client
         self._received = received
         self._last = 0  # the highest stream that the client has opened
-        self._last_accepted = LAST_STREAM  # streams above it are ignored
-        self._draining = False
         self._leaving = False  # whether it waits for its exchanges to have ended
         self._free: list[StreamServer] = []
         self._begun = False  # whether our SETTINGS have been sent, before which nothing may be
@@ -59,12 +54,13 @@ class Http2Connection:
         self._task = self._reactor.current
         reader = FrameReader("requests", context.limits)
         self._link = Link(channel, reader, context.http2, self, client)
+        self._drain = Drain(self._link)
         self._reply = Reply(self._link, context.via)
 
     @property
     def _served(self) -> int:
         """The last stream that was not ignored. RFC 9113, 6.8: what GOAWAY says must not rise."""
-        return min(self._last, self._last_accepted)
+        return min(self._last, self._drain.last_accepted)
 
     @property
     def idle(self) -> bool:
@@ -83,19 +79,14 @@ class Http2Connection:
         return True
 
     def drain(self) -> None:
-        """See DownstreamConnection. Streams that the client opens before it has heard of it are served.
-
-        Source: RFC 9113, 6.8: two GOAWAY, the second a round trip after the first.
-        """
-        if self._draining:
-            return
-        self._draining = True
-        if self._begun:
-            self._announce_drain()
+        """See DownstreamConnection. Streams that the client opens before it has heard of it are served."""
+        if not self._drain.wanted:
+            self._drain.wanted = True
+            if self._begun:
+                self._announce_drain()
 
     def _announce_drain(self) -> None:
-        self._link.going_away(LAST_STREAM)
-        self._link.ping(DRAIN_PING)
+        self._drain.announce()
         self._reactor.call_at(self._reactor.clock() + DRAIN_S, self._accept_no_more)
 
     def hang_up(self) -> None:
@@ -117,11 +108,12 @@ class Http2Connection:
                     (codes.ENABLE_CONNECT_PROTOCOL, 1)])  # fmt: skip
         self._begun = True
         context.stats.http2_accepted += 1
-        if self._draining:
+        if self._drain.wanted:
             self._announce_drain()
         try:
             task.limit(self._reactor.now + context.head_timeout_s)
-            received = await self._preface()
+            received, self._received = self._received, b""
+            received = await behind_preface(self._channel, received)
             self._note_idle()
             await link.run(received)
             gone = ClientGone("the client closed its connection")
@@ -131,24 +123,13 @@ class Http2Connection:
             await self._end(error)
         except (DeadlinePassed, _Over):
             await self._part(codes.NO_ERROR, "")
+            self._let_go()
             return None
         except ProxyError as error:
             gone = ClientGone(str(error))
         await self._give_up(gone)
+        self._let_go()
         return None
-
-    async def _preface(self) -> bytes:
-        """Read the client's preface; returns the bytes behind it."""
-        received = self._received
-        self._received = b""
-        while len(received) < len(codes.PREFACE):
-            more = await self._channel.recv()
-            if not more:
-                raise ClientGone("closed within its preface")
-            received += more
-        if not received.startswith(codes.PREFACE):
-            raise ConnectionBroken(codes.PROTOCOL_ERROR, "the preface of the connection is malformed")
-        return received[len(codes.PREFACE) :]
 
     async def _end(self, error: ConnectionBroken) -> None:
         """Let the client know why its connection ends."""
@@ -161,7 +142,7 @@ class Http2Connection:
     async def _part(self, code: int, why: str) -> None:
         """End the connection so that all that was sent is received."""
         self._parting = True
-        if code or self._last_accepted == LAST_STREAM:  # else the client has been told
+        if code or not self._drain.effective:  # else the client has been told
             self._link.going_away(self._served, code, why)
         self._reactor.current.limit(self._reactor.now + LINGER_S)
         with suppress(ProxyError):
@@ -177,6 +158,11 @@ class Http2Connection:
         while self._link.streams:
             await park()
 
+    def _let_go(self) -> None:
+        """Hold nothing that holds this."""
+        self._free.clear()
+        self._link.let_go()
+
     def _server(self) -> StreamServer:
         return StreamServer(self.context, self._client, self._reply, self._free, self._task)
 
@@ -191,15 +177,15 @@ class Http2Connection:
         if not number & 1:
             raise ConnectionBroken(codes.PROTOCOL_ERROR, "a client's streams have odd numbers")
         self._last = number
-        if number > self._last_accepted:
+        if number > self._drain.last_accepted:
             return  # the client was told so; it may send it elsewhere
         if len(link.streams) >= self.context.http2.streams:
             self.context.stats.http2_refused += 1
             link.refuse(number, codes.REFUSED_STREAM)
             return
         if isinstance(payload, Request):
-            if self.idle:
-                self._task.limit(inf)
+            if not link.streams:
+                self._task.deadline = inf
             stream = link.open(number)
             if frame.flags & codes.END_STREAM:
                 stream.ended = True
@@ -249,7 +235,7 @@ class Http2Connection:
 
     def ignores(self, number: int) -> bool:
         """See `side.Side`."""
-        return number > self._last_accepted
+        return number > self._drain.last_accepted
 
     def going_away(self, last_stream: int, code: int, text: bytes) -> None:
         """See `side.Side`: the client opens no more streams than it has."""
@@ -265,7 +251,7 @@ class Http2Connection:
 
     def answered(self, opaque: bytes) -> None:
         """See `side.Side`."""
-        if opaque == DRAIN_PING and self._draining:
+        if self._drain.heard(opaque):
             self._accept_no_more()
 
     def _end_streams(self, gone: ClientGone) -> None:
@@ -277,16 +263,15 @@ class Http2Connection:
             return  # a tunnel that both have ended: what the client said last is still on its way
         stream.fail(gone)
         if stream.task is not None:
-            stream.task.interrupt(gone)
+            stream.task.interrupt(stream.failure())
 
     def settings_changed(self) -> None:
         """See `side.Side`."""
 
     def _accept_no_more(self) -> None:
         """The client has heard of the drain: streams it opens from now on are not served."""
-        if self._last_accepted == LAST_STREAM and not self._channel.closed:
-            self._last_accepted = self._last
-            self._link.going_away(self._last)
+        if not self._drain.effective and not self._channel.closed:
+            self._drain.take_effect(self._last)
             if self.idle:
                 self._note_idle()
 
@@ -296,7 +281,7 @@ class Http2Connection:
             return
         if self._parting:
             return  # that has its own limit
-        if self._last_accepted != LAST_STREAM:
+        if self._drain.effective:
             self._task.interrupt(_Over("drained"))
         else:
             self._task.limit(self._reactor.now + self.context.idle_timeout_s)

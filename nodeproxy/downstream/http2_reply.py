@@ -1,6 +1,6 @@
 """Sends responses to an HTTP/2 client: the fields of this hop, the frames, the body, the trailers."""
 
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from time import time
 
 from nodeproxy.downstream.calls import break_off, end_call
@@ -29,8 +29,10 @@ class Reply:
         self._reactor = link.reactor
         self._via = via
 
-    async def __call__(self, stream: Stream, exchange: Exchange, response: Response) -> None:
-        """Send the whole `response` on `stream`.
+    def __call__(self, stream: Stream, exchange: Exchange, response: Response) -> Coroutine[None, None, None] | None:
+        """Send the whole `response` on `stream`; returns None when that is done, else what sends the rest.
+
+        The caller must await it. A response that fits the windows needs no coroutine.
 
         Raises:
             ClientGone: the client has reset the stream, or closed its connection.
@@ -47,13 +49,11 @@ class Reply:
             # RFC 9110, 9.3.2: the response to HEAD has the length of a body and no body, whatever made it.
             first = response.first if exchange.request.method != b"HEAD" else b""
             self._head(stream, response, added, not first)
-            if first and not stream.try_write(first, True):
-                await stream.write(first, True)
-            return
+            return stream.write(first, True) if first and not stream.try_write(first, True) else None
         if response.length < 0:
             response.fields.drop_length()  # a policy may have made a body of another length
         self._head(stream, response, added, False)
-        await self._stream(stream, exchange, response)
+        return self._stream(stream, exchange, response)
 
     def break_off(self, stream: Stream, exchange: Exchange, error: ProxyError) -> None:
         """End a response that has begun and cannot be completed: it must not look complete."""

@@ -54,6 +54,7 @@ class StreamServer:
             while self._next is None:
                 await park()
             stream, request, said = self._next
+            self._next = None
             self._stream = stream
             stream.task = task
             await self._exchange(stream, request, said)
@@ -63,7 +64,7 @@ class StreamServer:
                 await task.cancel_children()
             if len(free) >= FREE_MOST:
                 return
-            self._next = None
+            del stream, request, said  # while it waits it holds nothing of them
             free.append(self)
 
     async def interim(self, response: Response) -> None:
@@ -85,7 +86,7 @@ class StreamServer:
         route, response = None, None
         try:
             if stream.error is not None:
-                raise stream.error
+                raise stream.failure()
             route = context.match(request, caller.namespace)
             response = await route.handler(exchange)
             if request.upgrade:
@@ -94,7 +95,9 @@ class StreamServer:
                     stream.release()  # RFC 8441, 5: an end that is not orderly is CANCEL
                     return
                 check_declined(response)
-            await self._reply(stream, exchange, response)
+            sending = self._reply(stream, exchange, response)
+            if sending is not None:
+                await sending
             status, reason = response.status, response.reason
         except ProxyError as error:
             status, reason = error.status, error.reason
@@ -117,4 +120,6 @@ class StreamServer:
             return
         self._task.limit(self._context.reactor.now + LINGER_S)
         with suppress(ProxyError):
-            await self._reply(stream, exchange, failure(exchange, error))
+            sending = self._reply(stream, exchange, failure(exchange, error))
+            if sending is not None:
+                await sending

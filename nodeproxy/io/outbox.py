@@ -48,6 +48,14 @@ class Outbox:
             self._flush_due = True
             self.reactor.flush_after_turn(self)
 
+    def put_two(self, first: bytes, second: bytes | memoryview) -> None:
+        """As `put` of one and the other."""
+        self._parts += (first, second)
+        self.size += len(first) + len(second)
+        if not self._flush_due and self._rest is None:
+            self._flush_due = True
+            self.reactor.flush_after_turn(self)
+
     async def turn(self) -> None:
         """Wait for a turn to put a piece of a body, first come, first served. May be spurious.
 
@@ -80,7 +88,7 @@ class Outbox:
         self._flush_due = False
         if self._rest is None and self._parts:
             parts = self._parts
-            self._write(memoryview(b"".join(parts) if len(parts) > 1 else parts[0]))
+            self._write(b"".join(parts) if len(parts) > 1 else parts[0])
             parts.clear()
 
     def resume(self) -> None:
@@ -90,7 +98,7 @@ class Outbox:
             if self._rest is None:
                 self.flush()
 
-    def _write(self, data: memoryview) -> None:
+    def _write(self, data: bytes | memoryview) -> None:
         self._rest = None
         channel = self._channel
         try:
@@ -99,7 +107,7 @@ class Outbox:
             sent = len(data)
         self.size -= sent
         if sent < len(data):
-            self._rest = data[sent:]
+            self._rest = memoryview(data)[sent:]
             channel.writer = self
         if self._waiting and self.room:
             self._wake(TURNS)

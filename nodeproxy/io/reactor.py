@@ -106,7 +106,8 @@ class Reactor:
     def flush_after_turn(self, flushed: Flushed) -> None:
         """Call `flush` once, when the tasks of this turn have run."""
         self._flushing.append(flushed)
-        self._stir()
+        if self._nap is not None:
+            self._stir()
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> Task:
         """Start a task without a parent; it begins in the next turn."""
@@ -119,7 +120,8 @@ class Reactor:
         if not task.queued:
             task.queued = True
             self._ready.append(task)
-            self._stir()
+            if self._nap is not None:  # asked here as well: three calls per request
+                self._stir()
 
     def call_at(self, when: float, call: Callable[[], None]) -> None:
         """Call `call` at `when`, monotonic seconds; there is no taking back, it must look whether it still matters."""

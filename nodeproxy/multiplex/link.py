@@ -9,6 +9,7 @@ from itertools import islice
 from nodeproxy.errors import ProxyError
 from nodeproxy.io.channel import SocketChannel
 from nodeproxy.io.outbox import Outbox
+from nodeproxy.io.task import park
 from nodeproxy.multiplex.control import Control
 from nodeproxy.multiplex.side import Side
 from nodeproxy.multiplex.stream import Stream
@@ -36,7 +37,7 @@ FORGOTTEN_MOST = 128  # streams that were reset here lately: what the peer had s
 
 
 class Link:
-    """One HTTP/2 connection. See `stream.Carrier` for what its streams use."""
+    """One HTTP/2 connection. See `carrier.Carrier` for what its streams use."""
 
     __slots__ = (
         "_begun", "_channel", "_control", "_credit", "_lately", "_limits", "_reader", "_room", "_side", "floods",
@@ -52,7 +53,7 @@ class Link:
         self.reactor = channel.reactor
         self.send_window = codes.DEFAULT_WINDOW
         self.starved: dict[Stream, None] = {}
-        """See `stream.Carrier`."""
+        """See `carrier.Carrier`."""
         self.floods = Floods(limits, channel.reactor.now)
         self.peer_streams = 100
         """How many streams the peer allows us to open; RFC 9113, 6.5.2 advises a minimum, and it may say so late."""
@@ -74,7 +75,7 @@ class Link:
 
     @property
     def crowded(self) -> bool:
-        """See `stream.Carrier`."""
+        """See `carrier.Carrier`."""
         return len(self.streams) > 1
 
     def begin(self, own: list[tuple[int, int]], preface: bytes = b"") -> None:
@@ -98,10 +99,15 @@ class Link:
                 return
             if self.outbox.size > UNSENT_BYTES:
                 await self.outbox.emptied()  # who does not read is not read
-            reads += 1
-            if reads >= READS_IN_A_ROW:
-                reads = 0
-                await self.reactor.rest()
+            if channel.readable:
+                reads += 1
+                if reads >= READS_IN_A_ROW:
+                    reads = 0
+                    await self.reactor.rest()
+            else:
+                reads = 0  # others run meanwhile
+                channel.reader = self.reactor.current
+                await park()  # here, and not below: a wait within two coroutines costs more
             data = await recv()
 
     def open(self, number: int, window: int = 0) -> Stream:
@@ -109,14 +115,22 @@ class Link:
         stream = self.streams[number] = Stream(
             self, number, self.initial_window, window or self._limits.window_bytes, self.reactor.now
         )
-        self.floods.opened()
+        self.floods.streams += 1
         return stream
 
+    def let_go(self) -> None:
+        """The connection is over, and so are its streams: hold its side no more, which holds this.
+
+        A cycle would keep all that its peer has sent until the next collection, which is rare.
+        """
+        if not self.streams:
+            del self._side, self._control
+
     def forget(self, stream: Stream) -> None:
-        """See `stream.Carrier`. Idempotent."""
-        if self.streams.pop(stream.number, None) is None:
-            return
-        self.fed(stream)
+        """See `carrier.Carrier`."""
+        del self.streams[stream.number]
+        if self.starved:
+            self.fed(stream)
         if not stream.ended and not stream.reset_by_peer:
             self._note_reset(stream.number)
         self._side.stream_over(stream)
@@ -132,11 +146,6 @@ class Link:
     def _feed(self, most: int) -> None:
         for stream in list(islice(self.starved, most)):
             stream.wake_writer()
-
-    def count_sent(self, size: int) -> None:
-        """See `stream.Carrier`."""
-        self.send_window -= size
-        self.floods.messages_bytes += size
 
     def refuse(self, number: int, code: int) -> None:
         """Reset a stream that is not open here, because of what has come on it."""

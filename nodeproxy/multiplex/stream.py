@@ -1,10 +1,12 @@
 """One stream of an HTTP/2 connection: what has come on it and was not read, and what may be sent on it."""
 
-from typing import Protocol
+from collections.abc import Coroutine
+from copy import copy
 
 from nodeproxy.errors import ProxyError
-from nodeproxy.io.outbox import Outbox
 from nodeproxy.io.task import Task, park
+from nodeproxy.multiplex.carrier import Carrier
+from nodeproxy.multiplex.slow_write import write
 from nodeproxy.protocol.http2.codes import CANCEL, FLOW_CONTROL_ERROR, FRAME_BYTES, PROTOCOL_ERROR
 from nodeproxy.protocol.http2.errors import StreamError
 from nodeproxy.protocol.http2.frames import Trailers, data_header, rst_stream, window_update
@@ -12,29 +14,6 @@ from nodeproxy.protocol.http2.scan import trailers_headers
 from nodeproxy.protocol.message import UNKNOWN, Response
 
 PIECES_MOST = 64  # that were not read; more are joined: an object of 2 bytes takes 50, and a window has room for 32,768
-FRAMES_ALONE = 4  # of a body that are put in a row where no other stream waits: they fill the room of the outbox
-
-
-class Carrier(Protocol):
-    """The connection of a stream, as far as the stream uses it."""
-
-    outbox: Outbox
-    send_window: int
-    starved: dict["Stream", None]
-    """Streams that wait for the window of the connection, in the order of their turns."""
-    prefix: bytes
-    """What the next header block begins with."""
-
-    @property
-    def crowded(self) -> bool:
-        """Whether it has several streams."""
-        ...
-
-    def fed(self, stream: "Stream") -> None: ...
-
-    def forget(self, stream: "Stream") -> None: ...
-
-    def count_sent(self, size: int) -> None: ...
 
 
 class Stream:
@@ -44,9 +23,9 @@ class Stream:
     """
 
     __slots__ = (
-        "_credit", "_link", "_room", "_window", "awaits_head", "began", "begun", "bodiless", "closed", "ended", "error",
-        "expected", "heads", "number", "over", "pieces", "reader", "reset_by_peer", "send_window", "task", "trailers",
-        "writer",
+        "_credit", "_link", "_listed", "_room", "_window", "awaits_head", "began", "begun", "bodiless", "closed",
+        "ended", "error", "expected", "heads", "number", "over", "pieces", "reader", "reset_by_peer", "send_window",
+        "task", "trailers", "writer",
     )  # fmt: skip
 
     def __init__(self, link: Carrier, number: int, send_window: int, window: int, began: float) -> None:
@@ -79,11 +58,12 @@ class Stream:
         self.closed = False
         """Whether nothing may be sent on it any more."""
         self.error: ProxyError | None = None
-        """What has ended it before its time."""
+        """What has ended it before its time. See `failure` to raise it."""
         self.reader: Task | None = None
         self.writer: Task | None = None
         self.send_window = send_window
         self._link = link
+        self._listed = True  # whether it is among the streams of its link
         self._window = window
         self._room = window  # how much the peer may send
         self._credit = 0  # bytes that were read and have not been returned to the peer's window
@@ -150,6 +130,11 @@ class Stream:
             if task is not None:
                 task.reactor.wake(task)
 
+    def failure(self) -> ProxyError:
+        """`error`, to be raised: a copy, because one that was raised holds the frames that hold this stream."""
+        assert self.error is not None  # the caller has looked
+        return copy(self.error)
+
     def wake_writer(self) -> None:
         """More may be sent than before."""
         if self.writer is not None:
@@ -161,11 +146,18 @@ class Stream:
         Raises:
             ProxyError: it has ended before its time.
         """
-        if self.error is not None:
-            raise self.error
-        self.reader = self._link.outbox.reactor.current
+        self.await_next()
         await park()
-        self.reader = None
+
+    def await_next(self) -> None:
+        """Let what comes next wake this task, which parks: `wait` without its coroutine.
+
+        Raises:
+            ProxyError: it has ended before its time.
+        """
+        if self.error is not None:
+            raise self.failure()
+        self.reader = self._link.outbox.reactor.current
 
     def take(self) -> bytes:
         """All of the body that has come, as one piece; b"" when there is nothing."""
@@ -206,7 +198,7 @@ class Stream:
             and not link.starved
             and not self.closed
         ):
-            self._put(piece, size, ended)
+            self.put(piece, size, ended)
             return True
         return False
 
@@ -228,56 +220,26 @@ class Stream:
             self._link.outbox.put(data_header(0, self.number, True))
             self.over = True
 
-    async def write(self, data: bytes, ended: bool) -> None:
+    def write(self, data: bytes, ended: bool) -> Coroutine[None, None, None]:
         """Send a piece of the body. Waits for both windows, and for the peer to read.
-
-        Streams with much to send have turns of one frame each.
 
         Raises:
             ProxyError: it has ended before its time.
         """
-        piece, link = memoryview(data), self._link
-        outbox, frames = link.outbox, 0
-        self.writer = outbox.reactor.current
-        while not self.closed:
-            room = min(self.send_window, link.send_window, FRAME_BYTES, len(piece))
-            if piece and (room <= 0 or (link.starved and self not in link.starved)):
-                frames = 0
-                await self._allowed()
-            elif outbox.room and frames < (1 if link.crowded else FRAMES_ALONE):
-                self._put(piece[:room], room, ended and room == len(piece))
-                piece, frames = piece[room:], frames + 1
-                if not piece:
-                    return
-            else:
-                frames = 0
-                await outbox.turn()
-        outbox.pass_on()
-        if self.error is not None:
-            raise self.error
+        return write(self, self._link, data, ended)
 
-    async def _allowed(self) -> None:
-        """Wait for both windows. May be spurious."""
-        link = self._link
-        link.outbox.pass_on()
-        if self.send_window > 0:
-            link.starved.setdefault(self)
-        else:
-            link.fed(self)
-        try:
-            await park()
-        except BaseException:
-            link.fed(self)
-            raise
-
-    def _put(self, piece: bytes | memoryview, size: int, ended: bool) -> None:
+    def put(self, piece: bytes | memoryview, size: int, ended: bool) -> None:
+        """Send a piece of so many bytes, for which there is room."""
         link = self._link
         self.send_window -= size
-        link.count_sent(size)
+        link.send_window -= size
+        link.floods.messages_bytes += size
         outbox = link.outbox
-        outbox.put(data_header(size, self.number, ended))
+        header = data_header(size, self.number, ended)
         if size:
-            outbox.put(piece)
+            outbox.put_two(header, piece)
+        else:
+            outbox.put(header)
         if link.starved:
             link.fed(self)
         if ended:
@@ -297,7 +259,9 @@ class Stream:
     def close(self) -> None:
         """Nothing of it is sent any more. Idempotent."""
         self.closed = True
-        self._link.forget(self)
+        if self._listed:
+            self._listed = False
+            self._link.forget(self)
 
     def release(self, code: int = CANCEL) -> None:
         """Its message has been read, or nothing more of it is of use: reset what has not ended. Idempotent."""
@@ -305,4 +269,5 @@ class Stream:
             self.close()
         else:
             self.reset(code)
-        self.pieces.clear()  # not before: both directions may have ended with the last of it unread
+        if self.pieces:  # not before: both directions may have ended with the last of it unread
+            self.pieces.clear()

@@ -23,6 +23,7 @@ from nodeproxy.limits.memory import Memory
 from nodeproxy.mesh.reports import Introduction
 from nodeproxy.mesh.wire import Update, keys_of
 from nodeproxy.process.drain import drain
+from nodeproxy.process.idle_memory import give_back_for_ever
 from nodeproxy.process.sockets import Sockets, retried
 from nodeproxy.setting_text import split_address
 from nodeproxy.settings import Settings, ready_file
@@ -83,6 +84,7 @@ class Worker:
             nursery.start_soon(subscribe, self._socket_path, receivers, plane.live.subscriptions, reported)
             nursery.start_soon(probe_all, plane.ports.probe_targets, probing)
             nursery.start_soon(end_unused, plane.live.subscriptions, plane.ports.usage)
+            nursery.start_soon(give_back_for_ever)
             if self._settings.access_log != "off":
                 nursery.start_soon(flush_for_ever, self._lines)
             nursery.start_soon(self._open)

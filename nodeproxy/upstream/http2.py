@@ -4,7 +4,7 @@ A task of the connection reads its frames; the task of each request waits for wh
 """
 
 from math import inf
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from nodeproxy.errors import (
     BadResponse,
@@ -21,7 +21,7 @@ from nodeproxy.exchange.attempt import Attempt
 from nodeproxy.exchange.body import WholeBody
 from nodeproxy.io.channel import SocketChannel
 from nodeproxy.io.event import Event
-from nodeproxy.multiplex.body import StreamBody, expect
+from nodeproxy.multiplex.body import StreamBody
 from nodeproxy.multiplex.link import Link
 from nodeproxy.multiplex.stream import Stream
 from nodeproxy.protocol.grpc import was_dropped
@@ -33,7 +33,8 @@ from nodeproxy.protocol.http2.scan import request_headers
 from nodeproxy.protocol.message import Response
 from nodeproxy.upstream.context import UpstreamContext
 from nodeproxy.upstream.dropped_calls import DroppedCalls
-from nodeproxy.upstream.http1 import INTERIM_MOST
+from nodeproxy.upstream.http2_owner import Owner
+from nodeproxy.upstream.http2_response import check_head, final_head, put_head, whole_response
 from nodeproxy.upstream.http2_tunnel import answered, connect, key_to_connect
 from nodeproxy.upstream.http2_upload import StreamSink, UploadingBody
 from nodeproxy.upstream.upload import Upload
@@ -42,18 +43,6 @@ LAST_STREAM = 2**31 - 1
 # How long a call may go on at an endpoint that has left its service: twice the time that Kubernetes gives a pod to end,
 # so calls of a pod that ends are over. One that lives on, and is not ready, would keep its streams for ever.
 LEFT_CALLS_S = 60.0
-
-
-class Owner(Protocol):
-    """The pool of a connection, as far as the connection uses it."""
-
-    def used_up(self, requests: int) -> bool: ...
-
-    def room_changed(self, connection: "Http2Connection") -> None: ...
-
-    def stream_over(self, connection: "Http2Connection") -> None: ...
-
-    def closed(self, connection: "Http2Connection") -> None: ...
 
 
 class Http2Connection:
@@ -129,6 +118,7 @@ class Http2Connection:
             self._calls.add(stream)
             added += exchange.call.lines(self._context.reactor.now)
         self._next += 2
+        self.expires_at = inf
         if self._next > LAST_STREAM:
             self.going = True
         exchange.deliveries += 1
@@ -140,7 +130,7 @@ class Http2Connection:
             body, request = exchange.body, exchange.request
             if request.upgrade and (key := key_to_connect(link, stream, request)):
                 connect(link, stream, request, added)
-                return answered(stream, await self._head(stream, attempt), key)
+                return answered(stream, await final_head(stream, attempt, self._context.reactor), key)
             stream.bodiless = request.method == b"HEAD"
             stream.awaits_head = True
             whole = body.take() if type(body) is WholeBody and not body.trailers else None
@@ -151,9 +141,9 @@ class Http2Connection:
                 if whole is not None:
                     body.rewind()
                 upload = Upload(exchange, StreamSink(stream))
-            response = await self._head(stream, attempt)
+            response = await final_head(stream, attempt, self._context.reactor)
             if stream.ended and not stream.trailers:
-                return self._whole(stream, response, upload)
+                return whole_response(stream, response, upload)
         except BaseException as error:
             exchange.answered = attempt.first_byte is not None
             if isinstance(error, Unprocessed):
@@ -167,32 +157,6 @@ class Http2Connection:
         length = 0 if stream.bodiless or response.status in (204, 304) else response.length
         response.length = length
         response.body = UploadingBody(stream, length, upload) if upload else StreamBody(stream, length)
-        return response
-
-    async def _head(self, stream: Stream, attempt: Attempt) -> Response:
-        """The head of the final response on `stream`."""
-        interims = 0
-        while True:
-            while not stream.heads:
-                await stream.wait()
-            response = stream.heads.pop(0)
-            if attempt.first_byte is None:
-                attempt.first_byte = self._context.reactor.now
-            if response.status >= 200:
-                return response
-            interims += 1
-            if interims > INTERIM_MOST:
-                raise BadResponse(f"unexpected {response.status}, the {interims}. interim response")
-            if attempt.exchange.interim is not None:
-                await attempt.exchange.interim(response)
-
-    def _whole(self, stream: Stream, response: Response, upload: Upload | None) -> Response:
-        """The response, all of which has come."""
-        response.first = stream.take()
-        response.length = len(response.first)
-        if upload is not None:
-            upload.stop()
-        stream.release()
         return response
 
     def drain(self) -> None:
@@ -275,23 +239,12 @@ class Http2Connection:
             link.fault(stream, error)
 
     def _take_head(self, stream: Stream, response: Response, ended: bool) -> None:
-        if not stream.awaits_head or (ended and response.status < 200):
-            raise StreamError(codes.PROTOCOL_ERROR, "a second response on one stream, or one without its end")
-        if len(stream.heads) > INTERIM_MOST:
-            raise StreamError(codes.ENHANCE_YOUR_CALM, f"{len(stream.heads)} responses that the client has not read")
+        check_head(stream, response, ended)
         if ended and stream in self._calls and was_dropped(response):
             stream.end()
             self._dropped.hold(stream, response)
-            return
-        stream.heads.append(response)
-        if response.status >= 200:
-            stream.awaits_head = False
-            # RFC 9113, 8.1.1: what has no content may have the length of one
-            expect(stream, 0 if stream.bodiless or response.status in (204, 304) else response.length)
-        if ended:
-            stream.end()
-        elif stream.reader is not None:
-            stream.reader.reactor.wake(stream.reader)
+        else:
+            put_head(stream, response, ended)
 
     def was_reset(self, stream: Stream, code: int) -> None:
         """See `side.Side`."""
@@ -327,7 +280,8 @@ class Http2Connection:
 
     def stream_over(self, stream: Stream) -> None:
         """See `side.Side`."""
-        self._calls.discard(stream)
+        if self._calls:
+            self._calls.discard(stream)
         self._owner.stream_over(self)
         if self.going and not self._link.streams:
             self.close()

@@ -71,7 +71,7 @@ class Http2Pool:
         roomy, now = self._roomy, self._reactor.now
         while roomy:
             connection = roomy[-1]
-            if connection.has_room and (connection.active or now < connection.expires_at):
+            if connection.has_room and now < connection.expires_at:
                 return connection
             roomy.pop().listed = False
         return None
@@ -96,7 +96,8 @@ class Http2Pool:
             self._orphans -= 1
         if connection.going or not connection.open:
             return
-        self._list(connection)
+        if not connection.listed:
+            self._list(connection)
         if connection.active:
             return
         connection.expires_at = reactor.now + idle_s

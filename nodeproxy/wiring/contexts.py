@@ -9,7 +9,8 @@ from nodeproxy.downstream.context import ConnectionContext
 from nodeproxy.downstream.detect import TLS_PREFACE
 from nodeproxy.downstream.detecting import DetectingConnection
 from nodeproxy.downstream.http1 import Http1Connection
-from nodeproxy.downstream.http2 import PREFACE_LINE, Http2Connection
+from nodeproxy.downstream.http2 import Http2Connection
+from nodeproxy.downstream.http2_preface import PREFACE_LINE
 from nodeproxy.downstream.server_name import ByServerName
 from nodeproxy.downstream.tcp import TcpConnection
 from nodeproxy.exchange.exchange import Handler, Observer

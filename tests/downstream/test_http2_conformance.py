@@ -2,7 +2,7 @@
 
 import pytest
 
-from nodeproxy.downstream.http2 import DRAIN_S
+from nodeproxy.downstream.http2_drain import DRAIN_S
 from nodeproxy.protocol.http2.codes import ENABLE_PUSH, MAX_CONCURRENT_STREAMS, MAX_FRAME_SIZE, PREFACE
 from nodeproxy.protocol.http2.frames import parse_settings
 from nodeproxy.protocol.http2.limits import CONNECTION_WINDOW_BYTES

@@ -4,7 +4,7 @@ import pytest
 from h2.events import PingAckReceived
 from h2.settings import SettingCodes
 
-from nodeproxy.downstream.http2 import DRAIN_S
+from nodeproxy.downstream.http2_drain import DRAIN_S
 from nodeproxy.protocol.http2.limits import HTTP2_LIMITS, Http2Limits
 from tests.fakes.http2 import http2_accept, http2_client, meanwhile, request
 

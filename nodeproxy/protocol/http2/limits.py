@@ -37,7 +37,7 @@ class Floods:
     a PING for each round trip of a download. Source: nginx, ngx_http_v2_read_handler ("http2 flood detected").
     """
 
-    __slots__ = ("_quick", "_quick_most", "_since", "_streams", "messages_bytes", "received_bytes")
+    __slots__ = ("_quick", "_quick_most", "_since", "messages_bytes", "received_bytes", "streams")
 
     def __init__(self, limits: Http2Limits, now: float) -> None:
         """`now` is monotonic seconds."""
@@ -47,7 +47,8 @@ class Floods:
         self._quick_most = limits.quick_resets
         self._quick = 0
         self._since = now
-        self._streams = 0
+        self.streams = 0
+        """How many have been opened."""
 
     @property
     def exceeded(self) -> bool:
@@ -64,13 +65,9 @@ class Floods:
         self._since = now
         return self.exceeded
 
-    def opened(self) -> None:
-        """A stream has been opened."""
-        self._streams += 1
-
     def reset(self, lasted_s: float) -> bool:
         """A stream has been reset `lasted_s` after it was opened; returns whether the connection has to end."""
         if lasted_s >= QUICK_S:
             return False
         self._quick += 1
-        return self._quick > self._quick_most and 2 * self._quick > self._streams
+        return self._quick > self._quick_most and 2 * self._quick > self.streams
