@@ -55,6 +55,12 @@ class NodeMetrics:
             "Completed gRPC calls by the grpc-status that the client got; they are in nodeproxy_requests too.",
             ("grpc_status",),
         )
+        self._redis_commands = PortFamily(
+            CounterMetricFamily,
+            "nodeproxy_redis_commands",
+            "Commands that clients have sent to Redis, of ports whose policy `redis` has them counted.",
+            ("command",),
+        )
         self._decisions = PortFamily(
             CounterMetricFamily,
             "nodeproxy_policy_decisions",
@@ -98,6 +104,7 @@ class NodeMetrics:
         yield from self._connections.lines(every)
         yield from self._udp.of_ports(every)
         yield self._calls, _counts(self._calls, ports, lambda port: port.counters.calls)
+        yield self._redis_commands, _counts(self._redis_commands, ports, lambda port: port.counters.redis_commands)
         yield self._decisions, [line for at, port in ports for line in self._decisions.lines(at, _decisions(port))]
         yield self._figures, [line for at, port in ports for line in self._figures.lines(at, _figures(port))]
 

@@ -175,6 +175,7 @@ def ports_added(all_counters: Iterable[PortCounters]) -> PortCounters:
         _added(each.calls for each in some),
         _connections_added([each.connections for each in some]),
         _udp_added([each.udp for each in some if each.udp is not None]),
+        _added(each.redis_commands for each in some),
     )
 
 

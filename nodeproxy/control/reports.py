@@ -50,7 +50,8 @@ class PortNumbers(NamedTuple):
         stats = self.stats
         moved = _mark(stats.tunnels), _mark(stats.connections), None if stats.udp is None else stats.udp.mark
         decided = sum(stats.decisions.values())
-        return (sum(stats.buckets), stats.retries, self.ejections, self.state, moved, decided)
+        asked = 0 if stats.redis_commands is None else sum(stats.redis_commands.values())
+        return (sum(stats.buckets), stats.retries, self.ejections, self.state, moved, decided, asked)
 
     def report(self) -> PortReport:
         """The whole report of the port."""
@@ -68,6 +69,7 @@ class PortNumbers(NamedTuple):
             {} if stats.calls is None else {str(status): number for status, number in stats.calls.items()},
             ConnectionCounters() if stats.connections is None else _counters(stats.connections),
             None if stats.udp is None else _udp_counters(stats.udp),
+            {} if stats.redis_commands is None else dict(stats.redis_commands),
         )
         return PortReport(self.key, counters, self.state)
 

@@ -14,6 +14,7 @@ from nodeproxy.exchange.decisions import Decisions
 from nodeproxy.io.channel import SocketChannel
 from nodeproxy.io.relay import Relay
 from nodeproxy.io.task import Cancelled
+from nodeproxy.policies.redis import tap
 from nodeproxy.policies.timeouts import TimeoutsSettings
 from nodeproxy.protocol.message import Response
 from nodeproxy.table.table import Route
@@ -94,7 +95,8 @@ class TcpConnection:
         settings = route.settings["timeouts"]
         assert isinstance(settings, TimeoutsSettings)
         relay = life.relay(response, Relay(exchange.scope.task, channel, tunnel.channel, settings.tcp_idle_s or inf))
-        relay.begin(life.stats.to_endpoint, life.stats.to_client, self._received, tunnel.received)
+        counted = life.stats
+        relay.begin(counted.to_endpoint, counted.to_client, self._received, tunnel.received, tap(route.states))
         self._received = b""
         try:
             await relay.until_over()

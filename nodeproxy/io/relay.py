@@ -6,6 +6,7 @@ sink has not taken of it: meanwhile nothing is received from its source, which t
 """
 
 import select
+from collections.abc import Callable
 from math import inf
 from typing import Protocol
 
@@ -18,6 +19,10 @@ _INPUT = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _ENDING = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _GONE = select.EPOLLHUP | select.EPOLLERR
 _OUTPUT = select.EPOLLOUT
+
+
+Tap = Callable[[bytes | memoryview], None]
+"""Is called with each piece that the second side has got, which it must not keep. It never raises."""
 
 
 class Counted(Protocol):
@@ -47,7 +52,7 @@ class Relay:
         self._up: Way | None = None
         self._down: Way | None = None
 
-    def begin(self, up: Counted, down: Counted, early: bytes = b"", late: bytes = b"") -> None:
+    def begin(self, up: Counted, down: Counted, early: bytes = b"", late: bytes = b"", tap: Tap | None = None) -> None:
         """Take over both sockets, and move what is there: first `early`, which the first side has sent, and `late`.
 
         `up` counts what the second side gets, `down` what the first gets.
@@ -56,6 +61,8 @@ class Relay:
         one, other = Way(self, self.first, self.second, up, early), Way(self, self.second, self.first, down, late)
         one.back, other.back = other, one
         one.abandons = True
+        if tap is not None:
+            one.tap(tap)
         self._up, self._down = one, other
         self.first.hand_over(one)
         self.second.hand_over(other)
@@ -135,6 +142,17 @@ class Way:
         """Move what there is."""
         if self._held or self._source.readable:
             self.flush()
+
+    def tap(self, tap: Tap) -> None:
+        """Let `tap` have all that the sink takes. Without one nothing is asked for it."""
+        send = self._send
+
+        def tapped(data: bytes | memoryview) -> int:
+            sent = send(data)
+            tap(data if sent == len(data) else memoryview(data)[:sent])
+            return sent
+
+        self._send = tapped
 
     def ready(self, mask: int) -> None:
         """See `callbacks.Watcher`."""

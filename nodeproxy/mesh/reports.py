@@ -103,6 +103,8 @@ class PortCounters(msgspec.Struct, frozen=True, omit_defaults=True):
     connections: ConnectionCounters = ConnectionCounters()
     udp: UdpCounters | None = None
     """None where no datagram has come."""
+    redis_commands: dict[str, int] = {}
+    """Commands of Redis by name."""
 
 
 class PortState(msgspec.Struct, frozen=True, omit_defaults=True):

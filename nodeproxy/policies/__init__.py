@@ -15,6 +15,7 @@ from nodeproxy.policies import (
     protocol,
     proxy_protocol,
     rate_limit,
+    redis,
     retries,
     retry_budget,
     split,
@@ -40,6 +41,7 @@ CHAIN = (
     outlier_detection.POLICY,
     connection_pool.POLICY,
     health_check.POLICY,
+    redis.POLICY,
 )
 CONNECTION_CHAIN = tuple(policy for policy in CHAIN if policy.connections)
 """Of them, those that act on connections that carry no HTTP."""

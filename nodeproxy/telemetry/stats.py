@@ -66,8 +66,8 @@ class RouteStats:
     """The numbers of one service port in one worker."""
 
     __slots__ = (
-        "buckets", "calls", "connections", "decisions", "requests", "retries", "seconds", "service_port", "tunnels",
-        "udp",
+        "buckets", "calls", "connections", "decisions", "redis_commands", "requests", "retries", "seconds",
+        "service_port", "tunnels", "udp",
     )  # fmt: skip
 
     def __init__(self, service_port: str = "") -> None:
@@ -86,6 +86,8 @@ class RouteStats:
         """Of connections that carry no HTTP; None before the first one."""
         self.udp: UdpStats | None = None
         """None before the first datagram."""
+        self.redis_commands: dict[str, int] | None = None
+        """Commands of Redis by name; None where none are counted: see the policy `redis`."""
         self.retries = 0
         self.decisions: dict[tuple[str, str, str], int] = {}
         """Of policies, by policy, outcome and mode; see `exchange.decisions`."""

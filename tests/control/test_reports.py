@@ -92,6 +92,19 @@ def test_a_decision_of_a_policy_is_a_change():
     assert report.counters.decisions == ((Decision("rateLimit", "rejected", "shadow"), 3),)
 
 
+def test_a_command_of_redis_is_a_change():
+    worker = Worker("shop/cache")
+    reporter = Reporter(worker.sources)
+
+    reporter.changes_of("shop/cache")
+    worker.stats["shop/cache"].redis_commands = {"get": 1}
+    (report,) = reporter.changes_of("shop/cache")
+    again = reporter.changes_of("shop/cache")
+
+    assert report.counters.redis_commands == {"get": 1}
+    assert again == []
+
+
 def test_a_port_that_is_gone_is_said_once():
     worker = Worker("shop/web")
     reporter = Reporter(worker.sources)

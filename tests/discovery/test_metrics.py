@@ -214,6 +214,16 @@ def test_datagrams_for_an_address_whose_service_has_gone_are_counted():
     assert scrape.values("nodeproxy_udp_datagrams_dropped_total") == {("", "", "", "unknown-service"): 1}
 
 
+def test_commands_of_redis_are_reported_by_their_name():
+    one = PortReport(WEB, PortCounters((), NO_DURATIONS, redis_commands={"get": 7, "other": 2}), PortState())
+
+    scrape = Scrape([one], [one])
+
+    assert Scrape([port()]).values("nodeproxy_redis_commands_total") == {}
+    assert scrape.value("nodeproxy_redis_commands_total", **LABELS, command="get") == 14
+    assert scrape.value("nodeproxy_redis_commands_total", **LABELS, command="other") == 4
+
+
 def test_decisions_and_figures_of_policies_are_added_over_the_workers():
     decisions = ((Decision("rateLimit", "rejected", "enforce"), 2), (Decision("retries", "retried", "shadow"), 1))
     one = PortReport(

@@ -137,6 +137,7 @@ def test_policies_that_act_elsewhere_put_nothing_around_a_handler():
         "split",
         "connectionPool",
         "protocol",
+        "redis",
     }
     assert {policy.name for policy in CHAIN} - acting == elsewhere
 

@@ -1,0 +1,1 @@
+"""Redis's protocol, as far as what clients send can be counted."""
