@@ -103,8 +103,7 @@ def cluster_dns(cluster, tmp_path_factory):
         sys.executable, "-m", "nodeproxy", "run", "--discovery", f"kube:{cluster.kubeconfig(ADMIN)}",
         "--dns", f"127.0.0.1:{node_port}", "--listen", f"127.0.0.1:{listen}", "--admin", f"127.0.0.1:{admin}",
     ]  # fmt: skip
-    env = {**os.environ, "NODEPROXY_VIRTUAL_ADDRESSES": "false"}
-    with ended(command, env, folder / "node.log"), CoreDns(folder, corefile(cluster, port)) as coredns:
+    with ended(command, dict(os.environ), folder / "node.log"), CoreDns(folder, corefile(cluster, port)) as coredns:
         # not yet told of the mesh
         until(lambda: (answer := ask(port, "web.dns-shop.svc.cluster.local")) and answer.answer, "the cluster's DNS")
         assert ask(port, f"web.{SEARCHED}").rcode() == dns.rcode.NXDOMAIN
