@@ -51,3 +51,12 @@ def world():
     """A reactor with a clock of its own, and a mesh in front of scripted endpoints."""
     with World() as world:
         yield world
+
+
+@pytest.fixture
+def collector_off():
+    """What is left in cycles stays."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()

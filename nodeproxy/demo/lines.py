@@ -2,9 +2,9 @@
 
 import socket
 import socketserver
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+
+from nodeproxy.demo.threaded import serving
 
 NAME = "lines-v1"
 ADDRESS = ("127.77.0.13", 7000)
@@ -24,19 +24,9 @@ class Lines(socketserver.StreamRequestHandler):
             self.wfile.write(line.upper())
 
 
-@contextmanager
-def running() -> Iterator[int]:
-    """Run it on a free loopback port; yields the port."""
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Lines) as server:
-        server.daemon_threads = True
-        server.block_on_close = False
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield server.server_address[1]
-        finally:
-            server.shutdown()
-            thread.join()
+def running() -> AbstractContextManager[int]:
+    """Runs it on a free loopback port, which is the value of the context."""
+    return serving(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Lines))
 
 
 def talk(address: tuple[str, int]) -> str:

@@ -1,12 +1,13 @@
 """The demo's HTTP services: small HTTP/1.1 servers in threads of this process, one of them unreliable."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from random import Random
+
+from nodeproxy.demo.threaded import serving
 
 SERVED_BY = "x-served-by"
 
@@ -34,21 +35,11 @@ VERSIONS = (
 def running() -> Iterator[dict[str, int]]:
     """Run all versions on free loopback ports; yields the port by name."""
     with ExitStack() as stack:
-        yield {version.name: stack.enter_context(_serve(version)) for version in VERSIONS}
+        yield {version.name: stack.enter_context(serving(_server(version))) for version in VERSIONS}
 
 
-@contextmanager
-def _serve(version: Version) -> Iterator[int]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _handler(version)) as server:
-        server.daemon_threads = True
-        server.block_on_close = False
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield server.server_address[1]
-        finally:
-            server.shutdown()
-            thread.join()
+def _server(version: Version) -> ThreadingHTTPServer:
+    return ThreadingHTTPServer(("127.0.0.1", 0), _handler(version))
 
 
 def _handler(version: Version) -> type[BaseHTTPRequestHandler]:

@@ -18,14 +18,6 @@ HEAVY = (ClientGone, EndpointError, Exchange, Http2Connection, Reply, Request, S
 UPDATE_BY_NOTHING = b"\0\0\4\x08\0\0\0\0\0\0\0\0\0"  # WINDOW_UPDATE of the connection
 
 
-@pytest.fixture
-def collector_off():
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
-
-
 def heavy():
     return [thing for thing in gc.get_objects() if isinstance(thing, HEAVY)]
 

@@ -348,14 +348,6 @@ POLICIES = {
 }
 
 
-@pytest.fixture
-def collector_off():
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
-
-
 def heavy():
     return [thing for thing in gc.get_objects() if isinstance(thing, HEAVY)]
 

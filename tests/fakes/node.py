@@ -9,9 +9,9 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
+from nodeproxy.demo.threaded import serving
 from tests.fakes.ports import free_port
 
 LIMIT_S = 60.0  # of any wait: a machine under load is slow, a hang is longer
@@ -29,7 +29,6 @@ class SixServer(http.server.ThreadingHTTPServer):
     address_family = socket.AF_INET6
 
 
-@contextmanager
 def server(name, gate=None, host="127.0.0.1"):
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -49,16 +48,7 @@ def server(name, gate=None, host="127.0.0.1"):
             pass
 
     kind = SixServer if ":" in host else http.server.ThreadingHTTPServer
-    with kind((host, 0), Handler) as httpd:
-        httpd.daemon_threads = True
-        httpd.block_on_close = False
-        thread = threading.Thread(target=httpd.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield httpd.server_address[1]
-        finally:
-            httpd.shutdown()
-            thread.join()
+    return serving(kind((host, 0), Handler))
 
 
 class Gate:

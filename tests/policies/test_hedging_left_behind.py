@@ -17,14 +17,6 @@ POLICIES = {
 }
 
 
-@pytest.fixture
-def collector_off():
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
-
-
 def heavy():
     return {id(thing): thing for thing in gc.get_objects() if isinstance(thing, (*HEAVY, Race))}
 

@@ -1,6 +1,5 @@
 """When a worker gives memory back to the system, and that it does."""
 
-import gc
 import sys
 
 import pytest
@@ -78,11 +77,3 @@ def test_what_waits_for_the_collector_is_freed():
     to_the_system()()
 
     assert sys.getallocatedblocks() < least + 500
-
-
-@pytest.fixture
-def collector_off():
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()

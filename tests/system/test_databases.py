@@ -5,11 +5,10 @@ import smtplib
 import socket
 import socketserver
 import subprocess
-import threading
-from contextlib import contextmanager
 
 import pytest
 
+from nodeproxy.demo.threaded import serving
 from tests.fakes.bare_mesh import bare_mesh
 from tests.fakes.bare_services import Served
 from tests.fakes.databases import Session, mariadb, postgres
@@ -19,9 +18,8 @@ ROWS, ROW_BYTES = 100_000, 1025  # 100 MB
 SQL = 5432
 
 
-@contextmanager
 def mail_server():
-    """The port of a server that greets its clients before they say anything (RFC 5321, 3.1)."""
+    """A server that greets its clients before they say anything (RFC 5321, 3.1)."""
 
     class Conversation(socketserver.StreamRequestHandler):
         def handle(self):
@@ -29,14 +27,7 @@ def mail_server():
             for line in self.rfile:
                 self.wfile.write(b"221 bye\r\n" if line.upper().startswith(b"QUIT") else b"250 yes\r\n")
 
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Conversation) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield server.server_address[1]
-        finally:
-            server.shutdown()
-            thread.join()
+    return serving(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Conversation))
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,10 @@
 import json
 import socket
 import socketserver
-import threading
-from contextlib import contextmanager
 
 import pytest
 
+from nodeproxy.demo.threaded import serving
 from tests.fakes.node import LIMIT_S, Node, policy, service, until
 from tests.fakes.ports import free_port
 
@@ -15,9 +14,8 @@ RANGE = "127.79.0.0/16"  # not that of other tests
 ADDRESS = "127.79.0.9"  # of the cluster address 10.96.0.9
 
 
-@contextmanager
 def shouting():
-    """A server that greets, answers each line in capitals, and says goodbye when its client has ended; its port."""
+    """A server that greets, answers each line in capitals, and says goodbye when its client has ended."""
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self):
@@ -26,18 +24,7 @@ def shouting():
                 self.wfile.write(line.upper())
             self.wfile.write(b"bye\n")
 
-    class Server(socketserver.ThreadingTCPServer):
-        daemon_threads = True
-        block_on_close = False
-
-    with Server(("127.0.0.1", 0), Handler) as running:
-        thread = threading.Thread(target=running.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield running.server_address[1]
-        finally:
-            running.shutdown()
-            thread.join()
+    return serving(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler))
 
 
 def tcp_service(port, target):

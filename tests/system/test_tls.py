@@ -3,9 +3,8 @@
 import http.server
 import json
 import subprocess
-import threading
-from contextlib import contextmanager
 
+from nodeproxy.demo.threaded import serving
 from tests.discovery.kube import endpoint, service, slice_of
 from tests.fakes.node import LIMIT_S, Node, free_port
 from tests.fakes.tls import Authority
@@ -25,17 +24,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@contextmanager
 def server(authority):
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
-        httpd.socket = authority.server.wrap_socket(httpd.socket, server_side=True)
-        thread = threading.Thread(target=httpd.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield httpd.server_address[1]
-        finally:
-            httpd.shutdown()
-            thread.join()
+    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    httpd.socket = authority.server.wrap_socket(httpd.socket, server_side=True)
+    return serving(httpd)
 
 
 def curl(authority, name, port):
