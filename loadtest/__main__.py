@@ -85,9 +85,11 @@ def measure(
 
 @app.command("report")
 def render(out: Out = HERE / "results", peer_bin: PeerBin = None) -> None:
-    """Render latest.json as Markdown, as a picture, and into the READMEs; and tcp.json, where it is."""
+    """Render latest.json as Markdown, as a picture, and into the READMEs; and tcp.json and udp.json, where they are."""
     if (out / "tcp.json").exists():
-        render_tcp(relay_record.load(out / "tcp.json"), out)
+        render_tcp(relay_record.load(out / "tcp.json", relay_record.TcpRecord), out)
+    if (out / "udp.json").exists():
+        render_udp(relay_record.load(out / "udp.json", relay_record.UdpRecord), out)
     seen = record.load(out / "latest.json")
     (out / "latest.md").write_text(report.markdown(seen))
     for readme in report.publish(report.summary(seen), README_PATHS):
@@ -148,6 +150,13 @@ def render_tcp(seen: relay_record.TcpRecord, out: Path) -> None:
         report.publish(relay_report.summary(seen), README_PATHS[1:], report.TCP)
 
 
+def render_udp(seen: relay_record.UdpRecord, out: Path) -> None:
+    """Render a record of UDP as Markdown, and into its README if it was no quick run."""
+    (out / "udp.md").write_text(datagrams_report.markdown(seen))
+    if not seen.quick:
+        report.publish(datagrams_report.summary(seen), README_PATHS[1:], report.UDP)
+
+
 @app.command("udp")
 def measure_udp(
     quick: Annotated[bool, typer.Option(help="One round of few queries.")] = False,
@@ -162,9 +171,7 @@ def measure_udp(
     plan = datagrams.QUICK if quick else replace(datagrams.FULL, rounds=rounds)
     seen = datagrams.run(plan, chosen(only, names_of(UDP)), toolbox(peer_bin), typer.echo)
     relay_record.save(seen, out / "udp.json")
-    (out / "udp.md").write_text(datagrams_report.markdown(seen))
-    if not seen.quick:
-        report.publish(datagrams_report.summary(seen), README_PATHS[1:], report.UDP)
+    render_udp(seen, out)
     typer.echo(datagrams_report.summary(seen))
     if faults := relay_record.faults(tuple(run for run in seen.runs if run.peer == NODEPROXY)):
         raise FaultyError("\n".join(faults))

@@ -32,15 +32,18 @@ def _row(record: UdpRecord, work: str, peer: str) -> Row:
     runs = [run for run in record.runs if (run.work, run.peer) == (work, peer)]
     if not runs:
         return (TITLES[work], peer, *[NOTHING] * 6)
+    rate = f"{median(run.counted.units / run.counted.duration_s for run in runs):,.0f}"
+    lost = f"{sum(run.counted.errors['lost'] for run in runs):,} of {sum(_sent(run) for run in runs):,}"
+    return (TITLES[work], peer, rate, lost, *_of_answers(runs, peer))
+
+
+def _of_answers(runs: list[Run], peer: str) -> Row:
+    """Times and costs of a query; nothing where most runs had no answer, because the peer had ended."""
+    if not median(run.counted.units for run in runs):
+        return (NOTHING,) * 4
     return (
-        TITLES[work],
-        peer,
-        f"{median(run.counted.units / run.counted.duration_s for run in runs):,.0f}",
-        f"{sum(run.counted.errors['lost'] for run in runs):,} of {sum(_sent(run) for run in runs):,}",
-        *(
-            f"{median(times) * 1e3:.2f}"
-            for times in zip(*((r.counted.p50_s, r.counted.p99_s) for r in runs), strict=True)
-        ),
+        f"{median(run.counted.p50_s for run in runs) * 1e3:.2f}",
+        f"{median(run.counted.p99_s for run in runs) * 1e3:.2f}",
         NOTHING if peer == NO_PROXY else _micros([run.worker_cpu.total_s / _answered(run) for run in runs]),
         _micros([run.machine_cpu.total_s / _answered(run) for run in runs]),
     )
@@ -50,7 +53,7 @@ def _sizes(record: UdpRecord, peer: str) -> Row:
     """Over all rounds: each round has sessions that no other had, so a peer that keeps them grows."""
     own = [each for each in record.sessions if each.peer == peer]
     sizes = (own[0].before_bytes, max(each.peak_bytes for each in own), own[-1].after_bytes)
-    return (peer, *(f"{size / MIB:.1f}" for size in sizes))
+    return (peer, *(f"{size / MIB:.1f}" if size else f"{NOTHING} (it has ended)" for size in sizes))
 
 
 def _sent(run: Run) -> int:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -102,9 +103,12 @@ def save(record: TcpRecord | UdpRecord, path: Path) -> None:
     path.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
 
 
-def load(path: Path) -> TcpRecord:
-    """Read a record of TCP.
+Saved = TypeVar("Saved", TcpRecord, UdpRecord)
+
+
+def load(path: Path, kind: type[Saved]) -> Saved:
+    """Read a record of this kind.
 
     Raises: FileNotFoundError; msgspec.ValidationError when it is of another shape.
     """
-    return msgspec.json.decode(path.read_bytes(), type=TcpRecord)
+    return msgspec.json.decode(path.read_bytes(), type=kind)

@@ -123,7 +123,7 @@ def test_a_record_is_read_as_it_was_saved(tmp_path):
 
     save(seen, tmp_path / "results" / "tcp.json")
 
-    assert load(tmp_path / "results" / "tcp.json") == seen
+    assert load(tmp_path / "results" / "tcp.json", TcpRecord) == seen
 
 
 def test_udp_has_a_line_for_each_kind_of_client_and_one_for_memory():
