@@ -6,7 +6,7 @@ from typing import Any
 from discovery.kubernetes.objects import ServicePort
 from discovery.policies.layers import Written
 from discovery.policies.table import Table
-from discovery.services.spoken import spoken_by, transport_of
+from discovery.services.protocol_selection import selection_of, transport_of
 from nodeproxy.mesh.duration import duration_text
 from nodeproxy.mesh.model import Port, Service, port_key
 from nodeproxy.mesh.service_view import FieldView, LayerView, PolicyView, PortExplained
@@ -64,7 +64,7 @@ def port_explained(service: Service, port: Port, origin: str = LAST_GOOD) -> Por
 
 def origins_of(ports: Iterable[ServicePort], policies: Table) -> dict[str, str]:
     """What has decided the protocol of each port, by its key."""
-    return {port_key(port.port, transport_of(port.protocol)): spoken_by(port, policies).origin for port in ports}
+    return {port_key(port.port, transport_of(port.protocol)): selection_of(port, policies).origin for port in ports}
 
 
 def _where(service: Service, port: Port) -> str:

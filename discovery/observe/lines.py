@@ -4,7 +4,7 @@ prometheus_client declares the families and writes their heads. Its own lines co
 of CPU for 2,000 services; here the names and labels of a line are formatted once, as a template for all service ports.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -55,7 +55,11 @@ class PortFamily:
         templates, made = self._templates, self._made
         return [(templates.get(values) or made(values)) % (*place, count) for values, count in series]
 
-    def line(self, place: Place, count: int) -> str:
+    def counts(self, place: Place, counts: Mapping[str, int]) -> list[str]:
+        """The lines of one service port in a family with one further label: its values with their numbers."""
+        return self.lines(place, [((value,), number) for value, number in sorted(counts.items())])
+
+    def line(self, place: Place, count: int | str) -> str:
         """The only line of one service port."""
         return (self._templates.get(()) or self._made(())) % (*place, count)
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from discovery.observe.connections import ConnectionMetrics, Placed
+from discovery.observe.connection_metrics import ConnectionMetrics, Placed
 from discovery.observe.lines import Place, PortFamily, PortHistogram, place_of, rendered, value_text
 from discovery.observe.ports import Port, ports_of
 from discovery.observe.udp_metrics import UdpMetrics
@@ -102,7 +102,7 @@ class NodeMetrics:
         yield self._tunnels_ended, _counts(self._tunnels_ended, ports, lambda port: port.counters.tunnels_ended)
         yield self._tunnel_bytes, _counts(self._tunnel_bytes, ports, lambda port: port.counters.tunnel_bytes)
         yield from self._connections.lines(every)
-        yield from self._udp.of_ports(every)
+        yield from self._udp.lines(every)
         yield self._calls, _counts(self._calls, ports, lambda port: port.counters.calls)
         yield self._redis_commands, _counts(self._redis_commands, ports, lambda port: port.counters.redis_commands)
         yield self._decisions, [line for at, port in ports for line in self._decisions.lines(at, _decisions(port))]
@@ -150,11 +150,7 @@ def _numbers() -> Sequence[tuple[PortFamily, Callable[[Port], int]]]:
 
 def _counts(family: PortFamily, ports: Placed, counts: Callable[[Port], Mapping[str, int]]) -> list[str]:
     """The lines of a family with one further label, whose values and numbers are `counts`."""
-    return [
-        line
-        for at, port in ports
-        for line in family.lines(at, [((value,), number) for value, number in sorted(counts(port).items())])
-    ]
+    return [line for at, port in ports for line in family.counts(at, counts(port))]
 
 
 def _process(numbers: Numbers) -> Iterator[Metric]:

@@ -1,12 +1,11 @@
 """The metrics of UDP service ports."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from discovery.observe.lines import Place, PortFamily
-from discovery.observe.ports import Port
-from nodeproxy.mesh.reports import UdpCounters
+from discovery.observe.connection_metrics import Placed
+from discovery.observe.lines import PortFamily
 
 
 class UdpMetrics:
@@ -27,23 +26,11 @@ class UdpMetrics:
             counter, "nodeproxy_udp_datagrams_dropped", "Datagrams that were not passed on.", ("reason",)
         )
 
-    def of_ports(self, ports: Sequence[tuple[Place, Port]]) -> Iterator[tuple[PortFamily, list[str]]]:
+    def lines(self, every: Placed) -> Iterator[tuple[PortFamily, list[str]]]:
         """Each family with its lines."""
-        some = [(at, port, port.counters.udp) for at, port in ports if port.counters.udp is not None]
-        yield self._active, [self._active.line(at, port.state.udp_sessions) for at, port, _ in some]
-        lines = self._sessions.lines
-        yield self._sessions, [line for at, _, udp in some for line in lines(at, sorted(udp.sessions))]
-        counters = [(at, udp) for at, _, udp in some]
-        yield self._datagrams, _counts(self._datagrams, counters, lambda udp: udp.datagrams)
-        yield self._bytes, _counts(self._bytes, counters, lambda udp: udp.bytes)
-        yield self._dropped, _counts(self._dropped, counters, lambda udp: udp.dropped)
-
-
-def _counts(
-    family: PortFamily, ports: Sequence[tuple[Place, UdpCounters]], counts: Callable[[UdpCounters], Mapping[str, int]]
-) -> list[str]:
-    return [
-        line
-        for at, udp in ports
-        for line in family.lines(at, [((value,), number) for value, number in sorted(counts(udp).items())])
-    ]
+        had = [(at, port, port.counters.udp) for at, port in every if port.counters.udp is not None]
+        yield self._active, [self._active.line(at, port.state.udp_sessions) for at, port, _ in had]
+        yield self._sessions, [line for at, _, each in had for line in self._sessions.lines(at, sorted(each.sessions))]
+        yield self._datagrams, [line for at, _, each in had for line in self._datagrams.counts(at, each.datagrams)]
+        yield self._bytes, [line for at, _, each in had for line in self._bytes.counts(at, each.bytes)]
+        yield self._dropped, [line for at, _, each in had for line in self._dropped.counts(at, each.dropped)]

@@ -1,7 +1,7 @@
 """From Kubernetes objects to a service of the mesh. Pure: everything a service depends on is an argument.
 
-Joins ports, endpoints and policies. Does not decide a port's protocol (`spoken`), which endpoints are usable
-(`endpoints`, `places`), which policies are in force (`policies.layers`) or which service owns an address
+Joins ports, endpoints and policies. Does not decide a port's protocol (`protocol_selection`), which endpoints are
+usable (`endpoints`, `places`), which policies are in force (`policies.layers`) or which service owns an address
 (`address_claims`).
 """
 
@@ -15,7 +15,7 @@ from discovery.kubernetes.objects import EndpointSlice, Service, ServiceSpec, su
 from discovery.problem import Problem
 from discovery.services.endpoints import endpoints_of
 from discovery.services.places import ANYWHERE, Place, insists, preference_of
-from discovery.services.spoken import protocol_of, transport_of
+from discovery.services.protocol_selection import protocol_of, transport_of
 from discovery.services.store import Stored
 from discovery.sources.external.slices import is_external, is_resolved, ports_of
 from nodeproxy.mesh import model

@@ -13,13 +13,13 @@ _TCP = Port(0, protocol="tcp")
 PROTOCOLS: Sequence[PortProtocol] = ("http", "http2", "tls", "tcp")  # those that words and numbers mean
 
 
-def with_parts(page: str) -> str:
-    """The page with all of its generated parts replaced.
+def with_tables(page: str) -> str:
+    """The page with all of its generated tables replaced.
 
     Raises:
-        ValueError: the markers of a part are missing.
+        ValueError: the markers of a table are missing.
     """
-    for name, text in _parts().items():
+    for name, text in _tables().items():
         found = re.search(rf"(?s)(?<=<!-- {name}:begin -->).*?(?=<!-- {name}:end -->)", page)
         if found is None:
             raise ValueError(f"no `<!-- {name}:begin -->` followed by `<!-- {name}:end -->`; put both back")
@@ -27,7 +27,7 @@ def with_parts(page: str) -> str:
     return page
 
 
-def _parts() -> Mapping[str, str]:
+def _tables() -> Mapping[str, str]:
     words = ((f"`{each}`", _of(each, WORDS)) for each in PROTOCOLS)
     numbers = ((str(number), f"`{known.protocol}`", known.name) for number, known in NUMBERS.items())
     return {
@@ -53,4 +53,4 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 if __name__ == "__main__":
     path = Path(sys.argv[1])
-    path.write_text(with_parts(path.read_text()))
+    path.write_text(with_tables(path.read_text()))

@@ -56,7 +56,7 @@ def state_text(endpoint: InWorker) -> str:
 def explain_shown(text: bytes) -> Iterator[Table | str]:
     """`explain` for a reader: ports, policies, the tables they are merged from, what is refused."""
     view = msgspec.json.decode(text, type=Explained)
-    ports = table("port", "name", "protocol", "by", "served", "endpoints", "note")
+    ports = table("port", "name", "protocol", "decided by", "served", "endpoints", "note")
     ports.title = f"{view.service}.{view.namespace} at {view.virtual_address or 'no virtual address'}"
     for port in view.ports:
         endpoints = str(port.endpoints) if view.subscribed else "not followed"

@@ -3,7 +3,7 @@
 Requests go on meanwhile: a step looks at STEP_PORTS ports and ends, and the hot lane has the next STEP_S.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -12,8 +12,8 @@ import trio
 from nodeproxy.mesh.reports import (
     UNROUTED,
     ConnectionCounters,
-    ConnectionKind,
     Decision,
+    EndKind,
     Introduction,
     PortCounters,
     PortGone,
@@ -23,7 +23,6 @@ from nodeproxy.mesh.reports import (
     ProcessReport,
     Report,
     RequestKind,
-    SessionKind,
     UdpCounters,
 )
 from nodeproxy.mesh.wire import line
@@ -48,10 +47,10 @@ class PortNumbers(NamedTuple):
     def mark(self) -> tuple[object, ...]:
         """A value that differs when any number of the port has changed; cheaper than its report."""
         stats = self.stats
-        moved = _mark(stats.tunnels), _mark(stats.connections), None if stats.udp is None else stats.udp.mark
+        moved = [None if each is None else each.mark for each in (stats.tunnels, stats.connections, stats.udp)]
         decided = sum(stats.decisions.values())
         asked = 0 if stats.redis_commands is None else sum(stats.redis_commands.values())
-        return (sum(stats.buckets), stats.retries, self.ejections, self.state, moved, decided, asked)
+        return (sum(stats.buckets), stats.retries, self.ejections, self.state, *moved, decided, asked)
 
     def report(self) -> PortReport:
         """The whole report of the port."""
@@ -74,25 +73,21 @@ class PortNumbers(NamedTuple):
         return PortReport(self.key, counters, self.state)
 
 
-def _mark(stats: ConnectionStats | None) -> tuple[int, ...] | None:
-    """A value that differs when any of these numbers has changed."""
-    if stats is None:
-        return None
-    return stats.opened, stats.to_endpoint.bytes, stats.to_client.bytes, sum(stats.ended.values())
-
-
 def _counters(stats: ConnectionStats) -> ConnectionCounters:
-    ended = tuple((ConnectionKind(reason, *by), number) for (reason, by), number in stats.ended.items())
-    return ConnectionCounters(stats.opened, ended, stats.bytes, stats.seconds)
+    return ConnectionCounters(stats.opened, _ended(stats.ended), stats.bytes, stats.seconds)
 
 
 def _udp_counters(stats: UdpStats) -> UdpCounters:
     return UdpCounters(
-        tuple((SessionKind(reason, *by), number) for (reason, by), number in stats.sessions.items()),
+        _ended(stats.sessions),
         {TO_ENDPOINT: stats.datagrams_to_endpoint, TO_CLIENT: stats.datagrams_to_client},
         {TO_ENDPOINT: stats.bytes_to_endpoint, TO_CLIENT: stats.bytes_to_client},
         dict(stats.dropped),
     )
+
+
+def _ended(numbers: Mapping[tuple[str, tuple[str, str]], int]) -> tuple[tuple[EndKind, int], ...]:
+    return tuple((EndKind(reason, *by), number) for (reason, by), number in numbers.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,26 @@
-"""The end of a connection on which the client may still be sending."""
+"""The end of a client's connection: where it may still be sending, and where it has sent nothing yet."""
 
 from contextlib import suppress
 
-from nodeproxy.errors import ProxyError
+from nodeproxy.errors import ClientGone, ProxyError
 from nodeproxy.io.channel import SocketChannel
 
 LINGER_S = 2.0  # for the client to read its response before its unread bytes turn it into a reset; nginx: 5 s
 LINGER_BYTES = 1024 * 1024
+
+
+def closed_unused(channel: SocketChannel, why: str) -> bool:
+    """Close a connection that waits for its client, and end its task; returns False where there is something to read.
+
+    `why` is the text of the ClientGone that the task gets.
+    """
+    if channel.closed or channel.has_input():
+        return False
+    waiting = channel.reader
+    channel.close()
+    if waiting is not None:
+        waiting.interrupt(ClientGone(why))
+    return True
 
 
 async def linger(channel: SocketChannel) -> None:

@@ -6,12 +6,12 @@ Reads a head, makes an exchange of it, finds its route, awaits the route's handl
 from contextlib import suppress
 from math import inf
 
-from nodeproxy.downstream.closing import LINGER_S, linger
+from nodeproxy.downstream.closing import LINGER_S, closed_unused, linger
 from nodeproxy.downstream.connection import DownstreamConnection
 from nodeproxy.downstream.context import ConnectionContext
-from nodeproxy.downstream.detect import recognised
 from nodeproxy.downstream.http1_connect import answer_connect
 from nodeproxy.downstream.http1_reply import Reply
+from nodeproxy.downstream.prefaces import recognised
 from nodeproxy.downstream.tunnel import relay
 from nodeproxy.errors import (
     BadRequest,
@@ -77,10 +77,7 @@ class Http1Connection:
 
     def make_way(self) -> bool:
         """See DownstreamConnection."""
-        if self._channel.closed or self._channel.has_input():
-            return False
-        self._hang_up()
-        return True
+        return closed_unused(self._channel, "closed by the mesh while idle")
 
     def drain(self) -> None:
         """See DownstreamConnection: the next response has `Connection: close`. A tunnel goes on."""
@@ -88,14 +85,8 @@ class Http1Connection:
 
     def hang_up(self) -> None:
         """See DownstreamConnection."""
-        if self.idle and not self._channel.closed and not self._channel.has_input():
-            self._hang_up()
-
-    def _hang_up(self) -> None:
-        waiting = self._channel.reader
-        self._channel.close()
-        if waiting is not None:
-            waiting.interrupt(ClientGone("closed by the mesh while idle"))
+        if self.idle:
+            self.make_way()
 
     async def serve(self) -> DownstreamConnection | None:
         """See DownstreamConnection."""

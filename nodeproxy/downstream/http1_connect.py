@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from nodeproxy.downstream.closing import LINGER_S, linger
 from nodeproxy.downstream.context import ConnectionContext
-from nodeproxy.downstream.detect import without_tls
 from nodeproxy.downstream.http1_reply import Reply
+from nodeproxy.downstream.prefaces import without_tls
 from nodeproxy.errors import ConnectRefused, ProxyError, UnknownService
 from nodeproxy.exchange.exchange import Exchange
 from nodeproxy.io.channel import SocketChannel

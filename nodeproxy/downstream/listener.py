@@ -103,7 +103,7 @@ class Listener:
         else:
             self._sock.close()
 
-    def moved(self) -> None:
+    def reassigned(self) -> None:
         """See `virtual_listeners.VirtualListener`: connections stay, and what is asked on them is for the new one."""
 
     def _watch(self) -> None:

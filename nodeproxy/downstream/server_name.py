@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from math import inf
 
-from nodeproxy.downstream.closing import LINGER_S, linger
+from nodeproxy.downstream.closing import LINGER_S, closed_unused, linger
 from nodeproxy.downstream.connection import DownstreamConnection
 from nodeproxy.downstream.context import ConnectionContext
 from nodeproxy.downstream.http1 import DRIPS_S, Http1Connection
@@ -22,7 +22,6 @@ from nodeproxy.io.channel import SocketChannel
 from nodeproxy.protocol.tls import alerts
 from nodeproxy.protocol.tls.client_hello import HANDSHAKE, ClientHello, HelloReader, Unread
 from nodeproxy.table.table import Route
-from nodeproxy.telemetry.stats import ConnectionStats
 
 LOG_EVERY_S = 10.0  # a client that is refused comes again at once
 log = logging.getLogger(__name__)
@@ -139,9 +138,7 @@ class ServerNameConnection:
     def _count(self, error: ProxyError) -> None:
         context, unrouted = self._context, self._context.stats.unrouted
         exchange = connection_of(context, self._channel, self._client)
-        if unrouted.connections is None:
-            unrouted.connections = ConnectionStats()
-        unrouted.connections.ended[error.reason, exchange.caller.labels] += 1
+        unrouted.of_connections().count_refused(error.reason, exchange.caller.labels)
         if context.observer is not None:
             ended = Ended("tls", error.reason, 0, 0, self._reactor.clock() - self._since)
             context.observer.connection_ended(exchange, "", ended)
@@ -154,13 +151,7 @@ class ServerNameConnection:
 
     def make_way(self) -> bool:
         """See DownstreamConnection."""
-        if self._channel.closed or self._channel.has_input():
-            return False
-        waiting = self._channel.reader
-        self._channel.close()
-        if waiting is not None:
-            waiting.interrupt(ClientGone("closed by the mesh before it named a server"))
-        return True
+        return closed_unused(self._channel, "closed by the mesh before it named a server")
 
     def drain(self) -> None:
         """See DownstreamConnection: what follows the hello drains."""

@@ -18,7 +18,7 @@ from nodeproxy.policies.redis import tap
 from nodeproxy.policies.timeouts import TimeoutsSettings
 from nodeproxy.protocol.message import Response
 from nodeproxy.table.table import Route
-from nodeproxy.telemetry.stats import ConnectionStats, RouteStats
+from nodeproxy.telemetry.stats import ConnectionStats
 from nodeproxy.upstream.tunnel import SwitchedConnection
 
 LAST_WORDS_S = 2.0  # for what an endpoint said before it failed to reach its client, before the reset destroys it
@@ -144,16 +144,14 @@ class _Life:
     @property
     def stats(self) -> ConnectionStats:
         """Those of its service port."""
-        stats: RouteStats = self._context.stats.unrouted if self.route is None else self.route.stats
-        if stats.connections is None:
-            stats.connections = ConnectionStats()
-        return stats.connections
+        stats = self._context.stats.unrouted if self.route is None else self.route.stats
+        return stats.of_connections()
 
     def relay(self, response: Response, relay: Relay) -> Relay:
         """`relay` begins, with the tunnel of `response`."""
         self._response, self._relay = response, relay
         self._joined_s = self._context.reactor.clock()
-        self.stats.joined()
+        self.stats.count_opened()
         return relay
 
     def end(self, channel: SocketChannel) -> None:
@@ -163,9 +161,9 @@ class _Life:
         if relay is not None:
             relay.end()
             up, down = relay.moved
-            self.stats.parted(self.reason, caller, now - self._joined_s)
+            self.stats.count_ended(self.reason, caller, now - self._joined_s)
         else:
-            self.stats.ended[self.reason, caller] += 1
+            self.stats.count_refused(self.reason, caller)
         if self.reason not in ORDERLY:
             channel.reset()
             if relay is not None:

@@ -36,8 +36,8 @@ async def relay(exchange: Exchange, route: Route, response: Response, client: Ch
     assert tunnel is not None  # the caller has looked
     began = clock()
     route.stats.count(response.status, "", caller, began - exchange.started)
-    stats = route.stats.tunnels = route.stats.tunnels or ConnectionStats()
-    stats.joined()
+    stats = route.stats.of_tunnels()
+    stats.count_opened()
     reason = "cancelled"
     scope.until = inf
     try:
@@ -46,7 +46,7 @@ async def relay(exchange: Exchange, route: Route, response: Response, client: Ch
         else:
             reason = await Relay(scope, client, tunnel, stats).run(early)
     finally:
-        stats.parted(reason, caller, clock() - began)
+        stats.count_ended(reason, caller, clock() - began)
         response.close()
         if observer is not None:
             observer.exchange_ended(exchange, route.name, response.status, reason, clock() - exchange.started)

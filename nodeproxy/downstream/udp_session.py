@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from nodeproxy.errors import ConnectFailed, EndpointsUnknown, OutOfDescriptors, ProxyError, UnknownService
 from nodeproxy.exchange.exchange import Exchange
-from nodeproxy.io.datagrams import BACK, LONGEST_BYTES
+from nodeproxy.io.datagrams import ICMP_ERRORS, LONGEST_BYTES
 from nodeproxy.io.deadlines import NOWHERE
 from nodeproxy.table.table import Route
-from nodeproxy.upstream.udp import UdpConnection
+from nodeproxy.upstream.udp_pool import UdpConnection
 from nodeproxy.upstream.udp_upstream import UdpUpstream, avoid
 
 if TYPE_CHECKING:
-    from nodeproxy.downstream.udp import UdpListener
+    from nodeproxy.downstream.udp_listener import UdpListener
 
 HELD_MOST = 16  # datagrams of a session whose endpoints are unknown: a resolver sends two, a QUIC client ten at once
 TOO_LARGE, BUFFER_FULL, HELD_FULL = "too-large", "buffer-full", "held-full"
@@ -71,6 +71,11 @@ class UdpSession:
     def alive(self) -> bool:
         """Whether it has an endpoint, or waits for one."""
         return self._connection is not None or self._held is not None
+
+    @property
+    def datagrams(self) -> tuple[int, int]:
+        """How many have been passed on to the endpoint, and to the client."""
+        return self.datagrams_to_endpoint, self.datagrams_to_client
 
     def forward(self, data: bytes) -> None:
         """Pass on a datagram of the client, hold it, or drop it; counted in any case."""
@@ -235,7 +240,7 @@ class UdpSession:
 
     def _reason(self, error: OSError) -> str:
         """What an error of the endpoint's socket means; after `connect-failed` there is no connection."""
-        if error.errno not in BACK:
+        if error.errno not in ICMP_ERRORS:
             return _local_reason(error)
         connection = self._connection
         if connection is not None:

@@ -10,7 +10,7 @@ from nodeproxy.downstream.connection import Accept, DownstreamConnection
 from nodeproxy.downstream.connections import Connections
 from nodeproxy.downstream.context import ConnectionContext
 from nodeproxy.downstream.listener import Listener, bound
-from nodeproxy.downstream.udp import UdpListener
+from nodeproxy.downstream.udp_listener import UdpListener
 from nodeproxy.downstream.unserved import Address, Unserved
 from nodeproxy.io.capacity import Capacity, is_shortage
 from nodeproxy.io.channel import SocketChannel
@@ -21,7 +21,7 @@ from nodeproxy.table.table import Route, Table
 
 PURPOSES: Mapping[Transport, str] = {"tcp": "connections", "udp": "datagrams"}  # of held sockets; all that is served
 RETRY_S = 5.0  # before binding a failed address again, if the table does not change
-Opened = TypeVar("Opened")
+Listening = TypeVar("Listening")
 log = logging.getLogger(__name__)
 
 
@@ -32,7 +32,7 @@ class VirtualListener(Protocol):
         """Take nothing new; clients that it has go on. Idempotent."""
         ...
 
-    def moved(self) -> None:
+    def reassigned(self) -> None:
         """The address belongs to a different service from now on."""
         ...
 
@@ -41,11 +41,10 @@ class VirtualListeners:
     """One listener per service port that has a virtual address, held in step with the table.
 
     What arrives there is for that service, whatever a Host field says. TCP and UDP are alike here: they differ in what
-    listens. An address that cannot be bound is logged
-    once and tried again at the next change of the table and every RETRY_S; one for which no descriptor is left, when
-    a listener closes. The descriptors of listeners count against the clients': `connections.most` shrinks with their
-    number. An address that moves between services belongs to the new one as soon as the table has it there, even
-    before the table has removed it from the old one.
+    listens. An address that cannot be bound is logged once and tried again at the next change of the table and every
+    RETRY_S; one for which no descriptor is left, when a listener closes. The descriptors of listeners count against
+    the clients': `connections.most` shrinks with their number. An address that moves between services belongs to the
+    new one as soon as the table has it there, even before the table has removed it from the old one.
     """
 
     def __init__(
@@ -101,7 +100,7 @@ class VirtualListeners:
         """Close all of them."""
         for listener in self._listeners.values():
             listener.close()
-        # A UDP socket that is closed is deaf for good, unlike one that listens: the next worker makes its own.
+        # A closed UDP socket receives nothing ever again, unlike one that listens: the next worker makes its own.
         self._held.closed(*(_held_key(address) for address in self._listeners if address.transport == "udp"))
         for each in (self._listeners, self._owner, self._of, self._failed, self._without_room):
             each.clear()
@@ -124,7 +123,7 @@ class VirtualListeners:
         for address in wanted - self._of.get(key, set()):
             if address in self._listeners:
                 self._disown(address)  # the socket stays, the service changes
-                self._listeners[address].moved()
+                self._listeners[address].reassigned()
             elif not self._open(address, key):
                 continue
             self._owner[address] = key
@@ -172,9 +171,7 @@ class VirtualListeners:
             context: ConnectionContext, channel: SocketChannel, client: str, received: bytes
         ) -> DownstreamConnection:
             routes = self._table().routes.get(self._owner.get(address, key), {})
-            protocol = (
-                routes[port].port.protocol if port in routes else "http"
-            )  # one that has gone is answered with 404
+            protocol = routes[port].port.protocol if port in routes else "http"  # one that has gone: 404
             return self._accepts.get(protocol, self._context.accept)(context, channel, client, received)
 
         context = replace(self._context, accept=accept, match=match, understands_connect=False)
@@ -194,8 +191,8 @@ class VirtualListeners:
         self,
         address: Address,
         make: Callable[[tuple[str, int]], socket.socket],
-        listen: Callable[[socket.socket], Opened],
-    ) -> Opened:
+        listen: Callable[[socket.socket], Listening],
+    ) -> Listening:
         """What `listen` makes of the socket at `address`: that of the previous worker, or a new one."""
         held = _held_key(address)
         sock = self._held.opened(held, lambda: make((address.host, address.port)))

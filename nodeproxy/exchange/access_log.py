@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 from nodeproxy.exchange.attempt import Attempt
 from nodeproxy.exchange.connection import Ended
-from nodeproxy.exchange.exchange import Exchange, Traffic
+from nodeproxy.exchange.exchange import Exchange
+
+_DATAGRAMS = "datagrams_to_endpoint", "datagrams_to_client"
 
 
 class AccessLog:
@@ -16,7 +18,7 @@ class AccessLog:
     def exchange_ended(self, exchange: Exchange, service_port: str, status: int, reason: str, elapsed_s: float) -> None:
         """See Observer."""
         request = exchange.request
-        seldom: dict[str, str | int] = {"shadow": ",".join(exchange.shadowed)} if exchange.shadowed else {}
+        seldom: dict[str, str | int] = {**_shadow(exchange)}
         if exchange.call is not None:
             seldom["grpc_status"] = exchange.call.status
         if exchange.not_retried:
@@ -40,7 +42,7 @@ class AccessLog:
 
     def connection_ended(self, connection: Exchange, service_port: str, ended: Ended) -> None:
         """See Observer."""
-        seldom: dict[str, str] = {"shadow": ",".join(connection.shadowed)} if connection.shadowed else {}
+        datagrams = ended.datagrams
         self._add(
             {
                 "protocol": ended.protocol,
@@ -50,35 +52,17 @@ class AccessLog:
                 "endpoint": connection.endpoint_name,
                 "to_endpoint": ended.to_endpoint,
                 "to_client": ended.to_client,
+                **({} if datagrams is None else dict(zip(_DATAGRAMS, datagrams, strict=True))),
                 "reason": ended.reason,
                 "tries": connection.tries,
                 "seconds": round(ended.elapsed_s, 6),
-                **seldom,
-            }
-        )
-
-    def session_ended(
-        self, exchange: Exchange, service_port: str, traffic: Traffic, reason: str, elapsed_s: float
-    ) -> None:
-        """See Observer."""
-        seldom: dict[str, str] = {"shadow": ",".join(exchange.shadowed)} if exchange.shadowed else {}
-        self._add(
-            {
-                "protocol": "udp",
-                "client": exchange.client,
-                "source": "/".join(exchange.caller.labels),
-                "service": service_port,
-                "endpoint": exchange.endpoint_name,
-                "to_endpoint": traffic.bytes_to_endpoint,
-                "to_client": traffic.bytes_to_client,
-                "datagrams_to_endpoint": traffic.datagrams_to_endpoint,
-                "datagrams_to_client": traffic.datagrams_to_client,
-                "reason": reason,
-                "tries": exchange.tries,
-                "seconds": round(elapsed_s, 6),
-                **seldom,
+                **_shadow(connection),
             }
         )
 
     def attempt_ended(self, attempt: Attempt) -> None:
         """Attempts are not logged."""
+
+
+def _shadow(exchange: Exchange) -> dict[str, str]:
+    return {"shadow": ",".join(exchange.shadowed)} if exchange.shadowed else {}

@@ -23,15 +23,6 @@ if TYPE_CHECKING:
     from nodeproxy.exchange.connection import Ended
 
 
-class Traffic(Protocol):
-    """What a UDP session has passed on."""
-
-    datagrams_to_endpoint: int
-    bytes_to_endpoint: int
-    datagrams_to_client: int
-    bytes_to_client: int
-
-
 class Observer(Protocol):
     """Notified of the end of exchanges and attempts: the access log, traces, tap. Must not block."""
 
@@ -42,17 +33,11 @@ class Observer(Protocol):
         ...
 
     def connection_ended(self, connection: "Exchange", service_port: str, ended: "Ended") -> None:
-        """A connection that carries no HTTP has ended, or was refused. `service_port` is "" without a route."""
+        """A connection without HTTP, or a UDP session, has ended. `service_port` is "" without a route."""
         ...
 
     def attempt_ended(self, attempt: "Attempt") -> None:
         """The attempt has ended; see `Attempt.end`."""
-        ...
-
-    def session_ended(
-        self, exchange: "Exchange", service_port: str, traffic: Traffic, reason: str, elapsed_s: float
-    ) -> None:
-        """A UDP session has ended, for this reason."""
         ...
 
 

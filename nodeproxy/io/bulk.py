@@ -18,23 +18,23 @@ PIECE_BYTES = 256 * 1024
 SLICE_S = 0.0002  # about two pieces
 
 
-class Poured(Protocol):
+class Transfer(Protocol):
     """Something that moves large amounts."""
 
     share: object
     """See `Task.share`: each share has its turn."""
-    pouring: bool
+    queued: bool
     """Whether its turn comes; owned by Bulk."""
 
-    def pour(self, room: memoryview) -> None:
-        """Move one piece, by way of `room`, which it must not keep."""
+    def transfer(self, buffer: memoryview) -> None:
+        """Move one piece, by way of `buffer`, which it must not keep."""
         ...
 
 
 class Bulk:
     """The queue of a reactor. See `callbacks.Runnable`."""
 
-    __slots__ = ("_reactor", "_room", "_waiting", "queued")
+    __slots__ = ("_buffer", "_reactor", "_waiting", "queued")
 
     share = None
     """Of none: within a slice each share has its turn."""
@@ -42,26 +42,26 @@ class Bulk:
     def __init__(self, reactor: "Reactor") -> None:
         self.queued = False
         self._reactor = reactor
-        self._waiting: FairQueue[Poured] = FairQueue()
-        self._room: memoryview | None = None
+        self._waiting: FairQueue[Transfer] = FairQueue()
+        self._buffer: memoryview | None = None
 
-    def put(self, poured: Poured) -> None:
-        """Let `poured` move a piece when its turn comes. Idempotent."""
-        if not poured.pouring:
-            poured.pouring = True
-            self._waiting.put(poured.share, poured)
+    def put(self, transfer: Transfer) -> None:
+        """Let `transfer` move a piece when its turn comes. Idempotent."""
+        if not transfer.queued:
+            transfer.queued = True
+            self._waiting.put(transfer.share, transfer)
             self._reactor.wake(self)
 
     def resume(self) -> None:
         """Move a slice."""
-        waiting, clock, room = self._waiting, self._reactor.clock, self._room
-        if room is None:
-            room = self._room = memoryview(bytearray(PIECE_BYTES))
+        waiting, clock, buffer = self._waiting, self._reactor.clock, self._buffer
+        if buffer is None:
+            buffer = self._buffer = memoryview(bytearray(PIECE_BYTES))
         until = clock() + SLICE_S
         while waiting:
-            poured = waiting.take()
-            poured.pouring = False
-            poured.pour(room)
+            transfer = waiting.take()
+            transfer.queued = False
+            transfer.transfer(buffer)
             if clock() >= until:
                 break
         if waiting:

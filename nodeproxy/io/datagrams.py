@@ -12,7 +12,7 @@ BURST_BYTES = 4 * 1024 * 1024
 _SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33  # asm-generic/socket.h
 _KIND = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
 
-BACK = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENOPROTOOPT, errno.EHOSTDOWN})
+ICMP_ERRORS = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENOPROTOOPT, errno.EHOSTDOWN})
 """Errors that ICMP reports: an earlier datagram has not reached the endpoint (icmp(7), RFC 1122, 4.1.3.3)."""
 
 
@@ -26,8 +26,8 @@ def bound_datagrams(address: tuple[str, int]) -> socket.socket:
     try:
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        _room(sock, socket.SO_RCVBUF, _SO_RCVBUFFORCE)
-        _room(sock, socket.SO_SNDBUF, _SO_SNDBUFFORCE)
+        _set_buffer(sock, socket.SO_RCVBUF, _SO_RCVBUFFORCE)
+        _set_buffer(sock, socket.SO_SNDBUF, _SO_SNDBUFFORCE)
         sock.bind(address)
     except BaseException:
         sock.close()
@@ -54,7 +54,7 @@ def connected_datagrams(address: tuple[str, int]) -> SocketType:
     return sock
 
 
-def deafen(sock: SocketType) -> None:
+def stop_receiving(sock: SocketType) -> None:
     """Let a bound socket receive nothing more, whoever else has a copy of it; it can still send to anyone.
 
     Connected to itself, it is no candidate for what clients send: other sockets at the address get that, and without
@@ -69,7 +69,7 @@ def _family(address: tuple[str, int]) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in address[0] else socket.AF_INET
 
 
-def _room(sock: socket.socket, option: int, forced: int) -> None:
+def _set_buffer(sock: socket.socket, option: int, forced: int) -> None:
     try:
         sock.setsockopt(socket.SOL_SOCKET, forced, BURST_BYTES)
     except OSError:  # needs CAP_NET_ADMIN

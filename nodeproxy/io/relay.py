@@ -49,8 +49,8 @@ class Relay:
         """Why it ended: "" where both sides had ended theirs, else the `ProxyError.reason` of the first to fail."""
         self.moved = 0, 0
         """Bytes that the second side has got, and the first; once it is over."""
-        self._up: Way | None = None
-        self._down: Way | None = None
+        self._up: Direction | None = None
+        self._down: Direction | None = None
 
     def begin(self, up: Counted, down: Counted, early: bytes = b"", late: bytes = b"", tap: Tap | None = None) -> None:
         """Take over both sockets, and move what is there: first `early`, which the first side has sent, and `late`.
@@ -58,16 +58,17 @@ class Relay:
         `up` counts what the second side gets, `down` what the first gets.
         """
         self.task.limit(self.task.reactor.now + self.idle_s)
-        one, other = Way(self, self.first, self.second, up, early), Way(self, self.second, self.first, down, late)
-        one.back, other.back = other, one
-        one.abandons = True
+        to_second = Direction(self, self.first, self.second, up, early)
+        to_first = Direction(self, self.second, self.first, down, late)
+        to_second.reverse, to_first.reverse = to_first, to_second
+        to_second.abandons = True
         if tap is not None:
-            one.tap(tap)
-        self._up, self._down = one, other
-        self.first.hand_over(one)
-        self.second.hand_over(other)
-        one.begin()
-        other.begin()
+            to_second.tap(tap)
+        self._up, self._down = to_second, to_first
+        self.first.hand_over(to_second)
+        self.second.hand_over(to_first)
+        to_second.begin()
+        to_first.begin()
 
     async def until_over(self) -> None:
         """Wait until it is over; `reason` says why.
@@ -95,26 +96,26 @@ class Relay:
         self.over = True
         up, down, self._up, self._down = self._up, self._down, None, None
         if up is not None and down is not None:
-            up.back = down.back = None
+            up.reverse = down.reverse = None
             self.moved = up.moved, down.moved
             self.first.take_back()
             self.second.take_back()
 
 
-class Way:
+class Direction:
     """One direction of a relay. Handles the events of its source: its input, and output for the other direction.
 
-    `back` is the other direction, None once the relay is over: events and turns may come later. See `callbacks.Watcher`
-    and `bulk.Poured`.
+    `reverse` is the other direction, None once the relay is over: events and turns may come later. See
+    `callbacks.Watcher` and `bulk.Transfer`.
     """
 
     __slots__ = (
         "_bulk", "_counted", "_held", "_large", "_reactor", "_recv", "_recv_into", "_relay", "_send", "_sink",
-        "_source", "_task", "abandons", "back", "ended", "ending", "gone", "moved", "pouring", "share",
+        "_source", "_task", "abandons", "ended", "ending", "gone", "moved", "queued", "reverse", "share",
     )  # fmt: skip
 
     def __init__(self, relay: Relay, source: SocketChannel, sink: SocketChannel, counted: Counted, held: bytes) -> None:
-        self.back: Way | None = None
+        self.reverse: Direction | None = None
         self.abandons = False
         """Whether what the sink has not taken is dropped when the source has broken its connection."""
         self.ended = False
@@ -125,7 +126,7 @@ class Way:
         """Whether the source has broken its connection: what it sent before may still be there."""
         self.moved = 0
         """Bytes that the sink has taken."""
-        self.pouring = False
+        self.queued = False
         self.share = relay.task.share
         self._large = False  # whether the last piece was: the next one waits for its turn
         self._held: bytes | memoryview = held
@@ -156,11 +157,11 @@ class Way:
 
     def ready(self, mask: int) -> None:
         """See `callbacks.Watcher`."""
-        back = self.back
-        if back is None:
+        reverse = self.reverse
+        if reverse is None:
             return
-        if mask & _OUTPUT and back._held:
-            back.flush()
+        if mask & _OUTPUT and reverse._held:
+            reverse.flush()
         if mask & _INPUT:
             if mask & _ENDING:
                 self._note_end(mask)
@@ -171,7 +172,7 @@ class Way:
 
     def move(self) -> None:
         """Receive a small message and send it."""
-        if self._held or self.ended or self.back is None:
+        if self._held or self.ended or self.reverse is None:
             return
         try:
             data = self._recv(SMALL_BYTES)
@@ -202,12 +203,12 @@ class Way:
         elif self.ending:
             self._bulk.put(self)
 
-    def pour(self, room: memoryview) -> None:
-        """See `bulk.Poured`."""
-        if self._held or self.ended or self.back is None:
+    def transfer(self, buffer: memoryview) -> None:
+        """See `bulk.Transfer`."""
+        if self._held or self.ended or self.reverse is None:
             return
         try:
-            size = self._recv_into(room)
+            size = self._recv_into(buffer)
         except BlockingIOError:
             return
         except OSError:
@@ -217,7 +218,7 @@ class Way:
             self._finish()
             return
         try:
-            sent = self._send(room[:size])
+            sent = self._send(buffer[:size])
         except BlockingIOError:
             sent = 0
         except OSError:
@@ -226,7 +227,7 @@ class Way:
         self._count(sent)
         self._large = size >= SMALL_BYTES
         if sent < size:
-            self._hold(bytes(room[sent:size]))
+            self._hold(bytes(buffer[sent:size]))
         elif size == PIECE_BYTES or self.ending:
             self._bulk.put(self)
 
@@ -264,7 +265,7 @@ class Way:
     def _note_end(self, mask: int) -> None:
         """The source has ended its side or, where the sink still may send to it, broken its connection."""
         self.ending = True
-        if mask & _GONE and self.back is not None and not self.back.ended:
+        if mask & _GONE and self.reverse is not None and not self.reverse.ended:
             self.gone = True
             if self.ended or (self._held and self.abandons):
                 self._relay.fail(self._source.broken.reason)
@@ -272,16 +273,16 @@ class Way:
     def _finish(self) -> None:
         """The source has ended its side: so does the sink's, unless a side has failed, which is no orderly end."""
         self.ended = True
-        if self.back is not None and self.back.ended:
+        if self.reverse is not None and self.reverse.ended:
             self._relay.finish()  # the close of the sink is its end
         elif not self._relay.reason:
             self._sink.half_close()
 
     def _cut_off(self) -> None:
         """The sink takes nothing more: what it sent before may still be there to be received."""
-        back, self._held = self.back, b""
+        reverse, self._held = self.reverse, b""
         self._relay.reason = self._relay.reason or self._sink.broken.reason
-        if back is not None:
-            back.ending = True
-            self._bulk.put(back)
+        if reverse is not None:
+            reverse.ending = True
+            self._bulk.put(reverse)
         self._finish()

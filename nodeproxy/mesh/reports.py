@@ -43,18 +43,11 @@ class Decision(NamedTuple):
     """`enforce`, or `shadow` for what would have been done."""
 
 
-class ConnectionKind(NamedTuple):
-    """What TCP connections that have ended are counted by; `reason` is "" where both sides had closed."""
+class EndKind(NamedTuple):
+    """What TCP connections and UDP sessions that have ended are counted by."""
 
     reason: str
-    source_namespace: str
-    source_workload: str
-
-
-class SessionKind(NamedTuple):
-    """What UDP sessions that have ended are counted by."""
-
-    reason: str
+    """"" for a TCP connection both of whose sides had closed."""
     source_namespace: str
     source_workload: str
 
@@ -64,7 +57,7 @@ class ConnectionCounters(msgspec.Struct, frozen=True, omit_defaults=True):
 
     opened: int = 0
     """Joined with one to an endpoint."""
-    ended: tuple[tuple[ConnectionKind, int], ...] = ()
+    ended: tuple[tuple[EndKind, int], ...] = ()
     """Also those that were refused before."""
     bytes: dict[str, int] = {}
     """Relayed, by direction."""
@@ -75,7 +68,7 @@ class ConnectionCounters(msgspec.Struct, frozen=True, omit_defaults=True):
 class UdpCounters(msgspec.Struct, frozen=True, omit_defaults=True):
     """The counters of one UDP service port."""
 
-    sessions: tuple[tuple[SessionKind, int], ...] = ()
+    sessions: tuple[tuple[EndKind, int], ...] = ()
     """That have ended."""
     datagrams: dict[str, int] = {}
     """Passed on, by direction."""

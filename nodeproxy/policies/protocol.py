@@ -1,6 +1,6 @@
 """`protocol`: what a port speaks, where its Service does not say so or says it wrong.
 
-Discovery applies it (`discovery.services.spoken`): the protocol of a port is part of the table that workers get.
+Discovery applies it (`discovery.services.protocol_selection`): workers get the protocol of each port in their table.
 """
 
 from typing import Annotated, Literal
@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from nodeproxy.policies.block import Policy, PolicySettings
 
-Spoken = Literal["http", "http2", "tls", "tcp", "detect"]
+TcpProtocol = Literal["http", "http2", "tls", "tcp", "detect"]
 
 
 class ProtocolSettings(PolicySettings):
@@ -21,15 +21,15 @@ class ProtocolSettings(PolicySettings):
     SCTP cannot be changed. In shadow mode `nodeproxy explain` shows what would change.
     """
 
-    default: Spoken | None = None
+    default: TcpProtocol | None = None
     """Of all TCP ports that neither their appProtocol, their name nor their number says anything of: in the place of
     `detect`."""
-    ports: Annotated[dict[str, Spoken], Field(default_factory=dict, max_length=64)]
+    ports: Annotated[dict[str, TcpProtocol], Field(default_factory=dict, max_length=64)]
     """By the number of a TCP port of the service, as its clients use it: in the place of whatever the Service says."""
 
     @field_validator("ports")
     @classmethod
-    def _numbers(cls, ports: dict[str, Spoken]) -> dict[str, Spoken]:
+    def _numbers(cls, ports: dict[str, TcpProtocol]) -> dict[str, TcpProtocol]:
         for number in ports:
             if not (number.isascii() and number.isdecimal() and number[0] != "0" and int(number[:6]) <= 65535):
                 raise ValueError(f"expected the number of a port, 1 to 65535, as key: {number[:64]!r} is none")

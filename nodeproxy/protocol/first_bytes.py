@@ -23,7 +23,7 @@ _PLAIN_LINE = re.compile(TOKEN + rb" [^ \n]++ HTTP/[0-9]")  # most lines, in a t
 _VERSION = re.compile(_BLANK + rb"HTTP/[0-9]", re.IGNORECASE)
 
 
-class Spoken(Enum):
+class Detected(Enum):
     """The protocol of a connection."""
 
     HTTP1 = "HTTP/1.x"
@@ -31,23 +31,23 @@ class Spoken(Enum):
     BYTES = "bytes"
 
 
-def spoken(received: bytes) -> Spoken | None:
+def detected(received: bytes) -> Detected | None:
     """What a client speaks that began with `received`; None while more bytes can change the answer.
 
     The answer is final. It is None for fewer than DECIDED_BYTES only, and only for what may be the beginning of a
     request line; a line that is longer is HTTP, for a server with larger limits would take it.
     """
     if _PLAIN_LINE.match(received, 0, DECIDED_BYTES) is not None and not received.startswith(b"PRI "):
-        return Spoken.HTTP1
+        return Detected.HTTP1
     first = received[:DECIDED_BYTES]
     if HTTP2_LINE.startswith(first):
-        return Spoken.HTTP2 if len(first) == len(HTTP2_LINE) else None
+        return Detected.HTTP2 if len(first) == len(HTTP2_LINE) else None
     if first.startswith(HTTP2_LINE):
-        return Spoken.HTTP2
+        return Detected.HTTP2
     line = _FIRST_LINE.match(first)
     assert line is not None  # it matches b""
     if _VERSION.search(first, 0, line.end()) is not None:
-        return Spoken.HTTP1
+        return Detected.HTTP1
     if line[1] is not None or line.end() < len(first):
-        return Spoken.BYTES
-    return None if len(first) < DECIDED_BYTES else Spoken.HTTP1
+        return Detected.BYTES
+    return None if len(first) < DECIDED_BYTES else Detected.HTTP1

@@ -12,8 +12,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from nodeproxy.errors import UnknownService
 from nodeproxy.exchange.decisions import Decisions
-from nodeproxy.exchange.exchange import Handler, Place, Tools
+from nodeproxy.exchange.exchange import Exchange, Handler, Place, Tools
 from nodeproxy.mesh import names
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.model import Port, Service
@@ -24,6 +25,7 @@ from nodeproxy.policies import CHAIN, CONNECTION_CHAIN
 from nodeproxy.policies.block import Policy, PolicySettings
 from nodeproxy.policies.filters import Admission, Filters, OnRequest
 from nodeproxy.policies.table import SharedSettings
+from nodeproxy.protocol.message import Response
 from nodeproxy.table.table import NoTable, PodRoutes, Route, Table
 from nodeproxy.telemetry.stats import RouteStats
 from nodeproxy.upstream.udp_upstream import UdpUpstream
@@ -139,7 +141,7 @@ class Live:
             return dataclasses.replace(before, service=service, port=port)
         stats = before.stats if before is not None else RouteStats(f"{service.key}:{port.key}")
         states = self._states(settings, before, stats)
-        handler = self._handler(service, port, settings, states, stats, "")
+        handler = self._requests(service, port, settings, states, stats, "")
         connect = self._connect(service, port, settings, states, stats, "")
         datagrams = self._datagrams(service, port, settings, states, stats) if port.transport == "udp" else None
         return Route(service, port, settings, handler, stats, states, self._pods, connect, datagrams)
@@ -152,6 +154,11 @@ class Live:
             return None
         segment = [policy for policy in CHAIN if "datagrams" in policy.touches and policy.name in settings]
         return make(service, port, settings, states, Admission(_on_request(segment, settings, states, stats)))
+
+    def _requests(
+        self, service: Service, port: Port, settings: Settings, states: States, stats: RouteStats, pod: str
+    ) -> Handler:
+        return self._handler(service, port, settings, states, stats, pod, CHAIN) if port.takes_requests else _refuse
 
     def _connect(
         self, service: Service, port: Port, settings: Settings, states: States, stats: RouteStats, pod: str
@@ -168,10 +175,9 @@ class Live:
         states: States,
         stats: RouteStats,
         pod: str,
-        chain: Sequence[Policy] | None = None,
+        chain: Sequence[Policy],
     ) -> Handler:
-        """The innermost handler inside of the policies of `chain`, by default `CHAIN`."""
-        chain = CHAIN if chain is None else chain
+        """The innermost handler inside of the policies of `chain`."""
         handler = self._makers.upstream(service, port, settings, states, pod)
         for policy in chain:
             if policy.wrap_attempt is not None and policy.name in settings:
@@ -192,7 +198,7 @@ class Live:
         return _filtered(segment, settings, states, stats, handler)
 
     def _route_of_pod(self, whole: Route, pod: str) -> Route:
-        handler = self._handler(whole.service, whole.port, whole.settings, whole.states, whole.stats, pod)
+        handler = self._requests(whole.service, whole.port, whole.settings, whole.states, whole.stats, pod)
         connect = self._connect(whole.service, whole.port, whole.settings, whole.states, whole.stats, pod)
         return Route(whole.service, whole.port, whole.settings, handler, whole.stats, whole.states, connect=connect)
 
@@ -226,6 +232,11 @@ class Live:
 
 
 Routes = Mapping[str, Route]
+
+
+async def _refuse(_exchange: Exchange) -> Response:
+    """The handler of a port that takes no requests: of a client that was there before its protocol changed."""
+    raise UnknownService("this port takes no HTTP requests any more; `nodeproxy explain` shows what has decided that")
 
 
 def _filtered(

@@ -50,15 +50,24 @@ class ConnectionStats:
             reasons[reason] = reasons.get(reason, 0) + number
         return reasons
 
-    def joined(self) -> None:
+    @property
+    def mark(self) -> tuple[int, ...]:
+        """A value that differs when any number has changed; cheap."""
+        return self.opened, self.to_endpoint.bytes, self.to_client.bytes, sum(self.ended.values())
+
+    def count_opened(self) -> None:
         """Count a connection that is joined with one to an endpoint from now on."""
         self.opened += 1
         self.active += 1
 
-    def parted(self, reason: str, caller: tuple[str, str], elapsed_s: float) -> None:
+    def count_ended(self, reason: str, caller: tuple[str, str], elapsed_s: float) -> None:
         """Count the end of a connection that was joined for so many seconds."""
         self.active -= 1
         self.seconds += elapsed_s
+        self.ended[reason, caller] += 1
+
+    def count_refused(self, reason: str, caller: tuple[str, str]) -> None:
+        """Count the end of a connection that was never joined with one to an endpoint."""
         self.ended[reason, caller] += 1
 
 
@@ -92,8 +101,20 @@ class RouteStats:
         self.decisions: dict[tuple[str, str, str], int] = {}
         """Of policies, by policy, outcome and mode; see `exchange.decisions`."""
 
+    def of_tunnels(self) -> ConnectionStats:
+        """`tunnels`, made for the first one."""
+        if self.tunnels is None:
+            self.tunnels = ConnectionStats()
+        return self.tunnels
+
+    def of_connections(self) -> ConnectionStats:
+        """`connections`, made for the first one."""
+        if self.connections is None:
+            self.connections = ConnectionStats()
+        return self.connections
+
     def of_udp(self) -> UdpStats:
-        """Those of its datagrams and sessions."""
+        """`udp`, made for the first datagram."""
         if self.udp is None:
             self.udp = UdpStats()
         return self.udp

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from nodeproxy.balance.health import Health
 from nodeproxy.balance.judge import Judge
+from nodeproxy.errors import NoEndpoints
 from nodeproxy.mesh.model import PortProtocol
 from nodeproxy.protocol.message import Request
 from nodeproxy.upstream.context import UpstreamContext
@@ -12,7 +13,7 @@ from nodeproxy.upstream.http1_pool import Http1Pool
 from nodeproxy.upstream.http2_pool import Http2Pool
 from nodeproxy.upstream.pool import Pool, Sockets
 from nodeproxy.upstream.tcp_pool import TcpPool
-from nodeproxy.upstream.udp import UdpPool
+from nodeproxy.upstream.udp_pool import UdpPool
 
 _MAKERS: Mapping[PortProtocol, Callable[[UpstreamContext, Dialer], Pool]] = {
     "http2": Http2Pool, "tcp": TcpPool, "tls": TcpPool,
@@ -40,18 +41,30 @@ class Endpoint:
         self.health = Health()
         self.judges: tuple[Judge, ...] = ()
         """They are notified of every attempt at this endpoint."""
-        dialer = Dialer(context, address, self.name, self.health)
-        self.pool: Pool = _MAKERS.get(protocol, Http1Pool)(context, dialer)
-        self.datagrams = UdpPool(context, address, self.name) if protocol == "udp" else None
-        """The sockets of its sessions where its port speaks UDP: then no request is for it, and `pool` stays empty."""
+        self.datagrams: UdpPool | None = None
+        """The sockets of its sessions where its port speaks UDP; None for every other port."""
+        self.pool: Pool | None = None
+        """The connections of its own protocol; None where its port speaks UDP: then no request is for it."""
         self._others: Mapping[bytes, Pool] | None = None
+        if protocol == "udp":
+            self.datagrams = UdpPool(context, address, self.name)
+            return
+        dialer = Dialer(context, address, self.name, self.health)
+        self.pool = _MAKERS.get(protocol, Http1Pool)(context, dialer)
         if protocol == "detect":
             self._others = {version: make(context, dialer) for version, make in _DETECTED.items()}
 
     def pool_for(self, request: Request) -> Pool:
-        """The connections that can carry `request`."""
+        """The connections that can carry `request`.
+
+        Raises:
+            NoEndpoints: its port speaks UDP, whose datagrams are sent from `datagrams`.
+        """
         others = self._others
-        return self.pool if others is None else others.get(request.version, self.pool)
+        pool = self.pool if others is None else others.get(request.version, self.pool)
+        if pool is None:
+            raise NoEndpoints(f"{self.name} is an endpoint of a UDP port, which takes no requests")
+        return pool
 
     @property
     def connections(self) -> int:
@@ -61,7 +74,8 @@ class Endpoint:
     @property
     def pools(self) -> Iterator[Sockets]:
         """All of them, one for each protocol."""
-        yield self.pool
+        if self.pool is not None:
+            yield self.pool
         if self.datagrams is not None:
             yield self.datagrams
         if self._others is not None:

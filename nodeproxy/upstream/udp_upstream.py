@@ -14,7 +14,7 @@ from nodeproxy.io.reactor import Reactor
 from nodeproxy.policies.filters import Admission
 from nodeproxy.upstream.cluster import Cluster
 from nodeproxy.upstream.split import Split
-from nodeproxy.upstream.udp import UdpConnection
+from nodeproxy.upstream.udp_pool import UdpConnection
 from nodeproxy.upstream.upstream import CONNECTS_MOST
 
 

@@ -6,11 +6,11 @@ from typing import Literal
 
 from nodeproxy.downstream.connection import Accept
 from nodeproxy.downstream.context import ConnectionContext
-from nodeproxy.downstream.detect import TLS_PREFACE
-from nodeproxy.downstream.detecting import DetectingConnection
+from nodeproxy.downstream.detection import DetectingConnection
 from nodeproxy.downstream.http1 import Http1Connection
 from nodeproxy.downstream.http2 import Http2Connection
 from nodeproxy.downstream.http2_preface import PREFACE_LINE
+from nodeproxy.downstream.prefaces import TLS_PREFACE
 from nodeproxy.downstream.server_name import ByServerName
 from nodeproxy.downstream.tcp import TcpConnection
 from nodeproxy.exchange.exchange import Handler, Observer

@@ -17,8 +17,8 @@ from nodeproxy.mesh.reports import (
     LATENCY_BOUNDS_S,
     UNROUTED,
     ConnectionCounters,
-    ConnectionKind,
     Decision,
+    EndKind,
     Introduction,
     PortCounters,
     PortKey,
@@ -28,7 +28,6 @@ from nodeproxy.mesh.reports import (
     ProcessReport,
     ProcessState,
     RequestKind,
-    SessionKind,
     UdpCounters,
 )
 from nodeproxy.mesh.wire import PolicyMap
@@ -139,7 +138,7 @@ def test_tunnels_are_reported_once_a_service_has_had_one():
 
 
 def test_tcp_connections_are_reported_once_a_service_has_had_one():
-    ended = ((ConnectionKind("", *CALLER), 3), (ConnectionKind("connection-lost", *CALLER), 1))
+    ended = ((EndKind("", *CALLER), 3), (EndKind("connection-lost", *CALLER), 1))
     counters = ConnectionCounters(5, ended, {"to_endpoint": 10, "to_client": 20}, 1.25)
     one = PortReport(WEB, PortCounters((), NO_DURATIONS, connections=counters), PortState(connections=1))
 
@@ -168,7 +167,7 @@ def test_an_open_connection_is_reported_before_any_has_ended():
 
 
 def test_connections_that_reached_no_service_have_none_in_their_labels():
-    ended = ((ConnectionKind("unknown-service", *CALLER), 2),)
+    ended = ((EndKind("unknown-service", *CALLER), 2),)
     one = PortReport(UNROUTED, PortCounters((), NO_DURATIONS, connections=ConnectionCounters(0, ended)))
 
     scrape = Scrape([one])
@@ -189,7 +188,7 @@ def test_grpc_calls_are_reported_by_their_status():
 
 def test_udp_is_reported_once_a_service_has_had_a_datagram():
     udp = UdpCounters(
-        ((SessionKind("idle", *CALLER), 3), (SessionKind("evicted", *CALLER), 1)),
+        ((EndKind("idle", *CALLER), 3), (EndKind("evicted", *CALLER), 1)),
         {"to_endpoint": 10, "to_client": 9},
         {"to_endpoint": 400, "to_client": 4000},
         {"connect-failed": 2},

@@ -6,14 +6,14 @@ import pytest
 
 from discovery.kubernetes.objects import ServicePort
 from discovery.services.protocol_names import NUMBERS, WORDS
-from discovery.services.protocols_page import with_parts
-from discovery.services.spoken import protocol_of
+from discovery.services.protocol_selection import protocol_of
+from discovery.services.protocols_page import with_tables
 
 PAGE = Path(__file__).parents[2] / "docs" / "protocols.md"
 
 
 def test_the_page_is_not_stale():
-    assert PAGE.read_text() == with_parts(PAGE.read_text()), "docs/protocols.md is stale; run `make docs`"
+    assert PAGE.read_text() == with_tables(PAGE.read_text()), "docs/protocols.md is stale; run `make docs`"
 
 
 def test_every_word_and_number_is_on_the_page():
@@ -25,7 +25,7 @@ def test_every_word_and_number_is_on_the_page():
 
 def test_a_page_without_its_markers_is_refused():
     with pytest.raises(ValueError, match="no `<!-- words:begin -->`"):
-        with_parts("# Ports\n")
+        with_tables("# Ports\n")
 
 
 @pytest.mark.parametrize(

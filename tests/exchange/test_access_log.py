@@ -79,6 +79,23 @@ def test_a_connection_is_one_line_at_its_end():
     ]
 
 
+def test_the_line_of_a_udp_session_has_its_datagrams_too():
+    lines = []
+
+    AccessLog(lines.append).connection_ended(
+        exchange(), "shop/dns:53/udp", Ended("udp", "idle", 60, 120, 1.0, datagrams=(2, 3))
+    )
+
+    had = {name: value for name, value in lines[0].items() if name.startswith(("protocol", "to_", "datagrams"))}
+    assert had == {
+        "protocol": "udp",
+        "to_endpoint": 60,
+        "to_client": 120,
+        "datagrams_to_endpoint": 2,
+        "datagrams_to_client": 3,
+    }
+
+
 def test_the_line_of_a_connection_says_what_a_policy_in_shadow_mode_would_have_done():
     lines, one = [], exchange()
     one.shadowed = ("timeouts:tcp-idle",)

@@ -53,9 +53,6 @@ class Log:
     def connection_ended(self, *line):
         self._exchanges.append(line)
 
-    def session_ended(self, exchange, service_port, traffic, reason, elapsed_s):
-        self._exchanges.append((exchange, service_port, traffic, reason, elapsed_s))
-
     def attempt_ended(self, attempt):
         self._attempts.append((attempt.endpoint.name, attempt.outcome))
 

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from nodeproxy.io.datagrams import bound_datagrams, connected_datagrams, deafen
+from nodeproxy.io.datagrams import bound_datagrams, connected_datagrams, stop_receiving
 from tests.fakes.ports import free_port
 
 
@@ -30,7 +30,7 @@ def test_what_is_sent_to_a_deaf_socket_reaches_the_others_at_its_address(address
     one, other = bound_datagrams(address), bound_datagrams(address)
     some = clients(address)
 
-    deafen(one)
+    stop_receiving(one)
     for each in some:
         each.send(b"x")
 
@@ -44,7 +44,7 @@ def test_a_deaf_socket_gives_out_what_it_had_and_can_send(address):
     (client,) = clients(address, 1)
     client.send(b"before")
 
-    deafen(one)
+    stop_receiving(one)
     one.sendto(b"reply", client.getsockname())
 
     assert all_of(one) == [b"before"] and all_of(client) == [b"reply"]
@@ -60,7 +60,7 @@ def test_a_copy_in_another_process_is_as_deaf(address):
     copy = one.dup()
     (client,) = clients(address, 1)
 
-    deafen(one)
+    stop_receiving(one)
     one.close()
 
     client.send(b"x")

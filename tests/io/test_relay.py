@@ -340,7 +340,7 @@ async def test_an_event_that_comes_after_its_end_does_nothing(world):
     joined.client.reset()
     await joined.over()
     up.ready(0x1F)
-    up.pour(memoryview(bytearray(8)))
+    up.transfer(memoryview(bytearray(8)))
     up.move()
 
     assert joined.relay.reason == "client-gone"

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nodeproxy.protocol.first_bytes import DECIDED_BYTES, HTTP2_LINE, Spoken, spoken
+from nodeproxy.protocol.first_bytes import DECIDED_BYTES, HTTP2_LINE, Detected, detected
 from tests.fakes.hellos import real
 
-HTTP1, HTTP2, BYTES = Spoken.HTTP1, Spoken.HTTP2, Spoken.BYTES
+HTTP1, HTTP2, BYTES = Detected.HTTP1, Detected.HTTP2, Detected.BYTES
 
 
 @pytest.mark.parametrize(
@@ -45,12 +45,12 @@ HTTP1, HTTP2, BYTES = Spoken.HTTP1, Spoken.HTTP2, Spoken.BYTES
     ],
 )
 def test_what_a_server_could_take_as_a_request_is_http(received):
-    assert spoken(received) is HTTP1
+    assert detected(received) is HTTP1
 
 
 def test_the_preface_of_http_2_is_http_2():
-    assert spoken(HTTP2_LINE) is HTTP2
-    assert spoken(HTTP2_LINE + b"\r\nSM\r\n\r\n\0\0\0") is HTTP2
+    assert detected(HTTP2_LINE) is HTTP2
+    assert detected(HTTP2_LINE + b"\r\nSM\r\n\r\n\0\0\0") is HTTP2
 
 
 @pytest.mark.parametrize(
@@ -78,14 +78,14 @@ def test_the_preface_of_http_2_is_http_2():
     ],
 )
 def test_anything_else_is_bytes(received):
-    assert spoken(received) is BYTES
+    assert detected(received) is BYTES
 
 
 @pytest.mark.parametrize(
     "received", [b"", b"G", b"PRI * HTTP/2.0\r", b"GET", b"GET ", b"GET / HTTP/", b"\r\n\r\n", b"get x", b"hello"]
 )
 def test_the_beginning_of_a_line_is_not_decided(received):
-    assert spoken(received) is None
+    assert detected(received) is None
 
 
 WORDS = st.sampled_from(
@@ -113,18 +113,18 @@ FIRST = st.one_of(st.lists(st.one_of(WORDS, st.binary(max_size=6)), max_size=12)
 @example(received=b"PRI * HTTP/2.0\r\n")
 @example(received=b"PRI * HTTP/2.0\rX")
 def test_the_answer_is_final_and_comes_in_time(received):
-    answers = [spoken(received[:size]) for size in range(len(received) + 1)]
+    answers = [detected(received[:size]) for size in range(len(received) + 1)]
     decided = [answer for answer in answers if answer is not None]
 
     assert answers[: len(answers) - len(decided)] == [None] * (len(answers) - len(decided))
     assert len(set(decided)) <= 1
-    assert spoken(received + b"A" * DECIDED_BYTES) is not None
+    assert detected(received + b"A" * DECIDED_BYTES) is not None
 
 
 @given(received=FIRST)
 def test_no_request_line_of_a_lenient_server_is_bytes(received):
     if lenient(received):
-        assert spoken(received) is not BYTES
+        assert detected(received) is not BYTES
 
 
 def lenient(received):

@@ -6,7 +6,7 @@ from hypothesis.strategies import sampled_from
 
 from discovery.kubernetes.objects import ServicePort
 from discovery.services.protocol_names import NUMBERS, PREFIXES, TCP_NAMES, WORDS
-from discovery.services.spoken import protocol_of, spoken_by, transport_of
+from discovery.services.protocol_selection import protocol_of, selection_of, transport_of
 
 SAID = {
     "http": (
@@ -42,7 +42,7 @@ def test_without_one_it_speaks_what_its_name_begins_with_else_it_is_detected(pro
 def test_a_well_known_number_counts_where_neither_says_anything(number):
     known = NUMBERS[number]
 
-    assert spoken_by(ServicePort(number, "x"), {}) == (known.protocol, f"port number {number} ({known.name})")
+    assert selection_of(ServicePort(number, "x"), {}) == (known.protocol, f"port number {number} ({known.name})")
     assert protocol_of(ServicePort(number, "http"), {}) == "http"
     assert protocol_of(ServicePort(number, None, None, "h2c"), {}) == "http2"
 
@@ -79,7 +79,7 @@ BOTH = {"protocol": {"default": "http", "ports": {"5433": "http2", "25": "detect
     ],
 )
 def test_the_policy_for_a_port_counts_most_and_its_default_least(port, policies, protocol, origin):
-    assert spoken_by(port, policies) == (protocol, origin)
+    assert selection_of(port, policies) == (protocol, origin)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_the_policy_for_a_port_counts_most_and_its_default_least(port, policies,
     ],
 )
 def test_in_shadow_mode_the_policy_changes_nothing_and_is_told(port, protocol, origin):
-    assert spoken_by(port, {"protocol": {**BOTH["protocol"], "mode": "shadow"}}) == (protocol, origin)
+    assert selection_of(port, {"protocol": {**BOTH["protocol"], "mode": "shadow"}}) == (protocol, origin)
 
 
 @given(
@@ -102,6 +102,6 @@ def test_in_shadow_mode_the_policy_changes_nothing_and_is_told(port, protocol, o
 def test_a_port_that_is_not_of_tcp_speaks_its_transport_whatever_it_is_called(name, said, transport):
     port = ServicePort(53, name, transport, said)
 
-    told = spoken_by(port, {"protocol": {"default": "http", "ports": {"53": "tcp"}}})
+    told = selection_of(port, {"protocol": {"default": "http", "ports": {"53": "tcp"}}})
 
     assert told == (transport_of(port.protocol), f"protocol {transport}") and told.protocol == transport.lower()

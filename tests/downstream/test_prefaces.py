@@ -4,7 +4,7 @@ from math import inf
 
 import pytest
 
-from nodeproxy.downstream.detect import recognised
+from nodeproxy.downstream.prefaces import recognised
 from tests.fakes.world import World
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\n"

@@ -14,7 +14,7 @@ from nodeproxy.mesh.model import PortProtocol, Transport
 _TRANSPORT_OF: Mapping[str, Transport] = {"TCP": "tcp", "UDP": "udp", "SCTP": "sctp"}
 
 
-class Spoken(NamedTuple):
+class Selection(NamedTuple):
     """The protocol of a port, and what decided it, for a reader."""
 
     protocol: PortProtocol
@@ -26,14 +26,14 @@ def transport_of(protocol: str | None) -> Transport:
     return _TRANSPORT_OF.get(protocol or "TCP", "tcp")
 
 
-def spoken_by(port: ServicePort, policies: Mapping[str, Any]) -> Spoken:
+def selection_of(port: ServicePort, policies: Mapping[str, Any]) -> Selection:
     """What a port speaks, and why. `policies` is the valid policy table of its service.
 
     A policy cannot change the transport of a port, and in shadow mode changes nothing.
     """
     transport = transport_of(port.protocol)
     if transport != "tcp":
-        return Spoken(transport, f"protocol {port.protocol}")
+        return Selection(transport, f"protocol {port.protocol}")
     written = policies.get("protocol") or {}
     asked = _by_policy(port, written)
     if written.get("mode") == "shadow":
@@ -44,22 +44,22 @@ def spoken_by(port: ServicePort, policies: Mapping[str, Any]) -> Spoken:
 
 
 def protocol_of(port: ServicePort, policies: Mapping[str, Any]) -> PortProtocol:
-    """The protocol of a port; see `spoken_by`."""
-    return spoken_by(port, policies).protocol
+    """The protocol of a port; see `selection_of`."""
+    return selection_of(port, policies).protocol
 
 
-def _by_policy(port: ServicePort, written: Mapping[str, Any]) -> Spoken:
+def _by_policy(port: ServicePort, written: Mapping[str, Any]) -> Selection:
     for_number = (written.get("ports") or {}).get(str(port.port))
     if for_number is not None:
-        return Spoken(for_number, "policy protocol.ports")
+        return Selection(for_number, "policy protocol.ports")
     declared = _declared(port)
     if declared is not None:
         return declared
     default = written.get("default")
-    return Spoken("detect", "default") if default is None else Spoken(default, "policy protocol.default")
+    return Selection("detect", "default") if default is None else Selection(default, "policy protocol.default")
 
 
-def _declared(port: ServicePort) -> Spoken | None:
+def _declared(port: ServicePort) -> Selection | None:
     """What the Service says of the port, by word or number.
 
     An appProtocol without a domain is an IANA service name; an unknown one counts as TCP. One with an unknown domain is
@@ -67,11 +67,11 @@ def _declared(port: ServicePort) -> Spoken | None:
     """
     declared = (port.app_protocol or "").lower()
     if declared in WORDS:
-        return Spoken(WORDS[declared], f"appProtocol {port.app_protocol}")
+        return Selection(WORDS[declared], f"appProtocol {port.app_protocol}")
     if declared and "/" not in declared:
-        return Spoken(PREFIXES.get(declared.partition("-")[0], "tcp"), f"appProtocol {port.app_protocol}")
+        return Selection(PREFIXES.get(declared.partition("-")[0], "tcp"), f"appProtocol {port.app_protocol}")
     word = (port.name or "").partition("-")[0]
     if word in WORDS:
-        return Spoken(WORDS[word], f"name {port.name}")
+        return Selection(WORDS[word], f"name {port.name}")
     known = NUMBERS.get(port.port)
-    return None if known is None else Spoken(known.protocol, f"port number {port.port} ({known.name})")
+    return None if known is None else Selection(known.protocol, f"port number {port.port} ({known.name})")

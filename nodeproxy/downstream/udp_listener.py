@@ -9,8 +9,8 @@ from nodeproxy.downstream.context import ConnectionContext
 from nodeproxy.downstream.udp_session import UdpSession
 from nodeproxy.downstream.udp_sessions import UdpSessions
 from nodeproxy.errors import ProxyError, UnknownService
-from nodeproxy.exchange.session import of_session
-from nodeproxy.io.datagrams import LONGEST_BYTES, deafen
+from nodeproxy.exchange.connection import Ended, of_session
+from nodeproxy.io.datagrams import LONGEST_BYTES, stop_receiving
 from nodeproxy.table.table import Route
 from nodeproxy.upstream.udp_upstream import UdpUpstream
 
@@ -61,7 +61,7 @@ class UdpListener:
             raise UnknownService(f"{route.name} takes no datagrams")
         return route, route.datagrams
 
-    def moved(self) -> None:
+    def reassigned(self) -> None:
         """The address belongs to a different service from now on: its clients are to reach that one."""
         for session in list(self._sessions.values()):
             session.end(UnknownService.reason)
@@ -71,7 +71,7 @@ class UdpListener:
         if self._closed:
             return
         self._closed = True
-        deafen(self.sock)
+        stop_receiving(self.sock)
         self._receive(QUEUED_MOST)
         self.reactor.forget(self.sock)
         self._close_without_sessions()
@@ -89,8 +89,9 @@ class UdpListener:
         stats.active -= 1
         stats.sessions[reason, exchange.caller.labels] += 1
         if observer is not None:
-            elapsed_s = self.reactor.clock() - exchange.started
-            observer.session_ended(exchange, session.route.name, session, reason, elapsed_s)
+            elapsed_s, datagrams = self.reactor.clock() - exchange.started, session.datagrams
+            ended = Ended("udp", reason, session.bytes_to_endpoint, session.bytes_to_client, elapsed_s, datagrams)
+            observer.connection_ended(exchange, session.route.name, ended)
 
     def bug(self, error: BaseException, session: UdpSession | None) -> None:
         """A bug ends the session that it was found with, never the worker."""

@@ -41,22 +41,11 @@ class ConnectionMetrics:
 
     def lines(self, every: Placed) -> Iterator[tuple[PortFamily, list[str]]]:
         """Each family with its lines; connections that reached no service are in the first one only."""
-        had = [(at, port, port.counters.connections) for at, port in every if port.counters.connections.ended]
+        had = [(at, port, port.counters.connections) for at, port in every]
+        had = [(at, port, each) for at, port, each in had if each.ended or each.opened]
         yield self._ended, [line for at, _, each in had for line in self._ended.lines(at, sorted(each.ended))]
-        had = [
-            (at, port, port.counters.connections)
-            for at, port in every
-            if port.key != UNROUTED and (port.counters.connections.ended or port.counters.connections.opened)
-        ]
+        had = [(at, port, each) for at, port, each in had if port.key != UNROUTED]
         yield self._opened, [self._opened.line(at, each.opened) for at, _, each in had]
         yield self._active, [self._active.line(at, port.state.connections) for at, port, _ in had]
-        yield (
-            self._bytes,
-            [
-                line
-                for at, _, each in had
-                for line in self._bytes.lines(at, [((way,), number) for way, number in sorted(each.bytes.items())])
-            ],
-        )
-        seconds = self._seconds.lines
-        yield self._seconds, [line for at, _, each in had for line in seconds(at, [((), value_text(each.seconds))])]
+        yield self._bytes, [line for at, _, each in had for line in self._bytes.counts(at, each.bytes)]
+        yield self._seconds, [self._seconds.line(at, value_text(each.seconds)) for at, _, each in had]

@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import pytest
 
-from nodeproxy.downstream.detecting import DETECT_S, GREETING_S
+from nodeproxy.downstream.detection import DETECT_S, GREETING_S
 from nodeproxy.downstream.virtual_listeners import VirtualListeners
 from nodeproxy.errors import ConnectionLost
 from nodeproxy.io.capacity import Capacity

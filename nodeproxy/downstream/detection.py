@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from math import inf
 
-from nodeproxy.downstream.closing import LINGER_S, linger
+from nodeproxy.downstream.closing import LINGER_S, closed_unused, linger
 from nodeproxy.downstream.connection import Accept, DownstreamConnection
 from nodeproxy.downstream.context import ConnectionContext
 from nodeproxy.downstream.http1 import Http1Connection
@@ -22,17 +22,15 @@ from nodeproxy.downstream.http1_reply import Reply
 from nodeproxy.downstream.http2 import Http2Connection
 from nodeproxy.downstream.opening import Opening
 from nodeproxy.downstream.tcp import TcpConnection
-from nodeproxy.errors import ClientGone, DeadlinePassed, HeadTimeout, ProxyError
+from nodeproxy.errors import DeadlinePassed, HeadTimeout, ProxyError
 from nodeproxy.io.channel import SocketChannel
 from nodeproxy.io.task import park
-from nodeproxy.protocol.first_bytes import Spoken, spoken
+from nodeproxy.protocol.first_bytes import Detected, detected
 
-_ACCEPTS: Mapping[Spoken, Accept] = {
-    Spoken.HTTP1: Http1Connection, Spoken.HTTP2: Http2Connection, Spoken.BYTES: TcpConnection,
+_ACCEPTS: Mapping[Detected, Accept] = {
+    Detected.HTTP1: Http1Connection, Detected.HTTP2: Http2Connection, Detected.BYTES: TcpConnection,
 }  # fmt: skip
 DETECT_S = 0.05  # a client of this node that speaks first has done so within a millisecond; users notice 100 ms
-
-
 GREETING_S = 60.0  # for an endpoint to speak first: the slowest are mail servers, which look the client up before
 
 
@@ -48,7 +46,7 @@ class DetectingConnection:
         self._received = received
         self._passed = 0  # of these, what an endpoint has been sent
         self._since = self._reactor.now  # when it was accepted; later, when its first byte came
-        self._verdict = spoken(received)
+        self._protocol = detected(received)
         self._listened = False  # whether an endpoint has had its time to speak first, and has not
 
     async def serve(self) -> DownstreamConnection | None:
@@ -56,7 +54,7 @@ class DetectingConnection:
         silent_s = self._context.idle_timeout_s if self._listened else DETECT_S
         self._reactor.current.limit(self._since + silent_s)
         try:
-            while self._verdict is None:
+            while self._protocol is None:
                 self._add(await self._channel.recv())
         except DeadlinePassed:
             if self._listened and not self._received:
@@ -70,13 +68,13 @@ class DetectingConnection:
                 self._since = self._reactor.now
                 self._reactor.current.limit(self._since + DETECT_S)
             self._received += data
-            self._verdict = spoken(self._received)
+            self._protocol = detected(self._received)
         else:
-            self._verdict = Spoken.BYTES  # an end is not the beginning of a request, and a server may still speak
+            self._protocol = Detected.BYTES  # an end is not the beginning of a request, and a server may still speak
 
     def _successor(self) -> DownstreamConnection:
         self._reactor.current.limit(inf)  # it has limits of its own
-        accept = TcpConnection if self._verdict is None else _ACCEPTS[self._verdict]
+        accept = TcpConnection if self._protocol is None else _ACCEPTS[self._protocol]
         return accept(self._context, self._channel, self._client, self._received)
 
     async def _serve_beside_endpoint(self) -> DownstreamConnection | None:
@@ -88,7 +86,7 @@ class DetectingConnection:
             raise
         self._reactor.current.limit(inf)
         opened, failed = await opening.stop(), opening.failed
-        if self._verdict is Spoken.BYTES and opened is not None:
+        if self._protocol is Detected.BYTES and opened is not None:
             unsent = self._received[self._passed :]
             return TcpConnection(self._context, self._channel, self._client, unsent, opened)
         if opened is not None:
@@ -105,14 +103,14 @@ class DetectingConnection:
         return self._successor()
 
     async def _decide(self, opening: Opening) -> bool:
-        """Wait until it is known what is spoken; returns False when it has taken too long."""
+        """Wait until the protocol is known; returns False when it has taken too long."""
         reactor, channel = self._reactor, self._channel
-        while self._verdict is None:
+        while self._protocol is None:
             data = channel.recv_now()
             if data is not None:
                 self._add(data)
             elif opening.spoke:
-                self._verdict = Spoken.BYTES
+                self._protocol = Detected.BYTES
             elif self._is_held(opening) and reactor.now >= self._since + DETECT_S:
                 await self._pass_on(opening)
             elif not await self._pause(self._until(opening)):
@@ -172,13 +170,7 @@ class DetectingConnection:
 
     def make_way(self) -> bool:
         """See DownstreamConnection."""
-        if self._channel.closed or self._channel.has_input():
-            return False
-        waiting = self._channel.reader
-        self._channel.close()
-        if waiting is not None:
-            waiting.interrupt(ClientGone("closed by the mesh while idle"))
-        return True
+        return closed_unused(self._channel, "closed by the mesh while idle")
 
     def drain(self) -> None:
         """See DownstreamConnection: what it turns out to be drains."""
