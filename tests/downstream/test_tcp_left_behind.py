@@ -171,9 +171,7 @@ async def no_place_is_free(place):
 
 async def by_name(place, first):
     world = place.world
-    world.reopen(
-        **{name: getattr(tls_context(world.plane, world.context, 443), name) for name in ("accept", "observer")}
-    )
+    world.reopen(observer=None, accept=tls_context(world.plane, world.context, 443).accept)
     client = await world.client()
     await client.send(first)
     return client
