@@ -24,6 +24,7 @@ from nodeproxy.policies import CHAIN, CONNECTION_CHAIN
 from nodeproxy.policies.block import Policy, PolicySettings
 from nodeproxy.policies.filters import Admission, Filters, OnRequest
 from nodeproxy.policies.table import SharedSettings
+from nodeproxy.table.no_requests import no_requests
 from nodeproxy.table.table import NoTable, PodRoutes, Route, Table
 from nodeproxy.telemetry.stats import RouteStats
 from nodeproxy.upstream.udp_upstream import UdpUpstream
@@ -139,7 +140,7 @@ class Live:
             return dataclasses.replace(before, service=service, port=port)
         stats = before.stats if before is not None else RouteStats(f"{service.key}:{port.key}")
         states = self._states(settings, before, stats)
-        handler = self._handler(service, port, settings, states, stats, "")
+        handler = self._handler(service, port, settings, states, stats, "") if port.takes_requests else no_requests
         connect = self._connect(service, port, settings, states, stats, "")
         datagrams = self._datagrams(service, port, settings, states, stats) if port.transport == "udp" else None
         return Route(service, port, settings, handler, stats, states, self._pods, connect, datagrams)

@@ -751,3 +751,20 @@ async def test_an_idle_client_of_http_makes_way_at_once_however_many_are_of_tcp(
     assert world.connections.make_room()
 
     assert await idle.rest() == b""
+
+
+async def test_a_client_of_http_whose_port_has_become_one_of_tcp_is_told_so(database):
+    database.serve(protocol="http")
+    client = await database.client()
+    await client.send(b"GET / HTTP/1.1\r\nHost: db\r\n\r\n")
+    server = await database.endpoint.accept()
+    await server.head()
+    await server.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+    await client.head()
+
+    database.serve(protocol="tcp")
+    await client.send(b"GET / HTTP/1.1\r\nHost: db\r\n\r\n")
+
+    assert (await client.head()).startswith(b"HTTP/1.1 404 ")
+    assert b"takes no HTTP any more" in await client.until(b"\n")
+    assert database.endpoint.nobody_came()
