@@ -229,3 +229,4 @@ async def test_nothing_of_a_connection_is_left_when_it_has_ended(world, protocol
     place.virtual.close()
     place.kept.close()
     assert left == [] and not world.connections.open
+    assert world.reactor.bulk.held_bytes == 0
