@@ -187,6 +187,13 @@ class OutOfDescriptors(ProxyError):
     reason = "out-of-descriptors"
 
 
+class WorkerFull(ProxyError):
+    """This worker has as many connections that never make way for others as it may."""
+
+    status = 503
+    reason = "worker-full"
+
+
 class ConnectionPoolFull(ProxyError):
     """The service has as many connections or requests as its policy `connectionPool` allows."""
 
@@ -199,6 +206,13 @@ class NoEndpoints(ProxyError):
 
     status = 503
     reason = "no-endpoints"
+
+
+class ProtocolMismatch(ProxyError):
+    """A policy sends what a client says to a service port that does not take its protocol."""
+
+    status = 503
+    reason = "protocol-mismatch"
 
 
 class NoOtherEndpoint(NoEndpoints):

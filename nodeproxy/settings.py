@@ -136,7 +136,7 @@ class Settings(BaseSettings):
         16384,
         ge=1,
         description="downstream connections per worker, fewer under a low limit of open files; at the limit the proxy"
-        " closes idle ones",
+        " closes idle ones; TCP takes at most 7/8 of them",
     )
     udp_sessions_limit: int = Field(
         8192,

@@ -15,6 +15,9 @@ class DownstreamConnection(Protocol):
     idle_since_seen: float
     """For `connections.Connections`: its `idle_since` when it was last examined."""
 
+    makes_way: bool
+    """Whether it may become of no use, so that it is closed to admit another client; the same for all of a class."""
+
     async def serve(self) -> "DownstreamConnection | None":
         """Answer requests until the connection is over.
 

@@ -8,7 +8,7 @@ from math import inf
 
 from nodeproxy.downstream.connection import DownstreamConnection
 from nodeproxy.downstream.context import ConnectionContext
-from nodeproxy.errors import ClientGone, ProxyError
+from nodeproxy.errors import ClientGone, ProxyError, WorkerFull
 from nodeproxy.io.channel import SocketChannel
 from nodeproxy.io.reactor import Reactor
 from nodeproxy.io.task import Task
@@ -18,6 +18,7 @@ ACCEPTS_PER_TURN = 16
 LEAVING_MOST = 2 * ACCEPTS_PER_TURN  # connections closed for room per turn: their descriptors are free only at its end
 LOOKED_AT = 16  # connections examined at once to find an idle one; and at most:
 LOOKED_AT_MOST = 128
+KEPT_SHARE = 8  # one in so many is kept for clients that make way for others: those of HTTP are served beside any TCP
 
 
 class Connections:
@@ -29,7 +30,8 @@ class Connections:
     def __init__(
         self, reactor: Reactor, most: int, on_bug: Callable[[BaseException], None], stats: WorkerStats
     ) -> None:
-        self.open: OrderedDict[DownstreamConnection, Task] = OrderedDict()
+        self.open: dict[DownstreamConnection, Task] = {}
+        self._order: OrderedDict[DownstreamConnection, None] = OrderedDict()  # of those that make way
         self.most = most
         self._reactor = reactor
         self._stats = stats
@@ -50,6 +52,17 @@ class Connections:
         """Whether `make_room` must wait for the next turn: for pending closes, or for a request just received."""
         return len(self._leaving) >= LEAVING_MOST or self._crossed_s == self._reactor.now
 
+    def check_room_to_last(self) -> None:
+        """Check that there are not too many connections that never make way, the newest included.
+
+        Raises:
+            WorkerFull: there are.
+        """
+        if len(self.open) - len(self._order) > max(1, self.most - self.most // KEPT_SHARE):
+            raise WorkerFull(
+                f"all but 1/{KEPT_SHARE} of {self.most} connections are TCP; see downstream_connections_limit"
+            )
+
     def make_room(self) -> bool:
         """Close the connection that has been idle longest; returns False when all are in use.
 
@@ -65,7 +78,7 @@ class Connections:
             self._crossed_s = self._reactor.now
             return False
         self._leaving.add(found)
-        self.open.move_to_end(found)
+        self._order.move_to_end(found)
         self._stats.closed_for_room += 1
         return True
 
@@ -73,7 +86,7 @@ class Connections:
         longest, since_longest = None, inf
         for _ in range(0, LOOKED_AT_MOST, LOOKED_AT):
             untouched = False
-            for connection in list(islice(self.open, LOOKED_AT)):
+            for connection in list(islice(self._order, LOOKED_AT)):
                 if connection in self._leaving:
                     continue
                 since = connection.idle_since(self.open[connection].deadline)
@@ -83,8 +96,8 @@ class Connections:
                     untouched = True
                 else:
                     connection.idle_since_seen = since
-                    self.open.move_to_end(connection)
-            if untouched or len(self.open) <= LOOKED_AT:
+                    self._order.move_to_end(connection)
+            if untouched or len(self._order) <= LOOKED_AT:
                 break
         return longest
 
@@ -122,6 +135,8 @@ class Connections:
         task = Task(self._reactor, self._guarded(connection, channel, client))
         task.share = client
         self.open[connection] = task
+        if connection.makes_way:
+            self._order[connection] = None
         self._stats.accepted += 1
         self._stats.connections += 1
         self._add(client)
@@ -165,14 +180,19 @@ class Connections:
             channel.close()
             self._remove(client)
             self._stats.connections -= 1
-            self.open.pop(connection, None)
-            self._leaving.discard(connection)
+            self._drop(connection)
 
     def _replace(self, connection: DownstreamConnection, successor: DownstreamConnection) -> None:
         """The client speaks a different protocol than `connection`: `successor` serves it, with all bytes received."""
         task = self._reactor.current
-        self.open.pop(connection, None)
+        self._drop(connection)
         self.open[successor] = task
-        self._leaving.discard(connection)
+        if successor.makes_way:
+            self._order[successor] = None
         if self._draining:
             successor.drain()
+
+    def _drop(self, connection: DownstreamConnection) -> None:
+        self.open.pop(connection, None)
+        self._order.pop(connection, None)
+        self._leaving.discard(connection)

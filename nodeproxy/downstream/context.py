@@ -45,6 +45,8 @@ class ConnectionContext:
     """So many bytes that no one can foresee."""
     understands_connect: bool = False
     """Whether a client may name the service of all its further requests by CONNECT."""
+    check_room_to_last: Callable[[], None] = lambda: None
+    """Raises WorkerFull: one more connection that never makes way for another client is too many."""
     prefaces: Mapping[bytes, Accept] = field(default_factory=dict)
     """The other protocols of this listener, by the bytes with which a client begins each; see `detect`."""
 

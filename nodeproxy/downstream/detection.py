@@ -22,7 +22,7 @@ from nodeproxy.downstream.http1_reply import Reply
 from nodeproxy.downstream.http2 import Http2Connection
 from nodeproxy.downstream.opening import Opening
 from nodeproxy.downstream.tcp import TcpConnection
-from nodeproxy.errors import DeadlinePassed, HeadTimeout, ProxyError
+from nodeproxy.errors import ConnectionLost, DeadlinePassed, HeadTimeout, ProxyError
 from nodeproxy.io.channel import SocketChannel
 from nodeproxy.io.task import park
 from nodeproxy.protocol.first_bytes import Detected, detected
@@ -36,6 +36,8 @@ GREETING_S = 60.0  # for an endpoint to speak first: the slowest are mail server
 
 class DetectingConnection:
     """One client on one channel until it is known what it speaks; see `connection.DownstreamConnection`."""
+
+    makes_way = True
 
     def __init__(self, context: ConnectionContext, channel: SocketChannel, client: str, received: bytes = b"") -> None:
         self.idle_since_seen = -inf
@@ -81,11 +83,11 @@ class DetectingConnection:
         opening = Opening(self._context, self._channel, self._client, self._reactor.current)
         try:
             in_time = await self._decide(opening)
+            self._reactor.current.limit(inf)
+            opened, failed = await opening.stop(), opening.failed
         except BaseException:
             opening.close()
             raise
-        self._reactor.current.limit(inf)
-        opened, failed = await opening.stop(), opening.failed
         if self._protocol is Detected.BYTES and opened is not None:
             unsent = self._received[self._passed :]
             return TcpConnection(self._context, self._channel, self._client, unsent, opened)
@@ -146,9 +148,13 @@ class DetectingConnection:
         assert opening.opened is not None  # see `_is_held`
         tunnel = opening.opened.response.tunnel
         assert tunnel is not None  # see `opening.opened`
-        piece, self._passed = self._received[self._passed :], len(self._received)
+        passed_before = self._passed
+        piece, self._passed = self._received[passed_before:], len(self._received)
         self._reactor.current.limit(self._reactor.now + self._context.head_timeout_s)
-        await tunnel.send(piece)
+        try:
+            await tunnel.send(piece)
+        except ConnectionLost:  # the relay finds the same when it sends that again, and reports it
+            self._protocol, self._passed = Detected.BYTES, passed_before
 
     async def _refuse(self) -> None:
         """It speaks HTTP, or may want to, and too slowly."""

@@ -40,6 +40,8 @@ _IDLE, _IN_HEAD, _BUSY = range(3)  # what a connection waits for: a request, the
 class Http1Connection:
     """One client on one channel; see `connection.DownstreamConnection`."""
 
+    makes_way = True
+
     def __init__(self, context: ConnectionContext, channel: SocketChannel, client: str, received: bytes = b"") -> None:
         self.context = context
         self._reactor = context.reactor

@@ -38,6 +38,7 @@ class Http2Connection:
     """One client on one channel; see `connection.DownstreamConnection`."""
 
     serves: ClassVar[bool] = True
+    makes_way = True
 
     def __init__(self, context: ConnectionContext, channel: SocketChannel, client: str, received: bytes) -> None:
         self.context = context

@@ -70,6 +70,8 @@ class ByServerName:
 class ServerNameConnection:
     """One client on one channel until its hello has been read; see `connection.DownstreamConnection`."""
 
+    makes_way = True
+
     def __init__(
         self, accepted: ByServerName, context: ConnectionContext, channel: SocketChannel, client: str, received: bytes
     ) -> None:

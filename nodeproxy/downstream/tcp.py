@@ -22,13 +22,15 @@ from nodeproxy.telemetry.stats import ConnectionStats
 from nodeproxy.upstream.tunnel import SwitchedConnection
 
 LAST_WORDS_S = 2.0  # for what an endpoint said before it failed to reach its client, before the reset destroys it
-LOOK_EVERY_S = 0.01
+LOOK_S = 0.01  # after which it is looked whether they have; each time twice as long: thousands may wait at once
 ORDERLY = frozenset({"", DeadlinePassed.reason})
 """Reasons after which both sides are closed without an error: they have ended theirs, or had nothing to say."""
 
 
 class TcpConnection:
     """One client's connection to a service port; see `connection.DownstreamConnection`."""
+
+    makes_way = False
 
     def __init__(
         self,
@@ -55,6 +57,8 @@ class TcpConnection:
             scope, exchange = exchange.scope, self._opened.exchange
             exchange.scope = scope  # of this task, whichever has opened it
         life = _Life(self._context, exchange)
+        if self._opened is not None:
+            life.response = self._opened.response
         try:
             await self._join(exchange, life)
         except ProxyError as error:
@@ -70,16 +74,16 @@ class TcpConnection:
 
     async def _connected(self, exchange: Connection, life: "_Life") -> Response:
         """A connection to an endpoint, unless there is one already."""
-        if self._opened is not None:
-            life.route = self._opened.route
-            return self._opened.response
-        channel = self._channel
-        route = life.route = route_of(self._context, exchange)
+        channel, opened = self._channel, self._opened
+        route = life.route = route_of(self._context, exchange) if opened is None else opened.route
+        self._context.check_room_to_last()
+        if opened is not None:
+            return opened.response
         channel.guard = exchange.scope.task
         if channel.ending and channel.hung_up():
             raise ClientGone("the client hung up before its connection was served")
         assert route.connect is not None  # see `route_of`
-        response = await route.connect(exchange)
+        response = life.response = await route.connect(exchange)
         channel.guard = None
         return response
 
@@ -94,7 +98,7 @@ class TcpConnection:
         channel.probe_when_silent()
         settings = route.settings["timeouts"]
         assert isinstance(settings, TimeoutsSettings)
-        relay = life.relay(response, Relay(exchange.scope.task, channel, tunnel.channel, settings.tcp_idle_s or inf))
+        relay = life.relay(Relay(exchange.scope.task, channel, tunnel.channel, settings.tcp_idle_s or inf))
         counted = life.stats
         relay.begin(counted.to_endpoint, counted.to_client, self._received, tunnel.received, tap(route.states))
         self._received = b""
@@ -137,7 +141,8 @@ class _Life:
         self.route: Route | None = None
         self._context = context
         self._exchange = exchange
-        self._response: Response | None = None
+        self.response: Response | None = None
+        """Whose tunnel leads to the endpoint."""
         self._relay: Relay | None = None
         self._joined_s = 0.0
 
@@ -147,16 +152,16 @@ class _Life:
         stats = self._context.stats.unrouted if self.route is None else self.route.stats
         return stats.of_connections()
 
-    def relay(self, response: Response, relay: Relay) -> Relay:
-        """`relay` begins, with the tunnel of `response`."""
-        self._response, self._relay = response, relay
+    def relay(self, relay: Relay) -> Relay:
+        """`relay` begins."""
+        self._relay = relay
         self._joined_s = self._context.reactor.clock()
         self.stats.count_opened()
         return relay
 
     def end(self, channel: SocketChannel) -> None:
         """Close both sides, count the connection and report it."""
-        relay, response, exchange = self._relay, self._response, self._exchange
+        relay, response, exchange = self._relay, self.response, self._exchange
         now, caller, up, down = self._context.reactor.clock(), exchange.caller.labels, 0, 0
         if relay is not None:
             relay.end()
@@ -181,6 +186,7 @@ async def _last_words(channel: SocketChannel) -> None:
     """Wait until the client has received what was sent to it, at most LAST_WORDS_S."""
     reactor = channel.reactor
     reactor.current.limit(inf)
-    until = reactor.now + LAST_WORDS_S
+    until, pause_s = reactor.now + LAST_WORDS_S, LOOK_S
     while channel.unsent() and reactor.now < until:
-        await reactor.sleep(LOOK_EVERY_S)
+        await reactor.sleep(min(pause_s, until - reactor.now))
+        pause_s *= 2

@@ -71,6 +71,8 @@ class VirtualListeners:
         self._listeners: dict[Address, VirtualListener] = {}
         self._udp = 0  # of them, those for datagrams
         self._owner: dict[Address, str] = {}
+        self._protocol: dict[Address, PortProtocol] = {}
+        """Of each listener's port, also while the table has it no more: see `_listener`."""
         self._of: dict[str, set[Address]] = {}
         self._failed = Unserved()
         self._without_room = Unserved()
@@ -102,25 +104,26 @@ class VirtualListeners:
             listener.close()
         # A closed UDP socket receives nothing ever again, unlike one that listens: the next worker makes its own.
         self._held.closed(*(_held_key(address) for address in self._listeners if address.transport == "udp"))
-        for each in (self._listeners, self._owner, self._of, self._failed, self._without_room):
+        for each in (self._listeners, self._owner, self._protocol, self._of, self._failed, self._without_room):
             each.clear()
         self._udp = 0
 
     def _follow(self, key: str, routes: Mapping[str, Route]) -> set[Address]:
         """Match the listeners of one service; returns the addresses that it has lost."""
         wanted = {
-            Address(route.service.virtual_address, route.port.number, route.port.transport)
+            Address(route.service.virtual_address, route.port.number, route.port.transport): route.port.protocol
             for route in routes.values()
             if route.service.virtual_address and route.port.served
         }
-        self._failed.keep(key, wanted)
-        self._without_room.keep(key, wanted)
-        over = self._of.get(key, set()) - wanted
+        self._failed.keep(key, wanted.keys())
+        self._without_room.keep(key, wanted.keys())
+        over = self._of.get(key, set()) - wanted.keys()
         for address in over:
             self._listeners.pop(address).close()
             self._udp -= address.transport == "udp"
             self._disown(address)
-        for address in wanted - self._of.get(key, set()):
+            del self._protocol[address]
+        for address in wanted.keys() - self._of.get(key, set()):
             if address in self._listeners:
                 self._disown(address)  # the socket stays, the service changes
                 self._listeners[address].reassigned()
@@ -128,6 +131,8 @@ class VirtualListeners:
                 continue
             self._owner[address] = key
             self._of.setdefault(key, set()).add(address)
+        for address in self._of.get(key, ()):
+            self._protocol[address] = wanted[address]
         return over
 
     def _disown(self, address: Address) -> None:
@@ -171,7 +176,8 @@ class VirtualListeners:
             context: ConnectionContext, channel: SocketChannel, client: str, received: bytes
         ) -> DownstreamConnection:
             routes = self._table().routes.get(self._owner.get(address, key), {})
-            protocol = routes[port].port.protocol if port in routes else "http"  # one that has gone: 404
+            # Clients of a port that has gone come until its listener is closed: of HTTP they get a 404, others a reset.
+            protocol = routes[port].port.protocol if port in routes else self._protocol[address]
             return self._accepts.get(protocol, self._context.accept)(context, channel, client, received)
 
         context = replace(self._context, accept=accept, match=match, understands_connect=False)

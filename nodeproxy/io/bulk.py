@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 # had the least CPU per GiB on a machine with 1 MiB of second-level cache for each core.
 PIECE_BYTES = 256 * 1024
 SLICE_S = 0.0002  # about two pieces
+# What slow sinks have not taken, in all relays together; beyond it a piece is small. A few slow readers have no need of
+# it, and thousands of them must not take a quarter of a megabyte each.
+HELD_BYTES = 64 * 1024 * 1024
+SMALL_BYTES = 16 * 1024  # what fills it has more behind it: most messages are smaller, and cost no large allocation
 
 
 class Transfer(Protocol):
@@ -34,13 +38,15 @@ class Transfer(Protocol):
 class Bulk:
     """The queue of a reactor. See `callbacks.Runnable`."""
 
-    __slots__ = ("_buffer", "_reactor", "_waiting", "queued")
+    __slots__ = ("_buffer", "_reactor", "_waiting", "held_bytes", "queued")
 
     share = None
     """Of none: within a slice each share has its turn."""
 
     def __init__(self, reactor: "Reactor") -> None:
         self.queued = False
+        self.held_bytes = 0
+        """What all relays hold because a sink has not taken it: they count it."""
         self._reactor = reactor
         self._waiting: FairQueue[Transfer] = FairQueue()
         self._buffer: memoryview | None = None
@@ -61,7 +67,7 @@ class Bulk:
         while waiting:
             transfer = waiting.take()
             transfer.queued = False
-            transfer.transfer(buffer)
+            transfer.transfer(buffer if self.held_bytes < HELD_BYTES else buffer[:SMALL_BYTES])
             if clock() >= until:
                 break
         if waiting:

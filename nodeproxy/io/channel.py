@@ -3,30 +3,21 @@
 TLS would be a second implementation that wraps this one.
 """
 
-import fcntl
 import select
 import socket
-import struct
-import termios
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Protocol
 
 from nodeproxy.errors import ClientGone, ProxyError
+from nodeproxy.io import tcp_socket
 from nodeproxy.io.callbacks import Resumed, Watcher
 from nodeproxy.io.reactor import Reactor
 from nodeproxy.io.task import Task, park
 
 Address = tuple[str, int]
 RECEIVE_BYTES = 64 * 1024  # one read: the largest head, and large enough for bodies (the kernel copies 10 GB/s)
-_KEEPALIVE = (  # a peer that vanished is noticed after two minutes; Linux alone takes two hours
-    ((socket.SOL_SOCKET, socket.SO_KEEPALIVE), 1),
-    ((socket.IPPROTO_TCP, socket.TCP_KEEPIDLE), 60),
-    ((socket.IPPROTO_TCP, socket.TCP_KEEPINTVL), 15),
-    ((socket.IPPROTO_TCP, socket.TCP_KEEPCNT), 4),
-)
-_RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 s
 _INPUT = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _ENDING = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _GONE = select.EPOLLHUP | select.EPOLLERR
@@ -231,8 +222,8 @@ class SocketChannel:
         return self._recv, self._sock.recv_into, self._send
 
     def unsent(self) -> bool:
-        """Whether the peer has not received all that was sent. Source: tcp(7), SIOCOUTQ."""
-        return not self.closed and fcntl.ioctl(self._sock, termios.TIOCOUTQ, bytes(4)) != bytes(4)
+        """Whether the peer has not received all that was sent."""
+        return not self.closed and tcp_socket.has_unsent(self._sock)
 
     def addresses(self) -> tuple[Address, Address]:
         """Of the peer, and its own.
@@ -252,27 +243,19 @@ class SocketChannel:
 
     def has_input(self) -> bool:
         """Whether there is something to read: bytes, an end or an error."""
-        try:
-            self._sock.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
-        return True
+        return tcp_socket.has_input(self._sock)
 
     def hung_up(self) -> bool:
         """Whether the peer can receive nothing more: both directions have ended, or it has reset the connection.
 
         For a peer that did so while there was no `guard`; what it had sent before can still be read.
         """
-        poll = select.poll()
-        poll.register(self._sock, 0)
-        return bool(poll.poll(0))
+        return tcp_socket.hung_up(self._sock)
 
     def probe_when_silent(self) -> None:
         """Let the kernel probe a silent peer, and break the connection when the peer's host is gone."""
-        for option, value in () if self.closed else _KEEPALIVE:
-            self._sock.setsockopt(*option, value)
+        if not self.closed:
+            tcp_socket.keep_alive(self._sock)
 
     def hand_over(self, watcher: Watcher) -> None:
         """Let `watcher` handle all events of the socket from now on: nothing may be received or sent here."""
@@ -294,8 +277,7 @@ class SocketChannel:
     def reset(self) -> None:
         """Close the connection so that the peer sees an error (RST); what it has not received yet is lost."""
         if not self.closed:
-            with suppress(OSError):
-                self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            tcp_socket.close_by_reset(self._sock)
             self.close()
 
     def close(self) -> None:

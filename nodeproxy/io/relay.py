@@ -10,11 +10,10 @@ from collections.abc import Callable
 from math import inf
 from typing import Protocol
 
-from nodeproxy.io.bulk import PIECE_BYTES
+from nodeproxy.io.bulk import SMALL_BYTES
 from nodeproxy.io.channel import SocketChannel
 from nodeproxy.io.task import Task, park
 
-SMALL_BYTES = 16 * 1024  # what fills it has more behind it: most messages are smaller, and cost no large allocation
 _INPUT = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _ENDING = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _GONE = select.EPOLLHUP | select.EPOLLERR
@@ -97,6 +96,8 @@ class Relay:
         up, down, self._up, self._down = self._up, self._down, None, None
         if up is not None and down is not None:
             up.reverse = down.reverse = None
+            up.hold(b"")
+            down.hold(b"")
             self.moved = up.moved, down.moved
             self.first.take_back()
             self.second.take_back()
@@ -110,8 +111,8 @@ class Direction:
     """
 
     __slots__ = (
-        "_bulk", "_counted", "_held", "_large", "_reactor", "_recv", "_recv_into", "_relay", "_send", "_sink",
-        "_source", "_task", "abandons", "ended", "ending", "gone", "moved", "queued", "reverse", "share",
+        "_bulk", "_counted", "_held", "_held_bytes", "_large", "_reactor", "_recv", "_recv_into", "_relay", "_send",
+        "_sink", "_source", "_task", "abandons", "ended", "ending", "gone", "moved", "queued", "reverse", "share",
     )  # fmt: skip
 
     def __init__(self, relay: Relay, source: SocketChannel, sink: SocketChannel, counted: Counted, held: bytes) -> None:
@@ -129,7 +130,8 @@ class Direction:
         self.queued = False
         self.share = relay.task.share
         self._large = False  # whether the last piece was: the next one waits for its turn
-        self._held: bytes | memoryview = held
+        self._held: bytes | memoryview = b""
+        self._held_bytes = 0
         self._counted = counted
         self._relay = relay
         self._task = relay.task
@@ -138,6 +140,8 @@ class Direction:
         self._source, self._sink = source, sink
         self._recv, self._recv_into, _ = source.raw
         self._send = sink.raw[2]
+        if held:
+            self.hold(held)
 
     def begin(self) -> None:
         """Move what there is."""
@@ -196,7 +200,7 @@ class Direction:
         self.moved += sent
         self._task.deadline = self._reactor.now + self._relay.idle_s
         if sent < size:
-            self._hold(data[sent:])
+            self._hold_back(data[sent:])
         elif size == SMALL_BYTES:
             self._large = True
             self._bulk.put(self)
@@ -227,8 +231,8 @@ class Direction:
         self._count(sent)
         self._large = size >= SMALL_BYTES
         if sent < size:
-            self._hold(bytes(buffer[sent:size]))
-        elif size == PIECE_BYTES or self.ending:
+            self._hold_back(bytes(buffer[sent:size]))
+        elif size == len(buffer) or self.ending:
             self._bulk.put(self)
 
     def flush(self) -> None:
@@ -244,9 +248,9 @@ class Direction:
                 return
             self._count(sent)
             if sent < len(held):
-                self._held = memoryview(held)[sent:]
+                self._held = memoryview(held)[sent:]  # of which all stays in memory
                 return
-            self._held = b""
+            self.hold(b"")
         if self._large:
             self._bulk.put(self)
         else:
@@ -257,8 +261,13 @@ class Direction:
         self.moved += sent
         self._task.deadline = self._reactor.now + self._relay.idle_s
 
-    def _hold(self, rest: bytes) -> None:
-        self._held = rest
+    def hold(self, rest: bytes) -> None:
+        """Keep `rest` for the sink, and nothing else."""
+        self._bulk.held_bytes += len(rest) - self._held_bytes
+        self._held, self._held_bytes = rest, len(rest)
+
+    def _hold_back(self, rest: bytes) -> None:
+        self.hold(rest)
         if self.gone and self.abandons:
             self._relay.fail(self._source.broken.reason)
 
@@ -280,7 +289,8 @@ class Direction:
 
     def _cut_off(self) -> None:
         """The sink takes nothing more: what it sent before may still be there to be received."""
-        reverse, self._held = self.reverse, b""
+        reverse = self.reverse
+        self.hold(b"")
         self._relay.reason = self._relay.reason or self._sink.broken.reason
         if reverse is not None:
             reverse.ending = True

@@ -17,7 +17,8 @@ class Target(Block):
     """One of the services, by default in the namespace and with the port of the service that is split."""
 
     service: Name
-    """The name of the Service. One that is not in the mesh fails its share of the requests."""
+    """The name of the Service. One that is not in the mesh, or whose port does not take what the client speaks (HTTP at
+    a port of TCP, other bytes at one of HTTP), fails its share of the requests."""
     namespace: Name | None = None
     """Its namespace; unset, that of the service that is split."""
     port: Annotated[int, Field(ge=1, le=65535)] | None = None

@@ -12,9 +12,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from nodeproxy.errors import UnknownService
 from nodeproxy.exchange.decisions import Decisions
-from nodeproxy.exchange.exchange import Exchange, Handler, Place, Tools
+from nodeproxy.exchange.exchange import Handler, Place, Tools
 from nodeproxy.mesh import names
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.model import Port, Service
@@ -25,7 +24,7 @@ from nodeproxy.policies import CHAIN, CONNECTION_CHAIN
 from nodeproxy.policies.block import Policy, PolicySettings
 from nodeproxy.policies.filters import Admission, Filters, OnRequest
 from nodeproxy.policies.table import SharedSettings
-from nodeproxy.protocol.message import Response
+from nodeproxy.table.no_requests import no_requests
 from nodeproxy.table.table import NoTable, PodRoutes, Route, Table
 from nodeproxy.telemetry.stats import RouteStats
 from nodeproxy.upstream.udp_upstream import UdpUpstream
@@ -158,7 +157,7 @@ class Live:
     def _requests(
         self, service: Service, port: Port, settings: Settings, states: States, stats: RouteStats, pod: str
     ) -> Handler:
-        return self._handler(service, port, settings, states, stats, pod, CHAIN) if port.takes_requests else _refuse
+        return self._handler(service, port, settings, states, stats, pod, CHAIN) if port.takes_requests else no_requests
 
     def _connect(
         self, service: Service, port: Port, settings: Settings, states: States, stats: RouteStats, pod: str
@@ -232,11 +231,6 @@ class Live:
 
 
 Routes = Mapping[str, Route]
-
-
-async def _refuse(_exchange: Exchange) -> Response:
-    """The handler of a port that takes no requests: of a client that was there before its protocol changed."""
-    raise UnknownService("this port takes no HTTP requests any more; `nodeproxy explain` shows what has decided that")
 
 
 def _filtered(

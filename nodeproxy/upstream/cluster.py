@@ -11,9 +11,10 @@ from nodeproxy.balance.health import as_without_policies
 from nodeproxy.balance.plan import Plan
 from nodeproxy.balance.standing import Standing, standing
 from nodeproxy.balance.sticky import StickyBalancer, StickySessions
-from nodeproxy.errors import UnknownPod
+from nodeproxy.errors import ProtocolMismatch, UnknownPod
 from nodeproxy.mesh import model
 from nodeproxy.policies.connection_limits import ConnectionLimits
+from nodeproxy.protocol.message import Request
 from nodeproxy.upstream.context import UpstreamContext
 from nodeproxy.upstream.endpoint import Endpoint
 
@@ -38,7 +39,7 @@ class Cluster:
 
     __slots__ = (
         "__weakref__", "_context", "_endpoints", "_limits", "_of_pods", "_past_ejections", "_plan", "_pods",
-        "_sessions", "balancer", "gone", "known", "name", "none_ready", "service_key",
+        "_port", "_sessions", "balancer", "gone", "known", "name", "none_ready", "service_key",
     )  # fmt: skip
 
     def __init__(self, service_key: str, name: str, context: ClusterContext) -> None:
@@ -52,6 +53,7 @@ class Cluster:
         self.none_ready = ""
         """Why there is no endpoint, if there is none, and what to check."""
         self._context = context
+        self._port: model.Port | None = None
         self._endpoints: dict[Address, Endpoint] = {}
         self._pods: dict[str, tuple[Address, ...]] = {}
         self._of_pods: dict[str, Balancer[Endpoint]] = {}  # made on first use, because most are never used
@@ -95,6 +97,7 @@ class Cluster:
             as_without_policies(endpoint.health)
             if each.hostname:
                 pods.setdefault(each.hostname, []).append(address)
+        self._port = port
         self._endpoints, self._pods = now, {pod: tuple(addresses) for pod, addresses in pods.items()}
         self._of_pods, self._plan = {}, plan
         self.known, self.none_ready = not service.unsubscribed, none_ready(service)
@@ -116,6 +119,20 @@ class Cluster:
             limits.follow(pools)
         if before is not None and before is not limits:
             before.replaced(self._context.upstream.reactor)
+
+    def check_takes(self, request: Request) -> None:
+        """Check that `request` is of a kind that the service port takes; its own routes see to that, others do not.
+
+        Raises:
+            ProtocolMismatch: it is not; no endpoint has been connected to.
+        """
+        port = self._port
+        if port is None or port.transport != "tcp":  # the name of a cluster has its transport
+            return
+        if request.version and not port.takes_requests:
+            raise ProtocolMismatch(f"{self.name} is {port.protocol}, which carries no HTTP request of another service")
+        if not request.version and not port.takes_connections:
+            raise ProtocolMismatch(f"{self.name} is {port.protocol}, which takes no bytes of another service's port")
 
     def of_pod(self, pod: str) -> Balancer[Endpoint]:
         """A balancer over the endpoints of the pod with this host name.

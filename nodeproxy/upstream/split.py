@@ -26,13 +26,14 @@ class Split:
 
         Raises:
             NoEndpoints: it is not in the mesh. Its share does not go elsewhere: a canary would get all by mistake.
+            ProtocolMismatch: its port does not take the client's protocol.
         """
         name = self._names[self._shares.weights.next()]
         decisions = self._shares.decisions
         decisions.count(name, exchange)
         if decisions.shadow:
             return self._own
-        return found(self._clusters, name, "the policy split")
+        return found(self._clusters, name, "the policy split", exchange)
 
 
 class Elsewhere:
@@ -44,22 +45,24 @@ class Elsewhere:
         self._clusters = clusters
         self._name = name
 
-    def next(self, _exchange: Exchange) -> Cluster:
+    def next(self, exchange: Exchange) -> Cluster:
         """The cluster.
 
         Raises:
-            NoEndpoints: it is not in the mesh.
+            NoEndpoints, ProtocolMismatch: as for a split.
         """
-        return found(self._clusters, self._name, "a policy")
+        return found(self._clusters, self._name, "a policy", exchange)
 
 
-def found(clusters: Clusters, name: str, named_by: str) -> Cluster:
-    """The cluster of this name, which `named_by` names.
+def found(clusters: Clusters, name: str, named_by: str, exchange: Exchange) -> Cluster:
+    """The cluster of this name, which `named_by` names, for `exchange`.
 
     Raises:
         NoEndpoints: it is not in the mesh.
+        ProtocolMismatch: its port does not take the client's protocol.
     """
     cluster = clusters.get(name)
     if cluster is None:
         raise NoEndpoints(f"{name}: {named_by} names it, and it is not in the mesh; check the service and its port")
+    cluster.check_takes(exchange.request)
     return cluster

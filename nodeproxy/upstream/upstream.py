@@ -43,6 +43,7 @@ class Upstream:
 
         Raises:
             NoEndpoints: the cluster has none, or is not there.
+            ProtocolMismatch: see `Split.next`.
             NoOtherEndpoint: see `Exchange.only_untried`.
             EndpointsUnknown, UnknownService: see `OnDemand.until_known`.
             EndpointError: what went wrong on the way; connect failures have been tried on other endpoints.

@@ -58,6 +58,7 @@ def clients_context(plane: DataPlane, settings: ClientSettings, observer: Observ
         observer=observer,
         via=NO_VIA if settings.via == "none" else VIA,
         understands_connect=True,
+        check_room_to_last=plane.connections.check_room_to_last,
         prefaces=PREFACES,
     )
 

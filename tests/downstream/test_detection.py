@@ -448,3 +448,44 @@ async def test_a_client_that_goes_leaves_nothing_behind(place, world):
     await server.rest()
     await world.settle()
     assert not world.connections.open and world.route.stats.requests == {}
+
+
+@pytest.mark.parametrize("turns", range(6))
+@pytest.mark.parametrize("first", [GET, BYTES["redis"], b""])
+async def test_a_connection_that_was_opened_in_a_silence_is_closed_whenever_its_client_is_cancelled(
+    place, world, first, turns
+):
+    client = await place.silent_client()
+    server = await place.endpoint.accept()
+    await world.settle()
+    if first:
+        await client.send(first)
+    else:
+        world.advance(GREETING_S)
+
+    await world.settle(turns)
+    world.connections.cancel()
+
+    with suppress(ConnectionLost):
+        await server.rest()
+    await world.settle()
+    (endpoint,) = world.clusters.get(f"shop/any:{place.endpoint.port}").endpoints
+    assert endpoint.connections == 0 and endpoint.active == 0 and not world.connections.open
+
+
+async def test_an_endpoint_that_fails_while_the_beginning_of_a_line_is_passed_on_resets_the_client(place, world):
+    client = await place.client(b"hel")
+    await world.settle()
+    world.advance(DETECT_S)
+    server = await place.endpoint.accept()
+    await server.exactly(3)
+    world.advance(DETECT_S)
+
+    client.channel._sock.send(b"lo")
+    server.reset()
+    await world.settle()
+
+    with pytest.raises(ConnectionLost):
+        await client.exactly(1)
+    await world.settle()
+    assert world.route.stats.connections.reasons == {"connection-lost": 1}

@@ -20,6 +20,7 @@ class Echo:
         self.received = received
         self.draining = False
         self.idle_since_seen = -inf
+        self.makes_way = True
 
     async def serve(self):
         data = self.received

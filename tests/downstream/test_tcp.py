@@ -14,7 +14,7 @@ from nodeproxy.io.capacity import Capacity
 from nodeproxy.io.connect import connect
 from nodeproxy.io.handover import HeldSockets
 from nodeproxy.mesh.model import Endpoint, Port, Service
-from nodeproxy.mesh.wire import Replace
+from nodeproxy.mesh.wire import Drop, Replace
 from nodeproxy.protocol.proxy_v2 import LOCAL, header
 from nodeproxy.wiring.contexts import ACCEPTS
 from tests.fakes.world import Peer
@@ -678,4 +678,93 @@ async def test_a_request_that_a_policy_sends_to_a_port_without_http_gets_no_tunn
     await client.send(b"GET / HTTP/1.1\r\nHost: web.shop.mesh\r\n\r\n")
 
     assert (await client.head()).startswith(b"HTTP/1.1 503 ")
-    assert await (await database.endpoint.accept()).rest() == b""
+    assert b"shop/db:" in await client.until(b"\n")
+    assert database.endpoint.nobody_came()
+    assert [key[:2] for key in world.live.table.routes["shop/web"]["80"].stats.requests] == [(503, "protocol-mismatch")]
+
+
+@pytest.mark.parametrize(("protocol", "refused"), [("http", True), ("http2", True), ("detect", False), ("tls", False)])
+async def test_a_connection_that_a_split_sends_to_another_service_is_never_spoken_to_in_http(
+    database, protocol, refused
+):
+    world, other = database.world, database.world.endpoint()
+    place = {"split": {"targets": [{"service": "other", "port": 80}]}}
+    sql = Port(database.port, "sql", "tcp", (Endpoint("127.0.0.1", database.endpoint.port),))
+    web = Service("shop", "other", "", (Port(80, "main", protocol, (Endpoint("127.0.0.1", other.port),)),), {})
+    world.install(Replace((Service("shop", "db", ADDRESS, (sql,), place), web)))
+    client = await database.client()
+    await client.send(b"hello")
+
+    if refused:
+        assert RESET in await database.failure(client)
+        assert other.nobody_came()
+        assert world.live.table.routes["shop/db"][str(database.port)].stats.connections.reasons == {
+            "protocol-mismatch": 1
+        }
+    else:
+        assert await (await other.accept()).exactly(5) == b"hello"
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "tls"])
+async def test_a_client_that_comes_while_its_service_leaves_is_reset(database, protocol):
+    database.serve(protocol=protocol)
+    client = database.world.keep(socket.create_connection((ADDRESS, database.port)))
+    database.world.install(Drop("shop/db"))
+
+    database.world.reactor.call_at(0, database.virtual.follow)
+    await database.world.settle()
+
+    client.setblocking(False)
+    with pytest.raises(ConnectionResetError):
+        client.recv(1)
+    assert database.world.stats.unrouted.connections.reasons == {"unknown-service": 1}
+
+
+async def test_tcp_leaves_room_for_clients_of_http(database):
+    world = database.world
+    world.connections.most = 8
+    for _ in range(7):
+        await database.client()
+        await database.endpoint.accept()
+    one_more = await database.client()
+
+    assert RESET in await database.failure(one_more)
+    assert database.numbers.reasons == {"worker-full": 1}
+
+    for _ in range(3):
+        client = await world.client()
+        await client.send(b"GET / HTTP/1.1\r\nHost: nobody.shop.mesh\r\n\r\n")
+        assert (await client.head()).startswith(b"HTTP/1.1 404 ")
+
+
+async def test_an_idle_client_of_http_makes_way_at_once_however_many_are_of_tcp(database):
+    world = database.world
+    for _ in range(140):
+        await database.client()
+        await database.endpoint.accept()
+    idle = await world.client()
+    await world.settle()
+    for _ in range(3):
+        await database.client()
+    world.advance(1)
+
+    assert world.connections.make_room()
+
+    assert await idle.rest() == b""
+
+
+async def test_a_client_of_http_whose_port_has_become_one_of_tcp_is_told_so(database):
+    database.serve(protocol="http")
+    client = await database.client()
+    await client.send(b"GET / HTTP/1.1\r\nHost: db\r\n\r\n")
+    server = await database.endpoint.accept()
+    await server.head()
+    await server.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+    await client.head()
+
+    database.serve(protocol="tcp")
+    await client.send(b"GET / HTTP/1.1\r\nHost: db\r\n\r\n")
+
+    assert (await client.head()).startswith(b"HTTP/1.1 404 ")
+    assert b"takes no HTTP any more" in await client.until(b"\n")
+    assert database.endpoint.nobody_came()

@@ -2,7 +2,7 @@
 
 from math import inf
 
-from nodeproxy.io.deadlines import AHEAD_S, NOWHERE, TICK_S, Deadlines
+from nodeproxy.io.deadlines import AHEAD_S, FAR_S, FAR_TICKS, NOWHERE, TICK_S, Deadlines
 
 
 class Timed:
@@ -38,7 +38,17 @@ def test_the_newest_time_counts():
 def test_a_far_deadline_is_looked_at_on_the_way():
     wheel, task = Deadlines(), Timed()
 
-    assert wheel.put(task, 5000.0, now=100.0) <= 100.0 + AHEAD_S
+    assert FAR_S - FAR_TICKS * TICK_S <= wheel.put(task, 5000.0, now=100.0) - 100.0 <= FAR_S
+
+
+def test_far_deadlines_share_few_ticks():
+    wheel, tasks = Deadlines(), [Timed() for _ in range(20_000)]
+
+    for number, task in enumerate(tasks):
+        when = 100.0 + AHEAD_S + number / 5
+        assert when - wheel.put(task, when, now=100.0) < (FAR_TICKS + 1) * TICK_S or when - 100.0 > FAR_S
+
+    assert len({task.tick for task in tasks}) <= FAR_S / TICK_S / FAR_TICKS + 1
 
 
 def test_what_has_been_dropped_leaves_nothing_to_wait_for():

@@ -6,9 +6,9 @@ from contextlib import suppress
 import pytest
 
 from nodeproxy.errors import ClientGone, ConnectionLost, DeadlinePassed
-from nodeproxy.io.bulk import PIECE_BYTES
+from nodeproxy.io.bulk import HELD_BYTES, PIECE_BYTES, SMALL_BYTES
 from nodeproxy.io.channel import SocketChannel
-from nodeproxy.io.relay import SMALL_BYTES, Relay
+from nodeproxy.io.relay import Relay
 from nodeproxy.telemetry.stats import Counted
 from tests.fakes.world import Peer
 
@@ -160,6 +160,27 @@ async def test_a_slow_reader_stops_its_sender_and_holds_one_piece(world, slow):
 
     assert heard == b"the other direction goes on"
     assert more == bytes(2 * PIECE_BYTES)
+
+
+@pytest.mark.parametrize("held_by_others", [0, HELD_BYTES])
+async def test_where_much_is_held_already_a_slow_reader_has_a_small_piece_held(world, held_by_others):
+    bulk = world.reactor.bulk
+    bulk.held_bytes = held_by_others
+    joined = Joined(world)
+
+    async def flood():
+        with suppress(ConnectionLost):
+            while True:
+                await joined.server.send(bytes(PIECE_BYTES))
+
+    world.reactor.spawn(flood())
+    await world.settle(1000)
+    held_bytes = bulk.held_bytes - held_by_others
+    joined.client.reset()
+    await joined.over()
+
+    assert (0 if held_by_others else SMALL_BYTES) < held_bytes <= (SMALL_BYTES if held_by_others else PIECE_BYTES)
+    assert bulk.held_bytes == held_by_others
 
 
 async def test_a_slow_reader_gets_all_and_then_the_end(world):
