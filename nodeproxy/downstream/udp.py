@@ -15,6 +15,7 @@ from nodeproxy.table.table import Route
 from nodeproxy.upstream.udp_upstream import UdpUpstream
 
 QUEUED_MOST = 4096  # datagrams that are still passed on when a listener closes
+LOOP = "loop"  # why a datagram is dropped that seems to come from a UDP port of the mesh
 
 
 class UdpListener:
@@ -42,7 +43,9 @@ class UdpListener:
         self._route = route
         self._sessions: dict[tuple[str, int], UdpSession] = {}
         self._closed = False
+        self._address: tuple[str, int] = sock.getsockname()[:2]
         self.reactor.watch(sock, self, self.EVENTS)
+        sessions.listening.add(self._address)
 
     def ready(self, mask: int) -> None:
         """Pass on what clients have sent; see `reactor.Watcher`."""
@@ -71,6 +74,7 @@ class UdpListener:
         if self._closed:
             return
         self._closed = True
+        self.sessions.listening.discard(self._address)
         deafen(self.sock)
         self._receive(QUEUED_MOST)
         self.reactor.forget(self.sock)
@@ -128,6 +132,9 @@ class UdpListener:
         try:
             route, upstream = self.upstream()
             stats = route.stats.of_udp
+            if client[:2] in self.sessions.listening:  # forged: answers of two services to each other have no end
+                stats().dropped[LOOP] += 1
+                return
             exchange = of_session(host, self.sessions.scope, self.reactor.now)
             exchange.caller, exchange.observer = context.caller_of(host), context.observer
             refusal = upstream.admission.refusal(exchange)

@@ -33,6 +33,8 @@ class UdpSessions:
         self.most = most
         self.held_bytes = 0
         """Of datagrams that wait for endpoints to be known."""
+        self.listening: set[tuple[str, int]] = set()
+        """Where clients send to. What comes from there would be answered there: see `UdpListener`."""
         self.idle_most_s = inf
         """A bound on `timeouts.udpIdle`: a worker that drains waits for replies, not for clients."""
         self._changes = changes
@@ -117,13 +119,14 @@ class UdpSessions:
 
     async def _open_waiting(self) -> None:
         while True:
+            seen = self._changes.number
             for number, session in enumerate(list(self._waiting)):
                 if number % OPENED_AT_ONCE == OPENED_AT_ONCE - 1:
                     await self.reactor.rest()
                 session.look_again()
                 if not session.waits:
                     self._waiting.pop(session, None)
-            if self._waiting:
-                await self._changes.wait()
-            else:
+            if not self._waiting:
                 await park()
+            elif self._changes.number == seen:  # it may have changed while others had a turn
+                await self._changes.wait()

@@ -2,9 +2,12 @@
 
 import pytest
 
-from nodeproxy.mesh.wire import Drop
+from nodeproxy.downstream.udp_sessions import OPENED_AT_ONCE
+from nodeproxy.io.datagrams import bound_datagrams
+from nodeproxy.mesh.model import Endpoint, Port, Service
+from nodeproxy.mesh.wire import Drop, Put
 from tests.fakes.descriptors import none_left
-from tests.fakes.udp import UdpService
+from tests.fakes.udp import UdpEndpoint, UdpService
 
 
 @pytest.fixture
@@ -371,3 +374,88 @@ async def test_a_service_that_leaves_while_datagrams_wait_ends_their_session(wor
     await world.settle()
 
     assert stats.dropped == {"unknown-service": 1} and len(service.sessions) == 0
+
+
+async def test_what_seems_to_come_from_a_udp_port_of_the_mesh_is_dropped(world, make):
+    service = make()
+    other = ("127.77.9.6", service.address[1])
+    port = Port(other[1], "dns", "udp", (Endpoint("127.0.0.1", 9),), "udp")
+    world.install(Put(Service("shop", "other", other[0], (port,))))
+    service.virtual.follow("shop/other")
+    forged = world.keep(bound_datagrams(other))
+
+    forged.sendto(b"never ends", service.address)
+    await world.settle()
+    before = dict(service.stats.dropped)
+    world.install(Drop("shop/other"))
+    service.virtual.follow("shop/other")
+    forged.sendto(b"a client", service.address)
+
+    assert before == {"loop": 1}
+    assert [data for data, _ in await service.endpoints[0].all()] == [b"a client"]
+
+
+async def test_a_change_while_others_have_a_turn_is_not_missed(world, make):
+    service = make()
+    service.now_has(unsubscribed=True)
+    for number in range(OPENED_AT_ONCE + 8):
+        service.client().send(b"%d" % number)
+    await world.settle()
+
+    world.changes.notify()
+    await world.reactor.rest()  # the first ones have been looked at
+    service.now_has(*service.endpoints)
+
+    assert len(await service.endpoints[0].all()) == OPENED_AT_ONCE + 8
+
+
+async def test_a_session_that_gets_no_endpoint_after_all_ends_for_the_reason_of_its_datagrams(world, make):
+    service = make(policies={"connectionPool": {"maxConnections": 1}})
+    service.now_has(unsubscribed=True)
+    for client in (service.client(), service.client()):
+        client.send(b"x")
+    await world.settle()
+
+    service.now_has(*service.endpoints)
+    await world.settle()
+
+    assert len(await service.endpoints[0].all()) == 1
+    assert service.stats.dropped == service.ended() == {"connection-pool-full": 1}
+
+
+async def test_a_bug_in_a_session_that_waits_leaves_the_others_their_endpoints(world, make):
+    service = make(policies={"connectionPool": {"maxConnections": 1}})
+    service.now_has(unsubscribed=True)
+    for client in (service.client(), service.client()):
+        client.send(b"x")
+    await world.settle()
+    broken = list(service.sessions._by_age)[1]
+    broken.exchange.observer = object()  # fails when its attempt is refused
+    world.expected_bugs = 1
+
+    service.now_has(*service.endpoints)
+    await world.settle()
+    service.now_has(unsubscribed=True)
+    late = service.client()
+    late.send(b"late")
+    await world.settle()
+
+    assert world.stats.bugs == 1 and len(await service.endpoints[0].all()) == 1
+    assert service.ended() == {"internal": 1}
+
+
+async def test_a_session_remembers_no_endpoints_that_have_left(world, make):
+    service = make(1)
+    client = service.client()
+    for _ in range(5):
+        service.endpoints[0].stop()
+        client.send(b"refused")
+        await world.settle()
+        service.endpoints[0] = UdpEndpoint(world)
+        service.now_has(service.endpoints[0])
+
+    client.send(b"x")
+    await world.settle()
+
+    (session,) = service.sessions._by_age
+    assert len(session.exchange.tried) == 1 and service.active == [1]
