@@ -11,10 +11,11 @@ from nodeproxy.downstream.udp_sessions import UdpSessions
 from nodeproxy.errors import ProxyError, UnknownService
 from nodeproxy.exchange.session import of_session
 from nodeproxy.io.datagrams import LONGEST_BYTES, deafen
+from nodeproxy.io.rounds import SESSION
 from nodeproxy.table.table import Route
 from nodeproxy.upstream.udp_upstream import UdpUpstream
 
-QUEUED_MOST = 4096  # datagrams that are still passed on when a listener closes
+QUEUED_MOST = 4096  # what is still passed on when a listener closes, in the unit of `io.rounds`
 LOOP = "loop"  # why a datagram is dropped that seems to come from a UDP port of the mesh
 
 
@@ -117,6 +118,7 @@ class UdpListener:
             session = sessions.get(client)
             try:
                 if session is None:
+                    handled += SESSION - 1
                     self._open(client, data)
                 else:
                     touch(session)

@@ -206,10 +206,12 @@ class UdpSession:
             if not self._cluster.known:
                 self._wait(data)
                 return None
+            if self._listener.sessions.is_short:
+                raise OutOfDescriptors("others got no socket in this turn")
             connection = self._upstream.connect(self._cluster, self.exchange)
         except ProxyError as error:
             if isinstance(error, OutOfDescriptors):
-                self._listener.sessions.short(self)
+                self._listener.sessions.short()
             self._drop(error.reason)
             return None
         self._connection = connection

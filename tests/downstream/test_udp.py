@@ -1,9 +1,12 @@
 """UDP at a service's own address: datagrams arrive whole, at one endpoint for each client, and so do the replies."""
 
+from itertools import pairwise
+
 import pytest
 
 from nodeproxy.downstream.udp_sessions import OPENED_AT_ONCE
 from nodeproxy.io.datagrams import bound_datagrams
+from nodeproxy.io.rounds import PER_EVENT, SESSION
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Drop, Put
 from tests.fakes.descriptors import none_left
@@ -282,6 +285,29 @@ async def test_without_a_descriptor_the_datagram_is_dropped_and_the_oldest_sessi
     assert world.stats.shortages["endpoint"] == 1
 
 
+async def test_a_shortage_ends_the_oldest_quarter_once_in_a_turn(world, make):
+    service = make()
+    clients = [service.client() for _ in range(40)]
+    for client in clients:
+        client.send(b"hello")
+    await world.settle()
+    peers = [mesh for _, mesh in await service.endpoints[0].all()]
+
+    late = [service.client() for _ in range(3)]
+    next(iter(service.virtual._listeners.values())).burst = PER_EVENT  # so that all have their turn at once
+
+    with none_left():
+        for client in late:
+            client.send(b"lost")
+        await world.settle()
+    for client in clients:
+        client.send(b"again")
+
+    assert service.stats.dropped == {"out-of-descriptors": 3}
+    assert (service.ended(), world.stats.shortages["endpoint"]) == ({"evicted": 10}, 1)
+    assert {mesh for _, mesh in await service.endpoints[0].all()} >= set(peers[10:])
+
+
 async def test_a_bug_ends_one_session_and_not_the_worker(world, make):
     service = make(2)
     one, other = service.client(), service.client()
@@ -459,3 +485,16 @@ async def test_a_session_remembers_no_endpoints_that_have_left(world, make):
 
     (session,) = service.sessions._by_age
     assert len(session.exchange.tried) == 1 and service.active == [1]
+
+
+async def test_a_crowd_of_new_clients_has_no_more_of_a_turn_than_others_have_with_more_datagrams(world, make):
+    service = make()
+    for number in range(100):
+        service.client().send(b"%d" % number)
+
+    counts = [0]
+    while counts[-1] < 100:
+        await world.reactor.rest()
+        counts.append(len(service.sessions))
+
+    assert max(now - before for before, now in pairwise(counts)) <= PER_EVENT // SESSION
