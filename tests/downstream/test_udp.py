@@ -1,5 +1,7 @@
 """UDP at a service's own address: datagrams arrive whole, at one endpoint for each client, and so do the replies."""
 
+import socket
+import struct
 from itertools import pairwise
 
 import pytest
@@ -498,3 +500,35 @@ async def test_a_crowd_of_new_clients_has_no_more_of_a_turn_than_others_have_wit
         counts.append(len(service.sessions))
 
     assert max(now - before for before, now in pairwise(counts)) <= PER_EVENT // SESSION
+
+
+async def test_a_burst_of_replies_takes_few_turns(world, make):
+    service = make()
+    client = service.client()
+    client.send(b"subscribe")
+    _, mesh = await service.endpoints[0].receive()
+    for _ in range(200):
+        service.endpoints[0].reply(b"x", mesh)
+
+    turns = 0
+    while service.stats.datagrams_to_client < 200:
+        await world.reactor.rest()
+        turns += 1
+
+    assert 200 // PER_EVENT <= turns < 20
+
+
+async def test_a_reply_to_a_client_without_a_port_is_not_sent_and_counted(world, make):
+    service = make()
+    try:
+        raw = world.keep(socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP))
+    except PermissionError:
+        pytest.skip("raw sockets need CAP_NET_RAW")
+    # source port 0: "if not used, a value of zero is inserted" (RFC 768); so is the checksum
+    raw.sendto(struct.pack("!HHHH", 0, service.address[1], 8 + 3, 0) + b"log", service.address)
+
+    data, mesh = await service.endpoints[0].receive()
+    service.endpoints[0].reply(b"answer", mesh)
+    await world.settle()
+
+    assert data == b"log" and service.stats.dropped == {"not-sent": 1}
