@@ -39,12 +39,15 @@ class Stat:
 
     parent: int
     cpu: Cpu
+    ended: bool
+    """Whether it has, and its parent does not know yet."""
 
 
 def parse_stat(text: str) -> Stat:
     """The stat line; the program's name in it may hold spaces and parentheses, so it is cut at the last one."""
     fields = text.rpartition(")")[2].split()
-    return Stat(parent=int(fields[1]), cpu=Cpu(int(fields[11]) * TICK_S, int(fields[12]) * TICK_S))
+    cpu = Cpu(int(fields[11]) * TICK_S, int(fields[12]) * TICK_S)
+    return Stat(parent=int(fields[1]), cpu=cpu, ended=fields[0] in "ZX")
 
 
 def parse_pss_bytes(rollup: str) -> int:
@@ -91,9 +94,12 @@ def cpu_of(pids: tuple[int, ...]) -> Cpu:
     Raises: BenchmarkError when one of them has ended.
     """
     try:
-        return sum((parse_stat((PROC / str(pid) / "stat").read_text()).cpu for pid in pids), Cpu())
+        stats = [parse_stat((PROC / str(pid) / "stat").read_text()) for pid in pids]
     except (FileNotFoundError, ProcessLookupError) as error:
         raise BenchmarkError(f"a process ended while it was measured ({error.filename})") from error
+    if any(each.ended for each in stats):
+        raise BenchmarkError(f"a process ended while it was measured (one of {pids})")
+    return sum((each.cpu for each in stats), Cpu())
 
 
 def pss_bytes_of(pids: tuple[int, ...]) -> int:

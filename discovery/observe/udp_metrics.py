@@ -17,7 +17,8 @@ class UdpMetrics:
         self._sessions = PortFamily(
             counter,
             "nodeproxy_udp_sessions",
-            "UDP sessions that have ended; reason is idle, evicted, drained, endpoints-unknown or unknown-service.",
+            "UDP sessions that have ended; reason is idle, evicted, drained, endpoints-unknown, unknown-service, "
+            "internal, or why the first datagrams of one that never had an endpoint were dropped.",
             ("reason", "source_namespace", "source_workload"),
         )
         self._datagrams = PortFamily(counter, "nodeproxy_udp_datagrams", "Datagrams passed on.", ("direction",))

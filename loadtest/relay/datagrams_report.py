@@ -9,6 +9,9 @@ from loadtest.relay.record import Run, UdpRecord
 
 TITLES = {ONE: "one client socket", MANY: "a new source port for each query"}
 MIB = 2**20
+IDLE = (
+    "60 s of silence in nodeproxy, or as the oldest of 8,192; after 0.5 s in Envoy, whose limit of sessions is raised"
+)
 
 
 def markdown(record: UdpRecord) -> str:
@@ -77,7 +80,8 @@ def _where(record: UdpRecord) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in record.versions.items())
     return (
         f"{record.queries:,} DNS queries in each run, {WINDOW} at a time; medians of {rounds} "
-        f"round{'s' * (rounds != 1)}, losses of all. {record.date}, commit {record.commit.hash[:12]}"
+        f"round{'s' * (rounds != 1)}, losses of all. A session ends after {IDLE}. "
+        f"{record.date}, commit {record.commit.hash[:12]}"
         f"{' with local changes' if record.commit.dirty else ''}. {machine.cpu}, {machine.cores} cores, Linux "
         f"{machine.kernel}, Python {machine.python}. {versions}. Load average {machine.load_average} when it began."
     )

@@ -11,10 +11,12 @@ from nodeproxy.downstream.udp_sessions import UdpSessions
 from nodeproxy.errors import ProxyError, UnknownService
 from nodeproxy.exchange.connection import Ended, of_session
 from nodeproxy.io.datagrams import LONGEST_BYTES, stop_receiving
+from nodeproxy.io.rounds import SESSION
 from nodeproxy.table.table import Route
 from nodeproxy.upstream.udp_upstream import UdpUpstream
 
-QUEUED_MOST = 4096  # datagrams that are still passed on when a listener closes
+QUEUED_MOST = 4096  # what is still passed on when a listener closes, in the unit of `io.rounds`
+LOOP = "loop"  # why a datagram is dropped that seems to come from a UDP port of the mesh
 
 
 class UdpListener:
@@ -42,7 +44,9 @@ class UdpListener:
         self._route = route
         self._sessions: dict[tuple[str, int], UdpSession] = {}
         self._closed = False
+        self._address: tuple[str, int] = sock.getsockname()[:2]
         self.reactor.watch(sock, self, self.EVENTS)
+        sessions.listening.add(self._address)
 
     def ready(self, mask: int) -> None:
         """Pass on what clients have sent; see `reactor.Watcher`."""
@@ -71,6 +75,7 @@ class UdpListener:
         if self._closed:
             return
         self._closed = True
+        self.sessions.listening.discard(self._address)
         stop_receiving(self.sock)
         self._receive(QUEUED_MOST)
         self.reactor.forget(self.sock)
@@ -114,6 +119,7 @@ class UdpListener:
             session = sessions.get(client)
             try:
                 if session is None:
+                    handled += SESSION - 1
                     self._open(client, data)
                 else:
                     touch(session)
@@ -129,6 +135,9 @@ class UdpListener:
         try:
             route, upstream = self.upstream()
             stats = route.stats.of_udp
+            if client[:2] in self.sessions.listening:  # forged: answers of two services to each other have no end
+                stats().dropped[LOOP] += 1
+                return
             exchange = of_session(host, self.sessions.scope, self.reactor.now)
             exchange.caller, exchange.observer = context.caller_of(host), context.observer
             refusal = upstream.admission.refusal(exchange)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from nodeproxy.errors import ConnectFailed, EndpointsUnknown, OutOfDescriptors, ProxyError, UnknownService
 from nodeproxy.exchange.exchange import Exchange
-from nodeproxy.io.datagrams import ICMP_ERRORS, LONGEST_BYTES
+from nodeproxy.io.datagrams import ICMP_ERRORS, LONGEST_BYTES, REFUSED
 from nodeproxy.io.deadlines import NOWHERE
 from nodeproxy.table.table import Route
 from nodeproxy.upstream.udp_pool import UdpConnection
@@ -31,7 +31,7 @@ class UdpSession:
     __slots__ = (
         "_cluster", "_connection", "_held", "_held_until", "_listener", "_reactor", "_upstream", "burst",
         "bytes_to_client", "bytes_to_endpoint", "client", "datagrams_to_client", "datagrams_to_endpoint", "ended",
-        "exchange", "round", "route", "seen", "stats", "tick",
+        "exchange", "round", "route", "seen", "stats", "tick", "why",
     )  # fmt: skip
 
     share: ClassVar[None] = None
@@ -49,6 +49,8 @@ class UdpSession:
         self.seen = exchange.started
         """When the last datagram has come, in either direction, monotonic seconds."""
         self.ended = False
+        self.why = ""
+        """Why its last datagram that was dropped was."""
         self.round, self.burst = 0, 1
         self.tick = NOWHERE
         self.datagrams_to_endpoint = self.bytes_to_endpoint = 0
@@ -88,11 +90,11 @@ class UdpSession:
             try:
                 connection.sock.send(data)
             except OSError as error:
-                reason = self._reason(error)
+                reason = self._reason(error, came_back=error.errno in REFUSED)
                 if last or reason == BUFFER_FULL:
                     self._drop(reason)
                     return
-                # the error is that of an earlier datagram: this one has not been sent
+                # the error is that of an earlier datagram, or there is no route: this one has not been sent
                 connection = self._connection
             else:
                 size = len(data)
@@ -140,14 +142,18 @@ class UdpSession:
             self.end(UnknownService.reason)
             return
         self._held = None
-        while held:
-            data = held.popleft()
-            self._listener.sessions.held_bytes -= len(data)
-            self.forward(data)
-        if not self._connection:
-            self.end("no-endpoints")
-        else:
-            self.look()
+        try:
+            while held:
+                data = held.popleft()
+                self._listener.sessions.held_bytes -= len(data)
+                self.forward(data)
+            if self._connection is None:
+                self.end(self.why)
+            else:
+                self.look()
+        except Exception as error:
+            self._listener.sessions.held_bytes -= sum(map(len, held))
+            self._listener.bug(error, self)
 
     def end(self, reason: str) -> None:
         """End it for this reason; without effect if it has ended."""
@@ -171,7 +177,7 @@ class UdpSession:
                 break
             except OSError as error:
                 handled += 1
-                if self._reason(error) == ConnectFailed.reason:
+                if self._reason(error, came_back=True) == ConnectFailed.reason:
                     break
                 continue
             handled += 1
@@ -205,10 +211,12 @@ class UdpSession:
             if not self._cluster.known:
                 self._wait(data)
                 return None
+            if self._listener.sessions.is_short:
+                raise OutOfDescriptors("others got no socket in this turn")
             connection = self._upstream.connect(self._cluster, self.exchange)
         except ProxyError as error:
             if isinstance(error, OutOfDescriptors):
-                self._listener.sessions.short(self)
+                self._listener.sessions.short()
             self._drop(error.reason)
             return None
         self._connection = connection
@@ -238,8 +246,11 @@ class UdpSession:
         sessions.held_bytes += len(data)
         held.append(data)
 
-    def _reason(self, error: OSError) -> str:
-        """What an error of the endpoint's socket means; after `connect-failed` there is no connection."""
+    def _reason(self, error: OSError, came_back: bool) -> str:
+        """What an error of the endpoint's socket means; after `connect-failed` there is no connection.
+
+        `came_back` is whether it is about a datagram that has been sent before, which is counted here then.
+        """
         if error.errno not in ICMP_ERRORS:
             return _local_reason(error)
         connection = self._connection
@@ -247,7 +258,8 @@ class UdpSession:
             now = self._reactor.now
             self._disconnect(lambda failed: failed.failed(now))
             avoid(self._cluster, self.exchange, connection.attempt.endpoint)
-            self._drop(ConnectFailed.reason)  # the datagram that has come back
+            if came_back:
+                self._drop(ConnectFailed.reason)
         return ConnectFailed.reason
 
     def _disconnect(self, how: Callable[[UdpConnection], None]) -> None:
@@ -257,6 +269,7 @@ class UdpSession:
             how(connection)
 
     def _drop(self, reason: str) -> None:
+        self.why = reason
         self.stats.dropped[reason] += 1
 
 

@@ -14,6 +14,8 @@ _KIND = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
 
 ICMP_ERRORS = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENOPROTOOPT, errno.EHOSTDOWN})
 """Errors that ICMP reports: an earlier datagram has not reached the endpoint (icmp(7), RFC 1122, 4.1.3.3)."""
+REFUSED = frozenset({errno.ECONNREFUSED, errno.ENOPROTOOPT})
+"""Those that nothing else reports. The others may also be of the datagram that is being sent: there is no route."""
 
 
 def bound_datagrams(address: tuple[str, int]) -> socket.socket:

@@ -16,6 +16,8 @@ class Changes:
     """Tasks that wait for the table to change."""
 
     def __init__(self, reactor: Reactor) -> None:
+        self.number = 0
+        """How often the table has changed."""
         self._reactor = reactor
         self._waiting: dict[Task, None] = {}
 
@@ -25,6 +27,7 @@ class Changes:
 
     def notify(self) -> None:
         """Wake all waiting tasks: the table has changed."""
+        self.number += 1
         waiting, self._waiting = self._waiting, {}
         for task in waiting:
             self._reactor.wake(task)

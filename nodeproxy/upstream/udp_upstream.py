@@ -77,7 +77,7 @@ class UdpUpstream:
 
 def avoid(cluster: Cluster, exchange: Exchange, endpoint: object) -> None:
     """The session of `exchange` shall have another endpoint of `cluster` than this one, whose health has changed."""
-    tried = exchange.tried or []
-    if endpoint not in tried:
-        exchange.tried = [*tried, endpoint]
+    there = set[object](cluster.endpoints)
+    # A session may outlive any number of endpoints: those that have left are not remembered.
+    exchange.tried = [each for each in exchange.tried or () if each in there and each is not endpoint] + [endpoint]
     cluster.review()

@@ -4,9 +4,9 @@ import gc
 from contextlib import suppress
 
 import pytest
-from nodeproxy.downstream.detection import DETECT_S, GREETING_S
 
-from nodeproxy.downstream import detecting, opening, server_name, tcp
+from nodeproxy.downstream import detection, opening, server_name, tcp
+from nodeproxy.downstream.detection import DETECT_S, GREETING_S
 from nodeproxy.downstream.virtual_listeners import VirtualListeners
 from nodeproxy.errors import ConnectionLost, ProxyError
 from nodeproxy.exchange.attempt import Attempt
@@ -14,7 +14,7 @@ from nodeproxy.exchange.exchange import Exchange
 from nodeproxy.io.capacity import Capacity
 from nodeproxy.io.connect import connect
 from nodeproxy.io.handover import HeldSockets
-from nodeproxy.io.relay import Relay, Way
+from nodeproxy.io.relay import Direction, Relay
 from nodeproxy.io.scope import Scope
 from nodeproxy.io.task import Cancelled, Task
 from nodeproxy.mesh.model import Endpoint, Port, Service
@@ -27,8 +27,8 @@ from tests.fakes.hellos import real
 from tests.fakes.world import Peer
 
 HEAVY = (
-    Attempt, Cancelled, Exchange, ProxyError, Relay, Response, Scope, SwitchedConnection, Task, Way,
-    detecting.DetectingConnection, opening.Opening, server_name.ServerNameConnection, tcp.TcpConnection, tcp._Life,
+    Attempt, Cancelled, Exchange, ProxyError, Relay, Response, Scope, SwitchedConnection, Task, Direction,
+    detection.DetectingConnection, opening.Opening, server_name.ServerNameConnection, tcp.TcpConnection, tcp._Life,
     tcp_pool.TcpConnection,
 )  # fmt: skip
 ADDRESS = "127.77.9.8"

@@ -1,10 +1,18 @@
 """UDP at a service's own address: datagrams arrive whole, at one endpoint for each client, and so do the replies."""
 
+import socket
+import struct
+from itertools import pairwise
+
 import pytest
 
-from nodeproxy.mesh.wire import Drop
+from nodeproxy.downstream.udp_sessions import OPENED_AT_ONCE
+from nodeproxy.io.datagrams import bound_datagrams
+from nodeproxy.io.rounds import PER_EVENT, SESSION
+from nodeproxy.mesh.model import Endpoint, Port, Service
+from nodeproxy.mesh.wire import Drop, Put
 from tests.fakes.descriptors import none_left
-from tests.fakes.udp import UdpService
+from tests.fakes.udp import UdpEndpoint, UdpService
 
 
 @pytest.fixture
@@ -279,6 +287,29 @@ async def test_without_a_descriptor_the_datagram_is_dropped_and_the_oldest_sessi
     assert world.stats.shortages["endpoint"] == 1
 
 
+async def test_a_shortage_ends_the_oldest_quarter_once_in_a_turn(world, make):
+    service = make()
+    clients = [service.client() for _ in range(40)]
+    for client in clients:
+        client.send(b"hello")
+    await world.settle()
+    peers = [mesh for _, mesh in await service.endpoints[0].all()]
+
+    late = [service.client() for _ in range(3)]
+    next(iter(service.virtual._listeners.values())).burst = PER_EVENT  # so that all have their turn at once
+
+    with none_left():
+        for client in late:
+            client.send(b"lost")
+        await world.settle()
+    for client in clients:
+        client.send(b"again")
+
+    assert service.stats.dropped == {"out-of-descriptors": 3}
+    assert (service.ended(), world.stats.shortages["endpoint"]) == ({"evicted": 10}, 1)
+    assert {mesh for _, mesh in await service.endpoints[0].all()} >= set(peers[10:])
+
+
 async def test_a_bug_ends_one_session_and_not_the_worker(world, make):
     service = make(2)
     one, other = service.client(), service.client()
@@ -371,3 +402,133 @@ async def test_a_service_that_leaves_while_datagrams_wait_ends_their_session(wor
     await world.settle()
 
     assert stats.dropped == {"unknown-service": 1} and len(service.sessions) == 0
+
+
+async def test_what_seems_to_come_from_a_udp_port_of_the_mesh_is_dropped(world, make):
+    service = make()
+    other = ("127.77.9.6", service.address[1])
+    port = Port(other[1], "dns", "udp", (Endpoint("127.0.0.1", 9),), "udp")
+    world.install(Put(Service("shop", "other", other[0], (port,))))
+    service.virtual.follow("shop/other")
+    forged = world.keep(bound_datagrams(other))
+
+    forged.sendto(b"never ends", service.address)
+    await world.settle()
+    before = dict(service.stats.dropped)
+    world.install(Drop("shop/other"))
+    service.virtual.follow("shop/other")
+    forged.sendto(b"a client", service.address)
+
+    assert before == {"loop": 1}
+    assert [data for data, _ in await service.endpoints[0].all()] == [b"a client"]
+
+
+async def test_a_change_while_others_have_a_turn_is_not_missed(world, make):
+    service = make()
+    service.now_has(unsubscribed=True)
+    for number in range(OPENED_AT_ONCE + 8):
+        service.client().send(b"%d" % number)
+    await world.settle()
+
+    world.changes.notify()
+    await world.reactor.rest()  # the first ones have been looked at
+    service.now_has(*service.endpoints)
+
+    assert len(await service.endpoints[0].all()) == OPENED_AT_ONCE + 8
+
+
+async def test_a_session_that_gets_no_endpoint_after_all_ends_for_the_reason_of_its_datagrams(world, make):
+    service = make(policies={"connectionPool": {"maxConnections": 1}})
+    service.now_has(unsubscribed=True)
+    for client in (service.client(), service.client()):
+        client.send(b"x")
+    await world.settle()
+
+    service.now_has(*service.endpoints)
+    await world.settle()
+
+    assert len(await service.endpoints[0].all()) == 1
+    assert service.stats.dropped == service.ended() == {"connection-pool-full": 1}
+
+
+async def test_a_bug_in_a_session_that_waits_leaves_the_others_their_endpoints(world, make):
+    service = make(policies={"connectionPool": {"maxConnections": 1}})
+    service.now_has(unsubscribed=True)
+    for client in (service.client(), service.client()):
+        client.send(b"x")
+    await world.settle()
+    broken = list(service.sessions._by_age)[1]
+    broken.exchange.observer = object()  # fails when its attempt is refused
+    world.expected_bugs = 1
+
+    service.now_has(*service.endpoints)
+    await world.settle()
+    service.now_has(unsubscribed=True)
+    late = service.client()
+    late.send(b"late")
+    await world.settle()
+
+    assert world.stats.bugs == 1 and len(await service.endpoints[0].all()) == 1
+    assert service.ended() == {"internal": 1}
+
+
+async def test_a_session_remembers_no_endpoints_that_have_left(world, make):
+    service = make(1)
+    client = service.client()
+    for _ in range(5):
+        service.endpoints[0].stop()
+        client.send(b"refused")
+        await world.settle()
+        service.endpoints[0] = UdpEndpoint(world)
+        service.now_has(service.endpoints[0])
+
+    client.send(b"x")
+    await world.settle()
+
+    (session,) = service.sessions._by_age
+    assert len(session.exchange.tried) == 1 and service.active == [1]
+
+
+async def test_a_crowd_of_new_clients_has_no_more_of_a_turn_than_others_have_with_more_datagrams(world, make):
+    service = make()
+    for number in range(100):
+        service.client().send(b"%d" % number)
+
+    counts = [0]
+    while counts[-1] < 100:
+        await world.reactor.rest()
+        counts.append(len(service.sessions))
+
+    assert max(now - before for before, now in pairwise(counts)) <= PER_EVENT // SESSION
+
+
+async def test_a_burst_of_replies_takes_few_turns(world, make):
+    service = make()
+    client = service.client()
+    client.send(b"subscribe")
+    _, mesh = await service.endpoints[0].receive()
+    for _ in range(200):
+        service.endpoints[0].reply(b"x", mesh)
+
+    turns = 0
+    while service.stats.datagrams_to_client < 200:
+        await world.reactor.rest()
+        turns += 1
+
+    assert 200 // PER_EVENT <= turns < 20
+
+
+async def test_a_reply_to_a_client_without_a_port_is_not_sent_and_counted(world, make):
+    service = make()
+    try:
+        raw = world.keep(socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP))
+    except PermissionError:
+        pytest.skip("raw sockets need CAP_NET_RAW")
+    # source port 0: "if not used, a value of zero is inserted" (RFC 768); so is the checksum
+    raw.sendto(struct.pack("!HHHH", 0, service.address[1], 8 + 3, 0) + b"log", service.address)
+
+    data, mesh = await service.endpoints[0].receive()
+    service.endpoints[0].reply(b"answer", mesh)
+    await world.settle()
+
+    assert data == b"log" and service.stats.dropped == {"not-sent": 1}

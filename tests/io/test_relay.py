@@ -1,5 +1,6 @@
 """The relay between two sockets: every byte arrives, ends and failures too, and nobody's silence costs memory."""
 
+import gc
 import socket
 from contextlib import suppress
 
@@ -8,7 +9,7 @@ import pytest
 from nodeproxy.errors import ClientGone, ConnectionLost, DeadlinePassed
 from nodeproxy.io.bulk import HELD_BYTES, PIECE_BYTES, SMALL_BYTES
 from nodeproxy.io.channel import SocketChannel
-from nodeproxy.io.relay import Relay
+from nodeproxy.io.relay import Direction, Relay
 from nodeproxy.telemetry.stats import Counted
 from tests.fakes.world import Peer
 
@@ -375,3 +376,37 @@ async def test_a_channel_that_is_taken_back_reads_what_was_not_relayed(world):
     await joined.client.send(b"for the next one")
 
     assert await joined.first.recv() == b"for the next one"
+
+
+async def test_what_moves_in_bulk_postpones_the_idle_timeout_as_well(world):
+    joined = Joined(world, idle_s=10.0)
+    for _ in range(4):
+        world.advance(9)
+        world.reactor.spawn(joined.client.send(bytes(3 * PIECE_BYTES)))
+        await joined.server.exactly(3 * PIECE_BYTES)
+        await world.settle()
+
+    assert joined.relay.reason == "" and not joined.relay.over
+
+
+async def test_nothing_of_a_relay_waits_for_the_garbage_collector(world):
+    def ways():
+        return sum(isinstance(each, Direction) for each in gc.get_objects())
+
+    gc.collect()
+    gc.disable()
+    try:
+        before = ways()
+        joined = Joined(world)
+        await joined.client.send(b"x")
+        await joined.server.exactly(1)
+        there = ways() - before
+        joined.client.channel.half_close()
+        joined.server.channel.half_close()
+        await joined.over()
+        await world.settle()
+        left = ways()
+    finally:
+        gc.enable()
+
+    assert there == 2 and left == before

@@ -1,4 +1,5 @@
 import os
+import subprocess
 
 import pytest
 
@@ -95,3 +96,11 @@ def test_resident_memory_is_in_bytes_and_added_up():
 def test_memory_of_a_process_that_has_ended_is_an_error():
     with pytest.raises(BenchmarkError, match="a process ended while it was measured"):
         rss_bytes_of((2**22 + 1,))  # above the highest pid of Linux
+
+
+def test_cpu_time_of_a_process_that_has_ended_and_was_not_waited_for_is_an_error():
+    with subprocess.Popen(["true"]) as process:
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+
+        with pytest.raises(BenchmarkError, match="a process ended while it was measured"):
+            cpu_of((process.pid,))

@@ -75,6 +75,7 @@ def test_the_preface_of_http_2_is_http_2():
         b"PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\nGET / HTTP/1.1\r\n",
         b"GET /\r\nHost: x HTTP/1.1\r\n",
         b"\r\n\x16\x03\x01",
+        b"\x16GET / HTTP/1.1\r\n",
     ],
 )
 def test_anything_else_is_bytes(received):

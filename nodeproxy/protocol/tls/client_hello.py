@@ -53,8 +53,6 @@ class HelloReader:
 
     def feed(self, piece: bytes) -> ClientHello | Unread:
         """The answer to all bytes until now, of which `piece` are the last."""
-        if self._answer is not Unread.MORE:
-            return self._answer
         at, end = 0, min(len(piece), self._left)
         self._left -= end
         while at < end and self._answer is Unread.MORE:

@@ -185,6 +185,10 @@ def test_what_is_no_hello_is_not_tls(sent):
     assert read(sent, range(len(sent))) is Unread.NOT_TLS
 
 
+def test_names_that_are_none_of_hosts_name_no_server():
+    assert read(record(hello(names(name(b"opaque", kind=9))))) == ClientHello("")
+
+
 def test_a_hello_without_extensions_names_no_server():
     assert read(record(b"\x01" + vector(3, hello()[4:-2]))) == ClientHello("")
 
