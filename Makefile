@@ -18,8 +18,8 @@ demo: $(READY)  ## the main job on this machine: example services, the mesh in f
 	$(BIN)/nodeproxy demo $(DEMO)
 
 # Clusters and processes often wait, so they run beside the other tests, which leave them the cores (nice). Requests of the
-# two nodes have limits of seconds: with more than three jobs at once some fail, so processes come after them, and all
-# others leave the cores to the nodes first. Two processes each: one job is always the last, and two cores are idle else.
+# two nodes have limits of seconds: with more than three processes of tests at once some fail, so the tests of processes, two
+# at a time, come after them, and all others leave the cores to the nodes first.
 test: $(READY)  ## the whole suite, with its coverage floor
 	rm -rf $(COVERED)
 	$(MAKE) --no-print-directory --jobs=3 --keep-going --output-sync=target test-nodes-then-processes test-cluster test-others
@@ -44,7 +44,7 @@ test-processes:
 	COVERAGE_FILE=$(COVERED)/.coverage.processes nice -n 10 $(PYTEST_COV) -p no:cacheprovider --numprocesses=$(OWN_NETWORKS) --dist=loadscope -m "process or namespace"
 
 test-others:
-	COVERAGE_FILE=$(COVERED)/.coverage.others nice -n 19 $(PYTEST_COV) --numprocesses=2 -m "not process and not namespace and not cluster"
+	COVERAGE_FILE=$(COVERED)/.coverage.others nice -n 19 $(PYTEST_COV) -m "not process and not namespace and not cluster"
 
 quick: $(READY)  ## at each save: all tests but those of processes, network namespaces and clusters
 	$(BIN)/python -m pytest --quiet --numprocesses=auto -m "not process and not namespace and not cluster"
