@@ -28,7 +28,7 @@ CLIENTS = ClientSettings(
     via="responses",
     trace_sample_ratio=0.0,
 )
-REAL_LIMIT_S = 90.0  # of one test: a scenario that hangs fails here, with the line where it waits; others have the cores
+REAL_LIMIT_S = 90.0  # of one test: a scenario that hangs fails here, with the line where it waits
 
 
 class Clock:
