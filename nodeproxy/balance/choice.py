@@ -12,6 +12,7 @@ class Loaded(Protocol):
 
 
 Candidate = TypeVar("Candidate", bound=Loaded)
+Member = TypeVar("Member")
 Random = Callable[[], float]
 Choose = Callable[[Sequence[Candidate], Random], Candidate]
 """A chooser. Keep one per list of candidates: some remember the last choice."""
@@ -22,14 +23,19 @@ def least_request(candidates: Sequence[Candidate], random: Random) -> Candidate:
 
     Source: M. Mitzenmacher, The Power of Two Choices in Randomized Load Balancing, 2001; Envoy's choice_count 2.
     """
-    count = len(candidates)
-    if count == 1:
+    if len(candidates) == 1:
         return candidates[0]
+    one, other = two_of(candidates, random)
+    return other if other.active < one.active else one
+
+
+def two_of(candidates: Sequence[Member], random: Random) -> tuple[Member, Member]:
+    """Two different random ones of at least two candidates, from one random number."""
+    count = len(candidates)
     number = random() * count
     first = int(number)
     second = int((number - first) * (count - 1))  # the fraction is as random as the integer part
-    one, other = candidates[first], candidates[second + (second >= first)]
-    return other if other.active < one.active else one
+    return candidates[first], candidates[second + (second >= first)]
 
 
 class LeastRequest:

@@ -9,6 +9,7 @@ from math import exp, inf, log
 from statistics import median
 from typing import TypeVar
 
+from nodeproxy.balance.choice import two_of
 from nodeproxy.balance.judge import FAILURES, Judged, Outcome, Try
 from nodeproxy.protocol.message import Response
 
@@ -67,13 +68,9 @@ Member = TypeVar("Member", bound=Judged)
 
 def least_latency(candidates: Sequence[Member], random: Callable[[], float]) -> Member:
     """The one with the lower cost of two different random candidates, which all have their latency measured."""
-    count = len(candidates)
-    if count == 1:
+    if len(candidates) == 1:
         return candidates[0]
-    number = random() * count
-    first = int(number)
-    second = int((number - first) * (count - 1))
-    one, other = candidates[first], candidates[second + (second >= first)]
+    one, other = two_of(candidates, random)
     if not one.active and not other.active:
         mine, its = one.health.latency, other.health.latency
         if mine is not None and its is not None:  # the usual case, without logarithms

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from nodeproxy.balance.choice import Choose, Random
+from nodeproxy.balance.choice import Choose, Random, two_of
 from nodeproxy.balance.health import Health
 from nodeproxy.balance.judge import Judged
 from nodeproxy.balance.refusals import EVEN
@@ -59,13 +59,9 @@ def least_loaded(candidates: Sequence[Member], random: Random) -> Member:
 
     Where connections are kept, an endpoint with a tenth of its share is as loaded by one as another is by ten.
     """
-    count = len(candidates)
-    if count == 1:
+    if len(candidates) == 1:
         return candidates[0]
-    number = random() * count
-    first = int(number)
-    second = int((number - first) * (count - 1))
-    one, other = candidates[first], candidates[second + (second >= first)]
+    one, other = two_of(candidates, random)
     return other if other.active * one.health.weight < one.active * other.health.weight else one
 
 
