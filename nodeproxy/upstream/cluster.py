@@ -121,7 +121,7 @@ class Cluster:
             before.replaced(self._context.upstream.reactor)
 
     def check_takes(self, request: Request) -> None:
-        """Check that `request` is of a kind that the service port takes; its own routes see to that, others do not.
+        """Check that `request` is of a kind that the service port takes; its own routes see to that at first.
 
         Raises:
             ProtocolMismatch: it is not; no endpoint has been connected to.
@@ -130,9 +130,9 @@ class Cluster:
         if port is None or port.transport != "tcp":  # the name of a cluster has its transport
             return
         if request.version and not port.takes_requests:
-            raise ProtocolMismatch(f"{self.name} is {port.protocol}, which carries no HTTP request of another service")
+            raise ProtocolMismatch(f"{self.name} is {port.protocol}, which carries no HTTP requests")
         if not request.version and not port.takes_connections:
-            raise ProtocolMismatch(f"{self.name} is {port.protocol}, which takes no bytes of another service's port")
+            raise ProtocolMismatch(f"{self.name} is {port.protocol}, which takes HTTP requests alone")
 
     def of_pod(self, pod: str) -> Balancer[Endpoint]:
         """A balancer over the endpoints of the pod with this host name.

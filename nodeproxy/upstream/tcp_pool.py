@@ -3,7 +3,7 @@
 from functools import partial
 from math import inf
 
-from nodeproxy.errors import ConnectionPoolFull, DeadlinePassed, EndpointLeft, NoEndpoints
+from nodeproxy.errors import ConnectionPoolFull, DeadlinePassed, EndpointLeft
 from nodeproxy.exchange.attempt import Attempt
 from nodeproxy.exchange.exchange import Exchange
 from nodeproxy.io.channel import SocketChannel
@@ -33,9 +33,6 @@ class TcpConnection:
     async def send(self, attempt: Attempt) -> Response:
         """The tunnel, as the response to `attempt`; see `pool.UpstreamConnection`."""
         exchange = self.exchange = attempt.exchange
-        if exchange.request.version:  # of a policy that sends requests to other services, by name
-            self.close()
-            raise NoEndpoints(f"{exchange.endpoint_name} is an endpoint of a port that carries no HTTP")
         exchange.deliveries += 1
         attempt.first_byte = self.channel.reactor.now  # what a connection can show of an endpoint's latency
         if exchange.added:

@@ -45,18 +45,22 @@ class Upstream:
             NoEndpoints: the cluster has none, or is not there.
             ProtocolMismatch: see `Split.next`.
             NoOtherEndpoint: see `Exchange.only_untried`.
+            ProtocolMismatch: its port does not take the exchange any more.
             EndpointsUnknown, UnknownService: see `OnDemand.until_known`.
             EndpointError: what went wrong on the way; connect failures have been tried on other endpoints.
         """
         cluster = self.cluster if self.split is None else self.split.next(exchange)
         connects = 1
         while True:
+            if exchange.tries:  # its port may speak another protocol since the first try
+                cluster.check_takes(exchange.request)
             now = self.reactor.now
             endpoint = self._balancer(cluster).next(now, exchange)
             if endpoint is None:
                 if cluster.known:
                     raise NoEndpoints(f"{cluster.name}: {cluster.none_ready}")
                 await self.on_demand.until_known(cluster, exchange)
+                cluster.check_takes(exchange.request)
                 continue
             if exchange.only_untried and exchange.tried and endpoint in exchange.tried:
                 raise NoOtherEndpoint(f"{cluster.name}: all endpoints have been tried")

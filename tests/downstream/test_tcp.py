@@ -20,6 +20,7 @@ from nodeproxy.wiring.contexts import ACCEPTS
 from tests.fakes.world import Peer
 
 ADDRESS = "127.77.9.4"
+RETRIED = {"retries": {"attempts": 1, "retryOn": ["5xx"]}}
 
 
 class Database:
@@ -768,3 +769,32 @@ async def test_a_client_of_http_whose_port_has_become_one_of_tcp_is_told_so(data
     assert (await client.head()).startswith(b"HTTP/1.1 404 ")
     assert b"takes no HTTP any more" in await client.until(b"\n")
     assert database.endpoint.nobody_came()
+
+
+async def test_a_request_is_not_sent_again_to_a_port_that_has_become_one_of_tcp_meanwhile(database):
+    async def becomes_tcp(_seconds):
+        database.serve(protocol="tcp", policies=RETRIED)
+
+    database.serve(protocol="http", policies=RETRIED)
+    database.world.sleep = becomes_tcp
+    client = await database.client()
+    await client.send(b"GET / HTTP/1.1\r\nHost: db\r\n\r\n")
+    server = await database.endpoint.accept()
+    await server.head()
+    await server.send(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
+
+    assert b"x-mesh-error: protocol-mismatch\r\n" in await client.head()
+    assert database.endpoint.nobody_came()
+
+
+async def test_a_connection_that_waits_is_not_taken_to_a_port_that_has_become_one_of_http_meanwhile(database):
+    policies = {"connectionPool": {"maxConnections": 1}}
+    database.serve(policies=policies)
+    await database.joined()
+    waiting = await database.client()
+    await database.world.settle()
+
+    database.serve(protocol="http", policies=policies)
+
+    assert "reset" in await database.failure(waiting)
+    assert database.numbers.ended["protocol-mismatch", ("", "node")] == 1 and database.endpoint.nobody_came()
