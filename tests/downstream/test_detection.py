@@ -5,16 +5,13 @@ from contextlib import suppress
 import pytest
 
 from nodeproxy.downstream.detection import DETECT_S, GREETING_S
-from nodeproxy.downstream.virtual_listeners import VirtualListeners
 from nodeproxy.errors import ConnectionLost
-from nodeproxy.io.capacity import Capacity
 from nodeproxy.io.connect import connect
-from nodeproxy.io.handover import HeldSockets
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Drop, Replace
 from nodeproxy.protocol.first_bytes import DECIDED_BYTES
-from nodeproxy.wiring.contexts import ACCEPTS
 from tests.fakes.hellos import real
+from tests.fakes.own_address import AtOwnAddress
 from tests.fakes.world import Peer
 
 ADDRESS = "127.77.9.5"
@@ -33,25 +30,19 @@ BYTES = {
 }
 
 
-class Place:
+class Place(AtOwnAddress):
     """One service with a port of this kind at its own address, with one scripted endpoint."""
 
     def __init__(self, world):
-        self.world = world
+        super().__init__(world)
         self.endpoint = world.endpoint()
         self._port = self.endpoint.port
-        self.kept = HeldSockets()
-        self.virtual = VirtualListeners(
-            world.connections, world.context, self.kept, lambda: world.live.table, Capacity(1 << 20, 1000), ACCEPTS
-        )
         self.serve(self.endpoint)
 
     def serve(self, endpoint, policies=None):
         """Put the service over this endpoint into the table."""
         port = Port(self._port, "main", "detect", (Endpoint("127.0.0.1", endpoint.port),))
-        self.world.install(Replace((Service("shop", "any", ADDRESS, (port,), policies or {}),)))
-        self.virtual.follow()
-        self.kept.receive()  # as the supervisor does
+        self.put(Replace((Service("shop", "any", ADDRESS, (port,), policies or {}),)))
 
     async def client(self, first=b""):
         """A connection to the service."""
@@ -74,8 +65,7 @@ def place(world):
     """The service, closed after the test."""
     place = Place(world)
     yield place
-    place.virtual.close()
-    place.kept.close()
+    place.close()
 
 
 async def answered(client, server):

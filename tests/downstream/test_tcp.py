@@ -7,33 +7,26 @@ from dataclasses import replace
 import pytest
 
 from nodeproxy.downstream.tcp import TcpConnection
-from nodeproxy.downstream.virtual_listeners import VirtualListeners
 from nodeproxy.errors import ConnectionLost
 from nodeproxy.exchange.connection import Ended
-from nodeproxy.io.capacity import Capacity
 from nodeproxy.io.connect import connect
-from nodeproxy.io.handover import HeldSockets
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Drop, Replace
 from nodeproxy.protocol.proxy_v2 import LOCAL, header
-from nodeproxy.wiring.contexts import ACCEPTS
+from tests.fakes.own_address import AtOwnAddress
 from tests.fakes.world import Peer
 
 ADDRESS = "127.77.9.4"
 RETRIED = {"retries": {"attempts": 1, "retryOn": ["5xx"]}}
 
 
-class Database:
+class Database(AtOwnAddress):
     """One TCP service at its own address, with scripted endpoints at addresses of their own, all at one port."""
 
     def __init__(self, world):
-        self.world = world
+        super().__init__(world)
         self.endpoint = world.endpoint()
         self.port = self.endpoint.port
-        self.kept = HeldSockets()
-        self.virtual = VirtualListeners(
-            world.connections, world.context, self.kept, lambda: world.live.table, Capacity(1 << 20, 1000), ACCEPTS
-        )
         self.serve()
 
     def serve(self, *endpoints, policies=None, protocol="tcp", **fields):
@@ -42,9 +35,7 @@ class Database:
         self.install((Port(self.port, "sql", protocol, addresses),), policies, **fields)
 
     def install(self, ports, policies=None, **fields):
-        self.world.install(Replace((Service("shop", "db", ADDRESS, ports, policies or {}, **fields),)))
-        self.virtual.follow()
-        self.kept.receive()  # as the supervisor does
+        self.put(Replace((Service("shop", "db", ADDRESS, ports, policies or {}, **fields),)))
 
     async def client(self):
         """A connection to the service."""
@@ -79,8 +70,7 @@ def database(world):
     """The service, closed after the test."""
     database = Database(world)
     yield database
-    database.virtual.close()
-    database.kept.close()
+    database.close()
 
 
 async def test_a_server_may_speak_first(database):

@@ -7,13 +7,10 @@ import pytest
 
 from nodeproxy.downstream import detection, opening, server_name, tcp
 from nodeproxy.downstream.detection import DETECT_S, GREETING_S
-from nodeproxy.downstream.virtual_listeners import VirtualListeners
 from nodeproxy.errors import ConnectionLost, ProxyError
 from nodeproxy.exchange.attempt import Attempt
 from nodeproxy.exchange.exchange import Exchange
-from nodeproxy.io.capacity import Capacity
 from nodeproxy.io.connect import connect
-from nodeproxy.io.handover import HeldSockets
 from nodeproxy.io.relay import Direction, Relay
 from nodeproxy.io.scope import Scope
 from nodeproxy.io.task import Cancelled, Task
@@ -22,8 +19,9 @@ from nodeproxy.mesh.wire import Replace
 from nodeproxy.protocol.message import Response
 from nodeproxy.upstream import tcp_pool
 from nodeproxy.upstream.tunnel import SwitchedConnection
-from nodeproxy.wiring.contexts import ACCEPTS, tls_context
+from nodeproxy.wiring.contexts import tls_context
 from tests.fakes.hellos import real
+from tests.fakes.own_address import AtOwnAddress
 from tests.fakes.world import Peer
 
 HEAVY = (
@@ -34,20 +32,14 @@ HEAVY = (
 ADDRESS = "127.77.9.8"
 
 
-class Place:
+class Place(AtOwnAddress):
     """One service at its own address, with one scripted endpoint."""
 
     def __init__(self, world, protocol, policies):
-        self.world = world
+        super().__init__(world)
         self.endpoint = world.endpoint()
-        self.kept = HeldSockets()
-        self.virtual = VirtualListeners(
-            world.connections, world.context, self.kept, lambda: world.live.table, Capacity(1 << 20, 1000), ACCEPTS
-        )
         port = Port(self.endpoint.port, "main", protocol, (Endpoint("127.0.0.1", self.endpoint.port),))
-        world.install(Replace((Service("shop", "any", ADDRESS, (port,), policies),)))
-        self.virtual.follow()
-        self.kept.receive()
+        self.put(Replace((Service("shop", "any", ADDRESS, (port,), policies),)))
 
     async def client(self, first=b""):
         client = Peer(self.world, await connect(self.world.reactor, (ADDRESS, self.endpoint.port), ConnectionLost))
@@ -201,14 +193,6 @@ CASES = [
 ]  # fmt: skip
 
 
-@pytest.fixture
-def collector_off():
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
-
-
 def heavy():
     return [thing for thing in gc.get_objects() if isinstance(thing, HEAVY)]
 
@@ -226,7 +210,6 @@ async def test_nothing_of_a_connection_is_left_when_it_has_ended(world, protocol
     await world.settle()
 
     left = [type(thing).__name__ for thing in heavy() if id(thing) not in before]
-    place.virtual.close()
-    place.kept.close()
+    place.close()
     assert left == [] and not world.connections.open
     assert world.reactor.bulk.held_bytes == 0

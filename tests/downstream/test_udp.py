@@ -12,25 +12,11 @@ from nodeproxy.io.rounds import PER_EVENT, SESSION
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Drop, Put
 from tests.fakes.descriptors import none_left
-from tests.fakes.udp import UdpEndpoint, UdpService
+from tests.fakes.udp import UdpEndpoint
 
 
-@pytest.fixture
-def make(world):
-    """Makes services, closed after the test."""
-    made = []
-
-    def one(*arguments, **changes):
-        made.append(UdpService(world, *arguments, **changes))
-        return made[-1]
-
-    yield one
-    for each in made:
-        each.close()
-
-
-async def test_a_reply_comes_from_the_address_that_the_client_has_sent_to(world, make):
-    service = make()
+async def test_a_reply_comes_from_the_address_that_the_client_has_sent_to(world, udp_service):
+    service = udp_service()
     client = service.client()
 
     client.send(b"question")
@@ -42,8 +28,8 @@ async def test_a_reply_comes_from_the_address_that_the_client_has_sent_to(world,
 
 
 @pytest.mark.parametrize("size", [0, 1, 512, 1472, 1473, 8192, 65_506, 65_507])
-async def test_datagrams_of_every_size_are_passed_on_whole_both_ways(world, make, size):
-    service = make()
+async def test_datagrams_of_every_size_are_passed_on_whole_both_ways(world, udp_service, size):
+    service = udp_service()
     client = service.client()
     there, back = bytes(range(256)) * 256, bytes(reversed(range(256))) * 256
 
@@ -55,8 +41,8 @@ async def test_datagrams_of_every_size_are_passed_on_whole_both_ways(world, make
     assert await client.receive() == back[:size]
 
 
-async def test_a_client_stays_with_its_endpoint_and_others_are_balanced(world, make):
-    service = make(3)
+async def test_a_client_stays_with_its_endpoint_and_others_are_balanced(world, udp_service):
+    service = udp_service(3)
     clients = [service.client() for _ in range(9)]
 
     for client in clients * 2:
@@ -69,8 +55,8 @@ async def test_a_client_stays_with_its_endpoint_and_others_are_balanced(world, m
         assert len(peers) == 6 and len(set(peers)) == 3
 
 
-async def test_replies_are_not_limited_to_one(world, make):
-    service = make()
+async def test_replies_are_not_limited_to_one(world, udp_service):
+    service = udp_service()
     client = service.client()
     client.send(b"subscribe")
     _, mesh = await service.endpoints[0].receive()
@@ -81,8 +67,8 @@ async def test_replies_are_not_limited_to_one(world, make):
     assert await client.all() == [b"%d" % number for number in range(200)]
 
 
-async def test_a_stranger_cannot_send_into_a_session(world, make):
-    service = make()
+async def test_a_stranger_cannot_send_into_a_session(world, udp_service):
+    service = udp_service()
     client, stranger = service.client(), service.client("127.0.0.2")
     client.send(b"question")
     _, mesh = await service.endpoints[0].receive()
@@ -92,8 +78,8 @@ async def test_a_stranger_cannot_send_into_a_session(world, make):
     assert await client.all() == []
 
 
-async def test_ipv6_is_served_by_endpoints_of_either_family(world, make):
-    service = make(1, host="::1")
+async def test_ipv6_is_served_by_endpoints_of_either_family(world, udp_service):
+    service = udp_service(1, host="::1")
     client = service.client("::1")
 
     client.send(b"question")
@@ -103,8 +89,8 @@ async def test_ipv6_is_served_by_endpoints_of_either_family(world, make):
     assert await client.receive() == b"a" * 65_507
 
 
-async def test_a_datagram_that_is_too_long_for_the_endpoints_family_is_dropped_and_counted(world, make):
-    service = make(1, host="::1")
+async def test_a_datagram_that_is_too_long_for_the_endpoints_family_is_dropped_and_counted(world, udp_service):
+    service = udp_service(1, host="::1")
     client = service.client("::1")
 
     client.send(b"x" * 65_527)
@@ -114,8 +100,8 @@ async def test_a_datagram_that_is_too_long_for_the_endpoints_family_is_dropped_a
     assert service.stats.dropped == {"too-large": 1}
 
 
-async def test_a_session_ends_when_nothing_has_moved_for_its_idle_timeout(world, make):
-    service = make(policies={"timeouts": {"udpIdle": "10s"}})
+async def test_a_session_ends_when_nothing_has_moved_for_its_idle_timeout(world, udp_service):
+    service = udp_service(policies={"timeouts": {"udpIdle": "10s"}})
     client = service.client()
     client.send(b"one")
     _, first = await service.endpoints[0].receive()
@@ -135,8 +121,8 @@ async def test_a_session_ends_when_nothing_has_moved_for_its_idle_timeout(world,
     assert (await service.endpoints[0].receive())[1] != first
 
 
-async def test_the_idle_timeout_is_a_minute_unless_it_is_written(world, make):
-    service = make()
+async def test_the_idle_timeout_is_a_minute_unless_it_is_written(world, udp_service):
+    service = udp_service()
     service.client().send(b"one")
     await world.settle()
 
@@ -149,8 +135,8 @@ async def test_the_idle_timeout_is_a_minute_unless_it_is_written(world, make):
     assert (still, len(service.sessions)) == (1, 0)
 
 
-async def test_beyond_the_bound_the_session_that_was_silent_longest_ends(world, make):
-    service = make(most=3)
+async def test_beyond_the_bound_the_session_that_was_silent_longest_ends(world, udp_service):
+    service = udp_service(most=3)
     clients = [service.client() for _ in range(4)]
     for client in clients[:3]:
         client.send(b"hello")
@@ -170,8 +156,8 @@ async def test_beyond_the_bound_the_session_that_was_silent_longest_ends(world, 
     assert of_first == heard[0] and of_second not in heard
 
 
-async def test_a_client_with_many_ports_makes_way_for_itself(world, make):
-    service = make(most=16)
+async def test_a_client_with_many_ports_makes_way_for_itself(world, udp_service):
+    service = udp_service(most=16)
     other = service.client("127.0.0.2")
     other.send(b"hello")
     await world.settle()
@@ -186,8 +172,8 @@ async def test_a_client_with_many_ports_makes_way_for_itself(world, make):
     assert service.ended() == {"evicted": 25} and len(service.sessions) == 16
 
 
-async def test_a_flood_of_sources_leaves_no_more_than_the_bound_behind(world, make):
-    service = make(most=50)
+async def test_a_flood_of_sources_leaves_no_more_than_the_bound_behind(world, udp_service):
+    service = udp_service(most=50)
     before = len(world.reactor._watchers)
 
     for number in range(600):
@@ -202,8 +188,8 @@ async def test_a_flood_of_sources_leaves_no_more_than_the_bound_behind(world, ma
     assert len(await service.endpoints[0].all()) == 600
 
 
-async def test_an_endpoint_that_refuses_is_ejected_and_the_next_datagram_goes_to_another(world, make):
-    service = make(2)
+async def test_an_endpoint_that_refuses_is_ejected_and_the_next_datagram_goes_to_another(world, udp_service):
+    service = udp_service(2)
     client = service.client()
     client.send(b"one")
     await world.settle()
@@ -222,8 +208,8 @@ async def test_an_endpoint_that_refuses_is_ejected_and_the_next_datagram_goes_to
     assert (service.active[first], service.active[1 - first], len(service.sessions)) == (0, 1, 1)
 
 
-async def test_a_datagram_sent_before_the_refusal_was_read_is_sent_to_the_other_endpoint(world, make):
-    service = make(2)
+async def test_a_datagram_sent_before_the_refusal_was_read_is_sent_to_the_other_endpoint(world, udp_service):
+    service = udp_service(2)
     client = service.client()
     client.send(b"one")
     await world.settle()
@@ -237,8 +223,8 @@ async def test_a_datagram_sent_before_the_refusal_was_read_is_sent_to_the_other_
     assert service.stats.dropped == {"connect-failed": 1}
 
 
-async def test_where_all_endpoints_refuse_datagrams_are_dropped_and_counted_until_one_is_back(world, make):
-    service = make(1)
+async def test_where_all_endpoints_refuse_datagrams_are_dropped_and_counted_until_one_is_back(world, udp_service):
+    service = udp_service(1)
     client = service.client()
     service.endpoints[0].stop()
 
@@ -253,8 +239,8 @@ async def test_where_all_endpoints_refuse_datagrams_are_dropped_and_counted_unti
     assert dropped == {"connect-failed": 3} and world.stats.bugs == 0
 
 
-async def test_sessions_of_an_endpoint_that_leaves_choose_another_when_their_client_sends_again(world, make):
-    service = make(2)
+async def test_sessions_of_an_endpoint_that_leaves_choose_another_when_their_client_sends_again(world, udp_service):
+    service = udp_service(2)
     client = service.client()
     client.send(b"one")
     await world.settle()
@@ -271,8 +257,8 @@ async def test_sessions_of_an_endpoint_that_leaves_choose_another_when_their_cli
     assert len(service.sessions) == 1
 
 
-async def test_without_a_descriptor_the_datagram_is_dropped_and_the_oldest_session_gives_its_own(world, make):
-    service = make()
+async def test_without_a_descriptor_the_datagram_is_dropped_and_the_oldest_session_gives_its_own(world, udp_service):
+    service = udp_service()
     first, second = service.client(), service.client()
     first.send(b"one")
     await service.endpoints[0].receive()
@@ -287,8 +273,8 @@ async def test_without_a_descriptor_the_datagram_is_dropped_and_the_oldest_sessi
     assert world.stats.shortages["endpoint"] == 1
 
 
-async def test_a_shortage_ends_the_oldest_quarter_once_in_a_turn(world, make):
-    service = make()
+async def test_a_shortage_ends_the_oldest_quarter_once_in_a_turn(world, udp_service):
+    service = udp_service()
     clients = [service.client() for _ in range(40)]
     for client in clients:
         client.send(b"hello")
@@ -310,8 +296,8 @@ async def test_a_shortage_ends_the_oldest_quarter_once_in_a_turn(world, make):
     assert {mesh for _, mesh in await service.endpoints[0].all()} >= set(peers[10:])
 
 
-async def test_a_bug_ends_one_session_and_not_the_worker(world, make):
-    service = make(2)
+async def test_a_bug_ends_one_session_and_not_the_worker(world, udp_service):
+    service = udp_service(2)
     one, other = service.client(), service.client()
     for client in (one, other):
         client.send(b"hello")
@@ -331,8 +317,8 @@ async def test_a_bug_ends_one_session_and_not_the_worker(world, make):
     assert b"still served" in [data for data, _ in await rest.all()]
 
 
-async def test_a_service_without_endpoints_drops_and_counts(world, make):
-    service = make(0)
+async def test_a_service_without_endpoints_drops_and_counts(world, udp_service):
+    service = udp_service(0)
     client = service.client()
 
     client.send(b"one")
@@ -342,8 +328,8 @@ async def test_a_service_without_endpoints_drops_and_counts(world, make):
     assert service.stats.active == 0 and service.ended() == {}
 
 
-async def test_the_first_datagrams_are_held_until_the_endpoints_are_known(world, make):
-    service = make()
+async def test_the_first_datagrams_are_held_until_the_endpoints_are_known(world, udp_service):
+    service = udp_service()
     service.now_has(unsubscribed=True)
     client = service.client()
 
@@ -360,8 +346,8 @@ async def test_the_first_datagrams_are_held_until_the_endpoints_are_known(world,
     assert (await service.endpoints[0].receive())[0] == b"3"
 
 
-async def test_no_more_is_held_than_the_bound_and_no_longer_than_a_connect_may_take(world, make):
-    service = make(policies={"timeouts": {"connect": "2s"}})
+async def test_no_more_is_held_than_the_bound_and_no_longer_than_a_connect_may_take(world, udp_service):
+    service = udp_service(policies={"timeouts": {"connect": "2s"}})
     service.now_has(unsubscribed=True)
     client = service.client()
 
@@ -377,8 +363,8 @@ async def test_no_more_is_held_than_the_bound_and_no_longer_than_a_connect_may_t
     assert service.ended() == {"endpoints-unknown": 1}
 
 
-async def test_what_waits_is_bounded_for_all_sessions_together(world, make):
-    service = make()
+async def test_what_waits_is_bounded_for_all_sessions_together(world, udp_service):
+    service = udp_service()
     service.now_has(unsubscribed=True)
 
     for _ in range(30):
@@ -391,8 +377,8 @@ async def test_what_waits_is_bounded_for_all_sessions_together(world, make):
     assert service.stats.dropped["held-full"] > 100
 
 
-async def test_a_service_that_leaves_while_datagrams_wait_ends_their_session(world, make):
-    service = make()
+async def test_a_service_that_leaves_while_datagrams_wait_ends_their_session(world, udp_service):
+    service = udp_service()
     service.now_has(unsubscribed=True)
     stats = service.stats
     service.client().send(b"x")
@@ -404,8 +390,8 @@ async def test_a_service_that_leaves_while_datagrams_wait_ends_their_session(wor
     assert stats.dropped == {"unknown-service": 1} and len(service.sessions) == 0
 
 
-async def test_what_seems_to_come_from_a_udp_port_of_the_mesh_is_dropped(world, make):
-    service = make()
+async def test_what_seems_to_come_from_a_udp_port_of_the_mesh_is_dropped(world, udp_service):
+    service = udp_service()
     other = ("127.77.9.6", service.address[1])
     port = Port(other[1], "dns", "udp", (Endpoint("127.0.0.1", 9),), "udp")
     world.install(Put(Service("shop", "other", other[0], (port,))))
@@ -423,8 +409,8 @@ async def test_what_seems_to_come_from_a_udp_port_of_the_mesh_is_dropped(world, 
     assert [data for data, _ in await service.endpoints[0].all()] == [b"a client"]
 
 
-async def test_a_change_while_others_have_a_turn_is_not_missed(world, make):
-    service = make()
+async def test_a_change_while_others_have_a_turn_is_not_missed(world, udp_service):
+    service = udp_service()
     service.now_has(unsubscribed=True)
     for number in range(OPENED_AT_ONCE + 8):
         service.client().send(b"%d" % number)
@@ -437,8 +423,8 @@ async def test_a_change_while_others_have_a_turn_is_not_missed(world, make):
     assert len(await service.endpoints[0].all()) == OPENED_AT_ONCE + 8
 
 
-async def test_a_session_that_gets_no_endpoint_after_all_ends_for_the_reason_of_its_datagrams(world, make):
-    service = make(policies={"connectionPool": {"maxConnections": 1}})
+async def test_a_session_that_gets_no_endpoint_after_all_ends_for_the_reason_of_its_datagrams(world, udp_service):
+    service = udp_service(policies={"connectionPool": {"maxConnections": 1}})
     service.now_has(unsubscribed=True)
     for client in (service.client(), service.client()):
         client.send(b"x")
@@ -451,8 +437,8 @@ async def test_a_session_that_gets_no_endpoint_after_all_ends_for_the_reason_of_
     assert service.stats.dropped == service.ended() == {"connection-pool-full": 1}
 
 
-async def test_a_bug_in_a_session_that_waits_leaves_the_others_their_endpoints(world, make):
-    service = make(policies={"connectionPool": {"maxConnections": 1}})
+async def test_a_bug_in_a_session_that_waits_leaves_the_others_their_endpoints(world, udp_service):
+    service = udp_service(policies={"connectionPool": {"maxConnections": 1}})
     service.now_has(unsubscribed=True)
     for client in (service.client(), service.client()):
         client.send(b"x")
@@ -472,8 +458,8 @@ async def test_a_bug_in_a_session_that_waits_leaves_the_others_their_endpoints(w
     assert service.ended() == {"internal": 1}
 
 
-async def test_a_session_remembers_no_endpoints_that_have_left(world, make):
-    service = make(1)
+async def test_a_session_remembers_no_endpoints_that_have_left(world, udp_service):
+    service = udp_service(1)
     client = service.client()
     for _ in range(5):
         service.endpoints[0].stop()
@@ -489,8 +475,8 @@ async def test_a_session_remembers_no_endpoints_that_have_left(world, make):
     assert len(session.exchange.tried) == 1 and service.active == [1]
 
 
-async def test_a_crowd_of_new_clients_has_no_more_of_a_turn_than_others_have_with_more_datagrams(world, make):
-    service = make()
+async def test_a_crowd_of_new_clients_has_no_more_of_a_turn_than_others_have_with_more_datagrams(world, udp_service):
+    service = udp_service()
     for number in range(100):
         service.client().send(b"%d" % number)
 
@@ -502,8 +488,8 @@ async def test_a_crowd_of_new_clients_has_no_more_of_a_turn_than_others_have_wit
     assert max(now - before for before, now in pairwise(counts)) <= PER_EVENT // SESSION
 
 
-async def test_a_burst_of_replies_takes_few_turns(world, make):
-    service = make()
+async def test_a_burst_of_replies_takes_few_turns(world, udp_service):
+    service = udp_service()
     client = service.client()
     client.send(b"subscribe")
     _, mesh = await service.endpoints[0].receive()
@@ -518,8 +504,8 @@ async def test_a_burst_of_replies_takes_few_turns(world, make):
     assert 200 // PER_EVENT <= turns < 20
 
 
-async def test_a_reply_to_a_client_without_a_port_is_not_sent_and_counted(world, make):
-    service = make()
+async def test_a_reply_to_a_client_without_a_port_is_not_sent_and_counted(world, udp_service):
+    service = udp_service()
     try:
         raw = world.keep(socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP))
     except PermissionError:

@@ -59,7 +59,7 @@ async def test_a_service_that_leaves_closes_its_socket_and_its_sessions_end_when
 
     world.install(Drop("shop/dns"))
     service.virtual.follow("shop/dns")
-    service.held.receive()
+    service.kept.receive()
     service.endpoints[0].reply(b"answer", mesh)
 
     assert await client.receive() == b"answer" and refuses(service)
@@ -101,7 +101,7 @@ async def test_datagrams_wait_in_the_socket_that_the_supervisor_holds_while_a_wo
     client.send(b"question")
 
     successor = VirtualListeners(
-        world.connections, world.context, service.held, lambda: world.live.table, Capacity(1 << 20, 1000), ACCEPTS
+        world.connections, world.context, service.kept, lambda: world.live.table, Capacity(1 << 20, 1000), ACCEPTS
     )
     successor.follow()
 
@@ -117,7 +117,7 @@ async def test_a_worker_that_drains_leaves_all_datagrams_to_its_successor(world,
     await world.settle()
 
     service.virtual.close()
-    service.held.receive()
+    service.kept.receive()
     answered = len(await service.endpoints[0].all())
     while True:
         try:
@@ -134,7 +134,7 @@ async def test_a_worker_that_drains_leaves_all_datagrams_to_its_successor(world,
 
 async def test_all_doors_may_open_again(world, service):
     service.virtual.close()
-    service.held.receive()
+    service.kept.receive()
     service.virtual.follow()
     client = service.client()
 
@@ -184,7 +184,7 @@ async def test_a_line_of_the_access_log_says_what_a_session_has_carried(world, s
     port = Port(service.address[1], "dns", "udp", (Endpoint(other.host, other.port),), "udp")
     world.install(Replace((Service("shop", "log", "127.77.9.6", (port,)),)))
     listeners = VirtualListeners(
-        world.connections, context, service.held, lambda: world.live.table, Capacity(1 << 20, 1000), ACCEPTS
+        world.connections, context, service.kept, lambda: world.live.table, Capacity(1 << 20, 1000), ACCEPTS
     )
     listeners.follow()
     client = service.client()
@@ -246,7 +246,7 @@ async def test_an_open_session_keeps_the_endpoints_of_its_service(world, service
 def test_udp_ports_leave_descriptors_to_clients_only_where_there_are_some(world):
     few = Capacity(1000, 1000)
     service = UdpService(world)
-    listeners = VirtualListeners(world.connections, world.context, service.held, lambda: world.live.table, few, ACCEPTS)
+    listeners = VirtualListeners(world.connections, world.context, service.kept, lambda: world.live.table, few, ACCEPTS)
     service.virtual.close()
     listeners.follow()
     with_udp = world.connections.most

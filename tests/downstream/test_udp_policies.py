@@ -1,24 +1,8 @@
 """The policies that act on connections act on UDP sessions."""
 
-import pytest
-
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Put
-from tests.fakes.udp import UdpEndpoint, UdpService
-
-
-@pytest.fixture
-def make(world):
-    """Makes services, closed after the test."""
-    made = []
-
-    def one(*arguments, **changes):
-        made.append(UdpService(world, *arguments, **changes))
-        return made[-1]
-
-    yield one
-    for each in made:
-        each.close()
+from tests.fakes.udp import UdpEndpoint
 
 
 async def hello(service, *clients):
@@ -27,8 +11,8 @@ async def hello(service, *clients):
         await service.world.settle(3)
 
 
-async def test_rate_limits_count_new_sessions_not_datagrams(world, make):
-    service = make(policies={"rateLimit": {"requestsPerSecond": 1, "burst": 2}})
+async def test_rate_limits_count_new_sessions_not_datagrams(world, udp_service):
+    service = udp_service(policies={"rateLimit": {"requestsPerSecond": 1, "burst": 2}})
     clients = [service.client() for _ in range(3)]
 
     await hello(service, *clients, *clients[:2] * 5)
@@ -39,8 +23,8 @@ async def test_rate_limits_count_new_sessions_not_datagrams(world, make):
     assert len(await service.endpoints[0].all()) == 1
 
 
-async def test_rate_limits_in_shadow_let_all_pass_and_count(world, make):
-    service = make(policies={"rateLimit": {"requestsPerSecond": 1, "mode": "shadow"}})
+async def test_rate_limits_in_shadow_let_all_pass_and_count(world, udp_service):
+    service = udp_service(policies={"rateLimit": {"requestsPerSecond": 1, "mode": "shadow"}})
 
     await hello(service, *[service.client() for _ in range(3)])
 
@@ -48,8 +32,8 @@ async def test_rate_limits_in_shadow_let_all_pass_and_count(world, make):
     assert world.route.stats.decisions["rateLimit", "rejected", "shadow"] == 2
 
 
-async def test_max_connections_refuses_further_sessions(world, make):
-    service = make(2, policies={"connectionPool": {"maxConnections": 2}, "timeouts": {"udpIdle": "10s"}})
+async def test_max_connections_refuses_further_sessions(world, udp_service):
+    service = udp_service(2, policies={"connectionPool": {"maxConnections": 2}, "timeouts": {"udpIdle": "10s"}})
     clients = [service.client() for _ in range(3)]
 
     await hello(service, *clients)
@@ -62,8 +46,8 @@ async def test_max_connections_refuses_further_sessions(world, make):
     assert world.route.states["connectionPool"].connections == 1
 
 
-async def test_sticky_clients_have_one_endpoint_for_all_their_sessions(world, make):
-    service = make(4)
+async def test_sticky_clients_have_one_endpoint_for_all_their_sessions(world, udp_service):
+    service = udp_service(4)
     service.now_has(*service.endpoints, affinity_s=100.0)
 
     await hello(service, *[service.client() for _ in range(8)])
@@ -71,16 +55,16 @@ async def test_sticky_clients_have_one_endpoint_for_all_their_sessions(world, ma
     assert sorted(service.active) == [0, 0, 0, 8]
 
 
-async def test_hashing_by_source_address_gives_a_client_one_endpoint(world, make):
-    service = make(4, policies={"loadBalancer": {"consistentHash": {"useSourceIp": True}}})
+async def test_hashing_by_source_address_gives_a_client_one_endpoint(world, udp_service):
+    service = udp_service(4, policies={"loadBalancer": {"consistentHash": {"useSourceIp": True}}})
 
     await hello(service, *[service.client(host) for host in ("127.0.0.1", "127.0.0.9") for _ in range(4)])
 
     assert sorted(service.active) in ([0, 0, 4, 4], [0, 0, 0, 8])
 
 
-async def test_a_new_endpoint_gets_the_sessions_that_it_lacks(world, make):
-    service = make(2)
+async def test_a_new_endpoint_gets_the_sessions_that_it_lacks(world, udp_service):
+    service = udp_service(2)
     service.now_has(service.endpoints[0])
     await hello(service, *[service.client() for _ in range(4)])
 
@@ -90,9 +74,9 @@ async def test_a_new_endpoint_gets_the_sessions_that_it_lacks(world, make):
     assert service.active == [4, 4]
 
 
-async def test_refusals_count_for_outlier_detection(world, make):
+async def test_refusals_count_for_outlier_detection(world, udp_service):
     policies = {"outlierDetection": {"consecutive5xxErrors": 2}}
-    service = make(3, policies=policies)
+    service = udp_service(3, policies=policies)
     service.endpoints[0].stop()
 
     for _ in range(2):
@@ -104,8 +88,8 @@ async def test_refusals_count_for_outlier_detection(world, make):
     assert world.route.stats.decisions["outlierDetection", "consecutive-5xx", "enforce"] == 1
 
 
-async def test_an_answer_ends_the_ejection_after_a_refusal(world, make):
-    service = make(1)
+async def test_an_answer_ends_the_ejection_after_a_refusal(world, udp_service):
+    service = udp_service(1)
     client = service.client()
     port = service.endpoints[0].port
     service.endpoints[0].stop()
@@ -122,9 +106,9 @@ async def test_an_answer_ends_the_ejection_after_a_refusal(world, make):
     assert (ejected, cluster.usable_count(world.clock())) == (0, 1)
 
 
-async def test_a_split_sends_sessions_to_udp_ports_of_its_targets(world, make):
+async def test_a_split_sends_sessions_to_udp_ports_of_its_targets(world, udp_service):
     targets = [{"service": "dns", "weight": 1}, {"service": "canary", "weight": 1}]
-    service = make(1, policies={"split": {"targets": targets}})
+    service = udp_service(1, policies={"split": {"targets": targets}})
     canary = UdpEndpoint(world)
     port = Port(service.address[1], "dns", "udp", (Endpoint(canary.host, canary.port),), "udp")
     world.install(Put(Service("shop", "canary", "", (port,))))
@@ -134,8 +118,8 @@ async def test_a_split_sends_sessions_to_udp_ports_of_its_targets(world, make):
     assert (len(await service.endpoints[0].all()), len(await canary.all())) == (3, 3)
 
 
-async def test_peak_ewma_prefers_the_endpoint_that_answers_faster(world, make):
-    service = make(2, policies={"loadBalancer": {"simple": "PEAK_EWMA"}})
+async def test_peak_ewma_prefers_the_endpoint_that_answers_faster(world, udp_service):
+    service = udp_service(2, policies={"loadBalancer": {"simple": "PEAK_EWMA"}})
     clients = [service.client() for _ in range(4)]
     await hello(service, *clients[:2])
     world.advance(0.001)

@@ -4,40 +4,31 @@ import socket
 
 import pytest
 
-from nodeproxy.downstream.virtual_listeners import VirtualListeners
 from nodeproxy.errors import ConnectFailed, ConnectionLost
-from nodeproxy.io.capacity import Capacity
 from nodeproxy.io.connect import connect
-from nodeproxy.io.handover import HeldSockets
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Drop, Put, Replace, keys_of
-from nodeproxy.wiring.contexts import ACCEPTS
+from tests.fakes.own_address import ROOM, AtOwnAddress
 from tests.fakes.world import Peer
 
 GET = b"GET / HTTP/1.1\r\nHost: anything.example\r\n\r\n"
 WEB, SHOP, NOWHERE = "127.77.9.1", "127.77.9.2", "192.0.2.1"  # RFC 5737: an address of no host
 
 
-class Street:
+class Street(AtOwnAddress):
     """Virtual virtual in a world, and one scripted endpoint behind all of them."""
 
-    def __init__(self, world, capacity=Capacity(1 << 20, 1000)):  # noqa: B008
-        self.world = world
+    def __init__(self, world, capacity=ROOM):
+        super().__init__(world, capacity)
         self.endpoint = world.endpoint()
         self.port = self.endpoint.port  # free at every other address too
-        self.kept = HeldSockets()
-        self.virtual = VirtualListeners(
-            world.connections, world.context, self.kept, lambda: world.live.table, capacity, ACCEPTS
-        )
 
     def service(self, name, address, protocol="http", port=None):
         endpoints = (Endpoint("127.0.0.1", self.endpoint.port),)
         return Service("shop", name, address, (Port(port or self.port, "p", protocol, endpoints),))
 
     def follow(self, *services):
-        self.world.live.install(Replace(services))
-        self.virtual.follow()
-        self.kept.receive()  # as the supervisor does
+        self.put(Replace(services))
 
     def take(self, address):
         """Let another program have `address`."""
@@ -62,8 +53,7 @@ class Street:
 def street(world):
     street = Street(world)
     yield street
-    street.virtual.close()
-    street.kept.close()
+    street.close()
 
 
 async def test_who_comes_in_means_that_service_whatever_host_it_sends(world, street):

@@ -2,12 +2,9 @@
 
 import socket
 
-from nodeproxy.downstream.virtual_listeners import VirtualListeners
-from nodeproxy.io.capacity import Capacity
-from nodeproxy.io.handover import HeldSockets
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Put, Replace
-from nodeproxy.wiring.contexts import ACCEPTS
+from tests.fakes.own_address import AtOwnAddress
 from tests.fakes.ports import free_port
 
 ADDRESS = "127.77.9.5"
@@ -61,22 +58,16 @@ class UdpClient:
         return [data for data, _ in await everything(self.world, self.sock)]
 
 
-class UdpService:
+class UdpService(AtOwnAddress):
     """A service `shop/dns`, of as many endpoints as asked for."""
 
     def __init__(self, world, endpoints=1, policies=None, host=ADDRESS, endpoint_host="127.0.0.1", most=8192):
-        self.world = world
+        super().__init__(world)
         self.policies = policies or {}
         self.endpoints = [UdpEndpoint(world, endpoint_host) for _ in range(endpoints)]
         self.address = (host, free_port())
-        self.held = HeldSockets()
         world.plane.sessions.most = most
-        self.virtual = VirtualListeners(
-            world.connections, world.context, self.held, lambda: world.live.table, Capacity(1 << 20, 1000), ACCEPTS
-        )
-        world.install(Replace((self.service(*self.endpoints),)))
-        self.virtual.follow()
-        self.held.receive()  # as the supervisor does
+        self.put(Replace((self.service(*self.endpoints),)))
 
     def service(self, *endpoints, unsubscribed=False, **changes):
         """The service as discovery would send it with these endpoints."""
@@ -87,9 +78,7 @@ class UdpService:
     def now_has(self, *endpoints, **changes):
         """The service has exactly these endpoints from now on."""
         service = self.service(*endpoints, **changes)
-        self.world.install(Put(service))
-        self.virtual.follow(service.key)
-        self.held.receive()
+        self.put(Put(service), service.key)
 
     def client(self, host="127.0.0.1"):
         return UdpClient(self, host)
@@ -119,7 +108,7 @@ class UdpService:
     def close(self):
         self.virtual.close()
         self.sessions.cancel()
-        self.held.close()
+        self.kept.close()
 
 
 async def received(world, sock):
