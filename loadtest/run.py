@@ -2,11 +2,12 @@
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
+from typing import TypeVar
 
 from loadtest.endpoints import endpoints
 from loadtest.errors import BenchmarkError, NotInstalledError, NotStartedError
@@ -38,6 +39,7 @@ GENERATORS = {"wrk": "-v", "h2load": "--version"}
 SHARED_MEMORY = Path("/dev/shm")
 
 Say = Callable[[str], None]
+Started = TypeVar("Started")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,31 @@ def run(plan: Plan, choice: Choice, toolbox: Toolbox, say: Say) -> Record:
     )
 
 
+def folder_in_memory(prefix: str, stack: ExitStack) -> Path:
+    """An empty folder, removed with `stack`: in memory where there is any, so that no log waits for a disk."""
+    within = SHARED_MEMORY if SHARED_MEMORY.is_dir() else None
+    return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=prefix, dir=within)))
+
+
+def begun(
+    name: str, starting: AbstractContextManager[Started], stack: ExitStack, missing: list[Missing], say: Say
+) -> list[Started]:
+    """The peer of this name, which ends with `stack`; none, which is noted in `missing`, if it could not be started.
+
+    Raises BenchmarkError when it is nodeproxy: without it there is nothing to compare.
+    """
+    try:
+        peer = stack.enter_context(starting)
+    except (NotInstalledError, NotStartedError) as error:
+        if name == NODEPROXY:
+            raise BenchmarkError(f"nodeproxy: {error}") from error
+        missing.append(Missing(name, str(error)))
+        say(f"{name} IS NOT MEASURED: {error}")
+        return []
+    say(f"{name} answers")
+    return [peer]
+
+
 @contextmanager
 def all_started(
     chosen: tuple[Peer, ...],
@@ -112,19 +139,11 @@ def all_started(
     peers: list[Running] = []
     missing: list[Missing] = []
     with ExitStack() as stack:
-        within = SHARED_MEMORY if SHARED_MEMORY.is_dir() else None
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nodeproxy-bench-", dir=within)))
+        folder = folder_in_memory("nodeproxy-bench-", stack)
         behind = stack.enter_context(endpoints(toolbox, folder, protocols))
         for peer in chosen:
             files = more if peer.name == NODEPROXY else None
-            try:
-                peers.append(stack.enter_context(started(peer, toolbox, folder, behind, files)))
-                say(f"{peer.name} answers")
-            except (NotInstalledError, NotStartedError) as error:
-                if peer.name == NODEPROXY:
-                    raise BenchmarkError(f"nodeproxy: {error}") from error
-                missing.append(Missing(peer.name, str(error)))
-                say(f"{peer.name} IS NOT MEASURED: {error}")
+            peers += begun(peer.name, started(peer, toolbox, folder, behind, files), stack, missing, say)
         yield tuple(peers), tuple(missing), behind
 
 

@@ -4,14 +4,12 @@ import os
 import resource
 import shutil
 import socket
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from loadtest.errors import BenchmarkError, NotInstalledError, NotStartedError
 from loadtest.machine import GENERATOR_CORE, PROXY_CORE, quiet_ports, version_of
 from loadtest.peer import (
     NO_PROXY,
@@ -28,7 +26,7 @@ from loadtest.peer import (
 from loadtest.process import running
 from loadtest.procstat import family_of, listeners_on
 from loadtest.record import Missing
-from loadtest.run import SHARED_MEMORY, Say
+from loadtest.run import Say, begun, folder_in_memory
 from loadtest.toolbox import Toolbox
 
 LOOPBACK = "127.0.0.1"
@@ -162,18 +160,10 @@ def all_relays(
     relays: list[Relay] = []
     missing: list[Missing] = []
     with ExitStack() as stack:
-        within = SHARED_MEMORY if SHARED_MEMORY.is_dir() else None
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nodeproxy-relay-", dir=within)))
+        folder = folder_in_memory("nodeproxy-relay-", stack)
         behind = stack.enter_context((tcp_servers if kind is TCP else _dns_server)(toolbox, folder))
         for peer in (each for each in (*PEERS, ZTUNNEL) if each.name in chosen):
-            try:
-                relays.append(stack.enter_context(_started(kind, peer, toolbox, folder, behind)))
-                say(f"{peer.name} answers")
-            except (NotInstalledError, NotStartedError) as error:
-                if peer.name == NODEPROXY:
-                    raise BenchmarkError(f"nodeproxy: {error}") from error
-                missing.append(Missing(peer.name, str(error)))
-                say(f"{peer.name} IS NOT MEASURED: {error}")
+            relays += begun(peer.name, _started(kind, peer, toolbox, folder, behind), stack, missing, say)
         if NO_PROXY in chosen:
             relays.append(Relay(NO_PROXY, {name: (LOOPBACK, port) for name, port in behind.ports.items()}))
         yield tuple(relays), tuple(missing), behind
