@@ -33,6 +33,7 @@ LOOPBACK = "127.0.0.1"
 TRY_S = 0.5
 OPEN_FILES = 65536  # more than two for each of 10,000 connections, in one process
 SPARE_FILES = 600  # of such a process: nodeproxy reserves 288, and has a few of its own
+TCP_EIGHTHS = 7  # of its clients that nodeproxy lets TCP have; the rest is for HTTP
 CONNECTIONS_MOST = 10_000
 DNS_NAME = "answer.bench.test"
 DNS_ADDRESS = "192.0.2.1"  # RFC 5737; udpload.c expects both
@@ -146,7 +147,8 @@ def allow_open_files() -> None:
 
 def connections_most() -> int:
     """How many connections a process with this one's limit of open files may relay, at most CONNECTIONS_MOST."""
-    return min(CONNECTIONS_MOST, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_FILES) // 2)
+    clients = (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_FILES) // 2
+    return min(CONNECTIONS_MOST, clients * TCP_EIGHTHS // 8)
 
 
 @contextmanager
