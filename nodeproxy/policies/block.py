@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 from pydantic.alias_generators import to_camel
 
 from nodeproxy.mesh.duration import seconds
@@ -35,8 +35,16 @@ class Block(BaseModel):
 class PolicySettings(Block):
     """One policy's settings, as written under its name in a policy table."""
 
+    of_list: ClassVar[str] = ""
+    """The field that a bare list in place of the settings means; "" where there is none."""
+
     mode: Literal["enforce", "shadow"] = "enforce"
     """`shadow` evaluates the policy and counts what it would have done, and changes nothing."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _list(cls, written: object) -> object:
+        return {cls.of_list: written} if cls.of_list and isinstance(written, tuple | list) else written
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from pydantic import Field, field_validator, model_validator
 
 from nodeproxy.exchange.exchange import Handler, Place, Tools
 from nodeproxy.policies.block import Block, Duration, Policy, PolicySettings
-from nodeproxy.policies.split import Name
 from nodeproxy.policies.substitute import Conditions, Fallback, Other, Static
+from nodeproxy.policies.targets import Name
 from nodeproxy.protocol.fields import Fields
 
 MediaType = Annotated[str, Field(pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$")]

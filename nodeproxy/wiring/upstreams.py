@@ -69,7 +69,7 @@ class Upstreams:
         if not isinstance(split, SplitSettings):
             return None
         own = self._clusters.of(service, port)
-        return Split(self._clusters, names(split, service.namespace, port), states["split"], own)
+        return Split(self._clusters, names(split, service.namespace, service.name, port), states["split"], own)
 
     def elsewhere(self, service: Service, port: Port, settings: Mapping[str, PolicySettings], name: str) -> Upstream:
         """What sends to the cluster of this name on behalf of a service port: its own policies bound the connect."""

@@ -75,8 +75,8 @@ def test_values_are_told_as_they_are_written():
 
     assert {"split", "rateLimit", "healthCheck"} < set(names)
     assert fields["split", "targets"].value == [
-        {"service": "a", "namespace": None, "port": None, "weight": 9},
-        {"service": "b", "namespace": "bank", "port": None, "weight": 1},
+        {"service": "a", "namespace": None, "port": None, "labels": {}, "weight": 9},
+        {"service": "b", "namespace": "bank", "port": None, "labels": {}, "weight": 1},
     ]
     assert fields["rateLimit", "requestsPerSecond"].value == 2.5
     assert fields["healthCheck", "interval"].value == "3s"

@@ -131,8 +131,8 @@ class _AsWritten(GenerateJsonSchema):
         """A field is described by its docstring."""
         result, model = super().model_schema(schema), schema["cls"]
         for name, text in field_docstrings(model).items():
-            field = model.model_fields[name]
-            result["properties"][field.alias or name]["description"] = text
+            if (field := model.model_fields.get(name)) is not None:  # not a class variable
+                result["properties"][field.alias or name]["description"] = text
         return result
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:

@@ -1,0 +1,151 @@
+"""One rule of `routes`: what it matches, and what becomes of such a request."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from nodeproxy.policies.block import Block
+from nodeproxy.policies.fallback import FallbackResponse
+from nodeproxy.policies.route_match import Match, Path, Pattern, Token
+from nodeproxy.policies.targets import Destination, Target
+
+HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:[0-9]{1,5})?$", max_length=261)]
+FieldValue = Annotated[str, Field(pattern=r"^[\t\x20-\x7e]*$", max_length=4096)]
+
+
+class PathChange(Block):
+    """A new path; the query stays."""
+
+    full: Path | None = None
+    """The whole new path."""
+    prefix: Path | None = None
+    """In place of the prefix that the rule has matched, or of `/` where it has matched none."""
+    regex: Pattern | None = None
+    """With `substitution`: what is replaced, in RE2's syntax."""
+    substitution: Annotated[str, Field(max_length=1024)] | None = None
+    r"""With `regex`: the replacement, where `\1` is the first group."""
+
+    @model_validator(mode="after")
+    def _one(self) -> "PathChange":
+        if sum(each is not None for each in (self.full, self.prefix, self.regex)) != 1:
+            raise ValueError("exactly one of full, prefix and regex is set")
+        if (self.regex is None) != (self.substitution is None):
+            raise ValueError("regex and substitution belong together")
+        return self
+
+
+class Rewrite(Block):
+    """What the endpoint receives in place of what the client sent."""
+
+    path: PathChange | None = None
+    """A new path."""
+    host: HostName | None = None
+    """A new Host."""
+
+
+class Redirect(Block):
+    """An answer that sends the client elsewhere; what is not set stays as it was asked for."""
+
+    scheme: Literal["http", "https"] | None = None
+    """The scheme of the new address."""
+    host: HostName | None = None
+    """Its host."""
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Its port; unset, that which the scheme implies if `scheme` is set, else the one asked for."""
+    path: PathChange | None = None
+    """Its path."""
+    status: Literal[301, 302, 303, 307, 308] = 302
+    """The status. Clients turn a POST into a GET at 301, 302 and 303."""
+
+
+class FieldEdits(Block):
+    """Changes of header fields. Those that frame a message or belong to a connection are refused."""
+
+    set: Annotated[dict[Token, FieldValue], Field(default_factory=dict, max_length=32)]
+    """Replace all lines of these names by one."""
+    add: Annotated[dict[Token, FieldValue], Field(default_factory=dict, max_length=32)]
+    """Append a line; others of the same name stay."""
+    remove: Annotated[tuple[Token, ...], Field(max_length=32)] = ()
+    """Remove all lines of these names."""
+
+
+class HeaderEdits(Block):
+    """Changes of header fields in both directions."""
+
+    request: FieldEdits = FieldEdits(set={}, add={})
+    """Of what the endpoint receives."""
+    response: FieldEdits = FieldEdits(set={}, add={})
+    """Of what the client receives, answers of the mesh itself included."""
+
+
+class Canary(Destination):
+    """Requests that go to a new version, at most so many per second, whatever the load; all others are not affected."""
+
+    requests_per_second: Annotated[float, Field(gt=0, le=1e6, strict=False)]
+    """How many requests per second it receives, evenly spread, if there are as many."""
+    scope: Literal["node", "cluster"] = "node"
+    """Whether the number counts for each node by itself, or for all nodes of the cluster together. A cluster counts in
+    the server that `server` names."""
+    server: str | None = None
+    """As `rateLimit.global.server`, for the scope `cluster`."""
+
+
+class Sticky(Block):
+    """Requests with the same value go to the same of the targets, while their weights stay; others by weight."""
+
+    header: Token | None = None
+    """The value of this header field."""
+    cookie: Token | None = None
+    """The value of this cookie."""
+
+    @model_validator(mode="after")
+    def _one(self) -> "Sticky":
+        if (self.header is None) == (self.cookie is None):
+            raise ValueError("exactly one of header and cookie is set")
+        return self
+
+
+class Rule(Block):
+    """Requests that match go where it says. Without `split` and `canary` they go to the service itself."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)] | None = None
+    """Names the rule in metrics, logs and `explain`; unset, its number from 1."""
+    match: Annotated[tuple[Match, ...], Field(max_length=16)] = ()
+    """Any of these; none matches every request. A single one may be written without brackets."""
+    split: Annotated[tuple[Target, ...], Field(max_length=32)] = ()
+    """Where the requests go, in exact proportions."""
+    canary: Canary | None = None
+    """A number of requests per second that goes elsewhere than the others."""
+    sticky: Sticky | None = None
+    """Keeps clients at one target of `split`."""
+    rewrite: Rewrite | None = None
+    """Changes what the endpoint receives."""
+    redirect: Redirect | None = None
+    """Answers with an address to go to; no endpoint is asked."""
+    direct_response: FallbackResponse | None = None
+    """Answers with this; no endpoint is asked."""
+    headers: HeaderEdits = HeaderEdits()
+    """Changes header fields."""
+    policies: Annotated[dict[str, Any], Field(default_factory=dict)]
+    """Policies for these requests alone, merged over those of the service field by field. Those that act on endpoints
+    or connections (`acts: on the endpoints` on their page) belong to the service and are refused here."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _single(cls, written: object) -> object:
+        if isinstance(written, dict) and isinstance(written.get("match"), dict):
+            return {**written, "match": (written["match"],)}
+        return written
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Rule":
+        if self.split and not any(target.weight for target in self.split):
+            raise ValueError("at least one target of split needs a weight above 0")
+        if self.redirect is not None and self.direct_response is not None:
+            raise ValueError("redirect and directResponse exclude each other")
+        answers = self.redirect is not None or self.direct_response is not None
+        if answers and (self.split or self.canary or self.rewrite or self.sticky):
+            raise ValueError("an answer of its own excludes split, canary, sticky and rewrite")
+        if self.sticky is not None and not self.split:
+            raise ValueError("sticky keeps clients at a target of split, which is missing")
+        return self
