@@ -13,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from discovery.observe.connection_metrics import ConnectionMetrics, Placed
 from discovery.observe.lines import Place, PortFamily, PortHistogram, place_of, rendered, value_text
 from discovery.observe.ports import Port, ports_of
+from discovery.observe.traces.queue import SpanCounters
 from discovery.observe.udp_metrics import UdpMetrics
 from discovery.workers.reports import Numbers, processes_added, state_of_all
 from nodeproxy.mesh.reports import LATENCY_BOUNDS_S, UNROUTED
@@ -80,6 +81,7 @@ class NodeMetrics:
         numbers: Numbers,
         policy_maps: Sequence[PolicyMap],
         limit_servers: Mapping[str, bool] = MappingProxyType({}),
+        spans: SpanCounters = SpanCounters(),  # noqa: B008 - it has counted nothing, and is only read
         *,
         openmetrics: bool = False,
     ) -> bytes:
@@ -87,7 +89,7 @@ class NodeMetrics:
         every = [(place_of(port.key), port) for port in sorted(ports_of(numbers), key=lambda port: port.key)]
         # one family at a time, because no other thread runs while a string of megabytes is made
         pieces = [(family.heads[openmetrics] + "".join(lines)).encode() for family, lines in self._of_ports(every)]
-        rest = (_policy_accepted(policy_maps), _limit_servers(limit_servers), *_process(numbers))
+        rest = (_policy_accepted(policy_maps), _limit_servers(limit_servers), *_spans(spans), *_process(numbers))
         return b"".join((*pieces, rendered(rest, openmetrics=openmetrics)))
 
     def _of_ports(self, every: Placed) -> Iterator[tuple[PortFamily, list[str]]]:
@@ -208,6 +210,11 @@ def _process(numbers: Numbers) -> Iterator[Metric]:
             node.log_lines_dropped,
         ),
         (
+            "samples_dropped",
+            "Recorded exchanges that a worker dropped because its samples for traces and tap were not taken in time.",
+            node.samples_dropped,
+        ),
+        (
             "limit_buckets_evicted",
             "Buckets of rateLimit that lost their place to another key before they were full again.",
             node.buckets_evicted,
@@ -234,6 +241,16 @@ def _policy_accepted(maps: Sequence[PolicyMap]) -> Metric:
     for each in maps:
         family.add_metric([each.namespace, each.name], each.accepted)
     return family
+
+
+def _spans(counters: SpanCounters) -> Iterator[Metric]:
+    yield CounterMetricFamily("nodeproxy_spans_exported", "Spans that the collector has taken.", counters.exported)
+    yield _labelled(
+        "spans_dropped",
+        "Spans dropped: the queue was full, the collector rejected them, or it did not take them in time.",
+        "reason",
+        counters.dropped,
+    )
 
 
 def _limit_servers(servers: Mapping[str, bool]) -> Metric:
