@@ -16,7 +16,7 @@ STATE_LIMIT_BYTES = 512  # W3C Trace Context, 3.3.1.5: at least so much is to be
 _SAMPLED, _RANDOM = 1, 2
 # W3C Trace Context, 2.2.4: a higher version may be longer, and begins alike.
 _PARENT = re.compile(rb"(?!ff)(?:00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})|"
-                     rb"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?)")  # fmt: skip
+                     rb"(?!00)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?)")  # fmt: skip
 _B3 = re.compile(rb"([0-9a-f]{32}|[0-9a-f]{16})-([0-9a-f]{16})(?:-([01d]))?(?:-[0-9a-f]{16})?", re.IGNORECASE)
 _TRACE_ID = re.compile(rb"[0-9a-f]{32}|[0-9a-f]{16}", re.IGNORECASE)
 _SPAN_ID = re.compile(rb"[0-9a-f]{16}", re.IGNORECASE)

@@ -18,12 +18,7 @@ _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTION
 _SAMPLED = 0x01
 _REMOTE = 0x100 | 0x200  # SpanFlags: it is known whether the parent is of another process, and it is
 _GRPC_FAULTS = frozenset((2, 4, 12, 13, 14, 15))  # of a server, by the conventions of RPC
-_EVENTS = {
-    "hedging": "hedge",
-    "outlierDetection": "ejection",
-    "rateLimit": "rate limited",
-    "fallback": "fallback",
-}
+_NOT_RETRIED = frozenset(("exhausted", "over-budget", "out-of-time", "not-repeatable", "retry-after"))
 
 
 def request_of(samples: Iterable[ExchangeSample], resource: dict[str, str]) -> tuple[ExportTraceServiceRequest, int]:
@@ -155,10 +150,24 @@ def _event(began: float, event: EventSample) -> Span.Event:
     about: dict[str, Value] = {"nodeproxy.policy": event.policy, "nodeproxy.outcome": event.outcome}
     if event.mode != "enforce":
         about["nodeproxy.mode"] = event.mode
-    name = _EVENTS.get(event.policy, event.policy)
-    if event.policy == "retries":
-        name = "retry" if event.outcome.startswith("retried-") else "not retried"
+    name = _event_name(event.policy, event.outcome)
     return Span.Event(time_unix_nano=_nanoseconds(began + event.at_s), name=name, attributes=_attributes(about))
+
+
+def _event_name(policy: str, outcome: str) -> str:
+    """The field's word for what happened; the policy's name where there is none."""
+    match policy, outcome:
+        case "retries", _ if outcome.startswith("retried-"):
+            return "retry"
+        case "retries", _ if outcome in _NOT_RETRIED:
+            return "not retried"
+        case "hedging", "hedged":
+            return "hedge"
+        case "rateLimit", "rejected":
+            return "rate limited"
+        case "outlierDetection", _ if outcome != "not-ejected":
+            return "ejection"
+    return policy
 
 
 def _is_fault(sample: ExchangeSample) -> bool:
