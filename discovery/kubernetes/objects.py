@@ -88,7 +88,10 @@ class ServiceSpec(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ServiceMetadata(Metadata, frozen=True, rename="camel"):
-    """`metadata` of a Service. The API server sets uid and creation time; only Traefik Mesh's annotations are kept."""
+    """`metadata` of a Service. The API server sets uid and creation time.
+
+    Of the annotations only those of Traefik Mesh are kept, and the uid only with them.
+    """
 
     uid: str | None = None
     creation_timestamp: str | None = None
@@ -98,6 +101,8 @@ class ServiceMetadata(Metadata, frozen=True, rename="camel"):
         if self.annotations is not None:  # kubectl alone leaves kilobytes there
             kept = {name: value for name, value in self.annotations.items() if name.startswith(TRAEFIK_PREFIXES)}
             msgspec.structs.force_setattr(self, "annotations", kept or None)
+        if self.annotations is None:  # only events on annotated Services need it
+            msgspec.structs.force_setattr(self, "uid", None)
 
 
 class Service(Object, frozen=True, kw_only=True):
