@@ -210,14 +210,32 @@ def test_check_has_no_error_and_tells_the_differences_once(node):
     assert done.stdout.count("the annotations of Traefik Mesh are in force, and differ") == 1
 
 
-def test_a_bad_annotation_is_a_metric_and_a_line_of_the_log(tmp_path):
-    folder = tmp_path / "mesh"
+def test_a_bad_annotation_is_a_metric_and_a_line_of_the_log_and_its_last_good_table_stays(tmp_path, monkeypatch):
+    folder, run_dir = tmp_path / "mesh", str(tmp_path / "run")
     folder.mkdir()
-    (folder / "hello.yaml").write_text(MANIFESTS.replace('retry-attempts: "2"', 'retry-attempts: "often"'))
+    (folder / "hello.yaml").write_text(MANIFESTS)
+    monkeypatch.setenv("NODEPROXY_RUN_DIR", run_dir)
 
-    with Node(folder) as node:
+    with Node(folder, run_dir=run_dir) as node:
+        (folder / "hello.yaml").write_text(MANIFESTS.replace('retry-attempts: "2"', 'retry-attempts: "often"'))
         refused = 'nodeproxy_annotations_accepted{namespace="hello",service="hello"} 0.0'
         until(lambda: refused in node.metrics(), "the refusal")
-        log = node.log.read_text()
+        log, shown = node.log.read_text(), command("explain", "hello.hello").stdout
 
     assert 'metadata.annotations["mesh.traefik.io/retry-attempts"]' in log and "got 'often'" in log
+    assert "its last valid version is in force" in shown
+    assert "Service hello/hello, annotation mesh.traefik.io/retry-attempts" in shown
+
+
+def test_without_the_setting_the_annotations_have_no_effect(tmp_path):
+    folder = tmp_path / "mesh"
+    folder.mkdir()
+    (folder / "hello.yaml").write_text(MANIFESTS)
+
+    with serving(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hello)) as web:
+        (folder / "slices.yaml").write_text(endpoints("hello", web))
+        with Node(folder, traefik_annotations="false") as node:
+            statuses = {node.get("hello.hello.mesh")[0] for _ in range(12)}
+            by_old_name = node.get("hello.hello.maesh")[0]
+
+    assert statuses == {200} and by_old_name == 404
