@@ -84,6 +84,7 @@ def serve_command(
     virtual_addresses: Annotated[
         bool, typer.Option(help="Whether workers listen at the mesh addresses of services.")
     ] = True,
+    traefik_annotations: Annotated[bool, typer.Option(help="Read the annotations of Traefik Mesh on Services.")] = True,
     resolver: Annotated[
         str, typer.Option(metavar="ADDRESS:PORT", help="DNS server for ExternalNames; by default the system's.")
     ] = "",
@@ -103,6 +104,7 @@ def serve_command(
     """Serve the mesh described by the objects to the workers of this node."""
     scope = _scope(mesh_range, headless_range, Ref("ConfigMap", policy_namespace, policy_name))
     scope = replace(scope, place=Place(node, zone), virtual_addresses=virtual_addresses)
+    scope = replace(scope, traefik_annotations=traefik_annotations)
     where = _source(source)
     if isinstance(where, Access):  # a folder is read whole anyway
         scope = replace(scope, on_demand=on_demand)

@@ -226,7 +226,7 @@ class Intake:
         if verdicts is self._verdicts:
             return
         self._verdicts = verdicts
-        maps = (PolicyMap(each.ref.namespace, each.ref.name, not each.problems) for each in verdicts)
+        maps = (PolicyMap(each.ref.namespace, each.ref.name, not each.problems, each.ref.kind) for each in verdicts)
         self._publisher.publish_snapshot(PolicyMaps(tuple(maps)))
         if self.announce is not None:
             self.announce(verdicts)

@@ -80,6 +80,45 @@ def cluster_domain(text: str) -> str:
     return domain
 
 
+ZONES_MOST = 8  # further zones: each is a server block's key of the cluster's DNS
+
+
+def also_zone(text: str) -> str:
+    """A further DNS zone of the mesh's names, in lower case and without the trailing dot.
+
+    Raises:
+        ValueError: `text` is not a domain, is the zone mesh itself, or would take names of the cluster's own.
+    """
+    domain = text.lower().removesuffix(".")
+    if _DOMAIN.fullmatch(domain) is None or len(domain) > 200:  # leaves room for the names below it (RFC 1035: 255)
+        raise ValueError("write zones as traefik.mesh,maesh")
+    if domain == "mesh":
+        raise ValueError("the zone mesh always answers; leave it out")
+    if domain == "svc":
+        raise ValueError("<service>.<namespace>.svc is a name of the cluster itself")
+    if domain.endswith(".arpa") or domain == "arpa":
+        raise ValueError("a zone of reverse look-ups has no services")
+    return domain
+
+
+def also_zones(zones: tuple[str, ...], cluster_domain_: str) -> None:
+    """Checks all further zones together, and beside the cluster's domain.
+
+    Raises:
+        ValueError: there are too many, one is written twice, or one takes names of the cluster.
+    """
+    if len(zones) > ZONES_MOST:
+        raise ValueError(f"also_zones: at most {ZONES_MOST}, got {len(zones)}")
+    for zone_ in zones:
+        if zones.count(zone_) > 1:
+            raise ValueError(f"also_zones: {zone_} is there twice")
+        if f".{cluster_domain_}".endswith(f".{zone_}") or f".{zone_}".endswith(f".{cluster_domain_}"):
+            raise ValueError(
+                f"also_zones: {zone_} overlaps cluster_domain {cluster_domain_}, so the cluster's own names would go to"
+                " the proxy"
+            )
+
+
 def trusted_source(text: str) -> str:
     """A trusted source of requests: a CIDR, an address, or `namespace:<name>`.
 
@@ -112,6 +151,11 @@ def sources(value: object) -> object:
     """
     if isinstance(value, bool):
         raise ValueError(OLD_TRUST)
+    return words(value)
+
+
+def words(value: object) -> object:
+    """The elements of a list, separated by commas in a flag or the environment."""
     return [word for word in re.split(r"[,\s]+", value) if word] if isinstance(value, str) else value or ()
 
 

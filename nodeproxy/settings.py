@@ -27,6 +27,11 @@ Sources = Annotated[
     NoDecode,  # the environment separates elements by commas, not as JSON
     BeforeValidator(setting_text.sources),
 ]
+Zones = Annotated[
+    tuple[Annotated[str, AfterValidator(setting_text.also_zone)], ...],
+    NoDecode,
+    BeforeValidator(setting_text.words),
+]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -74,6 +79,14 @@ class Settings(BaseSettings):
     cluster_domain: Annotated[str, AfterValidator(setting_text.cluster_domain)] = Field(
         "cluster.local",
         description="DNS domain of the cluster: Host <service>.<namespace>.svc.<domain> addresses the service",
+    )
+    also_zones: Zones = Field(
+        (),
+        description="further DNS zones in which <service>.<namespace> is a mesh name, such as traefik.mesh,maesh for"
+        " clients that still use the names of Traefik Mesh",
+    )
+    traefik_annotations: bool = Field(
+        True, description="read the annotations of Traefik Mesh on Services (mesh.traefik.io, maesh.containo.us)"
     )
     node_name: Annotated[str, AfterValidator(setting_text.node_name)] = Field(
         "", description="name of this node; selects the pods known as callers and the endpoints that are near"
@@ -167,6 +180,7 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"resolver {self.resolver} is also the setting dns: the proxy would query itself for external names"
             )
+        setting_text.also_zones(self.also_zones, self.cluster_domain)
         ranges = {"mesh_range": ip_network(self.mesh_range), "headless_range": ip_network(self.headless_range)}
         if ranges["mesh_range"].overlaps(ranges["headless_range"]):
             raise ValueError(f"mesh_range {self.mesh_range} overlaps headless_range {self.headless_range}")

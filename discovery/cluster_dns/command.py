@@ -35,12 +35,13 @@ StyleOption = Annotated[
 ]
 Format = Annotated[LogFormat, typer.Option(help="How log lines look.")]
 Domain = Annotated[str, typer.Option(help="The cluster's own domain, if no Corefile has it.")]
+Zones = Annotated[str, typer.Option(metavar="ZONE,…", help="Further zones that the nodes answer for.")]
 ADDRESS = "169.254.77.1"  # as in manifests/base/settings.yaml
 _DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*", re.ASCII)
 _WRITTEN = re.compile(r"(?:\[(?P<six>[^]]+)\]|(?P<four>[^:]+))(?P<port>:[0-9]{1,5})?|(?P<bare>.+)")
 
 
-def _upstream(text: str, cluster_domain: str = CLUSTER_DOMAIN) -> Upstream:
+def _upstream(text: str, cluster_domain: str = CLUSTER_DOMAIN, also_zones: str = "") -> Upstream:
     match = _WRITTEN.fullmatch(text)
     try:
         address = ip_address((match and (match["six"] or match["four"] or match["bare"])) or "")
@@ -51,7 +52,11 @@ def _upstream(text: str, cluster_domain: str = CLUSTER_DOMAIN) -> Upstream:
         raise typer.BadParameter(
             f"expected a domain as {CLUSTER_DOMAIN}, got {cluster_domain!r}", param_hint="--cluster-domain"
         )
-    return Upstream(text if match and match["port"] else str(address), cluster_domain)
+    zones = tuple(zone for zone in also_zones.split(",") if zone)
+    for zone in zones:
+        if _DOMAIN.fullmatch(zone) is None:
+            raise typer.BadParameter(f"expected zones as traefik.mesh,maesh, got {zone!r}", param_hint="--also-zones")
+    return Upstream(text if match and match["port"] else str(address), cluster_domain, zones)
 
 
 @app.command("keep")
@@ -59,6 +64,7 @@ def keep_command(
     kubeconfig: Kubeconfig = None,
     address: Address = ADDRESS,
     cluster_domain: Domain = CLUSTER_DOMAIN,
+    also_zones: Zones = "",
     style: StyleOption = "auto",
     namespace: Annotated[
         str, typer.Option(help="The namespace; the part is removed when it is deleted.")
@@ -68,7 +74,8 @@ def keep_command(
 ) -> None:
     """Write it, and again after each overwrite, until the mesh is uninstalled."""
     configure(log_format)
-    raise typer.Exit(_run(_keep, kubeconfig, Task(style, _upstream(address, cluster_domain), namespace, deployment)))
+    upstream = _upstream(address, cluster_domain, also_zones)
+    raise typer.Exit(_run(_keep, kubeconfig, Task(style, upstream, namespace, deployment)))
 
 
 @app.command("remove")
@@ -83,11 +90,12 @@ def show_command(
     kubeconfig: Kubeconfig = None,
     address: Address = ADDRESS,
     cluster_domain: Domain = CLUSTER_DOMAIN,
+    also_zones: Zones = "",
     style: StyleOption = "auto",
 ) -> None:
     """Show whether it is there, and what would be written; exit status 1 if it is missing."""
     configure("text")
-    raise typer.Exit(_run(_show, kubeconfig, style, _upstream(address, cluster_domain)))
+    raise typer.Exit(_run(_show, kubeconfig, style, _upstream(address, cluster_domain, also_zones)))
 
 
 # The three commands; each takes an API client and returns the exit status.

@@ -12,6 +12,7 @@ import msgspec
 from discovery.problem import Path, printable, shown
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+TRAEFIK_PREFIXES = ("mesh.traefik.io/", "maesh.containo.us/")  # of Traefik Mesh's annotations, the current one first
 POLICY_LABEL = "mesh.nodeproxy.dev/policy"  # "true" makes a ConfigMap one of its namespace's policy maps
 
 
@@ -86,16 +87,28 @@ class ServiceSpec(msgspec.Struct, frozen=True, rename="camel"):
     session_affinity_config: AffinityConfig | None = None
 
 
-class DatedMetadata(Metadata, frozen=True, rename="camel"):
-    """`metadata` with the creation time, which only the API server sets."""
+class ServiceMetadata(Metadata, frozen=True, rename="camel"):
+    """`metadata` of a Service. The API server sets uid and creation time.
 
+    Of the annotations only those of Traefik Mesh are kept, and the uid only with them.
+    """
+
+    uid: str | None = None
     creation_timestamp: str | None = None
+    annotations: dict[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        if self.annotations is not None:  # kubectl alone leaves kilobytes there
+            kept = {name: value for name, value in self.annotations.items() if name.startswith(TRAEFIK_PREFIXES)}
+            msgspec.structs.force_setattr(self, "annotations", kept or None)
+        if self.annotations is None:  # only events on annotated Services need it
+            msgspec.structs.force_setattr(self, "uid", None)
 
 
 class Service(Object, frozen=True, kw_only=True):
     """A Service, v1."""
 
-    metadata: DatedMetadata
+    metadata: ServiceMetadata
     spec: ServiceSpec = ServiceSpec()
 
 

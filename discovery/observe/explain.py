@@ -106,7 +106,7 @@ def _field(path: tuple[str, ...], value: Any, policies: Table, written: Sequence
     name = ".".join(path[1:])
     for each in reversed(written):
         if _at(each.table, path) is not None:
-            return FieldView(name, value, f"ConfigMap {_name_of(each)}", each.key, layer_of(each.scope))
+            return FieldView(name, value, str(each.ref), each.key, layer_of(each.scope))
     return FieldView(name, value, DEFAULT if _at(policies, path) is None else LAST_GOOD, "", "")
 
 
@@ -119,4 +119,5 @@ def _at(table: Mapping[str, Any], path: Sequence[str]) -> Any:  # noqa: ANN401
 
 
 def _name_of(written: Written) -> str:
-    return f"{written.ref.namespace}/{written.ref.name}"
+    name = f"{written.ref.namespace}/{written.ref.name}"
+    return name if written.ref.kind == "ConfigMap" else str(written.ref)

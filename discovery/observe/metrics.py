@@ -87,7 +87,12 @@ class NodeMetrics:
         every = [(place_of(port.key), port) for port in sorted(ports_of(numbers), key=lambda port: port.key)]
         # one family at a time, because no other thread runs while a string of megabytes is made
         pieces = [(family.heads[openmetrics] + "".join(lines)).encode() for family, lines in self._of_ports(every)]
-        rest = (_policy_accepted(policy_maps), _limit_servers(limit_servers), *_process(numbers))
+        rest = (
+            _policy_accepted(policy_maps),
+            _annotations_accepted(policy_maps),
+            _limit_servers(limit_servers),
+            *_process(numbers),
+        )
         return b"".join((*pieces, rendered(rest, openmetrics=openmetrics)))
 
     def _of_ports(self, every: Placed) -> Iterator[tuple[PortFamily, list[str]]]:
@@ -225,6 +230,18 @@ def _process(numbers: Numbers) -> Iterator[Metric]:
     )
 
 
+def _annotations_accepted(maps: Sequence[PolicyMap]) -> Metric:
+    family = GaugeMetricFamily(
+        "nodeproxy_annotations_accepted",
+        "0 if a part of the annotations of a Service was rejected, 1 if no longer; its events have the reason.",
+        labels=["namespace", "service"],
+    )
+    for each in maps:
+        if each.kind == "Service":
+            family.add_metric([each.namespace, each.name], each.accepted)
+    return family
+
+
 def _policy_accepted(maps: Sequence[PolicyMap]) -> Metric:
     family = GaugeMetricFamily(
         "nodeproxy_policy_accepted",
@@ -232,7 +249,8 @@ def _policy_accepted(maps: Sequence[PolicyMap]) -> Metric:
         labels=["namespace", "configmap"],
     )
     for each in maps:
-        family.add_metric([each.namespace, each.name], each.accepted)
+        if each.kind == "ConfigMap":
+            family.add_metric([each.namespace, each.name], each.accepted)
     return family
 
 

@@ -98,9 +98,11 @@ class ExplainPage:
     def _refused(self, key: str) -> Iterable[RefusedView]:
         in_force = {(each.ref, each.key) for each in self._catalogue.policies.written_for(key)}
         for ref, problem in self._catalogue.refused_maps(key):
-            stays = any(ref == other and problem.path[1:2] in ((), (name,)) for other, name in in_force)
+            stays = any(ref == other and problem.path[-1] in ("data", name) for other, name in in_force)
             instead = "its last valid version is in force" if stays else "nothing of it is in force"
-            yield RefusedView(f"{ref.namespace}/{ref.name}", str(problem), instead)
+            yield RefusedView(
+                f"{ref.namespace}/{ref.name}" if ref.kind == "ConfigMap" else str(ref), str(problem), instead
+            )
 
     async def _subscription(self, service: Service) -> str:
         if self._publisher.restored:

@@ -35,6 +35,8 @@ class Scope:
     policy_map: Ref = POLICY_MAP
     on_demand: bool = False
     """Whether the source follows endpoints only of subscribed services."""
+    traefik_annotations: bool = True
+    """Whether the annotations of Traefik Mesh on Services are read."""
     virtual_addresses: bool = True
     """Whether workers listen at virtual addresses; if not, no service has one."""
     place: Place = ANYWHERE
@@ -59,7 +61,7 @@ class Catalogue:
         """Applies a batch; returns what has to be published."""
         self._source_problems = batch.problems
         touched: set[str] = set()
-        policy_maps: dict[Ref, ObjectChange] = {}
+        tables: dict[Ref, ObjectChange] = {}
         for change in batch.changes:
             if isinstance(change, Followed | Unfollowed):
                 (self._followed.add if isinstance(change, Followed) else self._followed.discard)(change.key)
@@ -67,10 +69,12 @@ class Catalogue:
             elif change.ref.kind == "Node":
                 touched |= self._take_node(change)
             elif change.ref.kind == "ConfigMap":
-                policy_maps[change.ref] = change  # parsing is slow: only the newest version of each
+                tables[change.ref] = change  # parsing is slow: only the newest version of each
             else:
                 touched |= self.store.apply(change)
-        touched |= self._inside(self.policies.apply(*policy_maps.values()))
+                if change.ref.kind == "Service" and self._annotated(change):
+                    tables[change.ref] = change
+        touched |= self._inside(self.policies.apply(*tables.values()))
         for key in list(touched):
             touched |= self._claim(key)
         differing = [key for key in sorted(touched) if self._derive(key)]
@@ -96,6 +100,9 @@ class Catalogue:
             applies = ref is not None and (ref == self._scope.policy_map or key.startswith(f"{ref.namespace}/"))
             if ref is not None and kind == "ConfigMap" and applies:
                 yield ref, problem
+
+    def _annotated(self, change: ObjectChange) -> bool:
+        return self._scope.traefik_annotations and self.policies.concerned_by(change)
 
     def _inside(self, scopes: set[str]) -> set[str]:
         """The keys of the services that are in one of these scopes."""
@@ -138,6 +145,7 @@ class Catalogue:
         service = replace(service_of(stored, slices, address, policies, self._place), unsubscribed=unsubscribed)
         unused = without_effect(service, self.policies.written_for(key))
         problems += tuple(self.policies.warning(written, message) for written, message in unused)
+        problems += self.policies.annotation_warnings(key)
         if problems:
             self._service_problems[key] = problems
         self.services[key] = before if service == before and before is not None else service

@@ -188,7 +188,7 @@ def cluster_dns(
     deployment: Annotated[str | None, typer.Option(help="Deployment of `keep`, likewise.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with any of the settings.")] = None,
 ) -> None:
-    """Configure the cluster DNS to forward the zone mesh to the node's proxy (the setting dns).
+    """Configure the cluster DNS to forward the zone mesh, and `also_zones`, to the node's proxy (the setting dns).
 
     `show` exits with 1 if the configuration is missing. A running `keep` restores what `remove` removes.
     """
@@ -196,7 +196,9 @@ def cluster_dns(
     flags: dict[str, object] = {"--kubeconfig": kubeconfig}
     if settings.dns:
         flags["--address"] = settings.dns.removesuffix(":53")
-    flags |= {"--style": style, "--cluster-domain": settings.cluster_domain} if what != "remove" else {}
+    if what != "remove":
+        zones = ",".join(settings.also_zones) or None
+        flags |= {"--style": style, "--cluster-domain": settings.cluster_domain, "--also-zones": zones}
     flags |= {"--log-format": settings.log_format} if what != "show" else {}
     flags |= {"--namespace": namespace, "--deployment": deployment} if what == "keep" else {}
     given = [str(word) for flag, value in flags.items() if value is not None for word in (flag, value)]

@@ -99,4 +99,5 @@ def value_text(value: object) -> str:
 
 
 def _origin(field: FieldView) -> str:
-    return f"{field.origin}, key {field.key} ({field.layer})" if field.key else field.origin
+    word = "annotation" if field.origin.startswith("Service ") else "key"
+    return f"{field.origin}, {word} {field.key} ({field.layer})" if field.key else field.origin

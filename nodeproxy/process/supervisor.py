@@ -132,6 +132,7 @@ class Supervisor:
             *([] if settings.virtual_addresses else ["--no-virtual-addresses"]),
             *(["--resolver", settings.resolver] if settings.resolver else []),
             *(["--zone", settings.zone] if settings.zone else []),
+            *([] if settings.traefik_annotations else ["--no-traefik-annotations"]),
         ]  # fmt: skip
         # Its stdin reaches EOF when this process dies, which ends discovery.
         if self._lifeline >= 0:

@@ -64,6 +64,7 @@ class Live:
         namespace: str,
         callers: Callers,
         cluster_domain: str = names.CLUSTER_DOMAIN,
+        also_zones: tuple[str, ...] = (),
     ) -> None:
         self.table: Table = NoTable()
         self.callers = callers
@@ -74,6 +75,7 @@ class Live:
         self._now = now
         self._namespace = namespace
         self._cluster_domain = cluster_domain
+        self._also_zones = also_zones
         self._on_demand = False
         self._settings = SharedSettings()
         self._pods = PodRoutes(self._route_of_pod)
@@ -100,7 +102,7 @@ class Live:
         if isinstance(update, Replace):
             built = {service.key: self._routes_of(service) for service in update.services}
             self._on_demand = update.on_demand
-            before, self.table = self.table, Table(built, self._namespace, self._cluster_domain)
+            before, self.table = self.table, Table(built, self._namespace, self._cluster_domain, self._also_zones)
             self._put_in_force(before.routes, built)
         elif isinstance(update, Put):
             routes = self._routes_of(update.service)

@@ -90,10 +90,13 @@ class Table:
         routes: Mapping[str, Mapping[str, Route]] = MappingProxyType({}),
         own_namespace: str = "",
         cluster_domain: str = names.CLUSTER_DOMAIN,
+        also_zones: tuple[str, ...] = (),
     ) -> None:
         self.own_namespace = own_namespace
         """What <service>.mesh means for a caller that is no pod; "" when it means nothing."""
         self.cluster_domain = cluster_domain
+        self.also_zones = also_zones
+        """Further zones of the mesh's names, see `names.parse`."""
         self._routes = dict(routes)
         self._found: dict[bytes, Route] = {}
         self._spellings: dict[str, list[bytes]] = {}  # by service key, of those in _found
@@ -152,7 +155,7 @@ class Table:
             UnknownCaller: the name depends on the caller's namespace, which is unknown.
         """
         shown = ascii(server_name)
-        name = names.parse(server_name.encode(), "", self.cluster_domain)
+        name = names.parse(server_name.encode(), "", self.cluster_domain, self.also_zones)
         if name is None:
             raise UnknownService(f"{shown} is not a mesh name; use <service>.<namespace>.mesh as the server name")
         if not name.namespace:
@@ -176,7 +179,7 @@ class Table:
 
     def _look_up(self, asked: bytes, namespace: str) -> Route:
         shown = ascii(asked.decode("ascii", "replace"))
-        name = names.parse(asked, "", self.cluster_domain)
+        name = names.parse(asked, "", self.cluster_domain, self.also_zones)
         if name is None:
             raise UnknownService(f"{shown} is not a mesh name; call http://<service>.<namespace>.mesh/")
         if name.namespace:

@@ -53,6 +53,7 @@ def _node_of(settings: Settings, buckets: Buckets) -> Node:
         settings.cluster_domain,
         settings.workers,
         buckets,
+        settings.also_zones,
     )
 
 

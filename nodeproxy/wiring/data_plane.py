@@ -54,6 +54,8 @@ class Node:
     """Worker processes of the node."""
     buckets: Buckets | None = None
     """What limits count in, shared by all workers; None: this one has its own."""
+    also_zones: tuple[str, ...] = ()
+    """Further zones of the mesh's names."""
 
 
 class DataPlane:
@@ -77,7 +79,9 @@ class DataPlane:
         self.upstream = UpstreamContext(reactor, self.all_idle, limits, http2)
         self.clusters = Clusters(ClusterContext(self.upstream, node.own, self.random.random))
         self.changes = Changes(reactor)
-        self.live = Live(self._makers(), reactor.clock, node.default_namespace, node.callers, node.cluster_domain)
+        self.live = Live(
+            self._makers(), reactor.clock, node.default_namespace, node.callers, node.cluster_domain, node.also_zones
+        )
         self.ports = ServicePorts(self.live, self.clusters, reactor.clock)
         self.connections = Connections(reactor, capacity.clients_most(0), surroundings.on_bug, self.stats)
         self.sessions = UdpSessions(reactor, self.changes, capacity.sessions_most, self.stats)

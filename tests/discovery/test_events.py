@@ -102,6 +102,16 @@ def test_an_event_of_an_accepted_map_is_one_that_kubectl_finds_by_the_map():
     assert event["firstTimestamp"] == event["lastTimestamp"] == "2023-11-14T22:13:20Z"
 
 
+def test_an_event_of_annotations_is_one_that_kubectl_finds_by_the_service():
+    reviews = Ref("Service", "shop", "reviews")
+    wrong = Problem("expected http", subject=str(reviews), path=("metadata", "annotations", "mesh.traefik.io/scheme"))
+
+    event = event_of(verdict(wrong, ref=reviews, version=("u-7", "")), 0.0)
+
+    assert (event["involvedObject"]["kind"], event["involvedObject"]["uid"]) == ("Service", "u-7")
+    assert 'metadata.annotations["mesh.traefik.io/scheme"]: expected http' in event["message"]
+
+
 def test_an_event_of_a_rejected_map_names_every_key_and_what_is_wrong_there():
     event = event_of(verdict(WRONG, Problem("is odd", path=("data", "a.b"))), 0.0)
 

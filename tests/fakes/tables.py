@@ -17,10 +17,10 @@ def other(name):
     return Service("shop", name, ports=(Port(80),))
 
 
-def bare_live(*updates, namespace="default", cluster_domain="cluster.local"):
+def bare_live(*updates, namespace="default", cluster_domain="cluster.local", also_zones=()):
     """A live table whose routes lead nowhere."""
     makers = Makers(*[lambda *_: None] * 3, lambda _stats, decisions: PolicyWorld().tools_of(decisions))
-    live = Live(makers, lambda: 1000.0, namespace, Callers(), cluster_domain)
+    live = Live(makers, lambda: 1000.0, namespace, Callers(), cluster_domain, also_zones)
     for update in updates:
         live.install(update)
     return live

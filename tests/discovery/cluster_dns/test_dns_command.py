@@ -34,6 +34,12 @@ def test_what_is_no_domain_does_not_come_into_a_corefile(domain):
         _upstream("169.254.77.1", domain)
 
 
+@pytest.mark.parametrize("zones", ["maesh {", "a b", "ä.example", "maesh\n}", "a..b"])
+def test_what_is_no_zone_does_not_come_into_a_corefile(zones):
+    with pytest.raises(typer.BadParameter, match=r"expected zones as traefik\.mesh,maesh"):
+        _upstream("169.254.77.1", also_zones=zones)
+
+
 def test_without_a_way_to_the_api_server_that_is_said(tmp_path):
     done = CliRunner().invoke(app, ["cluster-dns", "remove", "--kubeconfig", str(tmp_path / "none")])
 
