@@ -1,6 +1,7 @@
 """The pages of one service, as JSON: its endpoints in every worker, and what is in force for it."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -8,6 +9,7 @@ from discovery.observe.explain import LAST_GOOD, layers_in_force, origins_of, po
 from discovery.observe.lookup import NotFound, service_asked
 from discovery.observe.pages import JSON
 from discovery.observe.server import Asked, Page
+from discovery.rollouts.rollouts import described
 from discovery.services.catalogue import Catalogue
 from discovery.sources.external.slices import ports_of
 from discovery.workers.publish import Publisher
@@ -84,10 +86,11 @@ class ExplainPage:
                 for port in service.ports
                 if number in (0, port.number)
             ),
-            policies_in_force(service.policies, written, service.ports),
+            policies_in_force(_newest(service), written, service.ports),
             layers_in_force(written),
             tuple(self._refused(service.key)),
             tuple(map(str, self._catalogue.problems_of(service.key))),
+            _rollout(service),
         )
         return Page(200, msgspec.json.encode(explained) + b"\n", JSON)
 
@@ -122,6 +125,19 @@ class ExplainPage:
             return (f"{NOT_SUBSCRIBED} for {FORGET_S / 60:.0f} minutes" if service.unsubscribed else ending) + silent
         state = "subscribed, its endpoints have not arrived yet; see `nodeproxy status`" if service.unsubscribed else ""
         return "; ".join(filter(None, (state, *ages))) + silent
+
+
+def _newest(service: Service) -> dict[str, Any]:
+    """Its policies as they are written, also where they are on trial."""
+    return service.policies if service.trial is None else service.trial.policies
+
+
+def _rollout(service: Service) -> str:
+    if service.trial is None:
+        return ""
+    return (
+        f"the policies below are a changed table, {described(service.trial)}; the last good one is in force beside it"
+    )
 
 
 def none_answered(answered: Answered) -> Page:

@@ -1,7 +1,8 @@
 """The mesh in force: applies batches of changes, rebuilds the affected services, returns the differences."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from time import time
 
 from msgspec.structs import replace
 
@@ -10,6 +11,7 @@ from discovery.kubernetes.objects import Node, Ref, subject_of
 from discovery.policies.key import MESH_SCOPE, scopes_of
 from discovery.policies.layers import PolicyLayers
 from discovery.problem import Problem
+from discovery.rollouts.rollouts import CountsOf, Rollouts, described
 from discovery.services.address_claims import NOTHING, AddressClaims, Claim
 from discovery.services.build import problems_of, service_of, wanted_address
 from discovery.services.own_addresses import without_own_addresses
@@ -46,10 +48,11 @@ class Scope:
 class Catalogue:
     """All objects, and the services built from them."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, wall: Callable[[], float] = time) -> None:
         self.services: dict[str, Service] = {}
         self.store = Store()
         self.policies = PolicyLayers(scope.policy_map)
+        self.rollouts = Rollouts(scope.place.node, wall)
         self._scope = scope
         self._followed: set[str] = set()
         self._place = scope.place
@@ -75,8 +78,18 @@ class Catalogue:
                 if change.ref.kind == "Service" and self._annotated(change):
                     tables[change.ref] = change
         touched |= self._inside(self.policies.apply(*tables.values()))
+        if batch.in_sync and not self.rollouts.active:
+            self.rollouts.active = True
+            touched |= self.store.services.keys()
         for key in list(touched):
             touched |= self._claim(key)
+        return self._differences(touched)
+
+    def review(self, counts_of: CountsOf) -> Differences:
+        """Judges the tables on trial by what has come of them; returns what has to be published."""
+        return self._differences(self.rollouts.review(counts_of))
+
+    def _differences(self, touched: set[str]) -> Differences:
         differing = [key for key in sorted(touched) if self._derive(key)]
         return {key: self.services.get(key) for key in differing}
 
@@ -131,21 +144,26 @@ class Catalogue:
         self._service_problems.pop(key, None)
         stored = self.store.services.get(key)
         if stored is None:
+            self.rollouts.forget(key)
             return before is not None
         unsubscribed = self._scope.on_demand and key not in self._followed
         ranges = self._scope.mesh_range, self._scope.headless_range
         slices, looping = without_own_addresses([] if unsubscribed else self.store.slices_of(key), ranges)
-        policies = self.policies.policies_of(key)
+        policies, trial = self.rollouts.settle(key, self.policies.policies_of(key))
         address, owner = self._claims.owner(key) if self._scope.virtual_addresses else ("", key)
         problems = (*problems_of(stored, slices, self._place), *looping)
         if owner != key:
             message = f"{owner} has the virtual address {address} too and came first; this service gets none"
             problems += (Problem(message, stored.origin, subject_of("Service", key), ("spec", "clusterIP")),)
             address = ""
-        service = replace(service_of(stored, slices, address, policies, self._place), unsubscribed=unsubscribed)
+        service = service_of(stored, slices, address, policies, self._place)
+        service = replace(service, unsubscribed=unsubscribed, trial=trial)
         unused = without_effect(service, self.policies.written_for(key))
         problems += tuple(self.policies.warning(written, message) for written, message in unused)
         problems += self.policies.annotation_warnings(key)
+        if trial is not None and trial.returned:
+            message = f"the changed table was {described(trial)}; the last good one is in force until it is changed"
+            problems += tuple(self.policies.warning(each, message) for each in self.policies.written_for(key)[-1:])
         if problems:
             self._service_problems[key] = problems
         self.services[key] = before if service == before and before is not None else service

@@ -84,6 +84,10 @@ class Reports:
         """The TCP connections of one service port that have ended so far."""
         return sum(number for each in self._counters(key) for _, number in each.connections.ended)
 
+    def counters_of(self, keys: Iterable[PortKey]) -> PortCounters:
+        """The sum of the counters of some service ports, of all workers."""
+        return ports_added(each for key in keys for each in self._counters(key))
+
     def _counters(self, key: PortKey) -> Iterator[PortCounters]:
         past = self._past_ports.get(_service_of(key), {})
         yield from (life.ports[key].counters for life in self._lives.values() if key in life.ports)

@@ -64,6 +64,8 @@ def explain_shown(text: bytes) -> Iterator[Table | str]:
     yield ports
     yield f"endpoints: {view.subscription}\n"
     yield from view.problems
+    if view.rollout:
+        yield f"rollout: {view.rollout}\n"
     policies = table("policy", "ports", "field", "value", "origin")
     policies.title = "policies in force, in the order in which they act on a request"
     for policy in view.policies:

@@ -141,3 +141,5 @@ class Explained(msgspec.Struct, frozen=True):
     refused: tuple[RefusedView, ...]
     problems: tuple[str, ...]
     """Of the Service, its slices, and the policies written for it alone."""
+    rollout: str = ""
+    """How much of `policies` is in force where a changed table is on trial; "" without one."""

@@ -18,6 +18,7 @@ from nodeproxy.policies import (
     redis,
     retries,
     retry_budget,
+    rollout,
     split,
     timeouts,
 )
@@ -42,6 +43,7 @@ CHAIN = (
     connection_pool.POLICY,
     health_check.POLICY,
     redis.POLICY,
+    rollout.POLICY,
 )
 CONNECTION_CHAIN = tuple(policy for policy in CHAIN if policy.connections)
 """Of them, those that act on connections that carry no HTTP."""

@@ -26,6 +26,7 @@ from nodeproxy.policies.filters import Admission, Filters, OnRequest
 from nodeproxy.policies.table import SharedSettings
 from nodeproxy.table.no_requests import no_requests
 from nodeproxy.table.table import NoTable, PodRoutes, Route, Table
+from nodeproxy.table.trial import arms
 from nodeproxy.telemetry.stats import RouteStats
 from nodeproxy.upstream.udp_upstream import UdpUpstream
 
@@ -132,11 +133,24 @@ class Live:
         service = replace(service, policies=self._settings.of(service.policies)[0])
         if service.unsubscribed and service.key in self.subscriptions:
             service = _still_subscribed(service, before)
-        return {port.key: self._route(service, port, before.get(port.key)) for port in service.ports}
+        return {port.key: self._route_or_arms(service, port, before.get(port.key)) for port in service.ports}
 
-    def _route(self, service: Service, port: Port, before: Route | None) -> Route:
+    def _route_or_arms(self, service: Service, port: Port, before: Route | None) -> Route:
+        """The route, with that of a table on trial beside it."""
         if before is not None and before.port == port and _alike(before.service, service):
             return before
+        trial, last_good, new = service.trial, before, None
+        if before is not None and before.last_good is not None and before.trial is not None:
+            last_good, new = before.last_good, before.trial
+            if new.settings == self._settings.of(service.policies)[1]:
+                last_good = new  # it has become the last good one, with what it has learnt
+        route = self._route(service, port, last_good)
+        if trial is None or not trial.percentage or trial.last_good is not None:
+            return route
+        changed = self._route(replace(service, policies=trial.policies), port, new or route)
+        return arms(route, changed, trial.percentage)
+
+    def _route(self, service: Service, port: Port, before: Route | None) -> Route:
         settings = self._settings.of(service.policies)[1]
         if before is not None and before.settings == settings and before.port.protocol == port.protocol:
             return dataclasses.replace(before, service=service, port=port)

@@ -35,6 +35,10 @@ class Route:
     """The handler of TCP connections that carry no HTTP, whose responses are tunnels; None where the port has none."""
     datagrams: UdpUpstream | None = None
     """What chooses for the sessions of a UDP port; None for every other port."""
+    last_good: "Route | None" = None
+    """During a trial (`trial`): this route without it."""
+    trial: "Route | None" = None
+    """During a trial: the route with the changed policies."""
 
     @property
     def name(self) -> str:

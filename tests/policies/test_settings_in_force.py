@@ -138,6 +138,7 @@ def test_policies_that_act_elsewhere_put_nothing_around_a_handler():
         "connectionPool",
         "protocol",
         "redis",
+        "rollout",
     }
     assert {policy.name for policy in CHAIN} - acting == elsewhere
 
