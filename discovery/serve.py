@@ -28,7 +28,7 @@ from discovery.sources.external.foreign_addresses import refusal
 from discovery.sources.external.names import ExternalNames, Found, Server
 from discovery.sources.folder.files import Files
 from discovery.sources.folder.folder import Folder
-from discovery.sources.source import Batch, Source
+from discovery.sources.source import Batch, PodSelection, Source
 from discovery.workers.last_good import LastGood
 from discovery.workers.publish import Publisher
 from discovery.workers.reports import Reports
@@ -134,6 +134,7 @@ async def _opened(settings: Settings, wanted: "_Subscribed", intake: "Intake") -
         cluster = Cluster(api, plan, world, beside=events.run)
         wanted.pass_on(cluster.want)
         intake.announce = events.note
+        intake.request_pods(cluster.want_pods)
         yield cluster
 
 
@@ -201,18 +202,23 @@ class Intake:
         self.announce: Callable[[tuple[Verdict, ...]], None] | None = None
         """Called with the verdicts on all policy maps whenever one of them changes."""
 
+    def request_pods(self, request: Callable[[frozenset[PodSelection]], None]) -> None:
+        """Has the pods that subsets need requested from the source, which does not have them by itself."""
+        self._catalogue.subsets.request = request
+
     def take(self, batch: Batch) -> None:
         """Applies one batch."""
         differences = self._catalogue.apply(batch)
+        in_sync = batch.in_sync and not self._catalogue.subsets.waiting
         self._report_verdicts()
         if self._limits is not None:
             self._limits.follow(differences)  # before a worker asks for a lease
         for snapshot in batch.snapshots:
             self._publisher.publish_snapshot(snapshot)
-        self._publisher.publish(differences, in_sync=batch.in_sync)
+        self._publisher.publish(differences, in_sync=in_sync)
         if self._last_good is not None:
             changed = differences or not self._taken
-            self._last_good.note(tuple(self._catalogue.services.values()) if changed else None, in_sync=batch.in_sync)
+            self._last_good.note(tuple(self._catalogue.services.values()) if changed else None, in_sync=in_sync)
         self._taken = True
         self._problems.show(self._catalogue.problems())
         if differences:

@@ -1,6 +1,6 @@
 """The mesh in force: applies batches of changes, rebuilds the affected services, returns the differences."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from discovery.kubernetes.changes import ObjectChange, PutObject
 from discovery.kubernetes.objects import Node, Ref, subject_of
 from discovery.policies.key import MESH_SCOPE, scopes_of
+from discovery.policies.label_sets import NONE, LabelSets
 from discovery.policies.layers import PolicyLayers
 from discovery.problem import Problem
 from discovery.services.address_claims import NOTHING, AddressClaims, Claim
@@ -16,7 +17,8 @@ from discovery.services.own_addresses import without_own_addresses
 from discovery.services.own_policies import without_effect
 from discovery.services.places import ANYWHERE, Place, place_of
 from discovery.services.store import Store
-from discovery.sources.source import Batch, Followed, Unfollowed
+from discovery.services.subsets import SELECTIONS_MOST, Subsets
+from discovery.sources.source import Batch, Followed, Selected, Unfollowed, Unselected
 from nodeproxy.mesh.address import HEADLESS_RANGE, MESH_RANGE, Range
 from nodeproxy.mesh.model import Service
 
@@ -48,6 +50,10 @@ class Catalogue:
         self.services: dict[str, Service] = {}
         self.store = Store()
         self.policies = PolicyLayers(scope.policy_map)
+        self.subsets = Subsets()
+        self._label_sets = LabelSets()
+        self._opened: set[str] = set()
+        """The followed services whose subsets have been known once."""
         self._scope = scope
         self._followed: set[str] = set()
         self._place = scope.place
@@ -59,11 +65,17 @@ class Catalogue:
         """Applies a batch; returns what has to be published."""
         self._source_problems = batch.problems
         touched: set[str] = set()
+        namespaces: set[str] = set()
         policy_maps: dict[Ref, ObjectChange] = {}
         for change in batch.changes:
             if isinstance(change, Followed | Unfollowed):
                 (self._followed.add if isinstance(change, Followed) else self._followed.discard)(change.key)
                 touched.add(change.key)
+            elif isinstance(change, Selected | Unselected):
+                touched |= self.subsets.known(change)
+            elif change.ref.kind == "Pod":
+                self.subsets.pod(change)
+                namespaces.add(change.ref.namespace)
             elif change.ref.kind == "Node":
                 touched |= self._take_node(change)
             elif change.ref.kind == "ConfigMap":
@@ -71,15 +83,21 @@ class Catalogue:
             else:
                 touched |= self.store.apply(change)
         touched |= self._inside(self.policies.apply(*policy_maps.values()))
+        touched |= self.subsets.inside(namespaces) if namespaces else set()
         for key in list(touched):
             touched |= self._claim(key)
-        differing = [key for key in sorted(touched) if self._derive(key)]
-        return {key: self.services.get(key) for key in differing}
+        touched |= self._ask(touched)
+        differing = {key for key in sorted(touched) if self._derive(key)}
+        differing |= {
+            key for key in self._ask(touched) if self._derive(key)
+        }  # what no table in force asks for any more
+        return {key: self.services.get(key) for key in sorted(differing)}
 
     def problems(self) -> Iterator[Problem]:
         """All current problems."""
         yield from self._source_problems
         yield from self.policies.problems
+        yield from self._refused_subsets()
         for _, problems in sorted(self._service_problems.items()):
             yield from problems
 
@@ -111,6 +129,30 @@ class Catalogue:
         before, self._place = self._place, place_of(self._scope.place, found)
         return set(self.store.services) if self._place != before else set()
 
+    def _ask(self, keys: Iterable[str]) -> set[str]:
+        """Asks for the subsets that the tables of these services name; returns the services that they are of.
+
+        As long as a new table waits for its pods, the subsets of the one in force are asked for beside its own.
+        """
+        changed = set[str]()
+        for key in keys:
+            in_force = self.services.get(key)
+            before = self._label_sets.of(in_force.policies, key) if in_force is not None else NONE
+            new = self._label_sets.of(self.policies.policies_of(key), key) if key in self.store.services else NONE
+            changed |= self.subsets.ask(key, before | new)
+        self.subsets.settle(self._followed if self._scope.on_demand else self.store.services)
+        return changed
+
+    def _refused_subsets(self) -> Iterator[Problem]:
+        for key, (service, selector) in self.subsets.refusals():
+            message = (
+                f"the subset {selector} of {service} has no endpoint: tables in force ask for more than "
+                f"{SELECTIONS_MOST} different labels of pods; remove tables, or make services of the subsets"
+            )
+            written = [each for each in self.policies.written_for(key) if self._label_sets.of(each.table, key)]
+            if written:
+                yield self.policies.warning(written[-1], message)
+
     def _claim(self, key: str) -> set[str]:
         stored = self.store.services.get(key)
         if stored is None:
@@ -125,20 +167,31 @@ class Catalogue:
         stored = self.store.services.get(key)
         if stored is None:
             return before is not None
-        unsubscribed = self._scope.on_demand and key not in self._followed
+        unsubscribed = self._scope.on_demand and not self._is_open(key)
         ranges = self._scope.mesh_range, self._scope.headless_range
         slices, looping = without_own_addresses([] if unsubscribed else self.store.slices_of(key), ranges)
         policies = self.policies.policies_of(key)
+        if before is not None and self.subsets.holds(self._label_sets.of(policies, key)):
+            policies = before.policies
         address, owner = self._claims.owner(key) if self._scope.virtual_addresses else ("", key)
         problems = (*problems_of(stored, slices, self._place), *looping)
         if owner != key:
             message = f"{owner} has the virtual address {address} too and came first; this service gets none"
             problems += (Problem(message, stored.origin, subject_of("Service", key), ("spec", "clusterIP")),)
             address = ""
-        service = replace(service_of(stored, slices, address, policies, self._place), unsubscribed=unsubscribed)
+        made = service_of(stored, slices, address, policies, self._place, self.subsets.of(key))
+        service = replace(made, unsubscribed=unsubscribed)
         unused = without_effect(service, self.policies.written_for(key))
         problems += tuple(self.policies.warning(written, message) for written, message in unused)
         if problems:
             self._service_problems[key] = problems
         self.services[key] = before if service == before and before is not None else service
         return service != before
+
+    def _is_open(self, key: str) -> bool:
+        """Whether the endpoints of the service are known, and when they first were, its subsets too."""
+        if key not in self._followed:
+            self._opened.discard(key)
+        elif not self.subsets.waits_for(key):
+            self._opened.add(key)
+        return key in self._opened
