@@ -3,7 +3,7 @@
 Reads a table's settings, so that every policy with a `Destination` counts, policies of single rules of `routes` too.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from discovery.policies.table import Table, merged
@@ -24,13 +24,18 @@ class LabelSet(NamedTuple):
     selector: str
 
 
+SettingsOf = Callable[[Table], Mapping[str, object]]
 NONE: frozenset[LabelSet] = frozenset()
 
 
 class LabelSets:
-    """What tables ask for; a table that many services share is read once."""
+    """What tables ask for; a table that many services share is read once.
 
-    def __init__(self) -> None:
+    `settings` validates a table; it raises PolicyRefused.
+    """
+
+    def __init__(self, settings: SettingsOf = settings_of) -> None:
+        self._settings_of = settings
         self._read: dict[int, tuple[Table, tuple[Destination, ...]]] = {}
 
     def of(self, table: Table, service_key: str) -> frozenset[LabelSet]:
@@ -39,35 +44,32 @@ class LabelSets:
         if known is None or known[0] is not table:
             if len(self._read) >= TABLES_MOST:
                 self._read.clear()
-            known = self._read[id(table)] = table, _with_labels(table)
+            known = self._read[id(table)] = table, self._with_labels(table)
         namespace, _, name = service_key.partition("/")
         return frozenset(
             LabelSet(f"{each.namespace or namespace}/{each.service or name}", selector_text(each.labels))
             for each in known[1]
         )
 
+    def _with_labels(self, table: Table) -> tuple[Destination, ...]:
+        if not _mentions_labels(table):  # nearly every table; validation costs a hundred times as much
+            return ()
+        return tuple(each for each in destinations(tuple(self._settings(table))) if each.labels)
 
-def _with_labels(table: Table) -> tuple[Destination, ...]:
-    if not _mentions_labels(table):  # nearly every table; validation costs a hundred times as much
-        return ()
-    return tuple(each for each in destinations(tuple(_settings(table))) if each.labels)
+    def _settings(self, table: Table) -> Iterator[Mapping[str, object]]:
+        settings = self._valid(table)
+        yield settings
+        routes = settings.get("routes")
+        for rule in routes.rules if isinstance(routes, RoutesSettings) else ():
+            if _mentions_labels(rule.policies):
+                others = {name: value for name, value in table.items() if name in rule.policies}
+                yield self._valid(merged(others, rule.policies))
 
-
-def _settings(table: Table) -> Iterator[object]:
-    settings = _valid(table)
-    yield settings
-    routes = settings.get("routes")
-    for rule in routes.rules if isinstance(routes, RoutesSettings) else ():
-        if _mentions_labels(rule.policies):
-            others = {name: value for name, value in table.items() if name in rule.policies}
-            yield _valid(merged(others, rule.policies))
-
-
-def _valid(table: Table) -> Mapping[str, object]:
-    try:
-        return settings_of(table)
-    except PolicyRefused:  # of a single rule: whoever reads the table reports it
-        return {}
+    def _valid(self, table: Table) -> Mapping[str, object]:
+        try:
+            return self._settings_of(table)
+        except PolicyRefused:  # of a single rule; validation reports it
+            return {}
 
 
 def _mentions_labels(value: Any) -> bool:  # noqa: ANN401  the YAML edge
