@@ -1,8 +1,11 @@
 """Subsets in the mesh in force: tables ask for labels, pods have them, endpoints are marked."""
 
+from pathlib import Path
+
 import pytest
 
 from discovery.kubernetes.changes import DeleteObject, PutObject
+from discovery.kubernetes.documents import yaml_documents
 from discovery.kubernetes.objects import Metadata, Ref
 from discovery.kubernetes.pod_labels import SelectedPod
 from discovery.services.catalogue import Catalogue, Scope
@@ -11,6 +14,7 @@ from discovery.sources.folder.folder import Folder
 from discovery.sources.source import Batch, Followed, PodSelection, Selected, Unfollowed, Unselected
 from tests.discovery.kube import delete, endpoints_of, file_of, labelled_pod, of_pod, policy_map, put, service, slice_of
 
+DOCS = Path(__file__).parents[2] / "docs" / "subsets.md"
 SLICE = slice_of("shop/reviews", of_pod("reviews-1", "10.0.0.1"), of_pod("reviews-2", "10.0.0.2"))
 ASKS_V2 = policy_map(reviews__shop="split: [{weight: 9}, {labels: {version: v2}}]")
 ASKS_V3 = policy_map(reviews__shop="split: [{labels: {version: v3}}]")
@@ -124,6 +128,18 @@ def test_a_folder_has_pods_and_endpoints_that_name_them(tmp_path):
 
     assert list(found.problems()) == []
     assert subsets(found) == [("version=v2",)]
+
+
+def test_the_example_of_the_documentation_divides_the_endpoints_of_a_service():
+    text = DOCS.read_text().partition("```yaml\n")[2].partition("```")[0]
+    (example,) = yaml_documents(text.encode())
+    pods = slice_of("shop/web", of_pod("web-1", "10.0.0.1"), of_pod("web-2", "10.0.0.2"))
+    labelled = [labelled_pod(f"shop/web-{number}", version=f"v{number}") for number in (1, 2)]
+
+    found = catalogue(service("shop/web"), pods, *labelled, example.value)
+
+    assert list(found.problems()) == []
+    assert subsets(found, "shop/web") == [("version=v1",), ("version=v2",)]
 
 
 def test_pods_are_requested_as_long_as_a_table_asks_for_them():

@@ -31,7 +31,7 @@ class NamedPod(Object, frozen=True, kw_only=True):
 def pods_with(selection: PodSelection) -> Resource:
     """The pods of a selection."""
     path, query = f"/api/v1/namespaces/{selection.namespace}/pods", {"labelSelector": selection.selector}
-    why = "subsets of services; without these, a subset by labels has no endpoint"
+    why = "subsets of services; without its pods, a subset by labels has no endpoint"
     return Resource("Pod", path, NamedPod, query, required=False, why=why)
 
 
