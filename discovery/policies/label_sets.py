@@ -11,7 +11,6 @@ from nodeproxy.mesh.selectors import selector_text
 from nodeproxy.policies.destinations import destinations
 from nodeproxy.policies.routes import RoutesSettings
 from nodeproxy.policies.table import PolicyRefused, settings_of
-from nodeproxy.policies.targets import Destination
 
 TABLES_MOST = 1024  # remembered, each with what it asks for; as nodeproxy.policies.table.SHARED_MOST
 
@@ -21,6 +20,14 @@ class LabelSet(NamedTuple):
 
     service: str
     """The key of the service whose pods they are."""
+    selector: str
+
+
+class _Labelled(NamedTuple):
+    """A destination with labels, as a table has it."""
+
+    namespace: str | None
+    service: str | None
     selector: str
 
 
@@ -36,7 +43,7 @@ class LabelSets:
 
     def __init__(self, settings: SettingsOf = settings_of) -> None:
         self._settings_of = settings
-        self._read: dict[int, tuple[Table, tuple[Destination, ...]]] = {}
+        self._read: dict[int, tuple[Table, tuple[_Labelled, ...]]] = {}
 
     def of(self, table: Table, service_key: str) -> frozenset[LabelSet]:
         """The label sets that `table`, which is valid, asks for where it is in force for this service."""
@@ -45,16 +52,21 @@ class LabelSets:
             if len(self._read) >= TABLES_MOST:
                 self._read.clear()
             known = self._read[id(table)] = table, self._with_labels(table)
+        if not known[1]:
+            return NONE
         namespace, _, name = service_key.partition("/")
         return frozenset(
-            LabelSet(f"{each.namespace or namespace}/{each.service or name}", selector_text(each.labels))
-            for each in known[1]
+            LabelSet(f"{each.namespace or namespace}/{each.service or name}", each.selector) for each in known[1]
         )
 
-    def _with_labels(self, table: Table) -> tuple[Destination, ...]:
+    def _with_labels(self, table: Table) -> tuple[_Labelled, ...]:
         if not _mentions_labels(table):  # nearly every table; validation costs a hundred times as much
             return ()
-        return tuple(each for each in destinations(tuple(self._settings(table))) if each.labels)
+        return tuple(
+            _Labelled(each.namespace, each.service, selector_text(each.labels))
+            for each in destinations(tuple(self._settings(table)))
+            if each.labels
+        )
 
     def _settings(self, table: Table) -> Iterator[Mapping[str, object]]:
         settings = self._valid(table)

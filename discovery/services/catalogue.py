@@ -65,25 +65,27 @@ class Catalogue:
         """Applies a batch; returns what has to be published."""
         self._source_problems = batch.problems
         touched: set[str] = set()
-        namespaces: set[str] = set()
+        pods: dict[str, set[str]] = {}
         policy_maps: dict[Ref, ObjectChange] = {}
         for change in batch.changes:
             if isinstance(change, Followed | Unfollowed):
                 (self._followed.add if isinstance(change, Followed) else self._followed.discard)(change.key)
                 touched.add(change.key)
+                self.subsets.stale = True
             elif isinstance(change, Selected | Unselected):
                 touched |= self.subsets.known(change)
             elif change.ref.kind == "Pod":
                 self.subsets.pod(change)
-                namespaces.add(change.ref.namespace)
+                pods.setdefault(change.ref.namespace, set()).add(change.ref.name)
             elif change.ref.kind == "Node":
                 touched |= self._take_node(change)
             elif change.ref.kind == "ConfigMap":
                 policy_maps[change.ref] = change  # parsing is slow: only the newest version of each
             else:
                 touched |= self.store.apply(change)
+                self.subsets.stale |= change.ref.kind == "Service"
         touched |= self._inside(self.policies.apply(*policy_maps.values()))
-        touched |= self.subsets.inside(namespaces) if namespaces else set()
+        touched |= {key for key in self.subsets.inside(pods) if self._has_any(key, pods)} if pods else set()
         for key in list(touched):
             touched |= self._claim(key)
         touched |= self._ask(touched)
@@ -142,6 +144,12 @@ class Catalogue:
             changed |= self.subsets.ask(key, before | new)
         self.subsets.settle(self._followed if self._scope.on_demand else self.store.services)
         return changed
+
+    def _has_any(self, key: str, pods: Mapping[str, set[str]]) -> bool:
+        """Whether an endpoint of the service is one of these pods, by namespace."""
+        names = pods[key.partition("/")[0]]
+        slices = self.store.slices_of(key)
+        return any(endpoint.pod in names for each in slices for endpoint in each.object.endpoints or ())
 
     def _refused_subsets(self) -> Iterator[Problem]:
         for key, (service, selector) in self.subsets.refusals():

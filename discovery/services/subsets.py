@@ -26,6 +26,8 @@ class Subsets:
         """Called with the selections that the source has to follow; None if it has all pods anyway."""
         self.refused: frozenset[PodSelection] = frozenset()
         """Those beyond `SELECTIONS_MOST`; their subsets have no endpoints."""
+        self.stale = False
+        """Whether `settle` has something to do: what is asked for has changed, or, for the caller to say, a service."""
         self._asked: dict[str, frozenset[LabelSet]] = {}
         self._askers: dict[str, dict[str, set[str]]] = {}
         """By service and selector: the services whose tables ask for it."""
@@ -38,6 +40,7 @@ class Subsets:
         before = self._asked.get(key, NONE)
         if before == wanted:
             return set()
+        self.stale = True
         if wanted:
             self._asked[key] = wanted
         else:
@@ -77,9 +80,10 @@ class Subsets:
         return {each for key, askers in services if askers is not None for each in (key, *askers)}
 
     def settle(self, followed: Container[str]) -> None:
-        """Requests the pods of the services that are `followed`; to be called when they or what is asked for change."""
-        if self.request is None or not (self._asked or self._requested):
+        """Requests the pods of the services that are `followed`; if anything may have changed since."""
+        if self.request is None or not self.stale:
             return
+        self.stale = False
         services = [key for key in self._askers if key in followed]
         wanted = {selection_of(LabelSet(key, selector)) for key in services for selector in self._askers[key]}
         order = sorted(wanted, key=lambda each: (each not in self._requested, each))  # those in force stay
