@@ -70,6 +70,19 @@ def test_pods_are_watched_while_a_table_asks_for_them_and_their_labels_are_in_fo
         cluster.until(lambda: cluster.watches("pods") == before, "the end of its watch")
 
 
+def test_labels_that_the_api_server_refuses_leave_the_service_in_force_and_are_named(
+    cluster, shop, kubeconfig, key, tmp_path
+):
+    too_long = f"{'a.' * 127}a/version"
+    cluster.apply(own_policy_map(f"{shop}/table", web=f"split: [{{weight: 9}}, {{labels: {{{too_long}: v2}}}}]"))
+
+    with Follower(kubeconfig, tmp_path, "--on-demand") as follower:
+        follower.want(key)
+        follower.until(lambda it: subsets(it, key), "its endpoints")
+        assert subsets(follower, key) == {"10.0.0.1": (), "10.0.0.2": ()}
+        cluster.until(lambda: "the API server refuses" in follower.log.read_text(), "the warning")
+
+
 def test_a_restarted_discovery_publishes_subsets_with_the_first_table(cluster, shop, kubeconfig, key, tmp_path):
     seen = []
 
