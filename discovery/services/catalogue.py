@@ -90,10 +90,10 @@ class Catalogue:
             touched |= self._claim(key)
         touched |= self._ask(touched)
         differing = {key for key in sorted(touched) if self._derive(key)}
-        differing |= {
-            key for key in self._ask(touched) if self._derive(key)
-        }  # what no table in force asks for any more
-        return {key: self.services.get(key) for key in sorted(differing)}
+        left = self._ask(touched)  # what no table in force asks for any more
+        differing |= {key for key in left if self._derive(key)}
+        # workers take them in this order: subsets come before the tables that name them
+        return {key: self.services.get(key) for key in sorted(differing, key=self.subsets.rank)}
 
     def problems(self) -> Iterator[Problem]:
         """All current problems."""

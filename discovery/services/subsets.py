@@ -109,6 +109,10 @@ class Subsets:
         """Whether pods are requested and not yet known."""
         return not self._requested <= self._known
 
+    def rank(self, key: str) -> tuple[bool, str]:
+        """The place of a service in an update: those of which tables ask for subsets come first."""
+        return key not in self._askers, key
+
     def waits_for(self, key: str) -> bool:
         """Whether pods of this service are requested and not yet known."""
         return any(self._waits(LabelSet(key, each)) for each in self._askers.get(key, ()))

@@ -97,6 +97,13 @@ def test_a_table_of_one_service_asks_for_pods_of_another():
     assert subsets(catalogue(service(), ledger, SLICE, table, labelled_pod(version="v2"))) == [("version=v2",), ()]
 
 
+def test_subsets_are_published_before_the_table_that_names_them():
+    table = policy_map(ledger__bank="split: [{service: reviews, namespace: shop, labels: {version: v2}}]")
+    found = catalogue(service(), service("bank/ledger", clusterIP="10.96.0.11"), SLICE, labelled_pod(version="v2"))
+
+    assert list(apply(found, put(table))) == ["shop/reviews", "bank/ledger"]
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
