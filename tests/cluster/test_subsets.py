@@ -29,7 +29,9 @@ def key(cluster, shop):
     table = own_policy_map(f"{shop}/table", web="split: [{weight: 9}, {labels: {version: v2}}]")
     cluster.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}})
     cluster.apply(*pods, web(shop, "10.0.0.1")[0], slices, table)
-    return f"{shop}/web"
+    yield f"{shop}/web"
+    # every discovery of the tests to come would ask for these pods too
+    cluster.kubectl("delete", "configmap", "table", f"--namespace={shop}", "--ignore-not-found")
 
 
 def subsets(follower, key):
