@@ -33,10 +33,10 @@ class Kept(NamedTuple):
     key: bytes
 
 
-def made(name: str, now: float, before: Kept | None = None) -> Kept:
+def made(name: str, now: float, *before: Kept) -> Kept:
     """A new certificate for the DNS name `name`; `now` is Unix time in seconds.
 
-    The authorities of `before` stay trusted until they end.
+    The authorities of those `before` stay trusted until they end.
     """
     start = datetime.fromtimestamp(now, UTC)
     authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
@@ -44,7 +44,8 @@ def made(name: str, now: float, before: Kept | None = None) -> Kept:
     authority = _signed(issuer, issuer, authority_key, authority_key, start, _of_authority(authority_key))
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])  # RFC 5280: ub-common-name
     own = _signed(subject, issuer, key, authority_key, start, _of_server(name, authority_key))
-    trusted = [authority, *(each for each in _authorities(before) if each.not_valid_after_utc > start)]
+    known = {each: None for kept in before for each in _authorities(kept) if each.not_valid_after_utc > start}
+    trusted = [authority, *known]
     return Kept(
         b"".join(each.public_bytes(Encoding.PEM) for each in trusted[:AUTHORITIES_MOST]),
         own.public_bytes(Encoding.PEM),
@@ -78,9 +79,9 @@ def end_of(kept: Kept) -> datetime:
     return x509.load_pem_x509_certificate(kept.certificate).not_valid_after_utc
 
 
-def _authorities(kept: Kept | None) -> list[x509.Certificate]:
+def _authorities(kept: Kept) -> list[x509.Certificate]:
     try:
-        return x509.load_pem_x509_certificates(kept.authorities) if kept else []
+        return x509.load_pem_x509_certificates(kept.authorities)
     except ValueError:
         return []
 

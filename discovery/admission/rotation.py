@@ -81,7 +81,9 @@ class Rotation:
         version, kept = await read_secret(self._api, self._names)
         reason = fault(kept, self._names.host, self._wall()) if kept else "there is none"
         if kept is None or reason:
-            kept = made(self._names.host, self._wall(), kept)
+            # the one in use, too: the Secret may have been emptied
+            before = (kept, self._served.kept if self._served else None)
+            kept = made(self._names.host, self._wall(), *filter(None, before))
             await write_secret(self._api, self._names, kept, version)
             log_event("admission certificate made", reason=reason, until=f"{end_of(kept):%Y-%m-%d}")
         just_told = await trust(self._api, self._names, kept.authorities)

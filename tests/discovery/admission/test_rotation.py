@@ -1,5 +1,7 @@
 """The rotation against a scripted API server, on the test's clock."""
 
+from base64 import b64decode
+
 import anyio
 import pytest
 
@@ -68,6 +70,22 @@ async def test_a_certificate_near_its_end_is_replaced_but_served_only_when_it_ha
     assert rotation.context is context
     await rotation.round()
     assert rotation.context is not context
+
+
+async def test_when_the_secret_was_emptied_the_certificate_in_use_stays_trusted():
+    server, clock = ApiServer(), Clock()
+    rotation = replica(server, clock)
+    await rotation.round()
+    [first] = _authorities(server)
+
+    server.put(NAMES.secret_path, {})
+    await rotation.round()
+
+    assert _authorities(server)[1:] == [first]
+
+
+def _authorities(server):
+    return b64decode(server.secret["ca.crt"]).decode().split("-----END CERTIFICATE-----\n")[:-1]
 
 
 async def test_another_replica_follows_a_rotation_without_writing():
