@@ -102,7 +102,7 @@ def opinion_on(found: ConfigMap, mesh_map: Ref) -> Opinion:
 
 
 def _config_map(namespace: str, found: _Object) -> ConfigMap:
-    # of `generateName` the API server makes the name after the review
+    # of `generateName` the API server may make the name after the review
     name = found.metadata.name or f"{found.metadata.generate_name or ''}generated"
     metadata = VersionedMetadata(name=name, namespace=namespace or "default", labels=found.metadata.labels)
     return ConfigMap(metadata=metadata, data=found.data)

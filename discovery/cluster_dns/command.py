@@ -36,6 +36,7 @@ StyleOption = Annotated[
 ]
 Format = Annotated[LogFormat, typer.Option(help="How log lines look.")]
 Domain = Annotated[str, typer.Option(help="The cluster's own domain, if no Corefile has it.")]
+PORT_MOST = 65535
 ADMISSION_SERVICE = "nodeproxy-admission"  # as in manifests/components/admission, also its Secret
 ADMISSION_CONFIGURATION = "nodeproxy-policy"
 ADDRESS = "169.254.77.1"  # as in manifests/base/settings.yaml
@@ -69,10 +70,13 @@ def _upstream(text: str, cluster_domain: str = CLUSTER_DOMAIN) -> Upstream:
 def _listen(text: str) -> Listen:
     address, _, port = text.rpartition(":")  # the address of a pod may be of IPv6, without brackets
     try:
-        return Listen(str(ip_address(address.strip("[]"))), int(port))
+        found = Listen(str(ip_address(address.strip("[]"))), int(port))
     except ValueError:
+        found = None
+    if found is None or not 0 < found.port <= PORT_MOST:
         message = f"expected an address and a port as 10.244.0.7:9443, got {text!r}"
-        raise typer.BadParameter(message, param_hint="--admission") from None
+        raise typer.BadParameter(message, param_hint="--admission")
+    return found
 
 
 @app.command("keep")

@@ -103,3 +103,16 @@ def test_the_answer_is_a_review_of_the_same_version():
     answer = json.loads(reviewed(review_of(policy_map()), POLICY_MAP))
 
     assert (answer["apiVersion"], answer["kind"]) == ("admission.k8s.io/v1", "AdmissionReview")
+
+
+def test_tables_that_do_not_fit_each_other_are_refused_in_the_mesh_wide_map_and_a_warning_in_others():
+    path, grpc = "healthCheck: {path: /x}", "healthCheck: {grpc: {}}"
+
+    mesh = response_to(policy_map(_default=path, web__shop=grpc))
+    own = response_to(own_policy_map(_default=path, web=grpc))
+
+    assert mesh["status"]["message"].startswith(
+        'data["web.shop"]: with the wider tables: healthCheck: write path or grpc'
+    )
+    assert own["allowed"] is True
+    assert own["warnings"][0].startswith("data.web: with the wider tables: healthCheck: write path or grpc")
