@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -19,6 +20,8 @@ from discovery.services.store import Store
 from discovery.sources.source import Batch, Followed, Unfollowed
 from nodeproxy.mesh.address import HEADLESS_RANGE, MESH_RANGE, Range
 from nodeproxy.mesh.model import Service
+from nodeproxy.policies.registry import BUILT_IN, Registry
+from nodeproxy.policies.table import settings_of
 
 POLICY_MAP = Ref("ConfigMap", "nodeproxy", "nodeproxy-policy")
 
@@ -39,6 +42,8 @@ class Scope:
     """Whether workers listen at virtual addresses; if not, no service has one."""
     place: Place = ANYWHERE
     """As configured; a zone not configured is read from the Node object."""
+    registry: Registry = BUILT_IN
+    """The policies that services may have."""
 
 
 class Catalogue:
@@ -47,7 +52,8 @@ class Catalogue:
     def __init__(self, scope: Scope) -> None:
         self.services: dict[str, Service] = {}
         self.store = Store()
-        self.policies = PolicyLayers(scope.policy_map)
+        self.registry = scope.registry
+        self.policies = PolicyLayers(scope.policy_map, partial(settings_of, registry=scope.registry))
         self._scope = scope
         self._followed: set[str] = set()
         self._place = scope.place
@@ -136,7 +142,7 @@ class Catalogue:
             problems += (Problem(message, stored.origin, subject_of("Service", key), ("spec", "clusterIP")),)
             address = ""
         service = replace(service_of(stored, slices, address, policies, self._place), unsubscribed=unsubscribed)
-        unused = without_effect(service, self.policies.written_for(key))
+        unused = without_effect(service, self.policies.written_for(key), self.registry)
         problems += tuple(self.policies.warning(written, message) for written, message in unused)
         if problems:
             self._service_problems[key] = problems

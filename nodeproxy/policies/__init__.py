@@ -43,5 +43,4 @@ CHAIN = (
     health_check.POLICY,
     redis.POLICY,
 )
-CONNECTION_CHAIN = tuple(policy for policy in CHAIN if policy.connections)
-"""Of them, those that act on connections that carry no HTTP."""
+"""Ours. What a process has besides is in its `registry.Registry`."""
