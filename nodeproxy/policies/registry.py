@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from nodeproxy.policies import CHAIN, rate_limit
+from nodeproxy.policies import CHAIN, timeouts
 from nodeproxy.policies.block import Policy
 
 
@@ -27,12 +27,12 @@ class Registry:
         return cls(tuple(chain), connections, MappingProxyType({policy.name: policy for policy in chain}), tuple(own))
 
     def with_own(self, own: Sequence[Policy]) -> "Registry":
-        """These, and `own` directly inside of `rateLimit`.
+        """These, and `own` directly inside of `timeouts`, in their order.
 
-        So nothing of one's own runs for a request that a limit refuses, `fallback` can replace what it refuses, and its
-        failures are not taken for those of an endpoint (circuitBreaker, adaptiveConcurrency, retries).
+        So none of them runs for a request that a limit refuses, `timeouts` bounds their waits, and each runs once for a
+        request, however often that is sent.
         """
-        at = self.chain.index(rate_limit.POLICY) + 1
+        at = self.chain.index(timeouts.POLICY) + 1
         chain = (*self.chain[:at], *own, *self.chain[at:])
         return Registry.of(chain, tuple(policy.name for policy in own))
 

@@ -43,6 +43,10 @@ def settings_of(policies: Mapping[str, Any], registry: Registry = BUILT_IN) -> d
             )
         except ValidationError as error:
             problems += (_problem(name, detail) for detail in error.errors(include_url=False))
+        except Exception as error:  # of a validator of one's own: a mistake of its package, which ends no process
+            if name not in registry.own:
+                raise
+            problems.append(f"{name}: its settings cannot be checked: {type(error).__name__}: {error}")
     if problems:
         raise PolicyRefused(tuple(problems))
     return settings
