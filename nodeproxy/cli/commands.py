@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsConfigDict
 
+from nodeproxy.cli.new_policy import new_policy
 from nodeproxy.setting_text import split_address
 from nodeproxy.settings import Settings
 from nodeproxy.settings_file import UnusableFile, check_file
@@ -117,6 +118,7 @@ def policies(
         raise typer.Exit(2) from error
 
 
+app.command("new-policy")(new_policy)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ConfigFile = Annotated[Path | None, typer.Option(help="YAML file with any of the settings.")]
 
