@@ -15,6 +15,7 @@ from nodeproxy.errors import PolicyFailed, ProxyError
 from nodeproxy.exchange.exchange import Exchange, Handler, Tools
 from nodeproxy.policies.block import Policy, PolicySettings
 from nodeproxy.policies.guarded_handler import GuardedHandler, Inside
+from nodeproxy.protocol.errors_as_responses import error_response
 from nodeproxy.protocol.message import Response
 from nodeproxy.telemetry.whereabouts import Cell
 
@@ -72,9 +73,7 @@ class Guard:
             self._quiet_until, self._quiet = now + QUIET_S, 0
         else:
             self._quiet += 1
-        return self._failure(
-            f"{self.name} failed in {where} ({type(error).__name__}); the node's log has the traceback"
-        )
+        return self._failure(f"{self.name} failed in {where} ({type(error).__name__}); see the node's log")
 
     def count(self, tools: Tools, elapsed_s: float) -> None:
         """Count one call, and what it added to the time of an exchange."""
@@ -117,6 +116,8 @@ class Guard:
             if kept.tools.decisions.shadow:
                 return None
             raise
+        except ProxyError as error:
+            return error_response(error)  # a refusal, which shadow mode drops
         return response
 
     def _on_response(self, exchange: Exchange, response: Response, kept: Kept) -> None:

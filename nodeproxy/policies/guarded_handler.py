@@ -130,14 +130,22 @@ class GuardedHandler:
         """
         guard, visits, began = self._guard, self._inside.visits, self._guard.clock()
         visit = visits[exchange] = Visit()
+        decisions = self._tools.decisions
         try:
-            return await self._answered(exchange, visit)
-        except PolicyFailed as failure:
-            if not self._tools.decisions.shadow:
-                if visit.response is not None:
-                    visit.response.close()
+            response = await self._answered(exchange, visit)
+            if not decisions.shadow or response is visit.response:
+                return response
+            decisions.count("rejected", exchange)
+            instead = _without_policy(visit)
+        except ProxyError as error:
+            failed = isinstance(error, PolicyFailed) and error is not visit.error
+            if failed and visit.response is not None and not decisions.shadow:
+                visit.response.close()
+            if error is visit.error or not decisions.shadow:
                 raise
-            instead = _without_policy(visit, failure)
+            if not failed:
+                decisions.count("rejected", exchange)
+            instead = _without_policy(visit)
         finally:
             del visits[exchange]
             guard.count(self._tools, guard.clock() - began - visit.inside_s)
@@ -174,7 +182,7 @@ class GuardedHandler:
         return answer
 
 
-def _without_policy(visit: Visit, failure: PolicyFailed) -> Response | None:
+def _without_policy(visit: Visit) -> Response | None:
     """What the exchange would have got without the policy, None where it has not been sent on.
 
     Raises:
@@ -182,6 +190,6 @@ def _without_policy(visit: Visit, failure: PolicyFailed) -> Response | None:
     """
     if visit.response is not None:
         return visit.response
-    if visit.error is not None and visit.error is not failure:
+    if visit.error is not None:
         raise visit.error
     return None

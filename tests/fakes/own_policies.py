@@ -75,6 +75,10 @@ async def returns_text(inner, exchange, _tools):
     return "200 OK"
 
 
+async def refuses(*_):
+    refuse()
+
+
 async def waits_for_asyncio(*_):
     future = asyncio.Future(loop=LOOP)
     await future

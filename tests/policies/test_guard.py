@@ -95,7 +95,7 @@ def test_each_mistake_is_a_500_that_names_the_policy_and_nothing_that_it_said(to
     failure = Mesh(MISTAKES[told]).failure()
 
     assert (failure.status, failure.reason) == (500, "policy-failed:stamp")
-    assert str(failure) == f"stamp failed in {told}; the node's log has the traceback"
+    assert str(failure) == f"stamp failed in {told}; see the node's log"
 
 
 @pytest.mark.parametrize("told", MISTAKES)
@@ -133,8 +133,34 @@ def test_a_response_that_on_response_failed_with_is_given_up():
 
 
 def test_an_error_that_it_means_is_told_as_it_is():
+    mesh = Mesh(own.policy(on_request=own.refuse))
+
+    response = mesh.answer()
+
+    assert (response.status, response.reason) == (403, "not-today")
+    assert mesh.decisions["stamp", "rejected", "enforce"] == 1
+
+
+def test_an_error_that_its_handler_means_is_told_as_it_is():
     with pytest.raises(own.Refused):
-        Mesh(own.policy(on_request=own.refuse)).answer()
+        Mesh(own.around(own.refuses)).answer()
+
+
+@pytest.mark.parametrize(
+    "policy", [own.policy(on_request=own.refuse), own.around(own.refuses), own.around(own.answers_itself)]
+)
+def test_in_shadow_mode_what_it_refuses_is_counted_and_goes_on(policy):
+    mesh = Mesh(policy, mode="shadow")
+
+    assert mesh.answer().status == 200
+    assert mesh.decisions["stamp", "rejected", "shadow"] == 1
+
+
+def test_an_answer_of_its_own_is_what_the_client_gets():
+    mesh = Mesh(own.around(own.answers_itself))
+
+    assert mesh.answer().status == 204
+    assert mesh.endpoint.calls == 0
 
 
 @pytest.mark.parametrize("error", [ConnectFailed("refused"), KeyError("a bug of ours")])

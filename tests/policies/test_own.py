@@ -2,12 +2,19 @@
 
 import re
 from importlib.metadata import EntryPoint
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
+from discovery.observe.explain import policies_in_force
+from discovery.services.catalogue import Catalogue, Scope
+from discovery.sources.source import Batch
+from nodeproxy.cli.reference.command import json_schema, markdown, show
 from nodeproxy.policies.own import GROUP, OwnPolicyUnusable, own_policies
 from nodeproxy.policies.registry import BUILT_IN
 from nodeproxy.policies.table import PolicyRefused, settings_of
+from tests.discovery.kube import policy_map, put, service
 from tests.fakes.own_policies import CRASHING, STAMP
 
 FAKES = "tests.fakes.own_policies"
@@ -77,3 +84,35 @@ def test_a_validator_with_a_bug_refuses_the_table_and_ends_no_process():
     with pytest.raises(PolicyRefused, match=r"^stamp: its settings cannot be checked: KeyError: 'colour'$"):
         settings_of({"stamp": {}}, registry)
     assert "stamp" not in settings_of({}, registry)
+
+
+def test_the_reference_and_the_schema_have_it():
+    registry = BUILT_IN.with_own((STAMP,))
+    console = Console(record=True, file=StringIO(), width=200)
+
+    show("stamp", console, registry)
+
+    assert "Sets a field of every response." in console.export_text()
+    assert '"stamp"' in json_schema("", registry) and '"stamp"' not in json_schema("")
+    assert '"default": "stamped"' in json_schema("stamp.value", registry)
+    assert "`nodeproxy_policy_decisions_total" in markdown("rateLimit", registry)
+
+
+def test_explain_shows_it_in_its_place():
+    views = policies_in_force({"stamp": {}}, (), (), BUILT_IN.with_own((STAMP,)))
+
+    names = [view.name for view in views]
+
+    assert names.index("stamp") == names.index("timeouts") + 1
+
+
+def test_a_table_for_a_service_may_have_it_where_the_registry_does():
+    known, unknown = Catalogue(Scope(registry=BUILT_IN.with_own((STAMP,)))), Catalogue(Scope())
+    objects = service("shop/web"), policy_map(web__shop="stamp: {value: x}")
+
+    for catalogue in (known, unknown):
+        catalogue.apply(Batch(tuple(map(put, objects))))
+
+    assert known.services["shop/web"].policies == {"stamp": {"value": "x"}}
+    assert unknown.services["shop/web"].policies == {}
+    assert not list(known.problems())
