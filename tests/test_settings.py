@@ -154,3 +154,17 @@ def test_no_source_is_trusted_where_none_is_named(value):
 )
 def test_what_works_is_taken(changes):
     assert Settings(**changes)
+
+
+@pytest.mark.parametrize("written", ["tenantHeader,audit", "tenantHeader, audit", ["tenantHeader", "audit"]])
+def test_policies_of_ones_own_are_a_list_in_its_order(written):
+    assert Settings(own_policies=written).own_policies == ("tenantHeader", "audit")
+
+
+@pytest.mark.parametrize("name", ["a-b", "Tenant", "../x", "a" * 64])
+def test_a_name_that_no_policy_can_have_is_refused(name):
+    assert "write the name of a policy as in a policy table" in refusal(own_policies=name)
+
+
+def test_policies_of_ones_own_are_bounded():
+    assert "at most 64 items" in refusal(own_policies=[f"p{number}" for number in range(65)])
