@@ -26,6 +26,9 @@ dependencies = ["nodeproxy$versions"]
 [project.entry-points."nodeproxy.policies"]
 $name = "$module:POLICY"
 
+[tool.hatch.build]
+dev-mode-dirs = ["."]
+
 [tool.hatch.build.targets.wheel]
 only-include = ["$module.py"]
 """)
