@@ -52,7 +52,19 @@ class Guard:
         Raises:
             ProxyError: that of the policy, or PolicyFailed where it raised anything else.
         """
-        before, began = self.cell.enter(self.number), self.clock()
+        began = self.clock()
+        try:
+            return self.entered(tools, where, function, *arguments)
+        finally:
+            self.count(tools, self.clock() - began)
+
+    def entered(self, tools: Tools, where: str, function: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401
+        """The same, without being counted: for what no request calls.
+
+        Raises:
+            ProxyError: see `called`.
+        """
+        before = self.cell.enter(self.number)
         try:
             return function(*arguments)
         except ProxyError:
@@ -60,7 +72,6 @@ class Guard:
         except (Exception, SystemExit) as error:  # a mistake of a foreign package ends this exchange alone
             raise self.failed(tools, where, error) from error
         finally:
-            self.count(tools, self.clock() - began)
             self.cell.enter(before)
 
     def failed(self, tools: Tools, where: str, error: BaseException) -> PolicyFailed:
@@ -164,7 +175,7 @@ class Guard:
         if function is None or kept.state is None:
             return {}
         try:
-            numbers = self.called(kept.tools, "numbers", function, kept.state)
+            numbers = self.entered(kept.tools, "numbers", function, kept.state)
             return {str(name): float(number) for name, number in numbers.items()}
         except (PolicyFailed, AttributeError, TypeError, ValueError):
             return {}

@@ -259,6 +259,28 @@ def test_a_state_that_cannot_be_made_fails_only_its_own_service():
     assert run(mesh.live.table.at("shop/other", "80").handler(exchange())).status == 200
 
 
+@pytest.mark.parametrize(
+    ("numbers", "exported"), [(lambda state: {"size": state}, {"size": 7.0}), (own.bug, {}), (lambda _: "7", {})]
+)
+def test_its_figures_are_exported_and_no_calls(numbers, exported):
+    policy = own.policy(on_request=lambda *_: None, state=lambda *_: 7, numbers=numbers)
+    mesh = Mesh(policy)
+    (calls,) = {each.calls for each in mesh.route.stats.own_policies.values()}
+
+    guarded = mesh.live.registry.by_name["stamp"]
+
+    assert guarded.numbers(mesh.route.states["stamp"]) == exported
+    assert mesh.route.stats.own_policies["stamp"].calls == calls
+
+
+def test_a_connection_without_http_is_refused_by_a_mistake_too():
+    mesh = Mesh(own.policy(on_request=own.bug, connections=True))
+    mesh.live.install(Put(Service("shop", "db", ports=(Port(5432, protocol="tcp"),), policies=mesh.table)))
+
+    with pytest.raises(PolicyFailed):
+        run(mesh.live.table.at("shop/db", "5432").connect(exchange()))
+
+
 def test_a_policy_that_asks_for_nothing_costs_nothing():
     mesh = Mesh(own.policy(wrap=lambda _settings, inner, _tools, _state: inner))
 
