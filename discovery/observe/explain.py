@@ -11,8 +11,8 @@ from nodeproxy.mesh.duration import duration_text
 from nodeproxy.mesh.model import Port, Service, port_key
 from nodeproxy.mesh.service_view import FieldView, LayerView, PolicyView, PortExplained
 from nodeproxy.mesh.unserved import unserved
-from nodeproxy.policies import CHAIN
 from nodeproxy.policies.block import Block
+from nodeproxy.policies.registry import BUILT_IN, Registry
 from nodeproxy.policies.table import settings_of
 
 DEFAULT = "built-in default"
@@ -20,13 +20,13 @@ LAST_GOOD = "last good state"
 
 
 def policies_in_force(
-    policies: Table, written: Sequence[Written], ports: Sequence[Port] = ()
+    policies: Table, written: Sequence[Written], ports: Sequence[Port] = (), registry: Registry = BUILT_IN
 ) -> tuple[PolicyView, ...]:
-    """Every policy in force, in the order of `CHAIN`; `policies` is what the tables in `written` are merged to.
+    """Every policy in force, in the order of `registry`; `policies` is what the tables in `written` are merged to.
 
     A field of `policies` that none of them has is from the last good state on disk. `ports` are those of the service.
     """
-    settings = settings_of(policies)
+    settings = settings_of(policies, registry)
     return tuple(
         PolicyView(
             policy.name,
@@ -35,7 +35,7 @@ def policies_in_force(
             ),
             tuple(port.key for port in ports if policy.acts_on(port)),
         )
-        for policy in CHAIN
+        for policy in registry.chain
         if policy.name in settings
     )
 

@@ -87,7 +87,7 @@ class ExplainPage:
                 for port in service.ports
                 if number in (0, port.number)
             ),
-            policies_in_force(_newest(service), written, service.ports),
+            policies_in_force(_newest(service), written, service.ports, self._catalogue.registry),
             layers_in_force(written),
             tuple(self._refused(service.key)),
             tuple(map(str, self._catalogue.problems_of(service.key))),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from time import time
 
 from msgspec.structs import replace
@@ -23,6 +24,8 @@ from discovery.services.subsets import SELECTIONS_MOST, Subsets
 from discovery.sources.source import Batch, Followed, Selected, Unfollowed, Unselected
 from nodeproxy.mesh.address import HEADLESS_RANGE, MESH_RANGE, Range
 from nodeproxy.mesh.model import Service
+from nodeproxy.policies.registry import BUILT_IN, Registry
+from nodeproxy.policies.table import settings_of
 
 POLICY_MAP = Ref("ConfigMap", "nodeproxy", "nodeproxy-policy")
 
@@ -45,6 +48,8 @@ class Scope:
     """As configured; a zone not configured is read from the Node object."""
     traefik_annotations: bool = True
     """Whether the annotations of Traefik Mesh on Services are read."""
+    registry: Registry = BUILT_IN
+    """The policies that services may have."""
 
 
 class Catalogue:
@@ -53,7 +58,8 @@ class Catalogue:
     def __init__(self, scope: Scope, wall: Callable[[], float] = time) -> None:
         self.services: dict[str, Service] = {}
         self.store = Store()
-        self.policies = PolicyLayers(scope.policy_map)
+        self.registry = scope.registry
+        self.policies = PolicyLayers(scope.policy_map, partial(settings_of, registry=scope.registry))
         self.rollouts = Rollouts(scope.place.node, wall)
         self.subsets = Subsets()
         self._label_sets = LabelSets()
@@ -215,7 +221,7 @@ class Catalogue:
             address = ""
         made = service_of(stored, slices, address, policies, self._place, self.subsets.of(key))
         service = replace(made, unsubscribed=unsubscribed, trial=trial)
-        unused = without_effect(service, self.policies.written_for(key))
+        unused = without_effect(service, self.policies.written_for(key), self.registry)
         problems += tuple(self.policies.warning(written, message) for written, message in unused)
         problems += self.policies.annotation_warnings(key)
         if trial is not None and trial.returned:

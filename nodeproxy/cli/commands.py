@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsConfigDict
 
+from nodeproxy.cli.new_policy import new_policy
 from nodeproxy.setting_text import split_address
 from nodeproxy.settings import Settings
 from nodeproxy.settings_file import UnusableFile, check_file
@@ -52,7 +53,7 @@ def run(
     environment. `nodeproxy settings` lists them.
     """
     from nodeproxy.process import supervisor  # here, because only this command needs the whole data plane
-    from nodeproxy.process.preflight import CannotStart, look_around
+    from nodeproxy.process.preflight import CannotStart, look_around, policies_of
     from nodeproxy.process.sockets import CannotListen
 
     flags = {
@@ -63,16 +64,24 @@ def run(
     logs.set_up(settings.log_format)
     try:
         look_around(settings, os.environ)
-        raise typer.Exit(supervisor.run(settings))
+        raise typer.Exit(supervisor.run(settings, policies_of(settings)))
     except (CannotListen, CannotStart) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
 
 
 @app.command()
-def check(folder: Annotated[Path, typer.Argument(help="Folder of Kubernetes YAML.")]) -> None:
-    """Report errors in a folder of Kubernetes YAML; exit status 1 if there are any."""
-    raise typer.Exit(subprocess.run([sys.executable, "-m", "discovery", "check", str(folder)], check=False).returncode)
+def check(
+    folder: Annotated[Path, typer.Argument(help="Folder of Kubernetes YAML.")],
+    config: Annotated[Path | None, typer.Option(help="YAML file with any of the settings.")] = None,
+) -> None:
+    """Report errors in a folder of Kubernetes YAML; exit status 1 if there are any.
+
+    Policies of one's own are known if the setting own_policies names them, and their packages are installed here.
+    """
+    own = ",".join(read_settings(config, {}).own_policies)
+    command = [sys.executable, "-m", "discovery", "check", str(folder), *(["--own-policies", own] if own else [])]
+    raise typer.Exit(subprocess.run(command, check=False).returncode)
 
 
 @app.command()
@@ -87,22 +96,29 @@ def policies(
     name: Annotated[str, typer.Argument(help="A policy, or a field of one: retries.backoff.", metavar="[NAME]")] = "",
     json: Annotated[bool, typer.Option("--json", help="Print the JSON schema.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the page of docs/policies.")] = False,
+    config: Annotated[Path | None, typer.Option(help="YAML file with any of the settings.")] = None,
 ) -> None:
-    """List the policies, or explain one of them: its fields, defaults, bounds, decisions, an example."""
+    """List the policies, or explain one of them: its fields, defaults, bounds, decisions, an example.
+
+    Those of one's own are among them if the setting own_policies names them, and their packages are installed here.
+    """
     from rich.console import Console
 
     from nodeproxy.cli.reference import command  # here, because other commands do not need the imports
+    from nodeproxy.policies.own import OwnPolicyUnusable, registry_of
 
     try:
+        registry = registry_of(read_settings(config, {}).own_policies)
         if json or markdown:
-            typer.echo((command.json_schema if json else command.markdown)(name), nl=False)
+            typer.echo((command.json_schema if json else command.markdown)(name, registry), nl=False)
         else:
-            command.show(name, Console(highlight=False, markup=False))
-    except command.NoSuchPlace as error:
+            command.show(name, Console(highlight=False, markup=False), registry)
+    except (command.NoSuchPlace, OwnPolicyUnusable) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
 
 
+app.command("new-policy")(new_policy)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ConfigFile = Annotated[Path | None, typer.Option(help="YAML file with any of the settings.")]
 

@@ -45,5 +45,4 @@ CHAIN = (
     redis.POLICY,
     rollout.POLICY,
 )
-CONNECTION_CHAIN = tuple(policy for policy in CHAIN if policy.connections)
-"""Of them, those that act on connections that carry no HTTP."""
+"""Ours. What a process has besides is in its `registry.Registry`."""

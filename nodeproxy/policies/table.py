@@ -7,12 +7,11 @@ from typing import Any
 import msgspec
 from pydantic import ValidationError
 
-from nodeproxy.policies import CHAIN
 from nodeproxy.policies.block import PolicySettings
+from nodeproxy.policies.registry import BUILT_IN, Registry
 
 SHARED_MOST = 1024  # different tables that are cached for sharing
 _PASSWORD = re.compile(r"//[^/@\s]*@")  # of a URL: problems are logged
-_KNOWN = {policy.name: policy for policy in CHAIN}
 
 
 class PolicyRefused(ValueError):
@@ -23,17 +22,18 @@ class PolicyRefused(ValueError):
         self.problems = problems
 
 
-def settings_of(policies: Mapping[str, Any]) -> dict[str, PolicySettings]:
+def settings_of(policies: Mapping[str, Any], registry: Registry = BUILT_IN) -> dict[str, PolicySettings]:
     """The settings of every policy in force for a service, by name: those written, and the defaults.
 
     Raises:
         PolicyRefused: an unknown policy or field, or a value that does not fit; all problems at once.
     """
+    known = registry.by_name
     problems = [
-        f"{name}: no such policy; there are {', '.join(sorted(_KNOWN))}" for name in policies if name not in _KNOWN
+        f"{name}: no such policy; there are {', '.join(sorted(known))}" for name in policies if name not in known
     ]
     settings = {}
-    for name, policy in _KNOWN.items():
+    for name, policy in known.items():
         if name not in policies and not policy.default:
             continue
         try:
@@ -43,6 +43,10 @@ def settings_of(policies: Mapping[str, Any]) -> dict[str, PolicySettings]:
             )
         except ValidationError as error:
             problems += (_problem(name, detail) for detail in error.errors(include_url=False))
+        except Exception as error:  # of a validator of one's own: a mistake of its package, which ends no process
+            if name not in registry.own:
+                raise
+            problems.append(f"{name}: its settings cannot be checked: {type(error).__name__}: {error}")
     if problems:
         raise PolicyRefused(tuple(problems))
     return settings
@@ -51,7 +55,8 @@ def settings_of(policies: Mapping[str, Any]) -> dict[str, PolicySettings]:
 class SharedSettings:
     """Equal policy tables as one object: a mesh has thousands of services and few different tables."""
 
-    def __init__(self) -> None:
+    def __init__(self, registry: Registry = BUILT_IN) -> None:
+        self._registry = registry
         self._known: dict[bytes, tuple[dict[str, Any], dict[str, PolicySettings]]] = {}
 
     def of(self, policies: dict[str, Any]) -> tuple[dict[str, Any], dict[str, PolicySettings]]:
@@ -64,7 +69,7 @@ class SharedSettings:
         if text not in self._known:
             if len(self._known) >= SHARED_MOST:
                 self._known.clear()  # services keep their references
-            self._known[text] = policies, settings_of(policies)
+            self._known[text] = policies, settings_of(policies, self._registry)
         return self._known[text]
 
 

@@ -20,9 +20,9 @@ from nodeproxy.mesh.model import Port, Service
 from nodeproxy.mesh.subscriptions import Subscriptions
 from nodeproxy.mesh.wire import Callers as CallersSnapshot
 from nodeproxy.mesh.wire import Drop, Fresh, PolicyMaps, Put, Replace, Update, Watches
-from nodeproxy.policies import CHAIN, CONNECTION_CHAIN
 from nodeproxy.policies.block import Policy, PolicySettings
 from nodeproxy.policies.filters import Admission, Filters, OnRequest
+from nodeproxy.policies.registry import BUILT_IN, Registry
 from nodeproxy.policies.table import SharedSettings
 from nodeproxy.table.no_requests import no_requests
 from nodeproxy.table.table import NoTable, PodRoutes, Route, Table
@@ -66,6 +66,7 @@ class Live:
         callers: Callers,
         cluster_domain: str = names.CLUSTER_DOMAIN,
         also_zones: tuple[str, ...] = (),
+        registry: Registry = BUILT_IN,
     ) -> None:
         self.table: Table = NoTable()
         self.callers = callers
@@ -78,7 +79,8 @@ class Live:
         self._cluster_domain = cluster_domain
         self._also_zones = also_zones
         self._on_demand = False
-        self._settings = SharedSettings()
+        self.registry = registry
+        self._settings = SharedSettings(registry)
         self._pods = PodRoutes(self._route_of_pod)
 
     @property
@@ -167,20 +169,24 @@ class Live:
         make = self._makers.datagrams
         if make is None:
             return None
-        segment = [policy for policy in CHAIN if "datagrams" in policy.touches and policy.name in settings]
+        segment = [
+            policy for policy in self.registry.chain if "datagrams" in policy.touches and policy.name in settings
+        ]
         return make(service, port, settings, states, Admission(_on_request(segment, settings, states, stats)))
 
     def _requests(
         self, service: Service, port: Port, settings: Settings, states: States, stats: RouteStats, pod: str
     ) -> Handler:
-        return self._handler(service, port, settings, states, stats, pod, CHAIN) if port.takes_requests else no_requests
+        if not port.takes_requests:
+            return no_requests
+        return self._handler(service, port, settings, states, stats, pod, self.registry.chain)
 
     def _connect(
         self, service: Service, port: Port, settings: Settings, states: States, stats: RouteStats, pod: str
     ) -> Handler | None:
         if not port.takes_connections:
             return None
-        return self._handler(service, port, settings, states, stats, pod, CONNECTION_CHAIN)
+        return self._handler(service, port, settings, states, stats, pod, self.registry.connections)
 
     def _handler(
         self,
@@ -220,7 +226,7 @@ class Live:
     def _states(self, settings: Settings, before: Route | None, stats: RouteStats) -> States:
         """The states for these settings: those of the route `before` where the settings are the same."""
         states = {}
-        for policy in CHAIN:
+        for policy in self.registry.chain:
             if policy.state is None or policy.name not in settings:
                 continue
             state = before.states.get(policy.name) if before is not None else None
