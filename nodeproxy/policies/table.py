@@ -1,7 +1,6 @@
 """A service's policy table: validates the operator's mapping and converts it to settings."""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -9,18 +8,28 @@ from pydantic import ValidationError
 
 from nodeproxy.policies import CHAIN
 from nodeproxy.policies.block import PolicySettings
+from nodeproxy.policies.faults import Fault, Path, faults_of, unknown
 
 SHARED_MOST = 1024  # different tables that are cached for sharing
-_PASSWORD = re.compile(r"//[^/@\s]*@")  # of a URL: problems are logged
 _KNOWN = {policy.name: policy for policy in CHAIN}
 
 
 class PolicyRefused(ValueError):
-    """The policy table is not valid. Each of `problems` names the place, the error and the value."""
+    """The policy table is not valid. Each of `problems` names the place, the error and the value.
 
-    def __init__(self, problems: tuple[str, ...]) -> None:
+    `places` are the paths of the problems in the table, in the same order, () for one of the table as a whole.
+    """
+
+    def __init__(self, problems: tuple[str, ...], places: tuple[Path, ...] = ()) -> None:
         super().__init__("; ".join(problems))
         self.problems = problems
+        self.places = places + ((),) * (len(problems) - len(places))
+
+
+def refused(faults: Iterable[Fault]) -> PolicyRefused:
+    """The refusal for these faults."""
+    found = tuple(faults)
+    return PolicyRefused(tuple(map(str, found)), tuple(fault.path for fault in found))
 
 
 def settings_of(policies: Mapping[str, Any]) -> dict[str, PolicySettings]:
@@ -29,9 +38,7 @@ def settings_of(policies: Mapping[str, Any]) -> dict[str, PolicySettings]:
     Raises:
         PolicyRefused: an unknown policy or field, or a value that does not fit; all problems at once.
     """
-    problems = [
-        f"{name}: no such policy; there are {', '.join(sorted(_KNOWN))}" for name in policies if name not in _KNOWN
-    ]
+    faults = [Fault((name,), unknown("policy", str(name), _KNOWN)) for name in policies if name not in _KNOWN]
     settings = {}
     for name, policy in _KNOWN.items():
         if name not in policies and not policy.default:
@@ -42,9 +49,9 @@ def settings_of(policies: Mapping[str, Any]) -> dict[str, PolicySettings]:
                 _tuples({} if policies.get(name) is None else policies[name])
             )
         except ValidationError as error:
-            problems += (_problem(name, detail) for detail in error.errors(include_url=False))
-    if problems:
-        raise PolicyRefused(tuple(problems))
+            faults += faults_of(name, policy.settings, policies.get(name), error)
+    if faults:
+        raise refused(faults)
     return settings
 
 
@@ -74,11 +81,3 @@ def _tuples(value: Any) -> Any:  # noqa: ANN401  the YAML edge
     if isinstance(value, Mapping):
         return {key: _tuples(item) for key, item in value.items()}
     return value
-
-
-def _problem(name: str, detail: Any) -> str:  # noqa: ANN401  pydantic's ErrorDetails
-    place = ".".join((name, *(str(part) for part in detail["loc"])))
-    if detail["type"] == "extra_forbidden":
-        return f"{place}: no such field"
-    message = detail["msg"].removeprefix("Value error, ")
-    return f"{place}: {message[0].lower()}{message[1:]}, got {_PASSWORD.sub('//***@', repr(detail['input']))}"

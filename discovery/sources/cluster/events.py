@@ -18,7 +18,7 @@ import anyio
 from discovery.kubernetes.objects import Ref
 from discovery.log import log_event
 from discovery.policies.layers import Verdict
-from discovery.problem import path_text, printable
+from discovery.problem import Problem, path_text, printable
 from discovery.sources.cluster.errors import ApiError, Conflict, Forbidden, NotFound, Unauthorized
 from discovery.sources.cluster.watch import World
 
@@ -122,10 +122,15 @@ def message_of(verdict: Verdict) -> str:
     """The message of the event."""
     if not verdict.problems:
         return f"in force: {verdict.tables} {'table' if verdict.tables == 1 else 'tables'}"
-    problems = (f"{path_text(problem.path)}: {printable(problem.message)}" for problem in verdict.problems)
+    problems = map(_sentence, verdict.problems)
     text = "; ".join(("not all of it is in force, what is refused leaves its last good version there", *problems))
     cut = text.encode()[: MESSAGE_LIMIT_BYTES - 3].decode(errors="ignore")
     return text if len(text.encode()) <= MESSAGE_LIMIT_BYTES else f"{cut}…"
+
+
+def _sentence(problem: Problem) -> str:
+    line = f", line {problem.text_line}" if problem.text_line is not None else ""
+    return f"{path_text(problem.path)}{line}: {printable(problem.message)}"
 
 
 def event_of(verdict: Verdict, now: float) -> dict[str, Any]:
