@@ -77,7 +77,7 @@ def lines_of(data: bytes, places: Collection[tuple[int, Path]]) -> dict[tuple[in
 
 
 def literals_of(data: bytes, places: Collection[tuple[int, Path]]) -> dict[tuple[int, Path], int]:
-    """The first line of each of these places whose value is a text in literal style (`|`), line for line as it stands."""
+    """The first line of each of these places whose value is a text in literal style, `|`."""
     reader = _Reader(data, places, NODES_LIMIT)
     reader.documents()
     return {place: line + 1 for place, line in reader.literals.items() if place in reader.lines}

@@ -99,4 +99,7 @@ def value_text(value: object) -> str:
 
 
 def _origin(field: FieldView) -> str:
-    return f"{field.origin}, key {field.key} ({field.layer})" if field.key else field.origin
+    if not field.key:
+        return field.origin
+    file, line = f" in {field.file}" if field.file else "", f" line {field.line}" if field.line is not None else ""
+    return f"{field.origin}{file}, key {field.key}{line} ({field.layer})"

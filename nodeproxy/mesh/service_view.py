@@ -80,6 +80,10 @@ class FieldView(msgspec.Struct, frozen=True):
     """Of the ConfigMap, "" for other origins."""
     layer: str
     """What that key is for: the mesh, a namespace, or this service; "" for other origins."""
+    line: int | None = None
+    """Where it is written in the text of that key, from 1; None where there is no text."""
+    file: str = ""
+    """With the ConfigMap, "" for one of an API server."""
 
 
 class PolicyView(msgspec.Struct, frozen=True):

@@ -26,8 +26,8 @@ def apply(found, **texts):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("retires: {attempts: 3}", "retires: no such policy; there are "),
-        ("retries: {atempts: 3}", "retries.atempts: no such field"),
+        ("retires: {attempts: 3}", "retires: no such policy; did you mean retries? there are adaptiveConcurrency, "),
+        ("retries: {atempts: 3}", "retries.atempts: no such field; did you mean attempts? there are attempts, "),
         ("retries: {attempts: many}", "retries.attempts: "),
         ("timeouts: {request: 5}", "timeouts.request: not a duration; write one as 250ms, 15s or 1m30s, got 5"),
         ("timeouts: 5s", "timeouts: "),
@@ -46,7 +46,43 @@ def test_a_table_that_cannot_be_in_force_says_where_and_what(text, problem):
 def test_broken_yaml_in_a_table_has_the_line_of_its_text():
     found = tables(reviews__shop="retries:\n  attempts: [\n")
 
-    assert str(found.problems[0]).endswith(", in line 3 of its text")
+    assert str(found.problems[0]).endswith(" (line 3 of its text)")
+
+
+TABLE = """\
+timeouts:
+  request: 10s
+retries:
+  backoff:
+    base: soon
+split:
+- service: a
+  wieght: 1
+- {service: b, port: 0}
+heatlhCheck: {}
+"""
+
+
+def test_each_problem_has_the_line_of_its_key_in_the_text_of_the_table():
+    found = tables(reviews__shop=TABLE)
+
+    lines = {problem.message.partition(":")[0]: problem.text_line for problem in found.problems}
+    assert lines == {"retries.backoff.base": 5, "split[0].wieght": 8, "split[1].port": 9, "heatlhCheck": 10}
+
+
+def test_what_is_missing_has_the_line_of_what_it_is_missing_in():
+    found = tables(reviews__shop="timeouts: {}\nmaxRequestBody:\n  mode: shadow\n")
+
+    (problem,) = found.problems
+    assert (problem.text_line, "maxRequestBody.limit: has to be written" in problem.message) == (2, True)
+
+
+def test_a_refused_table_leaves_the_text_of_its_last_good_version_for_explain():
+    found = tables(reviews__shop="retries: {attempts: 4}")
+
+    apply(found, reviews__shop="retries: {attempts: no}")
+
+    assert found.texts == {"reviews.shop": "retries: {attempts: 4}"}
 
 
 def test_an_empty_table_asks_for_nothing():

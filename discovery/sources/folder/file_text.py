@@ -157,7 +157,7 @@ def with_lines(yaml: bytes, problems: Sequence[Problem]) -> list[Problem]:
     places = {
         (each.origin.document, each.full_path[:end]) for each in problems for end in range(len(each.full_path) + 1)
     }
-    lines, texts = lines_of(yaml, places), literals_of(yaml, {(each.origin.document, each.full_path) for each in problems})
+    lines, texts = lines_of(yaml, places), literals_of(yaml, places)
     return [replace(each, line=_in_text(each, texts) or _line(each, lines)) for each in problems]
 
 
