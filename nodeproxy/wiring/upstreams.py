@@ -7,7 +7,8 @@ from nodeproxy.io.reactor import Reactor
 from nodeproxy.mesh.model import Port, Service
 from nodeproxy.policies.block import PolicySettings
 from nodeproxy.policies.filters import Admission
-from nodeproxy.policies.split import SplitSettings, names
+from nodeproxy.policies.split import SplitSettings
+from nodeproxy.policies.targets import resolved
 from nodeproxy.policies.timeouts import TimeoutsSettings, connect_limit_s, udp_idle_limit_s
 from nodeproxy.upstream.clusters import Clusters
 from nodeproxy.upstream.on_demand import WAIT_S, Changes, OnDemand
@@ -68,8 +69,8 @@ class Upstreams:
         split = settings.get("split")
         if not isinstance(split, SplitSettings):
             return None
-        own = self._clusters.of(service, port)
-        return Split(self._clusters, names(split, service.namespace, service.name, port), states["split"], own)
+        targets = [resolved(target, service, port) for target in split.targets]
+        return Split(self._clusters, targets, states["split"], self._clusters.of(service, port))
 
     def elsewhere(self, service: Service, port: Port, settings: Mapping[str, PolicySettings], name: str) -> Upstream:
         """What sends to the cluster of this name on behalf of a service port: its own policies bound the connect."""
