@@ -27,7 +27,9 @@ class Weights:
         self._step = 0
         self._due: list[tuple[int, int]] = []  # (last step of its window, index): those whose window is open
         windows = () if self._only >= 0 else ((index, self._round, self._weights[index]) for index in shares)
-        self._waiting = [(-(-whole // weight), whole * (parts - 1) // weight, index) for index, whole, weight in windows]
+        self._waiting = [
+            (-(-whole // weight), whole * (parts - 1) // weight, index) for index, whole, weight in windows
+        ]
         heapify(self._waiting)
 
     def next(self) -> int:

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from nodeproxy.policies.block import Block
 from nodeproxy.policies.fallback import FallbackResponse
+from nodeproxy.policies.limit_server import ServerUrl
 from nodeproxy.policies.route_match import Match, Path, Pattern, Token
 from nodeproxy.policies.targets import Destination, Target
 
@@ -86,8 +87,14 @@ class Canary(Destination):
     scope: Literal["node", "cluster"] = "node"
     """Whether the number counts for each node by itself, or for all nodes of the cluster together. A cluster counts in
     the server that `server` names."""
-    server: str | None = None
-    """As `rateLimit.global.server`, for the scope `cluster`."""
+    server: ServerUrl | None = None
+    """As `rateLimit.global.server`, for the scope `cluster`. While it does not answer, each node sends its share."""
+
+    @model_validator(mode="after")
+    def _served(self) -> "Canary":
+        if (self.scope == "cluster") != (self.server is not None):
+            raise ValueError("the scope cluster and a server belong together: a cluster counts in the server")
+        return self
 
 
 class Sticky(Block):

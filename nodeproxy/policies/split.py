@@ -39,7 +39,7 @@ POLICY = Policy(
     touches=("datagrams",),
     state=shares,
     outcomes={
-        "<namespace>/<service>:<port>": "a try was sent to this target, of the policy or of a rule of `routes`; in shadow"
-        " mode, would have been; the labels of a subset follow"
+        "<namespace>/<service>:<port>": "a try was sent to this target, of `split` or of a rule of `routes`; in shadow"
+        " mode, would have been. The labels of a subset follow"
     },
 )

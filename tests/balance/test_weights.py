@@ -1,6 +1,7 @@
 """Weighted choice: each count is within one of its share at every moment."""
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -24,7 +25,7 @@ def test_choices_are_spread_evenly():
     choices = [chosen.next() for _ in range(14)]
 
     rare = [place for place, index in enumerate(choices) if index]
-    assert all(later - earlier >= 2 for earlier, later in zip(rare, rare[1:], strict=False))
+    assert all(later - earlier >= 2 for earlier, later in pairwise(rare))
 
 
 @given(st.lists(st.integers(0, 1_000_000), min_size=1, max_size=32).filter(any), st.integers(1, 400))
