@@ -2,17 +2,24 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from nodeproxy.policies.block import Policy, PolicySettings
 from nodeproxy.policies.route_rules import Rule
 
 
+def _some(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    # Not `min_length`, which does not count rules that are refused themselves, and would be a second problem.
+    if not rules:
+        raise ValueError("there is at least one rule")
+    return rules
+
+
 class RoutesSettings(PolicySettings):
     """The first rule that matches a request decides. A request that no rule matches goes to the service itself.
 
-    A rule without `split` has the service's policy `split`, if there is one. A request to a single pod by its name
-    (`<pod>.<service>.<namespace>.mesh`) follows the rules too, save `split`, `sticky` and `canary`: it goes to that pod.
+    A rule without `split` has the service's policy `split`, if there is one. A request to a single pod by its name,
+    `<pod>.<service>.<namespace>.mesh`, follows the rules too, save `split`, `sticky` and `canary`: it goes to that pod.
     TCP connections and datagrams have no rules. In shadow mode the rule of each request is counted, and the request is
     served as if there were no rules.
 
@@ -23,7 +30,7 @@ class RoutesSettings(PolicySettings):
 
     of_list: ClassVar[str] = "rules"
 
-    rules: Annotated[tuple[Rule, ...], Field(min_length=1, max_length=1000)]
+    rules: Annotated[tuple[Rule, ...], AfterValidator(_some), Field(max_length=1000, json_schema_extra={"minItems": 1})]
     """The rules, in their order. A bare list under `routes` means these."""
 
     @model_validator(mode="after")
@@ -49,7 +56,7 @@ POLICY = Policy(
     outcomes={
         "<rule>": "this rule matched: its name, or its number from 1; in shadow mode it would have decided",
         "canary": "a try was sent to the canary of a rule",
-        "canary-unavailable": "the canary of a rule was not in the mesh, or had no endpoint or none known yet: the request"
-        " went where the others go",
+        "canary-unavailable": "the canary of a rule was not in the mesh, or had no endpoint, or none known yet:"
+        " the request went where the others go",
     },
 )
