@@ -125,7 +125,7 @@ def _field(path: tuple[str, ...], value: Any, policies: Table, origins: Origins)
 
 
 def _at(table: Mapping[str, Any], path: Sequence[str]) -> Any:  # noqa: ANN401
-    """The value at `path`, None where there is none; null overrides nothing, see `policies.table.merged`."""
+    """The value at `path`, None where there is none; null overrides nothing, see `nodeproxy.policies.merge`."""
     found: Any = table
     for step in path:
         bare = isinstance(found, list) and step == _LISTS.get(path[0])

@@ -9,9 +9,10 @@ from functools import reduce
 from typing import Any, NamedTuple
 
 from discovery.policies.layers import Written
-from discovery.policies.table import lines_in, merged
+from discovery.policies.table import lines_in
 from discovery.problem import Path
 from nodeproxy.policies import CHAIN
+from nodeproxy.policies.merge import merged
 
 _LISTS = {policy.name: policy.settings.of_list for policy in CHAIN}
 

@@ -166,15 +166,3 @@ def lines_in(text: str, places: Sequence[Path]) -> list[int | None]:
         next((lines[1, place[:end]] for end in range(len(place), 0, -1) if (1, place[:end]) in lines), None)
         for place in places
     ]
-
-
-def merged(wide: Mapping[str, Any], narrow: Mapping[str, Any]) -> Table:
-    """`wide` overridden by `narrow`, at any depth; null overrides nothing."""
-    result = dict(wide)
-    for key, value in narrow.items():
-        if isinstance(value, Mapping):
-            below = result.get(key)
-            result[key] = merged(below if isinstance(below, Mapping) else {}, value)
-        elif value is not None:
-            result[key] = value
-    return result

@@ -64,8 +64,8 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     return f"no such {kind}; {meant}there are {listed}"
 
 
-def faults_of(name: str, settings: type[PolicySettings], written: object, error: ValidationError) -> Iterator[Fault]:
-    """The faults of what is written under the name of a policy."""
+def faults_of(place: Path, settings: type[PolicySettings], written: object, error: ValidationError) -> Iterator[Fault]:
+    """The faults of the settings `written` at `place`, as a rule the name of their policy."""
     found = error.errors(include_url=False)
     places = [detail["loc"] for detail in found]
     seen: set[Path] = set()
@@ -74,10 +74,10 @@ def faults_of(name: str, settings: type[PolicySettings], written: object, error:
         inside = any(other[: len(loc)] == loc and len(other) > len(loc) for other in places)
         if detail["type"] in _FALSE_ALARMS and inside:
             continue
-        path = (name, *_as_written(loc, settings, written))
+        path = (*place, *_as_written(loc, settings, written))
         if path not in seen:  # of a union pydantic has an error for each choice
             seen.add(path)
-            same = [each for each in found if (name, *_as_written(each["loc"], settings, written)) == path]
+            same = [each for each in found if (*place, *_as_written(each["loc"], settings, written)) == path]
             yield Fault(path, _message(settings, same))
 
 

@@ -1,6 +1,6 @@
 """A service's policy table: validates the operator's mapping and converts it to settings."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -9,6 +9,9 @@ from pydantic import ValidationError
 from nodeproxy.policies import CHAIN
 from nodeproxy.policies.block import PolicySettings
 from nodeproxy.policies.faults import Fault, Path, faults_of, unknown
+from nodeproxy.policies.merge import merged
+from nodeproxy.policies.routes import RoutesSettings
+from nodeproxy.policies.rule_policies import ROUTES, refusal
 
 SHARED_MOST = 1024  # different tables that are cached for sharing
 _KNOWN = {policy.name: policy for policy in CHAIN}
@@ -38,21 +41,40 @@ def settings_of(policies: Mapping[str, Any]) -> dict[str, PolicySettings]:
     Raises:
         PolicyRefused: an unknown policy or field, or a value that does not fit; all problems at once.
     """
-    faults = [Fault((name,), unknown("policy", str(name), _KNOWN)) for name in policies if name not in _KNOWN]
-    settings = {}
+    settings, faults = {}, [_unknown(name) for name in policies if name not in _KNOWN]
     for name, policy in _KNOWN.items():
-        if name not in policies and not policy.default:
-            continue
-        try:
-            # As in pydantic's JSON mode, a YAML list is accepted as a tuple; everything else stays strict.
-            settings[name] = policy.settings.model_validate(
-                _tuples({} if policies.get(name) is None else policies[name])
-            )
-        except ValidationError as error:
-            faults += faults_of(name, policy.settings, policies.get(name), error)
+        if name in policies or policy.default:
+            read = _read(name, policies.get(name), (name,))
+            if isinstance(read, list):
+                faults += read
+            else:
+                settings[name] = read
+    routes = settings.get(ROUTES)
+    if isinstance(routes, RoutesSettings):
+        faults += rule_faults(policies, routes)
     if faults:
         raise refused(faults)
     return settings
+
+
+def rule_faults(policies: Mapping[str, Any], routes: RoutesSettings) -> Iterator[Fault]:
+    """What is wrong with the policies of each rule of `routes`, which are those of a service with the table `policies`.
+
+    What is wrong with the service's own table is not repeated.
+    """
+    bare = not isinstance(policies.get(ROUTES), Mapping)
+    for number, rule in enumerate(routes.rules):
+        within: Path = (ROUTES, number, "policies") if bare else (ROUTES, "rules", number, "policies")
+        for name, written in rule.policies.items():
+            if name not in _KNOWN:
+                yield _unknown(name, within)
+            elif cure := refusal(_KNOWN[name]):
+                yield Fault((*within, name), cure)
+            else:
+                own = merged({name: policies.get(name)}, {name: written})[name]
+                read = _read(name, own, (*within, name))
+                if isinstance(read, list) and not isinstance(_read(name, policies.get(name), ()), list):
+                    yield from read
 
 
 class SharedSettings:
@@ -73,6 +95,20 @@ class SharedSettings:
                 self._known.clear()  # services keep their references
             self._known[text] = policies, settings_of(policies)
         return self._known[text]
+
+
+def _unknown(name: str, within: Path = ()) -> Fault:
+    return Fault((*within, name), unknown("policy", str(name), _KNOWN))
+
+
+def _read(name: str, written: object, place: Path) -> PolicySettings | list[Fault]:
+    """The settings `written` for the policy of this name, or the faults of them, which are at `place`."""
+    settings = _KNOWN[name].settings
+    try:
+        # As in pydantic's JSON mode, a YAML list is accepted as a tuple; everything else stays strict.
+        return settings.model_validate(_tuples({} if written is None else written))
+    except ValidationError as error:
+        return list(faults_of(place, settings, written, error))
 
 
 def _tuples(value: Any) -> Any:  # noqa: ANN401  the YAML edge

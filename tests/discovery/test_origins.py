@@ -9,7 +9,7 @@ from yaml import safe_dump
 from discovery.kubernetes.objects import Ref
 from discovery.observe.explain import DEFAULT, policies_in_force
 from discovery.policies.layers import Written
-from discovery.policies.table import merged
+from nodeproxy.policies.merge import merged
 from nodeproxy.policies.table import PolicyRefused
 
 PROTOCOLS = ("http", "http2", "tls", "tcp", "detect")

@@ -96,7 +96,7 @@ def test_a_fault_in_a_short_form_has_the_place_as_it_is_written(written, path, m
     with pytest.raises(ValueError, match="validation error") as caught:
         RoutesSettings.model_validate(_tuples(written))
 
-    (fault,) = faults_of("routes", RoutesSettings, written, caught.value)
+    (fault,) = faults_of(("routes",), RoutesSettings, written, caught.value)
 
     assert (fault.path, fault.message[: len(message)]) == (path, message)
 
