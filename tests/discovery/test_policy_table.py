@@ -3,9 +3,10 @@ from hypothesis import given
 from hypothesis.strategies import dictionaries, integers, recursive, sampled_from
 
 from discovery.policies.key import mesh_scope
-from discovery.policies.table import Bounds, PolicyTables, merged, table_of
+from discovery.policies.table import Bounds, PolicyTables, table_of
 from discovery.problem import Origin
 from discovery.services.catalogue import POLICY_MAP
+from nodeproxy.policies.merge import merged
 from nodeproxy.policies.table import PolicyRefused
 from tests.discovery.kube import policy_map, stored
 
