@@ -87,7 +87,7 @@ class ExplainPage:
             policies_in_force(service.policies, written, service.ports),
             layers_in_force(written),
             tuple(self._refused(service.key)),
-            tuple(map(str, self._catalogue.problems_of(service.key))),
+            tuple(map(str, (*self._catalogue.problems_of(service.key), *self._catalogue.warnings_of(service.key)))),
         )
         return Page(200, msgspec.json.encode(explained) + b"\n", JSON)
 

@@ -15,7 +15,7 @@ Tables that are valid alone can be invalid when merged. Then the narrower one is
 merged stays in force; if that no longer merges either, so do the wider tables of that time.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from discovery.kubernetes.changes import ObjectChange
@@ -36,6 +36,8 @@ class Verdict(NamedTuple):
     """uid and resourceVersion, "" if there are none."""
     tables: int
     problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...] = ()
+    """What is in force of it and deserves a look."""
 
 
 class Written(NamedTuple):
@@ -96,6 +98,11 @@ class PolicyLayers:
         """The tables that the policies of a service are merged from, later ones overriding earlier ones."""
         return self._at(scopes_of(service_key)).written
 
+    @property
+    def joined(self) -> Mapping[str, Joined]:
+        """By scope: the tables of each scope that has any, merged into the wider ones."""
+        return self._joined
+
     def warning(self, written: Written, message: str, path: Path = ()) -> Problem:
         """This message as a warning of a table in force, about what is at `path` of it."""
         tables = self._maps.tables_of(written.ref)
@@ -107,7 +114,8 @@ class PolicyLayers:
     def refusals_for(self, service_key: str) -> Iterator[tuple[Ref, Problem]]:
         """What is refused of the maps that would apply to a service: single tables of theirs, or whole maps."""
         scopes, namespace, tables = scopes_of(service_key), service_key.partition("/")[0], dict(self._maps)
-        for ref, _, _, problems in self.verdicts:
+        for verdict in self.verdicts:
+            ref, problems = verdict.ref, verdict.problems
             for problem in problems if ref in (self._mesh_map, ref._replace(namespace=namespace)) else ():
                 if len(problem.path) == 1 or tables[ref].scope_of(str(problem.path[1])) in scopes:
                     yield ref, problem

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from discovery.kubernetes.changes import ObjectChange, PutObject
 from discovery.kubernetes.objects import Node, Ref, subject_of
 from discovery.policies.key import MESH_SCOPE, scopes_of
-from discovery.policies.layers import PolicyLayers
+from discovery.policies.layers import PolicyLayers, Verdict
 from discovery.problem import Problem
 from discovery.services.address_claims import NOTHING, AddressClaims, Claim
 from discovery.services.build import problems_of, service_of, wanted_address
@@ -16,6 +16,7 @@ from discovery.services.own_addresses import without_own_addresses
 from discovery.services.own_policies import without_effect
 from discovery.services.places import ANYWHERE, Place, place_of
 from discovery.services.store import Store
+from discovery.services.table_warnings import TableWarnings
 from discovery.sources.source import Batch, Followed, Unfollowed
 from nodeproxy.mesh.address import HEADLESS_RANGE, MESH_RANGE, Range
 from nodeproxy.mesh.model import Service
@@ -54,6 +55,8 @@ class Catalogue:
         self._claims = AddressClaims()
         self._source_problems: tuple[Problem, ...] = ()
         self._service_problems: dict[str, tuple[Problem, ...]] = {}
+        self._warnings = TableWarnings(self.policies)
+        self._unlooked = True
 
     def apply(self, batch: Batch) -> Differences:
         """Applies a batch; returns what has to be published."""
@@ -74,14 +77,28 @@ class Catalogue:
         for key in list(touched):
             touched |= self._claim(key)
         differing = [key for key in sorted(touched) if self._derive(key)]
+        self._unlooked |= bool(policy_maps)
+        if self._unlooked and batch.in_sync:  # before that, a service may be missing because it has not been listed
+            self._warnings.look(self.services)
+            self._unlooked = False
         return {key: self.services.get(key) for key in differing}
 
     def problems(self) -> Iterator[Problem]:
         """All current problems."""
         yield from self._source_problems
         yield from self.policies.problems
+        yield from (problem for _, problem in self._warnings.found)
         for _, problems in sorted(self._service_problems.items()):
             yield from problems
+
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """The verdicts on all policy maps; the same object as long as none changes."""
+        return self._warnings.verdicts()
+
+    def warnings_of(self, key: str) -> Iterator[Problem]:
+        """The warnings of the tables that apply to the service with this key."""
+        maps = {(each.ref, each.key) for each in self.policies.written_for(key)}
+        yield from (problem for ref, problem in self._warnings.found if (ref, problem.path[-1]) in maps)
 
     def problems_of(self, key: str) -> tuple[Problem, ...]:
         """The current problems of the service with this key."""
@@ -124,6 +141,7 @@ class Catalogue:
         self._service_problems.pop(key, None)
         stored = self.store.services.get(key)
         if stored is None:
+            self._unlooked |= before is not None
             return before is not None
         unsubscribed = self._scope.on_demand and key not in self._followed
         ranges = self._scope.mesh_range, self._scope.headless_range
@@ -140,5 +158,11 @@ class Catalogue:
         problems += tuple(self.policies.warning(written, message) for written, message in unused)
         if problems:
             self._service_problems[key] = problems
+        self._unlooked |= before is None or _shape(service) != _shape(before)
         self.services[key] = before if service == before and before is not None else service
         return service != before
+
+
+def _shape(service: Service) -> tuple[object, ...]:
+    """What others may rely on who send requests to the service."""
+    return tuple((port.key, port.protocol) for port in service.ports)

@@ -23,7 +23,7 @@ from nodeproxy.policies.retry_budget import RetryBudgetSettings
 from nodeproxy.policies.timeouts import TimeoutsSettings
 
 Kind = TypeVar("Kind", bound=PolicySettings)
-NO_TIMEOUTS = TimeoutsSettings(response_head_s=0.0, idle_s=0.0)
+NO_TIMEOUTS = TimeoutsSettings.model_validate({"responseHead": 0})
 
 
 class Contradiction(NamedTuple):

@@ -115,15 +115,17 @@ def name_of(verdict: Verdict) -> str:
 
 def reason_of(verdict: Verdict) -> str:
     """The reason of the event, one word to select events by."""
-    return "PolicyRejected" if verdict.problems else "PolicyAccepted"
+    if verdict.problems:
+        return "PolicyRejected"
+    return "PolicyDoubtful" if verdict.warnings else "PolicyAccepted"
 
 
 def message_of(verdict: Verdict) -> str:
     """The message of the event."""
+    first = "not all of it is in force, what is refused leaves its last good version there"
     if not verdict.problems:
-        return f"in force: {verdict.tables} {'table' if verdict.tables == 1 else 'tables'}"
-    problems = map(_sentence, verdict.problems)
-    text = "; ".join(("not all of it is in force, what is refused leaves its last good version there", *problems))
+        first = f"in force: {verdict.tables} {'table' if verdict.tables == 1 else 'tables'}"
+    text = "; ".join((first, *map(_sentence, (*verdict.problems, *verdict.warnings))))
     cut = text.encode()[: MESSAGE_LIMIT_BYTES - 3].decode(errors="ignore")
     return text if len(text.encode()) <= MESSAGE_LIMIT_BYTES else f"{cut}…"
 
@@ -149,7 +151,7 @@ def event_of(verdict: Verdict, now: float) -> dict[str, Any]:
             "uid": uid,
             "resourceVersion": version,
         },
-        "type": "Warning" if verdict.problems else "Normal",
+        "type": "Warning" if verdict.problems or verdict.warnings else "Normal",
         "reason": reason_of(verdict),
         "message": message_of(verdict),
         "source": {"component": "nodeproxy"},

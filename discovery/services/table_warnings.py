@@ -1,0 +1,137 @@
+"""What deserves a look in tables that are in force: places that the mesh does not have, policies that contradict.
+
+A table is looked at again when it changes; its places whenever services do.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from discovery.kubernetes.objects import Ref
+from discovery.policies.key import MESH_SCOPE, scopes_of
+from discovery.policies.layers import Joined, PolicyLayers, Verdict, Written
+from discovery.policies.table import PROBLEMS_PER_TABLE
+from discovery.problem import Path, Problem
+from discovery.services.destinations import Aim, aims_of, wrong
+from nodeproxy.mesh.model import Service
+from nodeproxy.policies import CHAIN
+from nodeproxy.policies.contradictions import contradictions
+from nodeproxy.policies.faults import place_text
+from nodeproxy.policies.routes import RoutesSettings
+from nodeproxy.policies.rule_checks import rule_checks
+from nodeproxy.policies.table import settings_of
+
+_LISTS = {policy.name: policy.settings.of_list for policy in CHAIN}
+
+
+class _Read(NamedTuple):
+    """What is known of a joined table without the services."""
+
+    joined: Joined
+    aims: tuple[Aim, ...]
+    problems: tuple[tuple[Ref, Problem], ...]
+
+
+class TableWarnings:
+    """The warnings of all tables. `look` makes them anew; nothing else does."""
+
+    def __init__(self, layers: PolicyLayers) -> None:
+        self.found: tuple[tuple[Ref, Problem], ...] = ()
+        """Each with the ConfigMap that it is about."""
+        self._layers = layers
+        self._read: dict[str, _Read] = {}
+        self._verdicts: tuple[object, object, tuple[Verdict, ...]] = (None, None, ())
+
+    def look(self, services: Mapping[str, Service]) -> None:
+        """Looks at all tables beside these services."""
+        joined = self._layers.joined
+        for scope in self._read.keys() - joined.keys():
+            del self._read[scope]
+        found: dict[tuple[Ref, Problem], None] = {}
+        for scope, table in joined.items():
+            before = self._read.get(scope)
+            read = before if before is not None and before.joined is table else self._of_table(table)
+            self._read[scope] = read
+            found |= dict.fromkeys(read.problems)
+            if read.aims:
+                found |= dict.fromkeys(self._of_aims(read, _inside(scope, joined, services), services))
+        if tuple(found) != self.found:
+            self.found = tuple(found)
+
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """The verdicts on all maps with their warnings; the same object as long as neither changes."""
+        judged = self._layers.verdicts
+        if (judged, self.found) != self._verdicts[:2]:
+            by_map: dict[Ref, list[Problem]] = {}
+            for ref, problem in self.found:
+                by_map.setdefault(ref, []).append(problem)
+            of_all = tuple(each._replace(warnings=tuple(by_map.get(each.ref, ()))) for each in judged)
+            self._verdicts = (judged, self.found, of_all)
+        return self._verdicts[2]
+
+    def _of_table(self, joined: Joined) -> _Read:
+        settings = settings_of(joined.table)
+        faults = [(each.places, each.message) for each in contradictions(settings)]
+        routes = settings.get("routes")
+        if isinstance(routes, RoutesSettings) and routes.mode == "enforce":
+            faults += [((each.path,), each.message) for each in rule_checks(routes)]
+        problems = (self._warning(joined.written, *fault) for fault in faults[:PROBLEMS_PER_TABLE])
+        return _Read(joined, aims_of(settings), tuple(filter(None, problems)))
+
+    def _of_aims(
+        self, read: _Read, inside: Iterator[Service], services: Mapping[str, Service]
+    ) -> Iterator[tuple[Ref, Problem]]:
+        told: dict[tuple[tuple[Path, ...], str], None] = {}
+        for service in inside:
+            for aim in read.aims:
+                faults = wrong(aim, service, services)
+                told |= {(((*aim.path, field), aim.path), message): None for field, message in faults}
+            if len(told) >= PROBLEMS_PER_TABLE:
+                break
+        for places, message in list(told)[:PROBLEMS_PER_TABLE]:
+            if warning := self._warning(read.joined.written, places, message):
+                yield warning
+
+    def _warning(self, written: Sequence[Written], places: Sequence[Path], message: str) -> tuple[Ref, Problem] | None:
+        """The message as a warning of the narrowest table that has one of the places."""
+        for each in reversed(written):
+            for place in places:
+                own = _as_written(each, place)
+                if own is not None:
+                    about = own if place is places[0] or own == places[-1] else places[0]
+                    return each.ref, self._layers.warning(each, f"{place_text(about)}: {message}", own)
+        return None
+
+
+def _inside(scope: str, joined: Mapping[str, Joined], services: Mapping[str, Service]) -> Iterator[Service]:
+    """The services whose policies are those of this scope: the narrowest of theirs that has tables."""
+    name, _, namespace = scope.partition(".")
+    if name != MESH_SCOPE:
+        yield from (services[key] for key in (f"{namespace}/{name}",) if key in services)
+        return
+    for key, service in services.items():
+        if key.startswith(f"{namespace}/" if namespace else "") and scope == _narrowest(key, joined):
+            yield service
+
+
+def _narrowest(key: str, joined: Mapping[str, Joined]) -> str | None:
+    return next((each for each in reversed(scopes_of(key)) if each in joined), None)
+
+
+def _as_written(written: Written, place: Path) -> Path | None:
+    """A place as a table has it, in its short form; None if it does not. Of an item of a list, what there is of it."""
+    own: list[str | int] = []
+    at: object = written.table
+    for depth, step in enumerate(place):
+        if depth == 1 and isinstance(at, list) and step == _LISTS.get(str(place[0])):
+            continue
+        at = _below(at, step)
+        if at is None:
+            return tuple(own) if any(isinstance(each, int) for each in own) else None
+        own.append(step)
+    return tuple(own)
+
+
+def _below(value: object, step: str | int) -> object:
+    if isinstance(value, Mapping):
+        return value.get(step)
+    return value[step] if isinstance(value, list) and isinstance(step, int) and step < len(value) else None
