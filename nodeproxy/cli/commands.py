@@ -103,6 +103,14 @@ def policies(
         raise typer.Exit(2) from error
 
 
+@app.command()
+def schema(
+    name: Annotated[str, typer.Argument(help="A policy, or a field of one: retries.backoff.", metavar="[NAME]")] = "",
+) -> None:
+    """Print the JSON schema of a policy table, or of one policy, for editors and other checks."""
+    policies(name, json=True, markdown=False)
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ConfigFile = Annotated[Path | None, typer.Option(help="YAML file with any of the settings.")]
 

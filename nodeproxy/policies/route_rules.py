@@ -1,6 +1,6 @@
 """One rule of `routes`: what it matches, and what becomes of such a request."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -148,6 +148,8 @@ class Sticky(Block):
 
 class Rule(Block):
     """Requests that match go where it says. Without `split` and `canary` they go to the service itself."""
+
+    singles: ClassVar[tuple[str, ...]] = ("match",)
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)] | None = None
     """Names the rule in metrics, logs and `explain`; unset, its number from 1."""

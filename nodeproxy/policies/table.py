@@ -43,7 +43,7 @@ def settings_of(policies: Mapping[str, Any]) -> dict[str, PolicySettings]:
     """
     settings, faults = {}, [_unknown(name) for name in policies if name not in _KNOWN]
     for name, policy in _KNOWN.items():
-        if name in policies or policy.default:
+        if policies.get(name) is not None or policy.default:  # null overrides nothing, so it asks for nothing
             read = _read(name, policies.get(name), (name,))
             if isinstance(read, list):
                 faults += read
