@@ -6,7 +6,15 @@ import msgspec
 from rich.table import Table
 
 from nodeproxy.cli.node import table
-from nodeproxy.mesh.service_view import EndpointsView, Explained, FieldView, InWorker, PolicyView, PortEndpointsView
+from nodeproxy.mesh.service_view import (
+    EndpointsView,
+    Explained,
+    FieldView,
+    InWorker,
+    PolicyView,
+    PortEndpointsView,
+    RequestView,
+)
 
 FULL_WEIGHT = 0.995  # shown as 100 %
 
@@ -63,6 +71,8 @@ def explain_shown(text: bytes) -> Iterator[Table | str]:
         ports.add_row(port.port, port.name, port.protocol, port.origin, port.where or "no", endpoints, port.note)
     yield ports
     yield f"endpoints: {view.subscription}\n"
+    if view.request is not None:
+        yield from request_shown(view.request)
     yield from view.problems
     policies = table("policy", "ports", "field", "value", "origin")
     policies.title = "policies in force, in the order in which they act on a request"
@@ -79,6 +89,21 @@ def explain_shown(text: bytes) -> Iterator[Table | str]:
     for each in view.refused:
         refused.add_row(each.configmap, each.problem, each.instead)
     yield from (each for each in (policies, layers, refused) if each.row_count)
+
+
+def request_shown(request: RequestView) -> Iterator[Table | str]:
+    """Which rule a request would take, and why not those above it."""
+    rules = table("rule", "why not", "what becomes of its requests", "origin")
+    rules.title = request.request
+    for rule in request.rules:
+        line = f" line {rule.line}" if rule.line is not None else ""
+        origin = f"{rule.origin}, key {rule.key}{line}" if rule.origin else ""
+        rules.add_row(rule.label, rule.failed or "it matches", rule.becomes, origin)
+    if rules.row_count:
+        yield rules
+    took = f"takes rule {request.taken}: " if request.taken else ""
+    yield f"{request.request}: {took}{request.becomes}"
+    yield f"{request.remark}\n" if request.remark else ""
 
 
 def acts_text(policy: PolicyView, view: Explained) -> str:

@@ -128,6 +128,34 @@ class PortExplained(msgspec.Struct, frozen=True):
     """Where clients reach it: by name, at the virtual address; "" if it is not served."""
 
 
+class RuleView(msgspec.Struct, frozen=True):
+    """One rule of `routes` beside a request."""
+
+    label: str
+    failed: str
+    """The first condition that the request fails, "" for the rule that it takes."""
+    becomes: str
+    """What becomes of requests that take it."""
+    origin: str
+    """The ConfigMap that it is written in, "" where it is not known."""
+    key: str
+    line: int | None
+    """In the text of that key."""
+
+
+class RequestView(msgspec.Struct, frozen=True):
+    """What would become of a request."""
+
+    request: str
+    remark: str
+    """On its caller, "" for none."""
+    rules: tuple[RuleView, ...]
+    """In their order, up to the one that the request takes."""
+    taken: str
+    """The label of that rule, "" for none."""
+    becomes: str
+
+
 class Explained(msgspec.Struct, frozen=True):
     """What is in force for a service."""
 
@@ -145,3 +173,5 @@ class Explained(msgspec.Struct, frozen=True):
     refused: tuple[RefusedView, ...]
     problems: tuple[str, ...]
     """Of the Service, its slices, and the policies written for it alone."""
+    request: RequestView | None = None
+    """Of a request that was asked about."""
