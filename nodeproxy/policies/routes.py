@@ -49,6 +49,11 @@ def label_of(rule: Rule, number: int) -> str:
     return rule.name or str(number + 1)
 
 
+def rule_port(service_port: str, label: str) -> str:
+    """The name under which the policies of a rule keep what counts for the whole node or cluster."""
+    return f"{service_port} {label}"
+
+
 POLICY = Policy(
     "routes",
     RoutesSettings,

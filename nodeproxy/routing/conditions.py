@@ -106,7 +106,8 @@ def _named(what: str, match: NamedMatch, value: Value) -> Condition:
 
 def _value(match: NamedMatch) -> tuple[Callable[[bytes | None], bool], str]:
     if match.exact is not None:
-        return match.exact.encode().__eq__, match.exact or "an empty value"
+        exact = match.exact.encode()
+        return lambda value: value == exact, match.exact or "an empty value"  # `bytes.__eq__` of None is true
     if match.prefix is not None:
         prefix = match.prefix.encode()
         return lambda value: value is not None and value.startswith(prefix), f"a value that begins with {match.prefix}"

@@ -317,3 +317,13 @@ def test_a_canary_of_the_cluster_needs_a_server():
     (problem,) = problems(routes(below("/", canary=canary)))
 
     assert "a cluster counts in the server" in problem
+
+
+async def test_a_header_that_is_absent_does_not_equal_anything(world):
+    old, new = world.endpoint(), world.endpoint()
+    rules = routes({"match": {"headers": [{"name": "x-beta", "exact": "1"}]}, **TO_NEW})
+    world.install(Replace((service("web", old, policies=rules), service("new", new))))
+
+    seen = await all_came_to(world, [old, new], [get(), get(lines=b"X-Beta: 1\r\n"), get(lines=b"X-Beta: 2\r\n")])
+
+    assert seen == [0, 1, 0]

@@ -53,7 +53,7 @@ def test_the_handler_of_a_port_with_rules_is_no_coroutine_itself():
 
 def test_a_rule_shares_the_states_of_policies_that_it_does_not_change():
     changed = rule("a", policies={"rateLimit": {"requestsPerSecond": 5}})
-    mesh = Mesh(Replace((table(changed, rateLimit={"requestsPerSecond": 9}, fairness={"maxRequests": 4}),)))
+    mesh = Mesh(Replace((table(changed, rateLimit={"requestsPerSecond": 9}, adaptiveConcurrency={}),)))
 
     assert set(own(mesh, "a")) == {"rateLimit"}
 
@@ -69,7 +69,7 @@ def test_a_rule_that_says_the_same_as_the_service_shares_its_state():
     "beside",
     [
         {"rateLimit": {"requestsPerSecond": 10}},
-        {"fairness": {"maxRequests": 4}},
+        {"adaptiveConcurrency": {}},
         {"retries": {"attempts": 1}},
     ],
     ids=lambda policies: next(iter(policies)),
