@@ -30,7 +30,7 @@ class RoutesSettings(PolicySettings):
 
     of_list: ClassVar[str] = "rules"
 
-    rules: Annotated[tuple[Rule, ...], AfterValidator(_some), Field(max_length=1000, json_schema_extra={"minItems": 1})]
+    rules: Annotated[tuple[Rule, ...], Field(max_length=1000, json_schema_extra={"minItems": 1}), AfterValidator(_some)]
     """The rules, in their order. A bare list under `routes` means these."""
 
     @model_validator(mode="after")
