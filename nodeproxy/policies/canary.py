@@ -11,6 +11,7 @@ from nodeproxy.limits.buckets import Bucket, Buckets
 from nodeproxy.limits.leases import Lease, Unleased
 from nodeproxy.limits.memory import hashed, region_of
 from nodeproxy.policies.route_rules import Canary
+from nodeproxy.policies.routes import rule_port
 
 LAG_S = 0.02  # four times what a worker's lane works without looking at its sockets (ARCHITECTURE.md)
 
@@ -52,4 +53,4 @@ def most_at_once(rate: float) -> float:
 
 def pace_name(service_port: str, label: str) -> str:
     """The name under which a rule's canary is counted; `label` is the rule's."""
-    return f"{service_port} {label} canary"
+    return f"{rule_port(service_port, label)} canary"

@@ -30,7 +30,7 @@ class RoutesSettings(PolicySettings):
 
     of_list: ClassVar[str] = "rules"
 
-    rules: Annotated[tuple[Rule, ...], AfterValidator(_some), Field(max_length=1000, json_schema_extra={"minItems": 1})]
+    rules: Annotated[tuple[Rule, ...], Field(max_length=1000, json_schema_extra={"minItems": 1}), AfterValidator(_some)]
     """The rules, in their order. A bare list under `routes` means these."""
 
     @model_validator(mode="after")
@@ -47,6 +47,11 @@ class RoutesSettings(PolicySettings):
 def label_of(rule: Rule, number: int) -> str:
     """The name of a rule in metrics, logs and `explain`; `number` counts from 0."""
     return rule.name or str(number + 1)
+
+
+def rule_port(service_port: str, label: str) -> str:
+    """The name under which the policies of a rule keep what counts for the whole node or cluster."""
+    return f"{service_port} {label}"
 
 
 POLICY = Policy(

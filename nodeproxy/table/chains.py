@@ -10,6 +10,7 @@ from nodeproxy.mesh.model import Port, Service
 from nodeproxy.policies import CHAIN, CONNECTION_CHAIN
 from nodeproxy.policies.block import Policy
 from nodeproxy.policies.filters import Admission, Filters, OnRequest
+from nodeproxy.policies.routes import rule_port
 from nodeproxy.table.makers import Makers, Settings, States
 from nodeproxy.table.no_requests import no_requests
 from nodeproxy.telemetry.stats import RouteStats
@@ -31,7 +32,7 @@ class Part:
 
     def decisions(self, policy: str) -> Decisions:
         """Counts those of this policy. What a policy keeps on the node by name is the rule's own."""
-        name = f"{self.stats.service_port} {self.label}" if self.label else self.stats.service_port
+        name = rule_port(self.stats.service_port, self.label) if self.label else self.stats.service_port
         return Decisions(self.stats.decisions, policy, self.settings[policy].mode, name)
 
 
