@@ -74,7 +74,7 @@ class TableWarnings:
         routes = settings.get("routes")
         if isinstance(routes, RoutesSettings) and routes.mode == "enforce":
             faults += [((each.path,), each.message) for each in rule_checks(routes)]
-        problems = (self._warning(joined.written, *fault) for fault in faults[:PROBLEMS_PER_TABLE])
+        problems = (self._contradiction(joined.written, *fault) for fault in faults[:PROBLEMS_PER_TABLE])
         return _Read(joined, aims_of(settings), tuple(filter(None, problems)))
 
     def _of_aims(
@@ -91,15 +91,39 @@ class TableWarnings:
             if warning := self._warning(read.joined.written, places, message):
                 yield warning
 
+    def _contradiction(
+        self, written: Sequence[Written], places: Sequence[Path], message: str
+    ) -> tuple[Ref, Problem] | None:
+        """The message as a warning of the table that has what it is about.
+
+        None where that is a wider table: it is for many services, some of which may have no use for all of it.
+        """
+        found = _narrowest_with(places, written)
+        if found is None or found.table.scope != written[-1].scope:
+            return None
+        about = found.own if found.place == places[0] else places[0]
+        return found.table.ref, self._layers.warning(found.table, f"{place_text(about)}: {message}", found.own)
+
     def _warning(self, written: Sequence[Written], places: Sequence[Path], message: str) -> tuple[Ref, Problem] | None:
-        """The message as a warning of the narrowest table that has one of the places."""
-        for each in reversed(written):
-            for place in places:
-                own = _as_written(each, place)
-                if own is not None:
-                    about = own if place is places[0] or own == places[-1] else places[0]
-                    return each.ref, self._layers.warning(each, f"{place_text(about)}: {message}", own)
-        return None
+        """The message as a warning of the narrowest table that has the first of the places that any has."""
+        found = _narrowest_with(places, written)
+        if found is None:
+            return None
+        return found.table.ref, self._layers.warning(found.table, f"{place_text(found.own)}: {message}", found.own)
+
+
+class _Found(NamedTuple):
+    """A table, one of the places asked for, and that place as the table has it."""
+
+    table: Written
+    place: Path
+    own: Path
+
+
+def _narrowest_with(places: Sequence[Path], written: Sequence[Written]) -> _Found | None:
+    """The narrowest table that has the first of the places that any has."""
+    found = ((each, place, _as_written(each, place)) for place in places for each in reversed(written))
+    return next((_Found(each, place, own) for each, place, own in found if own is not None), None)
 
 
 def _inside(scope: str, joined: Mapping[str, Joined], services: Mapping[str, Service]) -> Iterator[Service]:

@@ -207,6 +207,13 @@ def test_a_contradiction_of_two_tables_is_told_of_the_narrower_one_and_once():
     assert (second.subject, second.text_line) == ("ConfigMap shop/policies", 3)
 
 
+def test_a_default_for_many_services_may_have_what_one_of_them_has_no_use_for():
+    mesh = policy_map(_default="loadBalancer: {warmup: {duration: 10s}}")
+    found = catalogue_of(service(), mesh, reviews("loadBalancer: {consistentHash: {useSourceIp: true}}"))
+
+    assert said(found) == []
+
+
 def test_verdicts_have_the_warnings_and_stay_the_same_object_while_nothing_changes():
     found = catalogue_of(service(), reviews("split: [{service: v2}]"))
     (verdict,) = found.verdicts()

@@ -285,12 +285,12 @@ def problems(table):
 @pytest.mark.parametrize(
     ("policies", "told"),
     [
-        ({"retrys": {}}, "routes.rules.0.policies.retrys: no such policy; there are "),
-        ({"retries": {"attempts": "x"}}, "routes.rules.0.policies.retries.attempts: input should be a valid integer"),
-        ({"retries": {"nope": 1}}, "routes.rules.0.policies.retries.nope: no such field"),
-        ({"connectionPool": {}}, "routes.rules.0.policies.connectionPool: connectionPool acts on endpoints or"),
-        ({"split": {}}, "routes.rules.0.policies.split: a rule has no split among its policies: the field split of"),
-        ({"routes": []}, "routes.rules.0.policies.routes: a rule has no routes among its policies: rules do not nest"),
+        ({"retrys": {}}, "routes[0].policies.retrys: no such policy; did you mean retries? there are "),
+        ({"retries": {"attempts": "x"}}, "routes[0].policies.retries.attempts: expected a valid integer"),
+        ({"retries": {"nope": 1}}, "routes[0].policies.retries.nope: no such field"),
+        ({"connectionPool": {}}, "routes[0].policies.connectionPool: connectionPool acts on endpoints or"),
+        ({"split": {}}, "routes[0].policies.split: a rule has no split among its policies: the field split of"),
+        ({"routes": []}, "routes[0].policies.routes: a rule has no routes among its policies: rules do not nest"),
     ],
 )
 def test_policies_that_cannot_be_those_of_a_rule_are_refused_with_their_place(policies, told):
