@@ -16,6 +16,8 @@ from nodeproxy.policies.targets import Destination, Target
 
 OF_CONNECTIONS = ("split",)  # all other policies send nothing but HTTP requests elsewhere
 
+MEANT_MOST = 100  # missing names for which a similar one is looked for: a millisecond each in a large namespace
+
 
 class Aim(NamedTuple):
     """One place that a table names, and where it does."""
@@ -35,22 +37,43 @@ def aims_of(settings: Mapping[str, PolicySettings]) -> tuple[Aim, ...]:
     return tuple(aim for name, policy in settings.items() for aim in _aims(policy, (name,)))
 
 
-def wrong(aim: Aim, service: Service, services: Mapping[str, Service]) -> Iterator[tuple[str, str]]:
-    """What is wrong with a place in a table of `service`, by the field of it: the mesh has `services`."""
-    key = aim.key_for(service)
-    target, name = services.get(key), ".".join(reversed(key.split("/")))
-    if target is None:
-        yield "service", f"there is no service {name} in the mesh{_meant(key, services)}; requests to it fail with 503"
-        return
-    if (
-        aim.path[0] == "fallback"
-        and key == service.key
-        and aim.port in (None, *(port.number for port in service.ports))
-    ):
-        yield "name", f"{name} falls back to itself; name another service, or write a response"
-    for port in service.ports:
-        if port.takes_requests or (aim.path[0] in OF_CONNECTIONS and port.served):
-            yield from _wrong_port(aim, port, target, name)
+class Places:
+    """The services that the mesh has. What is close to a name that is missing is looked for once."""
+
+    def __init__(self, services: Mapping[str, Service]) -> None:
+        self._services = services
+        self._meant: dict[str, str] = {}
+        self._names: dict[str, list[str]] = {}
+        self._namespaces: dict[str, str] = {}
+
+    def wrong(self, aim: Aim, service: Service) -> Iterator[tuple[str, str]]:
+        """What is wrong with a place in a table of `service`, by the field of it."""
+        key = aim.key_for(service)
+        target, name = self._services.get(key), ".".join(reversed(key.split("/")))
+        if target is None:
+            if key not in self._meant:
+                self._meant[key] = self._close(key)
+            message = f"there is no service {name} in the mesh{self._meant[key]}; requests to it fail with 503"
+            yield "service", message
+            return
+        same_port = aim.port is None or {port.number for port in service.ports} == {aim.port}
+        if aim.path[0] == "fallback" and key == service.key and same_port:
+            yield "name", f"{name} falls back to itself; name another service, or write a response"
+        for port in service.ports:
+            if port.takes_requests or (aim.path[0] in OF_CONNECTIONS and port.served):
+                yield from _wrong_port(aim, port, target, name)
+
+    def _close(self, key: str) -> str:
+        """What was probably meant by the name of a service that there is not."""
+        if not self._names:
+            for each in self._services.values():
+                self._names.setdefault(each.namespace, []).append(each.name)
+                self._namespaces.setdefault(each.name, each.namespace)
+        namespace, _, name = key.partition("/")
+        if len(self._meant) < MEANT_MOST and (close := get_close_matches(name, self._names.get(namespace, ()), 1)):
+            return f"; did you mean {close[0]}?"
+        elsewhere = self._namespaces.get(name)
+        return f"; did you mean the one of namespace {elsewhere}?" if elsewhere else ""
 
 
 def _wrong_port(aim: Aim, port: Port, target: Service, name: str) -> Iterator[tuple[str, str]]:
@@ -68,16 +91,6 @@ def _wrong_port(aim: Aim, port: Port, target: Service, name: str) -> Iterator[tu
         elif not port.takes_requests and not found.takes_connections:
             message = f"port {number} of {name} speaks {found.protocol}: connections of {port.protocol} to it fail"
             yield "port", f"{message}; name a port of {port.protocol}"
-
-
-def _meant(key: str, services: Mapping[str, Service]) -> str:
-    namespace, _, name = key.partition("/")
-    near = [each.name for each in services.values() if each.namespace == namespace]
-    elsewhere = next((each for each in services.values() if each.name == name), None)
-    close = get_close_matches(name, near, 1)
-    if close:
-        return f"; did you mean {close[0]}?"
-    return f"; did you mean the one of namespace {elsewhere.namespace}?" if elsewhere is not None else ""
 
 
 def _aims(value: object, path: Path) -> Iterator[Aim]:

@@ -11,7 +11,7 @@ from discovery.policies.key import MESH_SCOPE, scopes_of
 from discovery.policies.layers import Joined, PolicyLayers, Verdict, Written
 from discovery.policies.table import PROBLEMS_PER_TABLE
 from discovery.problem import Path, Problem
-from discovery.services.destinations import Aim, aims_of, wrong
+from discovery.services.destinations import Aim, Places, aims_of
 from nodeproxy.mesh.model import Service
 from nodeproxy.policies import CHAIN
 from nodeproxy.policies.contradictions import contradictions
@@ -43,7 +43,7 @@ class TableWarnings:
 
     def look(self, services: Mapping[str, Service]) -> None:
         """Looks at all tables beside these services."""
-        joined = self._layers.joined
+        joined, places = self._layers.joined, Places(services)
         for scope in self._read.keys() - joined.keys():
             del self._read[scope]
         found: dict[tuple[Ref, Problem], None] = {}
@@ -53,7 +53,7 @@ class TableWarnings:
             self._read[scope] = read
             found |= dict.fromkeys(read.problems)
             if read.aims:
-                found |= dict.fromkeys(self._of_aims(read, _inside(scope, joined, services), services))
+                found |= dict.fromkeys(self._of_aims(read, _inside(scope, joined, services), places))
         if tuple(found) != self.found:
             self.found = tuple(found)
 
@@ -77,13 +77,11 @@ class TableWarnings:
         problems = (self._contradiction(joined.written, *fault) for fault in faults[:PROBLEMS_PER_TABLE])
         return _Read(joined, aims_of(settings), tuple(filter(None, problems)))
 
-    def _of_aims(
-        self, read: _Read, inside: Iterator[Service], services: Mapping[str, Service]
-    ) -> Iterator[tuple[Ref, Problem]]:
+    def _of_aims(self, read: _Read, inside: Iterator[Service], mesh: Places) -> Iterator[tuple[Ref, Problem]]:
         told: dict[tuple[tuple[Path, ...], str], None] = {}
         for service in inside:
             for aim in read.aims:
-                faults = wrong(aim, service, services)
+                faults = mesh.wrong(aim, service)
                 told |= {(((*aim.path, field), aim.path), message): None for field, message in faults}
             if len(told) >= PROBLEMS_PER_TABLE:
                 break
