@@ -11,7 +11,7 @@ from typing import NamedTuple
 from nodeproxy.mesh.model import Port, Service
 from nodeproxy.policies.block import Block, PolicySettings
 from nodeproxy.policies.fallback import FallbackService
-from nodeproxy.policies.faults import Path
+from nodeproxy.policies.table_faults import Path
 from nodeproxy.policies.targets import Destination, Target
 
 OF_CONNECTIONS = ("split",)  # all other policies send nothing but HTTP requests elsewhere

@@ -15,10 +15,10 @@ from discovery.services.destinations import Aim, Places, aims_of
 from nodeproxy.mesh.model import Service
 from nodeproxy.policies import CHAIN
 from nodeproxy.policies.contradictions import contradictions
-from nodeproxy.policies.faults import place_text
 from nodeproxy.policies.routes import RoutesSettings
 from nodeproxy.policies.rule_checks import rule_checks
 from nodeproxy.policies.table import settings_of
+from nodeproxy.policies.table_faults import place_text
 
 _LISTS = {policy.name: policy.settings.of_list for policy in CHAIN}
 

@@ -15,11 +15,11 @@ from nodeproxy.policies.circuit_breaker import CircuitBreakerSettings
 from nodeproxy.policies.connection_pool import ConnectionPoolSettings
 from nodeproxy.policies.fairness import FairnessSettings
 from nodeproxy.policies.fallback import FallbackSettings
-from nodeproxy.policies.faults import Fault, Path
 from nodeproxy.policies.hedging import HedgingSettings
 from nodeproxy.policies.load_balancer import LoadBalancerSettings
 from nodeproxy.policies.retries import RetriesSettings, retried_statuses
 from nodeproxy.policies.retry_budget import RetryBudgetSettings
+from nodeproxy.policies.table_faults import Fault, Path
 from nodeproxy.policies.timeouts import TimeoutsSettings
 
 Kind = TypeVar("Kind", bound=PolicySettings)

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 
 from nodeproxy.errors import ProxyError
 from nodeproxy.mesh.callers import UNKNOWN
-from nodeproxy.policies.faults import Fault, Path
 from nodeproxy.policies.path_change import path_change
 from nodeproxy.policies.route_match import Match
 from nodeproxy.policies.route_rules import Rule
 from nodeproxy.policies.routes import RoutesSettings, label_of
+from nodeproxy.policies.table_faults import Fault, Path
 from nodeproxy.protocol.fields import Fields
 from nodeproxy.protocol.message import Request
 from nodeproxy.routing.router import Router

@@ -8,10 +8,10 @@ from pydantic import ValidationError
 
 from nodeproxy.policies import CHAIN
 from nodeproxy.policies.block import PolicySettings
-from nodeproxy.policies.faults import Fault, Path, faults_of, unknown
 from nodeproxy.policies.merge import merged
 from nodeproxy.policies.routes import RoutesSettings
 from nodeproxy.policies.rule_policies import ROUTES, refusal
+from nodeproxy.policies.table_faults import Fault, Path, faults_of, unknown
 
 SHARED_MOST = 1024  # different tables that are cached for sharing
 _KNOWN = {policy.name: policy for policy in CHAIN}

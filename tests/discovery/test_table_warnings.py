@@ -6,7 +6,7 @@ from discovery.kubernetes.objects import Ref
 from discovery.services.catalogue import Catalogue, Scope
 from discovery.sources.cluster.events import message_of, reason_of
 from discovery.sources.source import Batch
-from nodeproxy.policies.faults import place_text
+from nodeproxy.policies.table_faults import place_text
 from tests.discovery.kube import delete, own_policy_map, policy_map, put, service
 
 SQL = {"name": "sql", "port": 5432, "appProtocol": "kubernetes.io/tcp"}

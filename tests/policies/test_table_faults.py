@@ -2,9 +2,9 @@
 
 import pytest
 
-from nodeproxy.policies.faults import QUOTED_MOST, faults_of, unknown
 from nodeproxy.policies.routes import RoutesSettings
 from nodeproxy.policies.table import PolicyRefused, settings_of
+from nodeproxy.policies.table_faults import QUOTED_MOST, faults_of, unknown
 
 
 def said_of(table):
