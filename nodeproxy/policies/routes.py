@@ -60,7 +60,7 @@ POLICY = Policy(
     acts="on the request, before all other policies but `protocol`",
     outcomes={
         "<rule>": "this rule matched: its name, or its number from 1; in shadow mode it would have decided",
-        "canary": "a try was sent to the canary of a rule",
+        "to-canary": "a try was sent to the canary of a rule",
         "canary-unavailable": "the canary of a rule was not in the mesh, or had no endpoint, or none known yet:"
         " the request went where the others go",
     },

@@ -20,7 +20,7 @@ from nodeproxy.mesh.wire import Drop, Fresh, PolicyMaps, Put, Replace, Update, W
 from nodeproxy.policies.table import SharedSettings
 from nodeproxy.table.chains import Chains, Part
 from nodeproxy.table.makers import Makers, Settings, States
-from nodeproxy.table.rules import Before, RuleBuilder, Rules
+from nodeproxy.table.rules import Before, RuleBuilder, Rules, forget_others
 from nodeproxy.table.states import states_of
 from nodeproxy.table.table import NoTable, PodRoutes, Route, Table
 from nodeproxy.telemetry.stats import RouteStats
@@ -91,6 +91,8 @@ class Live:
             for port, route in routes.items():
                 if old.get(port) is not route:
                     self._makers.install(route.service, route.port, route.settings, route.states)
+                    if route.rules is not None or (port in old and old[port].rules is not None):
+                        forget_others(route.stats, route.rules)
             if self._on_demand and any(not route.service.unsubscribed for route in routes.values()):
                 self.subscriptions.want(key)  # another subscriber may end: this worker ends its own subscription
         for key, routes in before.items():

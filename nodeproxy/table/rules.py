@@ -16,6 +16,10 @@ from nodeproxy.table.chains import Chains, Part
 from nodeproxy.table.makers import Makers, Settings, States
 from nodeproxy.table.router import RehearsedRoutes, RoutedRequests, Step, answering
 from nodeproxy.table.states import states_of
+from nodeproxy.telemetry.stats import RouteStats
+
+OWN_OUTCOMES = {"to-canary", "canary-unavailable"}
+"""Decisions that no rule is named for."""
 
 
 class RuleInForce(NamedTuple):
@@ -40,6 +44,14 @@ class Before(NamedTuple):
 
     settings: Settings
     rules: Rules | None
+
+
+def forget_others(stats: RouteStats, rules: Rules | None) -> None:
+    """Drop the counts of rules that are not among `rules` any more: operators may name rules without end."""
+    labels = {each.label for each in rules.compiled.rules} | OWN_OUTCOMES if rules is not None else OWN_OUTCOMES
+    gone = [key for key in stats.decisions if key[0] == ROUTES and key[1] not in labels]
+    for key in gone:
+        del stats.decisions[key]
 
 
 class RuleBuilder:

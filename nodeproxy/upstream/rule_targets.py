@@ -74,7 +74,7 @@ class CanaryFirst:
         if canary is None:
             self._decisions.count("canary-unavailable")
         elif self._pace.admits():
-            self._decisions.count("canary")
+            self._decisions.count("to-canary")
             return canary
         return self._others.next(exchange)
 

@@ -197,7 +197,7 @@ async def test_a_canary_gets_its_rate_and_the_others_go_on(world):
         world.advance(0.25)
 
     assert seen == [1, 0, 0, 0] * 5
-    assert decisions(world) == {"1": 20, "canary": 5}
+    assert decisions(world) == {"1": 20, "to-canary": 5}
 
 
 @pytest.mark.parametrize("gone", ["never there", "left", "no endpoint", "unsubscribed", "no subset"])
@@ -327,3 +327,13 @@ async def test_a_header_that_is_absent_does_not_equal_anything(world):
     seen = await all_came_to(world, [old, new], [get(), get(lines=b"X-Beta: 1\r\n"), get(lines=b"X-Beta: 2\r\n")])
 
     assert seen == [0, 1, 0]
+
+
+async def test_counts_of_rules_that_are_gone_are_dropped_and_others_stay(world):
+    old = world.endpoint()
+    world.install(Replace((service("web", old, policies=routes(below("/a", name="a"), below("/b", name="b"))),)))
+    await all_came_to(world, [old], [get(b"/a"), get(b"/b"), get(b"/b")])
+
+    world.install(Put(service("web", old, policies=routes(below("/b", name="b"), below("/c", name="c")))))
+
+    assert decisions(world) == {"b": 2}
