@@ -119,6 +119,16 @@ def policies(
 
 
 app.command("new-policy")(new_policy)
+
+
+@app.command()
+def schema(
+    name: Annotated[str, typer.Argument(help="A policy, or a field of one: retries.backoff.", metavar="[NAME]")] = "",
+) -> None:
+    """Print the JSON schema of a policy table, or of one policy, for editors and other checks."""
+    policies(name, json=True, markdown=False)
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ConfigFile = Annotated[Path | None, typer.Option(help="YAML file with any of the settings.")]
 
@@ -154,13 +164,28 @@ def endpoints(name: Service, json: Json = False, config: ConfigFile = None) -> N
 def explain(
     name: Service,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Only this port.")] = None,
+    path: Annotated[str | None, typer.Option(help="Which rule a request with this path and query takes.")] = None,
+    method: Annotated[str | None, typer.Option(help="The method of that request.")] = None,
+    header: Annotated[
+        list[str] | None, typer.Option(metavar="'NAME: VALUE'", help="A field of it, repeatable.")
+    ] = None,
+    caller: Annotated[
+        str | None, typer.Option("--from", metavar="NAMESPACE/WORKLOAD|POD", help="Its caller, or a pod's address.")
+    ] = None,
     json: Json = False,
     config: ConfigFile = None,
 ) -> None:
-    """Show what is in force for a service, and why: protocols, policies, subscription, refused ConfigMaps."""
+    """Show what is in force for a service, and where each value is written; or which rule a request would take."""
     from nodeproxy.cli import service
 
-    query = urlencode({"service": name} | ({"port": str(port)} if port else {}))
+    asked = {
+        "port": str(port or ""),
+        "path": path,
+        "method": method,
+        "headers": "\n".join(header or ()),
+        "from": caller,
+    }
+    query = urlencode({"service": name} | {key: value for key, value in asked.items() if value})
     _show(f"explain?{query}", service.explain_shown, json, config)
 
 

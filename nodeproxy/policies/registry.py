@@ -20,6 +20,11 @@ class Registry:
     own: tuple[str, ...] = ()
     """The names of those that are not ours, outermost first."""
 
+    @property
+    def lists(self) -> Mapping[str, str]:
+        """By policy, the field that a bare list in its place means; "" where there is none."""
+        return {name: policy.settings.of_list for name, policy in self.by_name.items()}
+
     @classmethod
     def of(cls, chain: Sequence[Policy], own: Sequence[str] = ()) -> "Registry":
         """The registry of these policies."""

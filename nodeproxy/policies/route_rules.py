@@ -1,11 +1,12 @@
 """One rule of `routes`: what it matches, and what becomes of such a request."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from nodeproxy.policies.block import Block
 from nodeproxy.policies.fallback import FallbackResponse
+from nodeproxy.policies.limit_server import ServerUrl
 from nodeproxy.policies.route_match import Match, Path, Pattern, Token
 from nodeproxy.policies.targets import Destination, Target
 from nodeproxy.protocol.fields import Fields
@@ -120,8 +121,14 @@ class Canary(Destination):
     scope: Literal["node", "cluster"] = "node"
     """Whether the number counts for each node by itself, or for all nodes of the cluster together. A cluster counts in
     the server that `server` names."""
-    server: str | None = None
-    """As `rateLimit.global.server`, for the scope `cluster`."""
+    server: ServerUrl | None = None
+    """As `rateLimit.global.server`, for the scope `cluster`. While it does not answer, each node sends its share."""
+
+    @model_validator(mode="after")
+    def _served(self) -> "Canary":
+        if (self.scope == "cluster") != (self.server is not None):
+            raise ValueError("the scope cluster and a server belong together: a cluster counts in the server")
+        return self
 
 
 class Sticky(Block):
@@ -142,6 +149,8 @@ class Sticky(Block):
 class Rule(Block):
     """Requests that match go where it says. Without `split` and `canary` they go to the service itself."""
 
+    singles: ClassVar[tuple[str, ...]] = ("match",)
+
     name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)] | None = None
     """Names the rule in metrics, logs and `explain`; unset, its number from 1."""
     match: Annotated[tuple[Match, ...], Field(max_length=16)] = ()
@@ -149,9 +158,11 @@ class Rule(Block):
     split: Annotated[tuple[Target, ...], Field(max_length=32)] = ()
     """Where the requests go, in exact proportions."""
     canary: Canary | None = None
-    """A number of requests per second that goes elsewhere than the others."""
+    """A number of requests per second that goes elsewhere than the others. While that is not in the mesh, has no
+    endpoint, or none that this node has learnt of yet, all go where the others go. A retry of a request that has failed
+    there is not sent there again."""
     sticky: Sticky | None = None
-    """Keeps clients at one target of `split`."""
+    """Keeps clients at one target of `split`, by a hash of a value that they send. No cookie is set."""
     rewrite: Rewrite | None = None
     """Changes what the endpoint receives."""
     redirect: Redirect | None = None

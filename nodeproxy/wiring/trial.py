@@ -22,7 +22,8 @@ from nodeproxy.policies.registry import BUILT_IN
 from nodeproxy.protocol.errors_as_responses import error_response, own_response
 from nodeproxy.protocol.fields import Fields
 from nodeproxy.protocol.message import Request, Response
-from nodeproxy.table.builder import Live, Makers
+from nodeproxy.table.builder import Live
+from nodeproxy.table.makers import Makers
 from nodeproxy.table.table import Route
 from nodeproxy.telemetry.stats import RouteStats
 from nodeproxy.telemetry.whereabouts import Whereabouts

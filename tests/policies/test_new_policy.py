@@ -13,6 +13,7 @@ from nodeproxy.policies.registry import Registry
 from nodeproxy.protocol.errors_as_responses import error_response
 from nodeproxy.protocol.fields import FieldRefused
 from nodeproxy.table import builder as live
+from nodeproxy.table import makers
 from nodeproxy.telemetry.stats import RouteStats
 from tests.fakes.exchanges import Pieces, PolicyWorld, Replies, exchange, run
 
@@ -61,7 +62,7 @@ def mesh(policies, endpoint, registry=ADDED):
     """A mesh of one service with `policies`, and its route."""
     world = PolicyWorld()
     mesh = live.Live(
-        live.Makers(
+        makers.Makers(
             lambda *_: endpoint, lambda *_: None, lambda *_: None, lambda _stats, decisions: world.tools_of(decisions)
         ),
         lambda: world.now,
