@@ -113,6 +113,9 @@ class HeaderEdits(Block):
     """Of what the client receives, answers of the mesh itself included."""
 
 
+_NO_EDITS = HeaderEdits()  # one for all rules: pydantic would copy a default for each
+
+
 class Canary(Destination):
     """Requests that go to a new version, at most so many per second, whatever the load; all others are not affected."""
 
@@ -167,7 +170,7 @@ class Rule(Block):
     """Answers with an address to go to; no endpoint is asked."""
     direct_response: FallbackResponse | None = None
     """Answers with this; no endpoint is asked."""
-    headers: HeaderEdits = HeaderEdits()
+    headers: Annotated[HeaderEdits, Field(default_factory=lambda: _NO_EDITS)]
     """Changes header fields."""
     policies: Annotated[dict[str, Any], Field(default_factory=dict)]
     """Policies for these requests alone, merged over those of the service field by field. Those that act on endpoints
