@@ -161,7 +161,8 @@ class Rule(Block):
     canary: Canary | None = None
     """A number of requests per second that goes elsewhere than the others. While that is not in the mesh, has no
     endpoint, or none that this node has learnt of yet, all go where the others go. A retry of a request that has failed
-    there is not sent there again."""
+    there is not sent there again. A canary among the pods of the service itself, by `labels`, needs a `split` that
+    names the others by theirs."""
     sticky: Sticky | None = None
     """Keeps clients at one target of `split`, by a hash of a value that they send. No cookie is set."""
     rewrite: Rewrite | None = None
@@ -192,6 +193,12 @@ class Rule(Block):
         answers = self.redirect is not None or self.direct_response is not None
         if answers and (self.split or self.canary or self.rewrite or self.sticky):
             raise ValueError("an answer of its own excludes split, canary, sticky and rewrite")
+        canary = self.canary
+        if canary is not None and not self.split and not (canary.service or canary.namespace or canary.port):
+            raise ValueError(
+                "a canary among the service's own pods needs a split that names the others, such as"
+                " split: [{labels: {version: v1}}]; otherwise they share the other requests with it"
+            )
         if self.sticky is not None and not self.split:
             raise ValueError("sticky keeps clients at a target of split, which is missing")
         return self
