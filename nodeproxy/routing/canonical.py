@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes
 
 # Segments that are not empty, have no encoding, and do not begin as a dot segment does.
 _SEGMENT = rb"/\.?+[!\"$&-\-0-:<->@-\[\]-~][!\"$&-.0->@-\[\]-~]*+"
-_PLAIN = re.compile(rb"(?:(?:" + _SEGMENT + rb")++/?+|/)(?=\?|\Z)")
+_PLAIN = re.compile(rb"(?:(?:" + _SEGMENT + rb")+/?+|/)(?=\?|\Z)")
 _READABLE = re.compile(rb"/[!-\"$-\[\]-~]*+")  # neither # nor a backslash, which some servers read as a slash
 # Not an encoding at all, or that of a control byte, of a slash or of a backslash.
 _UNSAFE = re.compile(rb"%(?![0-9A-Fa-f]{2})|%[01]|%2[fF]|%5[cC]|%7[fF]")
