@@ -151,7 +151,12 @@ class Place(NamedTuple):
     port: int | None = None
 
 
-async def _nowhere(_exchange: Exchange) -> Response:
+async def nowhere(_exchange: Exchange) -> Response:
+    """The handler where no other service can be called.
+
+    Raises:
+        NoEndpoints: always.
+    """
     raise NoEndpoints("no other service can be called from here")
 
 
@@ -168,7 +173,7 @@ class Tools:
     """Number of worker processes of this node, each with its own policy states."""
     wall: Callable[[], float] = time
     """Seconds since 1970: the clock that all nodes share."""
-    elsewhere: Callable[[Place], Handler] = lambda _place: _nowhere
+    elsewhere: Callable[[Place], Handler] = lambda _place: nowhere
     """A handler that sends to another service, without its policies. It is looked up for each request."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Of all policies of the service port, by name."""

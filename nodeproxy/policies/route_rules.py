@@ -113,6 +113,9 @@ class HeaderEdits(Block):
     """Of what the client receives, answers of the mesh itself included."""
 
 
+_NO_EDITS = HeaderEdits()  # one for all rules: pydantic would copy a default for each
+
+
 class Canary(Destination):
     """Requests that go to a new version, at most so many per second, whatever the load; all others are not affected."""
 
@@ -160,7 +163,8 @@ class Rule(Block):
     canary: Canary | None = None
     """A number of requests per second that goes elsewhere than the others. While that is not in the mesh, has no
     endpoint, or none that this node has learnt of yet, all go where the others go. A retry of a request that has failed
-    there is not sent there again."""
+    there is not sent there again. A canary among the pods of the service itself, by `labels`, needs a `split` that
+    names the others by theirs."""
     sticky: Sticky | None = None
     """Keeps clients at one target of `split`, by a hash of a value that they send. No cookie is set."""
     rewrite: Rewrite | None = None
@@ -169,7 +173,7 @@ class Rule(Block):
     """Answers with an address to go to; no endpoint is asked."""
     direct_response: FallbackResponse | None = None
     """Answers with this; no endpoint is asked."""
-    headers: HeaderEdits = HeaderEdits()
+    headers: Annotated[HeaderEdits, Field(default_factory=lambda: _NO_EDITS)]
     """Changes header fields."""
     policies: Annotated[dict[str, Any], Field(default_factory=dict)]
     """Policies for these requests alone, merged over those of the service field by field. Those that act on endpoints
@@ -191,6 +195,12 @@ class Rule(Block):
         answers = self.redirect is not None or self.direct_response is not None
         if answers and (self.split or self.canary or self.rewrite or self.sticky):
             raise ValueError("an answer of its own excludes split, canary, sticky and rewrite")
+        canary = self.canary
+        if canary is not None and not self.split and not (canary.service or canary.namespace or canary.port):
+            raise ValueError(
+                "a canary among the service's own pods needs a split that names the others, such as"
+                " split: [{labels: {version: v1}}]; otherwise they share the other requests with it"
+            )
         if self.sticky is not None and not self.split:
             raise ValueError("sticky keeps clients at a target of split, which is missing")
         return self

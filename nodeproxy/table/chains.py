@@ -1,11 +1,11 @@
 """The handlers of a service port, or of a rule of its routes: each policy around those behind it in `CHAIN`."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from nodeproxy.exchange.decisions import Decisions
-from nodeproxy.exchange.exchange import Handler, Place, Tools
+from nodeproxy.exchange.exchange import Handler, Place, Tools, nowhere
 from nodeproxy.mesh.model import Port, Service
 from nodeproxy.policies.block import Policy
 from nodeproxy.policies.filters import Admission, Filters, OnRequest
@@ -64,7 +64,7 @@ class Chains:
     def tools(self, part: Part, policy: str) -> Tools:
         """The tools of one policy."""
         tools = self._makers.tools(part.stats, part.decisions(policy))
-        return dataclasses.replace(tools, settings=part.settings, states=part.states)
+        return dataclasses.replace(tools, settings=part.settings, states=part.states, elsewhere=self._elsewhere(part))
 
     def _handler(self, part: Part, pod: str, chain: Sequence[Policy], innermost: Handler | None = None) -> Handler:
         """The innermost handler inside of the policies of `chain`."""
@@ -81,23 +81,23 @@ class Chains:
                 segment.insert(0, policy)
             if policy.wrap is not None:
                 inner = _filtered(segment, part, handler)
-                tools = self._with_elsewhere(self.tools(part, policy.name), part)
-                wrapped = policy.wrap(settings[policy.name], inner, tools, states.get(policy.name))
+                wrapped = policy.wrap(
+                    settings[policy.name], inner, self.tools(part, policy.name), states.get(policy.name)
+                )
                 if wrapped is not inner:
                     handler, segment = wrapped, []
         return _filtered(segment, part, handler)
 
-    def _with_elsewhere(self, tools: Tools, part: Part) -> Tools:
-        make = self._makers.elsewhere
-        if make is None:
-            return tools
-        service, port = part.service, part.port
+    def _elsewhere(self, part: Part) -> Callable[[Place], Handler]:
+        make, service, port = self._makers.elsewhere, part.service, part.port
 
         def elsewhere(place: Place) -> Handler:
+            if make is None:
+                return nowhere
             name = f"{place.namespace or service.namespace}/{place.service}:{place.port or port.number}"
             return make(service, port, part.settings, name)
 
-        return dataclasses.replace(tools, elsewhere=elsewhere)
+        return elsewhere
 
 
 def _filtered(segment: Sequence[Policy], part: Part, inner: Handler) -> Handler:

@@ -204,8 +204,8 @@ async def test_a_canary_gets_its_rate_and_the_others_go_on(world):
 async def test_a_canary_that_cannot_serve_breaks_nothing(gone, world):
     old, new = world.endpoint(), world.endpoint()
     canary = {"labels": {"version": "v9"}} if gone == "no subset" else {"service": "new"}
-    rules = routes(below("/", canary={**canary, "requestsPerSecond": 1000}))
-    web = service("web", old, policies=rules)
+    rules = routes(below("/", canary={**canary, "requestsPerSecond": 1000}, split=[{"labels": {"version": "v1"}}]))
+    web = service("web", (old, "version=v1"), policies=rules)
     others = {
         "left": service("new", new),
         "no endpoint": service("new"),
@@ -337,3 +337,12 @@ async def test_counts_of_rules_that_are_gone_are_dropped_and_others_stay(world):
     world.install(Put(service("web", old, policies=routes(below("/b", name="b"), below("/c", name="c")))))
 
     assert decisions(world) == {"b": 2}
+
+
+def test_a_canary_among_the_pods_of_the_service_needs_to_know_the_others():
+    canary = {"labels": {"version": "v2"}, "requestsPerSecond": 1}
+
+    (problem,) = problems(routes(below("/", canary=canary)))
+
+    assert "needs a split that names the others" in problem
+    settings_of(routes(below("/", canary=canary, split=[{"labels": {"version": "v1"}}])))
