@@ -24,6 +24,7 @@ from nodeproxy.policies import CHAIN, CONNECTION_CHAIN
 from nodeproxy.policies.block import Policy, PolicySettings
 from nodeproxy.policies.filters import Admission, Filters, OnRequest
 from nodeproxy.policies.table import SharedSettings
+from nodeproxy.policies.targets import Resolved
 from nodeproxy.table.no_requests import no_requests
 from nodeproxy.table.table import NoTable, PodRoutes, Route, Table
 from nodeproxy.telemetry.stats import RouteStats
@@ -48,8 +49,8 @@ class Makers:
     """Dismisses the endpoints of the service port with this name."""
     tools: Callable[[RouteStats, Decisions], Tools]
     """Makes the tools of one policy of a service port."""
-    elsewhere: Callable[[Service, Port, Settings, str], Handler] | None = None
-    """Makes a handler that sends to the cluster of this name on behalf of a service port."""
+    elsewhere: Callable[[Service, Port, Settings, Resolved], Handler] | None = None
+    """Makes a handler that sends to this destination on behalf of a service port."""
     datagrams: Callable[[Service, Port, Settings, States, Admission], UdpUpstream] | None = None
     """Makes what chooses for the sessions of a UDP port. Without side effects."""
 
@@ -224,8 +225,8 @@ class Live:
             return tools
 
         def elsewhere(place: Place) -> Handler:
-            name = f"{place.namespace or service.namespace}/{place.service}:{place.port or port.number}"
-            return make(service, port, settings, name)
+            key = f"{place.namespace or service.namespace}/{place.service or service.name}"
+            return make(service, port, settings, Resolved(f"{key}:{place.port or port.number}", place.labels))
 
         return dataclasses.replace(tools, elsewhere=elsewhere)
 
