@@ -8,13 +8,13 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from nodeproxy.exchange.exchange import Handler, Tools
 from nodeproxy.policies.block import Block, Duration, Policy, PolicySettings
 from nodeproxy.policies.cross_origin import Allowed, CrossOrigin, Origins
-from nodeproxy.policies.route_match import Pattern, Text, Token
+from nodeproxy.policies.route_match import Pattern, Text
 from nodeproxy.routing.patterns import full_match
 
 _ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?")
 _BEGINNING = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+:|\[[0-9a-f:.]+\]:)?")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
-Token1 = Annotated[str, Field(pattern=r"^(\*|[!#$%&'+\-.^_`|~0-9A-Za-z]+)$", max_length=128)]
+Listed = Annotated[str, Field(pattern=r"^(\*|[!#$%&'+\-.^_`|~0-9A-Za-z]+)$", max_length=128)]
 
 
 def _exact(text: str) -> str:
@@ -49,11 +49,6 @@ def _prefix(text: str) -> str:
     return text
 
 
-def _pattern(text: str) -> str:
-    full_match(text)  # refuses one that does not compile
-    return text
-
-
 class OriginMatch(Block):
     """Origins as browsers send them: `https://shop.example` or `http://localhost:8080`."""
 
@@ -61,7 +56,7 @@ class OriginMatch(Block):
     """One origin, or `*` for all. A text in place of the object means this."""
     prefix: Annotated[Text, AfterValidator(_prefix)] | None = None
     """The beginning of origins, up to a port: `http://localhost:`, or up to a host: `https://`."""
-    regex: Annotated[Pattern, AfterValidator(_pattern)] | None = None
+    regex: Pattern | None = None
     """A pattern in RE2's syntax, of the whole origin. A dot stands for any character: write `\\.` in names."""
 
     @model_validator(mode="after")
@@ -90,12 +85,12 @@ class CorsSettings(PolicySettings):
 
     allow_origins: Annotated[tuple[Origin, ...], Field(min_length=1, max_length=64)]
     """Origins whose pages may read responses, any of these; `null` never is, except by `*`."""
-    allow_methods: Annotated[tuple[Token1, ...], Field(max_length=32)] = ()
+    allow_methods: Annotated[tuple[Listed, ...], Field(max_length=32)] = ()
     """Methods beyond GET, HEAD and POST, which are always allowed; `*` for all."""
-    allow_headers: Annotated[tuple[Token1, ...], Field(max_length=64)] = ()
+    allow_headers: Annotated[tuple[Listed, ...], Field(max_length=64)] = ()
     """Header fields that pages may send, beyond the harmless ones that are always allowed; `*` for all but
     Authorization."""
-    expose_headers: Annotated[tuple[Token1, ...], Field(max_length=64)] = ()
+    expose_headers: Annotated[tuple[Listed, ...], Field(max_length=64)] = ()
     """Fields of responses that pages may read, beyond the harmless ones; `*` for all."""
     max_age_s: Annotated[Duration, Field(le=86400)] | None = None
     """How long a browser may remember the answer to a preflight; unset, 5 seconds. Browsers bound it themselves."""

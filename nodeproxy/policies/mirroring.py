@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from nodeproxy.balance.share import Share
@@ -111,7 +112,7 @@ class Mirroring:
                 break
             started += 1
             mirrors.under_way.count += 1
-            background.start(self._send(handler, _original(exchange), source))
+            background.start(partial(self._send, handler, _original(exchange), source))
         self._count("full", len(due) - started, exchange)
 
     def _count(self, outcome: str, times: int, exchange: Exchange) -> None:
