@@ -8,10 +8,20 @@ from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Put, Replace
 from nodeproxy.policies.mirroring import RESPONSE_BYTES
 from nodeproxy.policies.table import PolicyRefused, settings_of
+from tests.fakes.grpc import GrpcMesh, answer, refuse
 from tests.fakes.mirrored import GET, NEXT, OK, Mirrored, service
 
 PUT = b"PUT /u HTTP/1.1\r\nHost: web.shop.mesh\r\n"
 FORWARDED = re.compile(rb"(?i)\r\nx-mesh-mirror: 1(?=\r\n)")
+
+
+async def first_of(world, *servers):
+    """The server that is connected to next, and the connection."""
+    while True:
+        for server in servers:
+            if (peer := server.waiting()) is not None:
+                return server, peer
+        await world.reactor.rest()
 
 
 async def test_a_copy_is_the_request_with_a_mark_and_its_response_is_dropped(world):
@@ -177,6 +187,26 @@ async def test_a_copy_and_a_request_to_switch_protocols_are_not_copied(world, li
     assert mesh.outcomes() == {} and mesh.next.nobody_came()
 
 
+async def test_a_grpc_call_is_copied_and_its_client_gets_the_status_of_the_original(world):
+    mesh = GrpcMesh(world)
+    web, following = mesh.endpoints
+    world.install(
+        Replace((service("web", web, policies=NEXT, protocol="http2"), service("next", following, protocol="http2")))
+    )
+
+    number = await mesh.ask()
+    calls = [await mesh.arrived(), await mesh.arrived()]
+    arrived = {server.endpoint: (server, stream) for server, stream in calls}
+    await refuse(*arrived[following], 13)
+    await world.settle()
+    await answer(*arrived[web], b"yes", status=5)
+
+    assert await mesh.status_of(number) == 5
+    await world.settle()
+    assert world.live.table.at("shop/web", "80").stats.decisions == {("mirrors", "sent", "enforce"): 1}
+    assert world.live.table.at("shop/web", "80").stats.calls == {5: 1}
+
+
 async def test_what_a_policy_refuses_is_not_copied(world):
     mesh, client = Mirrored(world, {**NEXT, "rateLimit": {"requestsPerSecond": 0.001}}), await world.client()
     await mesh.answered(client)
@@ -212,23 +242,18 @@ async def test_labels_choose_endpoints_of_the_service_itself(world):
     ends = (Endpoint("127.0.0.1", old.port), Endpoint("127.0.0.1", new.port, subsets=("version=v2",)))
     policies = {"mirrors": [{"labels": {"version": "v2"}}]}
     world.install(Replace((Service("shop", "web", "", (Port(80, "http", "http", ends),), policies),)))
-    client = await world.client()
-    copies = 0
+    client, copied_to = await world.client(), []
+
     for _ in range(4):
         await client.send(GET)
-        answered = False
-        while not answered or copies < _ + 1:
-            await world.reactor.rest()
-            for server in (old, new):
-                if (peer := server.waiting()) is not None:
-                    is_copy = bool(FORWARDED.search(await peer.head()))
-                    assert not is_copy or server is new
-                    copies += is_copy
-                    answered = answered or not is_copy
-                    await peer.send(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+        for _ in range(2):
+            server, peer = await first_of(world, old, new)
+            if FORWARDED.search(await peer.head()):
+                copied_to.append(server)
+            await peer.send(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
         await client.head()
 
-    assert copies == 4
+    assert copied_to == [new] * 4
 
 
 @pytest.mark.parametrize(
