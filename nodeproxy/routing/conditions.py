@@ -62,7 +62,8 @@ def shown(value: bytes) -> str:
 
 def _path(path: PathMatch) -> tuple[Callable[[bytes], bool], str]:
     if path.exact is not None:
-        return path.exact.encode().__eq__, path.exact
+        exact = path.exact.encode()
+        return lambda found: found == exact, path.exact
     if path.prefix is not None:
         return within(path.prefix.encode()), f"{path.prefix} or a path below it"
     assert path.regex is not None  # one of the three is set
@@ -106,7 +107,8 @@ def _named(what: str, match: NamedMatch, value: Value) -> Condition:
 
 def _value(match: NamedMatch) -> tuple[Callable[[bytes | None], bool], str]:
     if match.exact is not None:
-        return match.exact.encode().__eq__, match.exact or "an empty value"
+        exact = match.exact.encode()
+        return lambda value: value == exact, match.exact or "an empty value"
     if match.prefix is not None:
         prefix = match.prefix.encode()
         return lambda value: value is not None and value.startswith(prefix), f"a value that begins with {match.prefix}"

@@ -17,8 +17,8 @@ PATTERNS_MOST = 1024  # compiled ones that are kept, for the tables that share t
 PLACES_MOST = 64  # of one path that a rewrite replaces: each costs microseconds
 GROUPS_MOST = 16  # references to groups in one replacement, each of which may be as long as the path
 
-_PIECE = re.compile(r"\\([0-9])|\\\\|[!\"$->@-\[\]-~]")
-_REFERENCE = re.compile(r"(\\[0-9]|\\\\)")
+_TEXT = re.compile(r"[!\"$->@-\[\]-~]+")
+_REFERENCE = re.compile(r"(\\[0-9])")
 
 
 class PatternRefused(ValueError):
@@ -85,15 +85,17 @@ def _reason(error: Exception) -> str:
 
 
 def _pieces(replacement: str, groups: int) -> list[bytes | int]:
-    r"""Texts and numbers of groups. Source: the rewrites of RE2, where `\\` is a backslash; a path has none."""
+    """Texts, and numbers of groups."""
     pieces: list[bytes | int] = []
     for piece in filter(None, _REFERENCE.split(replacement)):
-        if not piece.startswith("\\"):
-            if not all(_PIECE.fullmatch(each) for each in piece):
-                raise PatternRefused(rf"{replacement!r} is not part of a path: visible ASCII without ? # \ and spaces")
+        if _REFERENCE.fullmatch(piece) is None:
+            if _TEXT.fullmatch(piece) is None:
+                raise PatternRefused(
+                    rf"{replacement!r} is no part of a path: visible ASCII without ? # and \, groups \0 to \9"
+                )
             pieces.append(piece.encode())
-        elif piece[1] == "\\" or int(piece[1]) > groups:
-            raise PatternRefused(f"{replacement!r} has {piece}, and the pattern has {groups} groups in parentheses")
+        elif int(piece[1]) > groups:
+            raise PatternRefused(f"{replacement!r} refers to group {piece[1]}, the pattern has {groups} in parentheses")
         else:
             pieces.append(int(piece[1]))
     if sum(isinstance(piece, int) for piece in pieces) > GROUPS_MOST:

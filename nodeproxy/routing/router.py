@@ -18,7 +18,7 @@ class Router:
     that matches.
     """
 
-    __slots__ = ("_index", "_tests", "_unsafe")
+    __slots__ = ("_first_test", "_index", "_tests", "_unsafe")
 
     def __init__(self, rules: Sequence[Sequence[Match]]) -> None:
         """Raises PatternRefused for a pattern that does not compile."""
@@ -40,6 +40,7 @@ class Router:
             if not matches:
                 other.append(Entry(number, None))
         sure, self._tests = Candidates(NONE, ()).joined(other)
+        self._first_test = self._tests[0][0] if self._tests else NONE
         self._index = PathIndex(exact, prefix, sure)
         self._unsafe = Candidates(sure, ())
 
@@ -47,7 +48,7 @@ class Router:
         """The number from 0 of the first rule that matches, -1 if none does."""
         path = canonical(request.path)
         first, tests = self._unsafe if path is None else self._index.find(path)
-        if tests or self._tests:
+        if tests or self._first_test < first:
             first = self._tested(first, tests, View(request, path, caller))
         return first if first != NONE else -1
 

@@ -42,7 +42,7 @@ class View:
         if self._cookies is None:
             cookies: dict[bytes, bytes] = {}
             self._cookies = cookies
-            for line in self.request.fields.values(b"cookie"):
+            for line in _COOKIES.findall(self.request.fields.block()):
                 for pair in line.split(b";"):
                     found, equals, value = pair.partition(b"=")
                     if equals:
@@ -53,3 +53,6 @@ class View:
 def lines_of(name: str) -> re.Pattern[bytes]:
     """Finds the values of all lines of the field `name` in a block: in a fifth of the time of Fields.get."""
     return re.compile(rb"(?:\A|\n)%b:([^\r]*)" % re.escape(name.encode("ascii")), re.IGNORECASE)
+
+
+_COOKIES = lines_of("cookie")
