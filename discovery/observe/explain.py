@@ -111,7 +111,7 @@ def _field(path: tuple[str, ...], value: Any, policies: Table, written: Sequence
 
 
 def _at(table: Mapping[str, Any], path: Sequence[str]) -> Any:  # noqa: ANN401
-    """The value at `path`, None where there is none; null overrides nothing, see `policies.table.merged`."""
+    """The value at `path`, None where there is none; null overrides nothing, see `nodeproxy.policies.merge`."""
     found: Any = table
     for step in path:
         found = found.get(step) if isinstance(found, Mapping) else None

@@ -22,8 +22,9 @@ from discovery.kubernetes.changes import ObjectChange
 from discovery.kubernetes.objects import Ref
 from discovery.policies.key import MESH_SCOPE, namespace_scope, scopes_of
 from discovery.policies.maps import Layer, PolicyMaps
-from discovery.policies.table import Table, Validate, merged
+from discovery.policies.table import Table, Validate
 from discovery.problem import Problem, bounded
+from nodeproxy.policies.merge import merged
 from nodeproxy.policies.table import PolicyRefused, settings_of
 
 

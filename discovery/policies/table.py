@@ -133,15 +133,3 @@ def table_of(text: str, validate: Validate = settings_of) -> Table:
         raise PolicyRefused((f"expected one mapping from policies to their settings, got {shown(table)}",))
     validate(table)
     return table
-
-
-def merged(wide: Mapping[str, Any], narrow: Mapping[str, Any]) -> Table:
-    """`wide` overridden by `narrow`, at any depth; null overrides nothing."""
-    result = dict(wide)
-    for key, value in narrow.items():
-        if isinstance(value, Mapping):
-            below = result.get(key)
-            result[key] = merged(below if isinstance(below, Mapping) else {}, value)
-        elif value is not None:
-            result[key] = value
-    return result

@@ -59,6 +59,7 @@ class Exchange:
         "not_retried",
         "observer",
         "request",
+        "rule",
         "scope",
         "shadowed",
         "started",
@@ -99,6 +100,8 @@ class Exchange:
         """Whether it failed after the first byte of a response, and so must not be sent again."""
         self.endpoint: Carrier | None = None
         """The endpoint it was last sent to; in the end, the one whose response it has."""
+        self.rule = ""
+        """The rule of `routes` that decides about it, by its name or number; "" for none."""
         self.not_retried = ""
         """Why it was not sent again after it failed, where policies would have allowed it; for logs."""
         self.observer: Observer | None = None
@@ -132,6 +135,7 @@ class Fork(Exchange):
         self.caller = exchange.caller
         self.added = exchange.added
         self.call = exchange.call
+        self.rule = exchange.rule
         self.observer = exchange.observer
         self.tried = tried
 

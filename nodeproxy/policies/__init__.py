@@ -21,12 +21,14 @@ from nodeproxy.policies import (
     redis,
     retries,
     retry_budget,
+    routes,
     split,
     timeouts,
 )
 
 CHAIN = (
     protocol.POLICY,  # before all others: it decides which of them act on a port
+    routes.POLICY,  # each rule has all those behind it with settings of its own
     cors.POLICY,  # outside of all that answer or fail: pages can read refusals, preflights cost nothing
     fault.POLICY,  # what callers see: no other policy makes up for it
     fallback.POLICY,  # outside of all whose refusals it may replace

@@ -1,8 +1,9 @@
 """How many requests per second a canary gets: the same number whatever the load, evenly spread.
 
-A token may be late by a moment without being lost: by one interval of the rate, because requests do not come at the very
-times of the tokens, and by LAG_S where that is longer, because a busy worker may not look for some milliseconds. So over
-every second in which enough requests come, the canary gets its rate within one request. After a pause there is no burst.
+A token may be late by a moment without being lost: by one interval of the rate, because requests do not come at the
+times of the tokens, and by LAG_S where that is longer, because a busy worker may not look for some milliseconds. So
+over every second in which enough requests come, the canary gets its rate within one request. After a pause there is no
+burst.
 """
 
 from nodeproxy.exchange.exchange import Tools
@@ -10,6 +11,7 @@ from nodeproxy.limits.buckets import Bucket, Buckets
 from nodeproxy.limits.leases import Lease, Unleased
 from nodeproxy.limits.memory import hashed, region_of
 from nodeproxy.policies.route_rules import Canary
+from nodeproxy.policies.routes import rule_port
 
 LAG_S = 0.02  # four times what a worker's lane works without looking at its sockets (ARCHITECTURE.md)
 
@@ -17,7 +19,7 @@ LAG_S = 0.02  # four times what a worker's lane works without looking at its soc
 class Pace:
     """The state of a canary of one service port. What was taken is in the node's buckets, which outlive it."""
 
-    __slots__ = ("_bucket", "_buckets", "_lease", "_now", "_rate", "_share")
+    __slots__ = ("_bucket", "_buckets", "_lease", "_now", "_rate", "_share", "decisions")
 
     def __init__(self, name: str, canary: Canary, tools: Tools) -> None:
         """`name` is unique on the node, and the same on all nodes; see `pace_name`."""
@@ -25,6 +27,7 @@ class Pace:
         region, burst = region_of(name), most_at_once(rate)
         self._buckets = tools.buckets or Buckets.private()
         self._now = tools.now
+        self.decisions = tools.decisions
         self._bucket = Bucket("canary", region, hashed(name, "canary"), rate, burst)
         self._lease = Lease(name) if canary.scope == "cluster" else None
         self._share = Bucket("global", region, hashed(name, "global"), rate, burst)
@@ -50,4 +53,4 @@ def most_at_once(rate: float) -> float:
 
 def pace_name(service_port: str, label: str) -> str:
     """The name under which a rule's canary is counted; `label` is the rule's."""
-    return f"{service_port} {label} canary"
+    return f"{rule_port(service_port, label)} canary"

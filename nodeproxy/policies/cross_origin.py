@@ -94,7 +94,7 @@ class CrossOrigin:
         try:
             response = await self._inner(exchange)
         except ProxyError as error:
-            error.lines += self._lines(origin, self._allowed.actual, True)
+            error.lines = self._lines(origin, self._allowed.actual, True)
             raise
         if response.status != 101:  # what follows is no HTTP; a WebSocket's server looks at Origin itself
             self._write(response.fields, origin)

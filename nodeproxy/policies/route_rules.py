@@ -156,9 +156,11 @@ class Rule(Block):
     split: Annotated[tuple[Target, ...], Field(max_length=32)] = ()
     """Where the requests go, in exact proportions."""
     canary: Canary | None = None
-    """A number of requests per second that goes elsewhere than the others."""
+    """A number of requests per second that goes elsewhere than the others. While that is not in the mesh, has no
+    endpoint, or none that this node has learnt of yet, all go where the others go. A retry of a request that has failed
+    there is not sent there again."""
     sticky: Sticky | None = None
-    """Keeps clients at one target of `split`."""
+    """Keeps clients at one target of `split`, by a hash of a value that they send. No cookie is set."""
     rewrite: Rewrite | None = None
     """Changes what the endpoint receives."""
     redirect: Redirect | None = None

@@ -178,9 +178,14 @@ class Cluster:
         balancer = self._of_subsets[subset] = self._keyed(self._balancer(members), subset)
         return balancer
 
-    def serves(self, subset: str = "") -> bool:
-        """Whether it has an endpoint with these labels, "" for any endpoint, whatever their health."""
-        return subset in self._subsets if subset else bool(self._endpoints)
+    @property
+    def serves(self) -> bool:
+        """Whether it has an endpoint, whatever its health."""
+        return bool(self._endpoints)
+
+    def has_subset(self, subset: str) -> bool:
+        """Whether it has an endpoint with these labels, whatever its health."""
+        return subset in self._subsets
 
     def usable_count(self, now: float) -> int:
         """How many endpoints are usable at `now`, monotonic seconds."""

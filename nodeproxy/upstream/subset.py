@@ -55,7 +55,7 @@ class Subset:
     @property
     def serves(self) -> bool:
         """Whether it has an endpoint, whatever its health."""
-        return self._cluster.serves(self._labels)
+        return self._cluster.has_subset(self._labels)
 
     def of_pod(self, pod: str) -> EndpointBalancer:
         """See Cluster: a pod that is called by its name is called whatever its labels."""

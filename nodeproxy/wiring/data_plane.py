@@ -18,7 +18,8 @@ from nodeproxy.mesh.names import CLUSTER_DOMAIN
 from nodeproxy.mesh.wire import Update
 from nodeproxy.protocol.http1.head import HeadLimits
 from nodeproxy.protocol.http2.limits import HTTP2_LIMITS, Http2Limits
-from nodeproxy.table.builder import Live, Makers
+from nodeproxy.table.builder import Live
+from nodeproxy.table.makers import Makers
 from nodeproxy.telemetry.stats import RouteStats, WorkerStats
 from nodeproxy.upstream.cluster import ClusterContext
 from nodeproxy.upstream.clusters import Clusters
@@ -112,6 +113,7 @@ class DataPlane:
             self._tools,
             upstreams.elsewhere,
             upstreams.datagrams,
+            upstreams.routed,
         )
 
     def _subscribe(self, service: str) -> None:

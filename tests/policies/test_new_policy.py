@@ -12,6 +12,7 @@ from nodeproxy.policies.block import Policy, PolicySettings
 from nodeproxy.protocol.errors_as_responses import error_response
 from nodeproxy.protocol.fields import FieldRefused
 from nodeproxy.table import builder as live
+from nodeproxy.table import chains, makers, states
 from nodeproxy.telemetry.stats import RouteStats
 from tests.fakes.exchanges import Pieces, PolicyWorld, Replies, exchange, run
 
@@ -56,8 +57,9 @@ POLICY = Policy("concurrency", ConcurrencySettings, wrap)
 @pytest.fixture
 def _in_chain(monkeypatch):
     """The one line."""
-    chain = (*live.CHAIN, POLICY)
-    monkeypatch.setattr(live, "CHAIN", chain)
+    chain = (*chains.CHAIN, POLICY)
+    for module in (chains, states):
+        monkeypatch.setattr(module, "CHAIN", chain)
     monkeypatch.setattr(table, "_KNOWN", {policy.name: policy for policy in chain})
 
 
@@ -65,7 +67,7 @@ def mesh(policies, endpoint):
     """A mesh of one service with `policies`, and its route."""
     world = PolicyWorld()
     mesh = live.Live(
-        live.Makers(
+        makers.Makers(
             lambda *_: endpoint, lambda *_: None, lambda *_: None, lambda _stats, decisions: world.tools_of(decisions)
         ),
         lambda: world.now,
@@ -192,8 +194,9 @@ MAX_BODY = Policy("maxBody", MaxBodySettings, on_request=bound)
 
 @pytest.fixture
 def _both(monkeypatch):
-    chain = (STAMP, MAX_BODY, *live.CHAIN)
-    monkeypatch.setattr(live, "CHAIN", chain)
+    chain = (STAMP, MAX_BODY, *chains.CHAIN)
+    for module in (chains, states):
+        monkeypatch.setattr(module, "CHAIN", chain)
     monkeypatch.setattr(table, "_KNOWN", {policy.name: policy for policy in chain})
 
 
@@ -263,12 +266,13 @@ OUTERMOST = Policy("relabel", RelabelSettings, lambda _settings, inner, _tools, 
 
 
 def in_chain(monkeypatch, *chain):
-    monkeypatch.setattr(live, "CHAIN", chain)
+    for module in (chains, states):
+        monkeypatch.setattr(module, "CHAIN", chain)
     monkeypatch.setattr(table, "_KNOWN", {policy.name: policy for policy in chain})
 
 
 def test_a_policy_that_waits_sees_the_answers_of_those_behind_it_that_do_not(monkeypatch):
-    in_chain(monkeypatch, OUTERMOST, MAX_BODY, *live.CHAIN)
+    in_chain(monkeypatch, OUTERMOST, MAX_BODY, *chains.CHAIN)
     _, route = mesh({"relabel": {}, "maxBody": {"bytes": 4}}, Replies(200))
 
     assert run(route.handler(exchange(b"PUT", WholeBody(b"12345")))).status == 413
@@ -277,7 +281,7 @@ def test_a_policy_that_waits_sees_the_answers_of_those_behind_it_that_do_not(mon
 
 def test_neighbours_that_do_not_wait_are_one_handler_though_one_between_them_asks_for_nothing(monkeypatch):
     nothing = Policy("relabel", RelabelSettings, lambda _settings, inner, _tools, _state: inner)
-    in_chain(monkeypatch, STAMP, nothing, MAX_BODY, *live.CHAIN)
+    in_chain(monkeypatch, STAMP, nothing, MAX_BODY, *chains.CHAIN)
     policies = {"stamp": {"name": "X-Stamp", "value": "1"}, "relabel": {}, "maxBody": {"bytes": 4}}
     off = {"timeouts": {"responseHead": 0, "idle": 0}, "retries": {"attempts": 0}}
     endpoint = Replies(200)
