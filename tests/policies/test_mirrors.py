@@ -217,7 +217,7 @@ async def test_what_a_policy_refuses_is_not_copied(world):
 
 
 async def test_in_shadow_mode_copies_are_counted_and_not_sent(world):
-    mesh, client = Mirrored(world, {"mirrors": {"targets": [{"service": "next"}], "mode": "shadow"}}), None
+    mesh = Mirrored(world, {"mirrors": {"targets": [{"service": "next"}], "mode": "shadow"}})
     client = await world.client()
 
     await mesh.answered(client)
@@ -275,3 +275,16 @@ def test_a_service_without_mirrors_has_no_handler_for_them(world):
     world.install(Replace((service("web"),)))
 
     assert "Mirroring" not in repr(world.route.handler)
+
+
+async def test_a_rule_of_routes_has_mirrors_of_its_own(world):
+    mesh = Mirrored(world, {"routes": [{"match": [{"path": {"prefix": "/a"}}], "policies": NEXT}]})
+    client = await world.client()
+
+    await mesh.answered(client, GET.replace(b"/a?b", b"/other"))
+    await world.settle()
+    assert mesh.next.nobody_came()
+    await mesh.answered(client)
+
+    copy = await mesh.next.accept()
+    assert (await copy.head()).startswith(b"GET /a?b HTTP/1.1\r\n")
