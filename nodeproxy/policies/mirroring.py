@@ -23,8 +23,8 @@ from nodeproxy.protocol.message import Request, Response
 MARK = b"x-mesh-mirror: 1\r\n"
 # A response is read for the sake of its connection, which a flood would not be worth: a copy that costs more than its
 # original would slow down originals.
-RESPONSE_BYTES = 256 * 1024
-PAUSE_S = 0.002  # between two pieces of a response: 64 responses at once are read at 2 GB/s at most, in theory
+RESPONSE_BYTES = 64 * 1024
+PAUSE_S = 0.002  # between two pieces of a response: what originals need comes first
 
 _MARKED = re.compile(rb"(?:\A|\n)x-mesh-mirror:", re.IGNORECASE)
 

@@ -84,7 +84,7 @@ POLICY = Policy(
     state=mirrors,
     outcomes={
         "sent": "a copy was answered, and its response read to the end and dropped",
-        "cut-off": "a copy was answered with more than 256 KiB: the rest was not read, its connection closed",
+        "cut-off": "a copy was answered with more than 64 KiB: the rest was not read, its connection closed",
         "failed": "a copy was not answered within `timeout`: no endpoint, no connection, or an incomplete body",
         "full": "no copy was made: `maxInFlight` or the worker's limit was reached",
         "body-too-large": "no copy was sent: the body is larger than `maxBody`",

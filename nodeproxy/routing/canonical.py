@@ -14,14 +14,24 @@ from urllib.parse import unquote_to_bytes
 
 # Segments that are not empty, have no encoding, and do not begin as a dot segment does.
 _SEGMENT = rb"/\.?+[!\"$&-\-0-:<->@-\[\]-~][!\"$&-.0->@-\[\]-~]*+"
-_PLAIN = re.compile(rb"(?:(?:" + _SEGMENT + rb")++/?+|/)(?=\?|\Z)")
+_PLAIN = re.compile(rb"(?:(?:" + _SEGMENT + rb")+/?+|/)(?=\?|\Z)")
 _READABLE = re.compile(rb"/[!-\"$-\[\]-~]*+")  # neither # nor a backslash, which some servers read as a slash
 # Not an encoding at all, or that of a control byte, of a slash or of a backslash.
 _UNSAFE = re.compile(rb"%(?![0-9A-Fa-f]{2})|%[01]|%2[fF]|%5[cC]|%7[fF]")
 _TWICE = re.compile(rb"%25[0-9A-Fa-f]{2}")  # a second decoding would find more
 _PARAMETER = re.compile(rb"/\.\.?;")  # `..;x` is a dot segment to servlet containers, and a name to all others
-_ENCODED = re.compile(rb"%[0-9A-Fa-f]{2}")
-_KEPT = b"%?# "
+_NOT_ASCII = re.compile(rb"%[89A-F]")
+_SLASHES = re.compile(rb"/{2,}+")
+_DIGITS = "0123456789abcdefABCDEF"
+
+
+def _once(digits: str) -> bytes:
+    """What becomes of an encoding."""
+    byte = bytes.fromhex(digits)
+    return byte if b"!" <= byte <= b"~" and byte not in b"%?#" else b"%" + digits.upper().encode()
+
+
+_ONCE = {(high + low).encode(): _once(high + low) for high in _DIGITS for low in _DIGITS}
 
 
 def canonical(target: bytes) -> bytes | None:
@@ -31,18 +41,15 @@ def canonical(target: bytes) -> bytes | None:
 
 
 def _normalised(path: bytes) -> bytes | None:
-    if _READABLE.fullmatch(path) is None or _UNSAFE.search(path) is not None or not _is_text(path):
+    if _READABLE.fullmatch(path) is None or _UNSAFE.search(path) is not None:
         return None
-    decoded = _ENCODED.sub(_once, path)
+    first, *encoded = path.split(b"%")
+    decoded = b"".join([first, *(_ONCE[each[:2]] + each[2:] for each in encoded)])
     if _TWICE.search(decoded) is not None or _PARAMETER.search(decoded) is not None:
         return None
-    segments = decoded.split(b"/")[1:]
-    resolved = _resolved(filter(None, segments))
-    # `/a//../b` is /b to a server that joins slashes first, and /a/b to one that resolves dot segments first.
-    if resolved != [each for each in _resolved(segments) if each]:
+    if _NOT_ASCII.search(decoded) is not None and not _is_text(decoded):
         return None
-    directory = segments[-1] in (b"", b".", b"..") and resolved
-    return b"/" + b"/".join(resolved) + (b"/" if directory else b"")
+    return _without_dots(decoded) if b"/." in decoded else _SLASHES.sub(b"/", decoded)
 
 
 def _is_text(path: bytes) -> bool:
@@ -54,9 +61,15 @@ def _is_text(path: bytes) -> bool:
     return True
 
 
-def _once(encoding: re.Match[bytes]) -> bytes:
-    byte = unquote_to_bytes(encoding[0])
-    return byte if b"!" <= byte <= b"~" and byte not in _KEPT else encoding[0].upper()
+def _without_dots(path: bytes) -> bytes | None:
+    """Without dot segments and repeated slashes."""
+    segments = path.split(b"/")[1:]
+    resolved = _resolved(filter(None, segments))
+    # `/a//../b` is /b to a server that joins slashes first, and /a/b to one that resolves dot segments first.
+    if resolved != [each for each in _resolved(segments) if each]:
+        return None
+    directory = segments[-1] in (b"", b".", b"..") and resolved
+    return b"/" + b"/".join(resolved) + (b"/" if directory else b"")
 
 
 def _resolved(segments: Iterable[bytes]) -> list[bytes]:

@@ -34,8 +34,9 @@ class View:
             self._query = query
             for pair in self.request.path.partition(b"?")[2].split(b"&"):
                 found, _, value = pair.partition(b"=")
-                query.setdefault(unquote_to_bytes(found), unquote_to_bytes(value))
-        return self._query.get(name)
+                query.setdefault(unquote_to_bytes(found) if b"%" in found else found, value)
+        raw = self._query.get(name)
+        return None if raw is None else unquote_to_bytes(raw)
 
     def cookie(self, name: bytes) -> bytes | None:
         """The first value of a cookie, without its quotes. Source: RFC 6265, 4.2."""
