@@ -19,7 +19,7 @@ ScopeOf = Callable[[str], str]
 """The scope of a key of the ConfigMap; raises PolicyRefused for an invalid key."""
 
 PROBLEMS_PER_TABLE = 20  # further ones are not read
-NODES_PER_TABLE = 2000  # YAML values; all policies with all fields have some dozens
+NODES_PER_TABLE = 50_000  # YAML values: 1,000 rules of routes, each with some dozens of them
 
 
 class Bounds(NamedTuple):
