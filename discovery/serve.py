@@ -18,25 +18,24 @@ from anyio.abc import TaskStatus
 
 from discovery.cluster_limits.lessor import ClusterLimits
 from discovery.cluster_limits.server import LimitServer
-from discovery.log import ProblemLog, log_event
+from discovery.intake import Intake
+from discovery.log import log_event
 from discovery.observe.pages import MetricsPage, ServicesPage, StatusPage
 from discovery.observe.server import Pages, serve_pages
 from discovery.observe.service_pages import EndpointsPage, ExplainPage
 from discovery.observe.traces.queue import SpanCounters, SpanQueue
-from discovery.policies.layers import Verdict
 from discovery.services.catalogue import Catalogue, Scope
 from discovery.sources.cluster.access import Access, NoAccess
 from discovery.sources.external.foreign_addresses import refusal
 from discovery.sources.external.names import ExternalNames, Found, Server
 from discovery.sources.folder.files import Files
 from discovery.sources.folder.folder import Folder
-from discovery.sources.source import Batch, Source
+from discovery.sources.source import Source
 from discovery.workers.last_good import LastGood
 from discovery.workers.publish import Publisher
 from discovery.workers.reports import Reports
 from nodeproxy.limits.buckets import Buckets
 from nodeproxy.limits.memory import Memory
-from nodeproxy.mesh.wire import PolicyMap, PolicyMaps, size_of
 
 if TYPE_CHECKING:
     from discovery.observe.traces.exporter import Exporter
@@ -111,6 +110,7 @@ async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TAS
         if last_good is not None:
             group.start_soon(last_good.run)
             if (before := last_good.load()) is not None:
+                catalogue.rollouts.restore(before.services)
                 if limits is not None:
                     limits.follow({service.key: service for service in before.services})
                 publisher.restore(before)
@@ -120,6 +120,7 @@ async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TAS
             queue = SpanQueue(spans)
             publisher.sample_takers.append(queue.add)
             group.start_soon(_exporter(settings, queue).run)
+        group.start_soon(intake.run_rollouts, anyio.sleep)
         task_status.started()
         log_event("serving", socket=settings.socket, source=settings.source)
         try:
@@ -149,7 +150,8 @@ async def _opened(settings: Settings, wanted: "_Subscribed", intake: "Intake") -
         events = Events(api, world, time.time)
         cluster = Cluster(api, plan, world, beside=events.run)
         wanted.pass_on(cluster.want)
-        intake.announce = events.note
+        intake.announce = events
+        intake.request_pods(cluster.want_pods)
         yield cluster
 
 
@@ -206,57 +208,6 @@ class _Subscribed:
         """Passes the subscriptions to `report`, now and at each change."""
         self._report = report
         report(self._keys)
-
-
-class Intake:
-    """Applies each batch of a source to catalogue, publisher and log."""
-
-    def __init__(
-        self,
-        catalogue: Catalogue,
-        publisher: Publisher,
-        last_good: LastGood | None = None,
-        limits: ClusterLimits | None = None,
-    ) -> None:
-        self._catalogue = catalogue
-        self._limits = limits
-        self._last_good = last_good
-        self._taken = False
-        self._publisher = publisher
-        self._problems = ProblemLog()
-        self._verdicts: tuple[Verdict, ...] = ()
-        self.announce: Callable[[tuple[Verdict, ...]], None] | None = None
-        """Called with the verdicts on all policy maps whenever one of them changes."""
-
-    def take(self, batch: Batch) -> None:
-        """Applies one batch."""
-        differences = self._catalogue.apply(batch)
-        self._report_verdicts()
-        if self._limits is not None:
-            self._limits.follow(differences)  # before a worker asks for a lease
-        for snapshot in batch.snapshots:
-            self._publisher.publish_snapshot(snapshot)
-        self._publisher.publish(differences, in_sync=batch.in_sync)
-        if self._last_good is not None:
-            changed = differences or not self._taken
-            self._last_good.note(tuple(self._catalogue.services.values()) if changed else None, in_sync=batch.in_sync)
-        self._taken = True
-        self._problems.show(self._catalogue.problems())
-        if differences:
-            in_force = list(self._catalogue.services.values())
-            gone = sum(service is None for service in differences.values())
-            put, endpoints = len(differences) - gone, size_of(in_force)
-            log_event("mesh", put=put, gone=gone, services=len(in_force), endpoints=endpoints)
-
-    def _report_verdicts(self) -> None:
-        verdicts = self._catalogue.policies.verdicts
-        if verdicts is self._verdicts:
-            return
-        self._verdicts = verdicts
-        maps = (PolicyMap(each.ref.namespace, each.ref.name, not each.problems) for each in verdicts)
-        self._publisher.publish_snapshot(PolicyMaps(tuple(maps)))
-        if self.announce is not None:
-            self.announce(verdicts)
 
 
 async def _end_on_signal(

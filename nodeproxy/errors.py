@@ -14,6 +14,8 @@ class ProxyError(Exception):
     reason: ClassVar[str] = "internal"
     """The value of `x-mesh-error`, and a metric's label: from a small fixed set."""
     fault: ClassVar[Fault] = "mesh"
+    lines: bytes = b""
+    """Field lines that a policy adds to the response that reports this error."""
 
 
 class BadRequest(ProxyError):
@@ -199,6 +201,13 @@ class ConnectionPoolFull(ProxyError):
 
     status = 503
     reason = "connection-pool-full"
+
+
+class PolicyFailed(ProxyError):
+    """A policy of one's own raised an exception, or returned something that is no response."""
+
+    reason = "policy-failed"
+    """That of each policy names it: `policy-failed:<name>`."""
 
 
 class NoEndpoints(ProxyError):

@@ -92,6 +92,45 @@ def cluster_domain(text: str) -> str:
     return domain
 
 
+ZONES_MOST = 8  # further zones: each is a server block's key of the cluster's DNS
+
+
+def also_zone(text: str) -> str:
+    """A further DNS zone of the mesh's names, in lower case and without the trailing dot.
+
+    Raises:
+        ValueError: `text` is not a domain, is the zone mesh itself, or would take names of the cluster's own.
+    """
+    domain = text.lower().removesuffix(".")
+    if _DOMAIN.fullmatch(domain) is None or len(domain) > 200:  # leaves room for the names below it (RFC 1035: 255)
+        raise ValueError("write zones as traefik.mesh,maesh")
+    if domain == "mesh":
+        raise ValueError("the zone mesh always answers; leave it out")
+    if domain == "svc":
+        raise ValueError("<service>.<namespace>.svc is a name of the cluster itself")
+    if domain.endswith(".arpa") or domain == "arpa":
+        raise ValueError("a zone of reverse look-ups has no services")
+    return domain
+
+
+def also_zones(zones: tuple[str, ...], cluster_domain_: str) -> None:
+    """Checks all further zones together, and beside the cluster's domain.
+
+    Raises:
+        ValueError: there are too many, one is written twice, or one takes names of the cluster.
+    """
+    if len(zones) > ZONES_MOST:
+        raise ValueError(f"also_zones: at most {ZONES_MOST}, got {len(zones)}")
+    for zone_ in zones:
+        if zones.count(zone_) > 1:
+            raise ValueError(f"also_zones: {zone_} is there twice")
+        if f".{cluster_domain_}".endswith(f".{zone_}") or f".{zone_}".endswith(f".{cluster_domain_}"):
+            raise ValueError(
+                f"also_zones: {zone_} overlaps cluster_domain {cluster_domain_}, so the cluster's own names would go to"
+                " the proxy"
+            )
+
+
 def trusted_source(text: str) -> str:
     """A trusted source of requests: a CIDR, an address, or `namespace:<name>`.
 
@@ -110,6 +149,8 @@ def trusted_source(text: str) -> str:
         raise ValueError(f"{error}; or a namespace as namespace:ingress-nginx") from None
 
 
+POLICY_NAME = re.compile(r"[a-z][a-zA-Z0-9]{0,62}")
+OWN_POLICIES_MOST = 64  # each has a place in the chain, and series of metrics
 OLD_TRUST = (
     "trust is per source: list the trusted addresses and namespaces, such as 10.0.0.0/8,namespace:ingress-nginx,"
     " or leave it out to trust none"
@@ -124,7 +165,23 @@ def sources(value: object) -> object:
     """
     if isinstance(value, bool):
         raise ValueError(OLD_TRUST)
+    return elements(value)
+
+
+def elements(value: object) -> object:
+    """The elements of a list, separated by commas in a flag or the environment."""
     return [word for word in re.split(r"[,\s]+", value) if word] if isinstance(value, str) else value or ()
+
+
+def policy_name(text: str) -> str:
+    """The name of a policy, as it stands in a policy table.
+
+    Raises:
+        ValueError: `text` is not in camelCase.
+    """
+    if POLICY_NAME.fullmatch(text) is None:
+        raise ValueError("write the name of a policy as in a policy table, such as tenantHeader")
+    return text
 
 
 def split_sources(texts: tuple[str, ...]) -> tuple[tuple[Range, ...], frozenset[str]]:

@@ -27,6 +27,17 @@ Sources = Annotated[
     NoDecode,  # the environment separates elements by commas, not as JSON
     BeforeValidator(setting_text.sources),
 ]
+Zones = Annotated[
+    tuple[Annotated[str, AfterValidator(setting_text.also_zone)], ...],
+    NoDecode,
+    BeforeValidator(setting_text.elements),
+]
+PolicyNames = Annotated[
+    tuple[Annotated[str, AfterValidator(setting_text.policy_name)], ...],
+    NoDecode,
+    BeforeValidator(setting_text.elements),
+    Field(max_length=setting_text.OWN_POLICIES_MOST),
+]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -75,6 +86,14 @@ class Settings(BaseSettings):
         "cluster.local",
         description="DNS domain of the cluster: Host <service>.<namespace>.svc.<domain> addresses the service",
     )
+    also_zones: Zones = Field(
+        (),
+        description="further DNS zones in which <service>.<namespace> is a mesh name, such as traefik.mesh,maesh for"
+        " clients that still use the names of Traefik Mesh",
+    )
+    traefik_annotations: bool = Field(
+        True, description="read the annotations of Traefik Mesh on Services (mesh.traefik.io, maesh.containo.us)"
+    )
     node_name: Annotated[str, AfterValidator(setting_text.node_name)] = Field(
         "", description="name of this node; selects the pods known as callers and the endpoints that are near"
     )
@@ -86,6 +105,16 @@ class Settings(BaseSettings):
         "off", description="format of the access log, one line per request on stdout"
     )
     log_format: Literal["json", "text"] = Field("text", description="format of the log of the proxy itself, on stderr")
+    own_policies: PolicyNames = Field(
+        (),
+        description="policies of one's own, in their order, e.g. tenantHeader,audit: each is the entry point"
+        " nodeproxy.policies of an installed package; docs/write-a-policy.md",
+    )
+    own_policy_limit_s: Positive = Field(
+        5.0,
+        description="CPU or sleep that one call of a policy of one's own may take from a worker at once; beyond it the"
+        " worker is replaced",
+    )
     abort_on_half_close: bool = Field(
         False, description="abort the request when the downstream connection is half-closed"
     )
@@ -184,6 +213,7 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"resolver {self.resolver} is also the setting dns: the proxy would query itself for external names"
             )
+        setting_text.also_zones(self.also_zones, self.cluster_domain)
         ranges = {"mesh_range": ip_network(self.mesh_range), "headless_range": ip_network(self.headless_range)}
         if ranges["mesh_range"].overlaps(ranges["headless_range"]):
             raise ValueError(f"mesh_range {self.mesh_range} overlaps headless_range {self.headless_range}")

@@ -154,3 +154,48 @@ def test_no_source_is_trusted_where_none_is_named(value):
 )
 def test_what_works_is_taken(changes):
     assert Settings(**changes)
+
+
+def test_further_zones_are_a_list_with_commas_in_the_environment(monkeypatch):
+    monkeypatch.setenv("NODEPROXY_ALSO_ZONES", "Traefik.Mesh, maesh.")
+
+    assert (
+        Settings().also_zones == Settings(also_zones=["traefik.mesh", "maesh"]).also_zones == ("traefik.mesh", "maesh")
+    )
+
+
+@pytest.mark.parametrize("value", ["", [], None])
+def test_there_is_no_further_zone_where_none_is_named(value):
+    assert Settings(also_zones=value).also_zones == ()
+
+
+@pytest.mark.parametrize(
+    ("zones", "words"),
+    [
+        ("mae sh..", "write zones as traefik.mesh,maesh"),
+        ("mesh", "the zone mesh always answers; leave it out"),
+        ("svc", "is a name of the cluster itself"),
+        ("in-addr.arpa", "reverse look-ups"),
+        ("cluster.local", "overlaps cluster_domain cluster.local"),
+        ("local", "overlaps cluster_domain cluster.local"),
+        ("svc.cluster.local", "overlaps cluster_domain cluster.local"),
+        ("maesh,maesh", "maesh is there twice"),
+        (",".join(f"z{number}" for number in range(9)), "at most 8, got 9"),
+    ],
+)
+def test_a_further_zone_that_cannot_be_is_refused_with_the_reason(zones, words):
+    assert words in refusal(also_zones=zones)
+
+
+@pytest.mark.parametrize("written", ["tenantHeader,audit", "tenantHeader, audit", ["tenantHeader", "audit"]])
+def test_policies_of_ones_own_are_a_list_in_its_order(written):
+    assert Settings(own_policies=written).own_policies == ("tenantHeader", "audit")
+
+
+@pytest.mark.parametrize("name", ["a-b", "Tenant", "../x", "a" * 64])
+def test_a_name_that_no_policy_can_have_is_refused(name):
+    assert "write the name of a policy as in a policy table" in refusal(own_policies=name)
+
+
+def test_policies_of_ones_own_are_bounded():
+    assert "at most 64 items" in refusal(own_policies=[f"p{number}" for number in range(65)])

@@ -53,11 +53,24 @@ def without_mesh(text: str) -> str:
         raise NotWritten(f"{error}: take the lines of nodeproxy out by hand", error.line) from error
 
 
-def warnings(text: str) -> list[str]:
+def taken(blocks: Sequence[Block], upstream: Upstream) -> list[str]:
+    """The further zones that have a server block of another author: CoreDNS does not load a second one."""
+    return [zone for zone in upstream.also_zones if any(zone == other for other, _ in zones_of(blocks))]
+
+
+def zone_taken(zone: str) -> str:
+    """The warning about a zone in `taken`."""
+    return (
+        f"it has a server block for {zone} that is not nodeproxy's, such as Traefik Mesh's: its author goes on "
+        f"answering for {zone}; take it out (uninstall Traefik Mesh), then the mesh answers"
+    )
+
+
+def warnings(text: str, upstream: Upstream) -> list[str]:
     """Warnings about a Corefile that has the mesh's part or will have it."""
     blocks = _parsed(without_mesh(text))
     names = {directive.name for block in blocks for directive in block.directives}
-    found = []
+    found = [zone_taken(zone) for zone in taken(blocks, upstream)]
     if "kubernetes" not in names:
         found.append(
             f"no `kubernetes` in it, unless it is imported: <service>.{ZONE} does not mean the caller's namespace; "
@@ -120,7 +133,7 @@ def _inserted(text: str, blocks: Sequence[Block], upstream: Upstream) -> str:
             new = new[:start] + marked(lines, indent) + new[start:]
     # a snippet has no port: then the ports of the blocks that may import it
     ports = ports_of(serving) or ports_of(blocks) or [""]
-    return marked(server_block(upstream, ports, binds)) + new
+    return marked(server_block(upstream, ports, binds, taken(blocks, upstream))) + new
 
 
 def _line_of(text: str, word: Word) -> tuple[int, str]:

@@ -103,7 +103,7 @@ def _coredns(maps: Maps, upstream: Upstream) -> Plan:
         return Plan("coredns", not_to_have({"coredns-custom": maps["coredns-custom"]}, upstream).changes)
     try:
         text = coredns.with_mesh(data[COREFILE], upstream)
-        warnings = coredns.warnings(data[COREFILE])
+        warnings = coredns.warnings(data[COREFILE], upstream)
     except NotWritten as error:
         raise _InMap("coredns", COREFILE, error) from error
     problems = tuple(_problem(warning, "coredns", COREFILE, severity="warning") for warning in warnings)
@@ -124,7 +124,14 @@ def _custom(maps: Maps, upstream: Upstream) -> Plan:
     if corefile and not custom.imported(corefile):
         text = "nothing in it imports *.server and *.override of coredns-custom, so what is written there has no effect"
         problems = (_problem(text, "coredns", COREFILE, severity="warning"),)
-    wanted = custom.keys(upstream, corefile)
+    elsewhere = custom.zones_elsewhere(data or {}, corefile, upstream)
+    problems += tuple(
+        _problem(
+            coredns.zone_taken(zone), *(("coredns-custom", key) if key else ("coredns", COREFILE)), severity="warning"
+        )
+        for zone, key in elsewhere.items()
+    )
+    wanted = custom.keys(upstream, corefile, elsewhere)
     if data is None:
         return Plan("coredns-custom", (Change("coredns-custom", wanted, create=True),), problems)
     return Plan("coredns-custom", _change("coredns-custom", data, wanted), problems)
@@ -138,7 +145,10 @@ def _kube_dns(maps: Maps, upstream: Upstream) -> Plan:
         text = kube_dns.with_mesh(data.get(kube_dns.KEY, ""), upstream)
     except NotWritten as error:
         raise _InMap("kube-dns", kube_dns.KEY, error) from error
-    return Plan("kube-dns", _change("kube-dns", data, {kube_dns.KEY: text}))
+    problems = tuple(
+        _problem(warning, "kube-dns", kube_dns.KEY, severity="warning") for warning in kube_dns.warnings(text, upstream)
+    )
+    return Plan("kube-dns", _change("kube-dns", data, {kube_dns.KEY: text}), problems)
 
 
 def _without(name: str, data: Data, upstream: Upstream) -> Iterator[tuple[str, str | None]]:

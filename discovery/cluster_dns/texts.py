@@ -7,6 +7,7 @@ version 1.8 on and anywhere in the block. `rewrite` with a second `forward` woul
 the block's other `forward`, which imported files (`*.override`) do not have.
 """
 
+from collections.abc import Container
 from typing import NamedTuple
 
 from nodeproxy.mesh.names import CLUSTER_DOMAIN, ZONE
@@ -21,14 +22,22 @@ class Upstream(NamedTuple):
     address: str
     cluster_domain: str = CLUSTER_DOMAIN
     """The cluster's own domain, if no Corefile has it."""
+    also_zones: tuple[str, ...] = ()
+    """Further zones that the node answers for."""
+
+    def zones(self, taken: Container[str] = ()) -> tuple[str, ...]:
+        """The zones to forward, the mesh's own first; without those in `taken`, and those inside another one."""
+        free = [zone for zone in self.also_zones if zone not in taken]
+        return (ZONE, *(zone for zone in free if not any(zone.endswith(f".{wide}") for wide in (ZONE, *free))))
 
 
-def server_block(upstream: Upstream, ports: list[str], binds: list[str]) -> list[str]:
-    """The lines of the block that serves the zone, at the ports where the cluster's names are served.
+def server_block(upstream: Upstream, ports: list[str], binds: list[str], taken: Container[str] = ()) -> list[str]:
+    """The lines of the block that serves the zones, at the ports where the cluster's names are served.
 
-    `binds` are directives to repeat, so that it listens on the addresses of the other block.
+    `binds` are directives to repeat, so that it listens on the addresses of the other block. Zones in `taken` have a
+    block of another author.
     """
-    keys = " ".join(f"{ZONE}:{port}" if port else ZONE for port in ports)
+    keys = " ".join(f"{zone}:{port}" if port else zone for zone in upstream.zones(taken) for port in ports)
     return [
         f"{keys} {{",
         *(f"    {bind}" for bind in binds),

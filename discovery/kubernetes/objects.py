@@ -12,6 +12,7 @@ import msgspec
 from discovery.problem import Path, printable, shown
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+TRAEFIK_PREFIXES = ("mesh.traefik.io/", "maesh.containo.us/")  # of Traefik Mesh's annotations, the current one first
 POLICY_LABEL = "mesh.nodeproxy.dev/policy"  # "true" makes a ConfigMap one of its namespace's policy maps
 
 
@@ -86,16 +87,28 @@ class ServiceSpec(msgspec.Struct, frozen=True, rename="camel"):
     session_affinity_config: AffinityConfig | None = None
 
 
-class DatedMetadata(Metadata, frozen=True, rename="camel"):
-    """`metadata` with the creation time, which only the API server sets."""
+class ServiceMetadata(Metadata, frozen=True, rename="camel"):
+    """`metadata` of a Service. The API server sets uid and creation time.
 
+    Of the annotations only those of Traefik Mesh are kept, and the uid only with them.
+    """
+
+    uid: str | None = None
     creation_timestamp: str | None = None
+    annotations: dict[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        if self.annotations is not None:  # kubectl alone leaves kilobytes there
+            kept = {name: value for name, value in self.annotations.items() if name.startswith(TRAEFIK_PREFIXES)}
+            msgspec.structs.force_setattr(self, "annotations", kept or None)
+        if self.annotations is None:  # only events on annotated Services need it
+            msgspec.structs.force_setattr(self, "uid", None)
 
 
 class Service(Object, frozen=True, kw_only=True):
     """A Service, v1."""
 
-    metadata: DatedMetadata
+    metadata: ServiceMetadata
     spec: ServiceSpec = ServiceSpec()
 
 
@@ -127,6 +140,13 @@ class Conditions(msgspec.Struct, frozen=True):
     terminating: bool | None = None
 
 
+class TargetRef(msgspec.Struct, frozen=True, gc=False):
+    """`targetRef` of an endpoint: the pod that has the address. Without it no label of the pod is known."""
+
+    kind: str = ""
+    name: str = ""
+
+
 class SliceEndpoint(msgspec.Struct, frozen=True, rename="camel"):
     """One of `endpoints` of an EndpointSlice. Its addresses are of the same pod; the first one is used."""
 
@@ -135,6 +155,12 @@ class SliceEndpoint(msgspec.Struct, frozen=True, rename="camel"):
     node_name: str | None = None
     zone: str | None = None
     hostname: str | None = None
+    target_ref: TargetRef | None = None
+
+    @property
+    def pod(self) -> str:
+        """The name of its pod, "" if it is not known."""
+        return self.target_ref.name if self.target_ref is not None and self.target_ref.kind == "Pod" else ""
 
 
 class EndpointSlice(Object, frozen=True, kw_only=True):
@@ -157,6 +183,7 @@ class EndpointAddress(msgspec.Struct, frozen=True, rename="camel"):
     ip: str
     hostname: str | None = None
     node_name: str | None = None
+    target_ref: TargetRef | None = None
 
 
 class EndpointSubset(msgspec.Struct, frozen=True, rename="camel"):
@@ -203,7 +230,11 @@ class Node(Object, frozen=True, kw_only=True):
     """A Node, v1; its labels have its zone."""
 
 
-KnownObject = Service | EndpointSlice | Endpoints | ConfigMap | Node
+class Pod(Object, frozen=True, kw_only=True):
+    """A Pod, v1, of a folder: its labels."""
+
+
+KnownObject = Service | EndpointSlice | Endpoints | ConfigMap | Node | Pod
 
 KINDS: Mapping[str, tuple[str, type[KnownObject]]] = {
     "Service": ("v1", WrittenService),
@@ -211,6 +242,7 @@ KINDS: Mapping[str, tuple[str, type[KnownObject]]] = {
     "Endpoints": ("v1", Endpoints),
     "ConfigMap": ("v1", ConfigMap),
     "Node": ("v1", Node),
+    "Pod": ("v1", Pod),
 }
 
 

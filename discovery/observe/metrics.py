@@ -68,6 +68,19 @@ class NodeMetrics:
             "Decisions of policies; mode is shadow for what a policy that is not enforced would have done.",
             ("policy", "outcome", "mode"),
         )
+        self._own_calls = PortFamily(
+            CounterMetricFamily,
+            "nodeproxy_own_policy_calls",
+            "Calls of policies of one's own (own_policies): a request calls each of its functions once.",
+            ("policy",),
+        )
+        self._own_seconds = PortFamily(
+            CounterMetricFamily,
+            "nodeproxy_own_policy_seconds",
+            "Time that policies of one's own have added to requests, without what is inside of them.",
+            ("policy",),
+            fractions=True,
+        )
         self._figures = PortFamily(
             GaugeMetricFamily,
             "nodeproxy_policy_state",
@@ -89,7 +102,13 @@ class NodeMetrics:
         every = [(place_of(port.key), port) for port in sorted(ports_of(numbers), key=lambda port: port.key)]
         # one family at a time, because no other thread runs while a string of megabytes is made
         pieces = [(family.heads[openmetrics] + "".join(lines)).encode() for family, lines in self._of_ports(every)]
-        rest = (_policy_accepted(policy_maps), _limit_servers(limit_servers), *_spans(spans), *_process(numbers))
+        rest = (
+            _policy_accepted(policy_maps),
+            _annotations_accepted(policy_maps),
+            _limit_servers(limit_servers),
+            *_spans(spans),
+            *_process(numbers),
+        )
         return b"".join((*pieces, rendered(rest, openmetrics=openmetrics)))
 
     def _of_ports(self, every: Placed) -> Iterator[tuple[PortFamily, list[str]]]:
@@ -108,6 +127,8 @@ class NodeMetrics:
         yield self._calls, _counts(self._calls, ports, lambda port: port.counters.calls)
         yield self._redis_commands, _counts(self._redis_commands, ports, lambda port: port.counters.redis_commands)
         yield self._decisions, [line for at, port in ports for line in self._decisions.lines(at, _decisions(port))]
+        yield self._own_calls, _counts(self._own_calls, ports, lambda port: port.counters.own_policy_calls)
+        yield self._own_seconds, [line for at, port in ports for line in self._own_seconds.lines(at, _seconds(port))]
         yield self._figures, [line for at, port in ports for line in self._figures.lines(at, _figures(port))]
 
     def _histogram(self, place: Place, port: Port) -> list[str]:
@@ -116,6 +137,10 @@ class NodeMetrics:
 
 def _decisions(port: Port) -> Sequence[tuple[tuple[object, ...], int]]:
     return sorted(port.counters.decisions)
+
+
+def _seconds(port: Port) -> Sequence[tuple[tuple[object, ...], str]]:
+    return [((name,), value_text(seconds)) for name, seconds in sorted(port.counters.own_policy_seconds.items())]
 
 
 def _figures(port: Port) -> Sequence[tuple[tuple[object, ...], str]]:
@@ -232,6 +257,18 @@ def _process(numbers: Numbers) -> Iterator[Metric]:
     )
 
 
+def _annotations_accepted(maps: Sequence[PolicyMap]) -> Metric:
+    family = GaugeMetricFamily(
+        "nodeproxy_annotations_accepted",
+        "0 if a part of the annotations of a Service was rejected, 1 if no longer; its events have the reason.",
+        labels=["namespace", "service"],
+    )
+    for each in maps:
+        if each.kind == "Service":
+            family.add_metric([each.namespace, each.name], each.accepted)
+    return family
+
+
 def _policy_accepted(maps: Sequence[PolicyMap]) -> Metric:
     family = GaugeMetricFamily(
         "nodeproxy_policy_accepted",
@@ -239,7 +276,8 @@ def _policy_accepted(maps: Sequence[PolicyMap]) -> Metric:
         labels=["namespace", "configmap"],
     )
     for each in maps:
-        family.add_metric([each.namespace, each.name], each.accepted)
+        if each.kind == "ConfigMap":
+            family.add_metric([each.namespace, each.name], each.accepted)
     return family
 
 

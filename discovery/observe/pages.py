@@ -1,7 +1,8 @@
 """The pages of a node."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from time import time
 
 import anyio
 import msgspec
@@ -11,9 +12,11 @@ from discovery.observe.metrics import NodeMetrics
 from discovery.observe.ports import ports_of
 from discovery.observe.server import Asked, Page
 from discovery.observe.traces.queue import SpanCounters
+from discovery.rollouts.rollouts import described
 from discovery.workers.publish import Publisher
 from discovery.workers.reports import Life, Numbers, Reports, state_of_all
-from nodeproxy.mesh.node_view import NodeStatus, PortView, SubscriptionView, WorkerView
+from nodeproxy.mesh.model import Service
+from nodeproxy.mesh.node_view import NodeStatus, PortView, RolloutView, SubscriptionView, WorkerView
 from nodeproxy.mesh.questions import AnswerTo, SubscriptionAge, Subscriptions, SubscriptionsNow
 from nodeproxy.mesh.reports import UNROUTED
 from nodeproxy.mesh.wire import PolicyMap
@@ -55,8 +58,10 @@ class MetricsPage:
 class StatusPage:
     """/status: workers, watches, subscriptions and callers, as JSON. Asks the workers for their subscriptions."""
 
-    def __init__(self, publisher: Publisher) -> None:
+    def __init__(self, publisher: Publisher, wall: Callable[[], float] = time) -> None:
+        """`wall` is Unix time in seconds."""
         self._publisher = publisher
+        self._wall = wall
 
     async def __call__(self, _asked: Asked) -> Page:
         """The page."""
@@ -73,8 +78,16 @@ class StatusPage:
             tuple(subscriptions(answered.answers)),
             publisher.callers,
             answered.silent,
+            tuple(rollouts(publisher.services.values(), self._wall())),
         )
         return Page(200, msgspec.json.encode(status) + b"\n", JSON)
+
+
+def rollouts(services: Iterable[Service], now: float) -> Iterator[RolloutView]:
+    """The tables on trial, and those that were taken back."""
+    for service in services:
+        if service.trial is not None:
+            yield RolloutView(service.key, described(service.trial), max(0.0, now - service.trial.began_at))
 
 
 def worker_view(life: Life, now: float) -> WorkerView:

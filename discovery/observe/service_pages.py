@@ -1,18 +1,24 @@
 """The pages of one service, as JSON: its endpoints in every worker, and what is in force for it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 
 from discovery.observe.explain import LAST_GOOD, layers_in_force, origins_of, policies_in_force, port_explained
+from discovery.observe.explain_request import NAMES, NotAsked, request_explained, supposed
 from discovery.observe.lookup import NotFound, service_asked
 from discovery.observe.pages import JSON
 from discovery.observe.server import Asked, Page
+from discovery.policies.layers import Written
+from discovery.problem import printable
+from discovery.rollouts.rollouts import described
 from discovery.services.catalogue import Catalogue
 from discovery.sources.external.slices import ports_of
 from discovery.workers.publish import Publisher
 from discovery.workers.questions import ANSWER_S, Answered
 from discovery.workers.reports import Reports
+from nodeproxy.mesh.model import Endpoint as Known
 from nodeproxy.mesh.model import Port, Service
 from nodeproxy.mesh.questions import Endpoints, EndpointsOf, EndpointState, Subscriptions, SubscriptionsNow
 from nodeproxy.mesh.reports import PortKey
@@ -23,6 +29,7 @@ from nodeproxy.mesh.service_view import (
     InWorker,
     PortEndpointsView,
     RefusedView,
+    RequestView,
 )
 from nodeproxy.mesh.subscriptions import FORGET_S
 
@@ -73,6 +80,10 @@ class ExplainPage:
         # what the catalogue has is in force only once the source is in sync
         written = () if self._publisher.restored else self._catalogue.policies.written_for(service.key)
         origins = {} if self._publisher.restored else self._origins(service)
+        try:
+            request = self._request(asked, service, written)
+        except NotAsked as error:
+            return Page(400, f"{printable(str(error))}\n".encode())
         explained = Explained(
             service.namespace,
             service.name,
@@ -84,12 +95,21 @@ class ExplainPage:
                 for port in service.ports
                 if number in (0, port.number)
             ),
-            policies_in_force(service.policies, written, service.ports),
+            policies_in_force(_newest(service), written, service.ports, self._catalogue.registry),
             layers_in_force(written),
             tuple(self._refused(service.key)),
-            tuple(map(str, self._catalogue.problems_of(service.key))),
+            tuple(map(str, (*self._catalogue.problems_of(service.key), *self._catalogue.warnings_of(service.key)))),
+            request,
+            _rollout(service),
         )
         return Page(200, msgspec.json.encode(explained) + b"\n", JSON)
+
+    def _request(self, asked: Asked, service: Service, written: Sequence[Written]) -> RequestView | None:
+        if not any(name in asked.query for name in NAMES):
+            return None
+        return request_explained(
+            *supposed(asked.query, self._publisher.callers), service, written, self._catalogue.registry
+        )
 
     def _origins(self, service: Service) -> dict[str, str]:
         stored = self._catalogue.store.services.get(service.key)
@@ -98,9 +118,11 @@ class ExplainPage:
     def _refused(self, key: str) -> Iterable[RefusedView]:
         in_force = {(each.ref, each.key) for each in self._catalogue.policies.written_for(key)}
         for ref, problem in self._catalogue.refused_maps(key):
-            stays = any(ref == other and problem.path[1:2] in ((), (name,)) for other, name in in_force)
+            stays = any(ref == other and problem.path[-1] in ("data", name) for other, name in in_force)
             instead = "its last valid version is in force" if stays else "nothing of it is in force"
-            yield RefusedView(f"{ref.namespace}/{ref.name}", str(problem), instead)
+            yield RefusedView(
+                f"{ref.namespace}/{ref.name}" if ref.kind == "ConfigMap" else str(ref), str(problem), instead
+            )
 
     async def _subscription(self, service: Service) -> str:
         if self._publisher.restored:
@@ -122,6 +144,19 @@ class ExplainPage:
         return "; ".join(filter(None, (state, *ages))) + silent
 
 
+def _newest(service: Service) -> dict[str, Any]:
+    """Its policies as they are written, also where they are on trial."""
+    return service.policies if service.trial is None else service.trial.policies
+
+
+def _rollout(service: Service) -> str:
+    if service.trial is None:
+        return ""
+    return (
+        f"the policies below are a changed table, {described(service.trial)}; the last good one is in force beside it"
+    )
+
+
 def none_answered(answered: Answered) -> Page:
     """The page when no worker has answered."""
     if not answered.silent:
@@ -140,16 +175,16 @@ def _port(service: Service, port: Port, answered: Answered, reports: Reports) ->
                 left_out = max(left_out, each.left_out)
                 for state in each.endpoints:
                     states.setdefault((state.address, state.port), {})[worker] = state
-    places = {(each.address, each.port): (each.node, each.zone) for each in port.endpoints}
-    endpoints = (_endpoint(address, places.get(address, ("", "")), found) for address, found in sorted(states.items()))
+    known = {(each.address, each.port): each for each in port.endpoints}
+    endpoints = (_endpoint(known.get(address, Known(*address)), found) for address, found in sorted(states.items()))
     note = "" if states else NOT_SUBSCRIBED if service.unsubscribed else port_explained(service, port).note
     key = PortKey(service.namespace, service.name, port.key)
     requests, connections = reports.requests_of(key), reports.connections_of(key)
     return PortEndpointsView(port.key, requests, tuple(endpoints), left_out, note, connections)
 
 
-def _endpoint(address: tuple[str, int], place: tuple[str, str], found: dict[int, EndpointState]) -> EndpointView:
-    host, port = address
+def _endpoint(known: Known, found: dict[int, EndpointState]) -> EndpointView:
+    host, port = known.address, known.port
     workers = tuple(
         InWorker(
             worker,
@@ -169,10 +204,12 @@ def _endpoint(address: tuple[str, int], place: tuple[str, str], found: dict[int,
     )
     return EndpointView(
         f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
-        *place,
+        known.node,
+        known.zone,
         max(state.distance for state in found.values()),
         all(each.usable for each in workers),
         sum(each.active for each in workers),
         sum(each.idle for each in workers),
         workers,
+        known.subsets,
     )

@@ -4,26 +4,58 @@ Of a namespace's own maps the first by name wins a key that several have, even w
 a correction elsewhere does not move it. The result does not depend on the order of arrival.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from discovery.kubernetes.changes import ObjectChange, PutObject
 from discovery.kubernetes.objects import ConfigMap, Ref
 from discovery.policies.key import mesh_scope, own_scope
 from discovery.policies.own_maps import MAPS_PER_NAMESPACE, OwnMaps
 from discovery.policies.table import Bounds, PolicyTables, Table, Validate
-from discovery.problem import Problem
+from discovery.policies.traefik.services import AnnotatedServices
+from discovery.problem import Origin, Problem
 
 # The largest map costs every node a tenth of a second; one of 1 MiB, as large as etcd takes it, could cost ten.
 OWN_BOUNDS = Bounds(tables=500, characters=64 * 1024)
 
 
+class Owner(Protocol):
+    """An object that has tables: a policy map, or a Service with annotations."""
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is refused of it."""
+        ...
+
+    @property
+    def origin(self) -> Origin:
+        """The file with the object, empty for an object of an API server."""
+        ...
+
+    def text_of(self, scope: str) -> str:
+        """The YAML text of its table for a scope, "" where there is none."""
+        ...
+
+    def refusals(self, key: str, messages: tuple[str, ...], lines: Sequence[int | None] = ()) -> list[Problem]:
+        """These messages as problems of the table under `key`; `lines` are those of the messages within its text."""
+        ...
+
+    def warning(self, key: str, message: str, line: int | None = None) -> Problem:
+        """This message as a warning of the table under `key`, about this line of its text."""
+        ...
+
+    def scope_of(self, key: str) -> str | None:
+        """The scope of a key, None for an invalid one."""
+        ...
+
+
 class Layer(NamedTuple):
-    """One table for a scope, and the map that has it."""
+    """One table for a scope, and the object that has it."""
 
     ref: Ref
-    owner: PolicyTables
+    owner: Owner
+    key: str
     table: Table
 
 
@@ -35,6 +67,7 @@ class PolicyMaps:
         self._validate = validate
         self._mesh: dict[Ref, PolicyTables] = {}
         self._own: dict[str, OwnMaps] = {}
+        self.services = AnnotatedServices(validate)
 
     def __iter__(self) -> Iterator[tuple[Ref, PolicyTables]]:
         """The reported maps, the mesh-wide one first, the others by namespace and name."""
@@ -43,7 +76,9 @@ class PolicyMaps:
             yield from ((ref, maps[ref]) for ref in maps.reported)
 
     def apply(self, change: ObjectChange) -> set[str]:
-        """Applies a change of a ConfigMap; returns the scopes whose tables may have changed."""
+        """Applies a change of a ConfigMap or Service; returns the scopes whose tables may have changed."""
+        if change.ref.kind == "Service":
+            return self.services.apply(change)
         found = change.object if isinstance(change, PutObject) and isinstance(change.object, ConfigMap) else None
         if change.ref == self._mesh_map:
             return self._take_mesh_map(change, found)
@@ -57,8 +92,10 @@ class PolicyMaps:
             del self._own[namespace]
         return changed
 
-    def tables_of(self, ref: Ref) -> PolicyTables | None:
-        """The tables of a map; None where there is no such map (any more)."""
+    def tables_of(self, ref: Ref) -> Owner | None:
+        """The tables of a map or Service; None where there is none (any more)."""
+        if ref.kind == "Service":
+            return self.services.get(ref)
         if ref in self._mesh:
             return self._mesh[ref]
         own = self._own.get(ref.namespace)
@@ -66,13 +103,17 @@ class PolicyMaps:
 
     def layers(self, scope: str) -> Iterator[Layer]:
         """The tables for a scope, in the order in which they are merged."""
-        namespace = scope.partition(".")[2]
+        name, _, namespace = scope.partition(".")
+        annotations = self.services.get(Ref("Service", namespace, name))
+        if annotations is not None:
+            for key, table in annotations.in_force.items():
+                yield Layer(Ref("Service", namespace, name), annotations, key, table)
         own = self._own.get(namespace)
         all_own = [(ref, own[ref]) for ref in own.in_force] if own else []
         for maps in (self._mesh.items(), all_own):
             ref, tables = next((each for each in maps if scope in each[1].keys), (self._mesh_map, None))
             if tables is not None and scope in tables.in_force:
-                yield Layer(ref, tables, tables.in_force[scope])
+                yield Layer(ref, tables, tables.keys[scope], tables.in_force[scope])
 
     def doubles(self) -> Iterator[tuple[Ref, Problem]]:
         """The keys and maps that do not count because of other maps, each with the reason."""

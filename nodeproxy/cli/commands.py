@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsConfigDict
 
+from nodeproxy.cli.new_policy import new_policy
 from nodeproxy.setting_text import split_address
 from nodeproxy.settings import Settings
 from nodeproxy.settings_file import UnusableFile, check_file
@@ -52,7 +53,7 @@ def run(
     environment. `nodeproxy settings` lists them.
     """
     from nodeproxy.process import supervisor  # here, because only this command needs the whole data plane
-    from nodeproxy.process.preflight import CannotStart, look_around
+    from nodeproxy.process.preflight import CannotStart, look_around, policies_of
     from nodeproxy.process.sockets import CannotListen
 
     flags = {
@@ -63,16 +64,24 @@ def run(
     logs.set_up(settings.log_format)
     try:
         look_around(settings, os.environ)
-        raise typer.Exit(supervisor.run(settings))
+        raise typer.Exit(supervisor.run(settings, policies_of(settings)))
     except (CannotListen, CannotStart) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
 
 
 @app.command()
-def check(folder: Annotated[Path, typer.Argument(help="Folder of Kubernetes YAML.")]) -> None:
-    """Report errors in a folder of Kubernetes YAML; exit status 1 if there are any."""
-    raise typer.Exit(subprocess.run([sys.executable, "-m", "discovery", "check", str(folder)], check=False).returncode)
+def check(
+    folder: Annotated[Path, typer.Argument(help="Folder of Kubernetes YAML.")],
+    config: Annotated[Path | None, typer.Option(help="YAML file with any of the settings.")] = None,
+) -> None:
+    """Report errors in a folder of Kubernetes YAML; exit status 1 if there are any.
+
+    Policies of one's own are known if the setting own_policies names them, and their packages are installed here.
+    """
+    own = ",".join(read_settings(config, {}).own_policies)
+    command = [sys.executable, "-m", "discovery", "check", str(folder), *(["--own-policies", own] if own else [])]
+    raise typer.Exit(subprocess.run(command, check=False).returncode)
 
 
 @app.command()
@@ -87,20 +96,37 @@ def policies(
     name: Annotated[str, typer.Argument(help="A policy, or a field of one: retries.backoff.", metavar="[NAME]")] = "",
     json: Annotated[bool, typer.Option("--json", help="Print the JSON schema.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the page of docs/policies.")] = False,
+    config: Annotated[Path | None, typer.Option(help="YAML file with any of the settings.")] = None,
 ) -> None:
-    """List the policies, or explain one of them: its fields, defaults, bounds, decisions, an example."""
+    """List the policies, or explain one of them: its fields, defaults, bounds, decisions, an example.
+
+    Those of one's own are among them if the setting own_policies names them, and their packages are installed here.
+    """
     from rich.console import Console
 
     from nodeproxy.cli.reference import command  # here, because other commands do not need the imports
+    from nodeproxy.policies.own import OwnPolicyUnusable, registry_of
 
     try:
+        registry = registry_of(read_settings(config, {}).own_policies)
         if json or markdown:
-            typer.echo((command.json_schema if json else command.markdown)(name), nl=False)
+            typer.echo((command.json_schema if json else command.markdown)(name, registry), nl=False)
         else:
-            command.show(name, Console(highlight=False, markup=False))
-    except command.NoSuchPlace as error:
+            command.show(name, Console(highlight=False, markup=False), registry)
+    except (command.NoSuchPlace, OwnPolicyUnusable) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
+
+
+app.command("new-policy")(new_policy)
+
+
+@app.command()
+def schema(
+    name: Annotated[str, typer.Argument(help="A policy, or a field of one: retries.backoff.", metavar="[NAME]")] = "",
+) -> None:
+    """Print the JSON schema of a policy table, or of one policy, for editors and other checks."""
+    policies(name, json=True, markdown=False)
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -138,13 +164,28 @@ def endpoints(name: Service, json: Json = False, config: ConfigFile = None) -> N
 def explain(
     name: Service,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Only this port.")] = None,
+    path: Annotated[str | None, typer.Option(help="Which rule a request with this path and query takes.")] = None,
+    method: Annotated[str | None, typer.Option(help="The method of that request.")] = None,
+    header: Annotated[
+        list[str] | None, typer.Option(metavar="'NAME: VALUE'", help="A field of it, repeatable.")
+    ] = None,
+    caller: Annotated[
+        str | None, typer.Option("--from", metavar="NAMESPACE/WORKLOAD|POD", help="Its caller, or a pod's address.")
+    ] = None,
     json: Json = False,
     config: ConfigFile = None,
 ) -> None:
-    """Show what is in force for a service, and why: protocols, policies, subscription, refused ConfigMaps."""
+    """Show what is in force for a service, and where each value is written; or which rule a request would take."""
     from nodeproxy.cli import service
 
-    query = urlencode({"service": name} | ({"port": str(port)} if port else {}))
+    asked = {
+        "port": str(port or ""),
+        "path": path,
+        "method": method,
+        "headers": "\n".join(header or ()),
+        "from": caller,
+    }
+    query = urlencode({"service": name} | {key: value for key, value in asked.items() if value})
     _show(f"explain?{query}", service.explain_shown, json, config)
 
 
@@ -186,9 +227,12 @@ def cluster_dns(
         str | None, typer.Option(help="Namespace of the mesh; `keep` removes the part on its deletion.")
     ] = None,
     deployment: Annotated[str | None, typer.Option(help="Deployment of `keep`, likewise.")] = None,
+    admission: Annotated[
+        str | None, typer.Option(metavar="ADDRESS:PORT", help="With `keep`: serves the admission webhook of policies.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with any of the settings.")] = None,
 ) -> None:
-    """Configure the cluster DNS to forward the zone mesh to the node's proxy (the setting dns).
+    """Configure the cluster DNS to forward the zone mesh, and `also_zones`, to the node's proxy (the setting dns).
 
     `show` exits with 1 if the configuration is missing. A running `keep` restores what `remove` removes.
     """
@@ -196,9 +240,11 @@ def cluster_dns(
     flags: dict[str, object] = {"--kubeconfig": kubeconfig}
     if settings.dns:
         flags["--address"] = settings.dns.removesuffix(":53")
-    flags |= {"--style": style, "--cluster-domain": settings.cluster_domain} if what != "remove" else {}
+    if what != "remove":
+        zones = ",".join(settings.also_zones) or None
+        flags |= {"--style": style, "--cluster-domain": settings.cluster_domain, "--also-zones": zones}
     flags |= {"--log-format": settings.log_format} if what != "show" else {}
-    flags |= {"--namespace": namespace, "--deployment": deployment} if what == "keep" else {}
+    flags |= {"--namespace": namespace, "--deployment": deployment, "--admission": admission} if what == "keep" else {}
     given = [str(word) for flag, value in flags.items() if value is not None for word in (flag, value)]
     # replaces this process, so that signals reach it
     os.execv(sys.executable, [sys.executable, "-m", "discovery", "cluster-dns", what, *given])

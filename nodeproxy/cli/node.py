@@ -64,10 +64,13 @@ def status_shown(text: bytes) -> Iterator[Table | str]:
     for each_of in status.subscriptions:
         numbers_of = ", ".join(map(str, each_of.workers))
         subscriptions.add_row(each_of.service, numbers_of, f"{each_of.since_s:.0f}", f"{each_of.unused_s:.0f}")
+    rollouts = table("rollout", "state", "for s")
+    for rollout in status.rollouts:
+        rollouts.add_row(rollout.service, rollout.state, f"{rollout.for_s:.0f}")
     callers = table("caller", "namespace", "workload")
     for caller in status.callers:
         callers.add_row(caller.address, caller.namespace, caller.workload)
-    yield from (each_table for each_table in (watches, subscriptions, callers) if each_table.row_count)
+    yield from (each_table for each_table in (watches, rollouts, subscriptions, callers) if each_table.row_count)
 
 
 def _summary(status: NodeStatus) -> Iterator[str]:

@@ -6,7 +6,15 @@ import msgspec
 from rich.table import Table
 
 from nodeproxy.cli.node import table
-from nodeproxy.mesh.service_view import EndpointsView, Explained, FieldView, InWorker, PolicyView, PortEndpointsView
+from nodeproxy.mesh.service_view import (
+    EndpointsView,
+    Explained,
+    FieldView,
+    InWorker,
+    PolicyView,
+    PortEndpointsView,
+    RequestView,
+)
 
 FULL_WEIGHT = 0.995  # shown as 100 %
 
@@ -24,13 +32,15 @@ def endpoints_shown(text: bytes) -> Iterator[Table | str]:
 
 
 def _port_table(view: EndpointsView, port: PortEndpointsView) -> Table:
-    made = table("endpoint", "distance", "zone", "node", "state", "active", "idle")
+    subsets = any(each.subsets for each in port.endpoints)
+    made = table("endpoint", "distance", "zone", "node", "state", "active", "idle", *(["subsets"] if subsets else []))
     ended = f", {port.connections} TCP connections ended" if port.connections else ""
     made.title = f"{view.service}.{view.namespace} port {port.port}, {port.requests} requests{ended}"
     for each in port.endpoints:
         states = {state_text(worker) for worker in each.workers}
         shown = states.pop() if len(states) == 1 else "differs by worker"
-        made.add_row(each.address, str(each.distance), each.zone, each.node, shown, str(each.active), str(each.idle))
+        numbers = (str(each.active), str(each.idle), *(["; ".join(each.subsets)] if subsets else []))
+        made.add_row(each.address, str(each.distance), each.zone, each.node, shown, *numbers)
         for worker in each.workers if len(view.workers) > 1 else ():
             numbers = (str(worker.active), str(worker.idle))
             made.add_row(f"  worker {worker.worker}", "", "", "", state_text(worker), *numbers)
@@ -63,7 +73,11 @@ def explain_shown(text: bytes) -> Iterator[Table | str]:
         ports.add_row(port.port, port.name, port.protocol, port.origin, port.where or "no", endpoints, port.note)
     yield ports
     yield f"endpoints: {view.subscription}\n"
+    if view.request is not None:
+        yield from request_shown(view.request)
     yield from view.problems
+    if view.rollout:
+        yield f"rollout: {view.rollout}\n"
     policies = table("policy", "ports", "field", "value", "origin")
     policies.title = "policies in force, in the order in which they act on a request"
     for policy in view.policies:
@@ -79,6 +93,21 @@ def explain_shown(text: bytes) -> Iterator[Table | str]:
     for each in view.refused:
         refused.add_row(each.configmap, each.problem, each.instead)
     yield from (each for each in (policies, layers, refused) if each.row_count)
+
+
+def request_shown(request: RequestView) -> Iterator[Table | str]:
+    """Which rule a request would take, and why not those above it."""
+    rules = table("rule", "why not", "what becomes of its requests", "origin")
+    rules.title = request.request
+    for rule in request.rules:
+        line = f" line {rule.line}" if rule.line is not None else ""
+        origin = f"{rule.origin}, key {rule.key}{line}" if rule.origin else ""
+        rules.add_row(rule.label, rule.failed or "it matches", rule.becomes, origin)
+    if rules.row_count:
+        yield rules
+    took = f"takes rule {request.taken}: " if request.taken else ""
+    yield f"{request.request}: {took}{request.becomes}"
+    yield f"{request.remark}\n" if request.remark else ""
 
 
 def acts_text(policy: PolicyView, view: Explained) -> str:
@@ -99,4 +128,8 @@ def value_text(value: object) -> str:
 
 
 def _origin(field: FieldView) -> str:
-    return f"{field.origin}, key {field.key} ({field.layer})" if field.key else field.origin
+    if not field.key:
+        return field.origin
+    word = "annotation" if field.origin.startswith("Service ") else "key"
+    file, line = f" in {field.file}" if field.file else "", f" line {field.line}" if field.line is not None else ""
+    return f"{field.origin}{file}, {word} {field.key}{line} ({field.layer})"

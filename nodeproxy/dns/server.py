@@ -1,4 +1,4 @@
-"""The node's DNS server for the mesh's zone, over UDP and TCP (RFC 7766)."""
+"""The node's DNS server for the mesh's zones, over UDP and TCP (RFC 7766)."""
 
 import logging
 import socket
@@ -64,8 +64,9 @@ async def response_to(received: bytes, knowledge: Knowledge, limit_bytes: int | 
         return _malformed(received)
     if query.flags & dns.flags.QR:
         return None  # a response to a response could loop between two servers
-    key = service_of(query)
-    if key and knowledge.want(key) and needs_endpoints(query):
+    also_zones = knowledge.table().also_zones
+    key = service_of(query, also_zones)
+    if key and knowledge.want(key) and needs_endpoints(query, also_zones):
         await knowledge.until_subscribed(key)
     response = respond(query, knowledge.table())
     if limit_bytes is None:

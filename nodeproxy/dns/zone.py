@@ -1,12 +1,15 @@
-"""The DNS zone of the mesh: from a query to its response, without sockets.
+"""The DNS zones of the mesh: from a query to its response, without sockets.
 
 A service with a served port has an address record with its virtual address, if it has one; each served port with a
 name, of TCP or UDP, then has an SRV record. A pod with a host name has an address record with the pod's address.
 Source: RFC 1035, 2308 (negative answers), 2782 (SRV), 6891 (EDNS), 8482 (ANY), 8020 (a name above an existing one
 exists).
+
+The setting `also_zones` adds zones with the same records, for names with a namespace.
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import ip_address
 
 import dns.flags
@@ -26,7 +29,6 @@ from nodeproxy.table.table import NoTable, Route, Table
 TTL_S = 5  # as CoreDNS for services; a mesh address does not change while its service exists
 PAYLOAD_BYTES = 1232  # fits any path without fragments (DNS flag day 2020)
 ZONE = dns.name.from_text(names.ZONE)
-_SOA = f"ns.{ZONE} nodeproxy.{ZONE} 1 7200 1800 86400 {TTL_S}"
 _ADDRESS_TYPE = {4: RdataType.A, 6: RdataType.AAAA}
 
 
@@ -50,35 +52,52 @@ def respond(query: dns.message.Message, table: Table) -> dns.message.Message:
         response.set_rcode(dns.rcode.FORMERR)
     else:
         asked = query.question[0]
-        if asked.rdclass != dns.rdataclass.IN or not asked.name.is_subdomain(ZONE):
+        zone = _zone_of(asked.name, table.also_zones)
+        if asked.rdclass != dns.rdataclass.IN or zone is None:
             response.set_rcode(dns.rcode.REFUSED)
         else:
-            _answer(response, asked.name, RdataType(asked.rdtype), table)
+            _answer(response, zone, RdataType(asked.rdtype), table)
     return response
 
 
-def service_of(query: dns.message.Message) -> str:
+def service_of(query: dns.message.Message, also_zones: tuple[str, ...] = ()) -> str:
     """The key of the queried service, "" if the name is not that of a service."""
-    name = _mesh_name(query)
+    name = _mesh_name(query, also_zones)
     return name.key if name is not None and name.namespace else ""
 
 
-def needs_endpoints(query: dns.message.Message) -> bool:
+def needs_endpoints(query: dns.message.Message, also_zones: tuple[str, ...] = ()) -> bool:
     """Whether the response depends on the service's endpoints, as the address of a pod does."""
-    name = _mesh_name(query)
+    name = _mesh_name(query, also_zones)
     return name is not None and bool(name.pod)
 
 
-def _mesh_name(query: dns.message.Message) -> names.MeshName | None:
-    if len(query.question) != 1 or not query.question[0].name.is_subdomain(ZONE):
+def _mesh_name(query: dns.message.Message, also_zones: tuple[str, ...]) -> names.MeshName | None:
+    if len(query.question) != 1 or _zone_of(query.question[0].name, also_zones) is None:
         return None
-    return names.parse(query.question[0].name.to_text().encode(), "")
+    return names.parse(query.question[0].name.to_text().encode(), "", also_zones=also_zones)
 
 
-def _answer(response: dns.message.Message, name: dns.name.Name, kind: RdataType, table: Table) -> None:
+@lru_cache(maxsize=8)  # a process has one setting
+def _zones(also_zones: tuple[str, ...]) -> tuple[dns.name.Name, ...]:
+    """All zones, the longest name first: `traefik.mesh` is inside `mesh`."""
+    return tuple(sorted((ZONE, *map(dns.name.from_text, also_zones)), key=len, reverse=True))
+
+
+def _zone_of(name: dns.name.Name, also_zones: tuple[str, ...]) -> dns.name.Name | None:
+    """The zone that a name is in, None if it is in none."""
+    return next((zone for zone in _zones(also_zones) if name.is_subdomain(zone)), None)
+
+
+def _soa(zone: dns.name.Name) -> str:
+    return f"ns.{zone} nodeproxy.{zone} 1 7200 1800 86400 {TTL_S}"
+
+
+def _answer(response: dns.message.Message, zone: dns.name.Name, kind: RdataType, table: Table) -> None:
     response.flags |= dns.flags.AA
+    name = response.question[0].name
     try:
-        records = _records(name, table)
+        records = _records(name, zone, table)
     except NotKnownYet:
         response.set_rcode(dns.rcode.SERVFAIL)  # the resolver retries
         return
@@ -88,17 +107,18 @@ def _answer(response: dns.message.Message, name: dns.name.Name, kind: RdataType,
         if kind in (found, RdataType.ANY):
             response.answer.append(dns.rrset.from_text(name, TTL_S, "IN", found, text))
     if not response.answer:
-        response.authority.append(dns.rrset.from_text(ZONE, TTL_S, "IN", RdataType.SOA, _SOA))
+        response.authority.append(dns.rrset.from_text(zone, TTL_S, "IN", RdataType.SOA, _soa(zone)))
 
 
-def _records(name: dns.name.Name, table: Table) -> Records | None:
+def _records(name: dns.name.Name, zone: dns.name.Name, table: Table) -> Records | None:
     """All records of a name, empty for a name that only has names below it; None if the name does not exist."""
-    if name == ZONE:
-        return [(RdataType.SOA, _SOA), (RdataType.NS, f"ns.{ZONE}")]
-    labels = [label.decode("ascii", "replace").lower() for label in name.relativize(ZONE).labels]
+    if name == zone:
+        return [(RdataType.SOA, _soa(zone)), (RdataType.NS, f"ns.{zone}")]
+    labels = [label.decode("ascii", "replace").lower() for label in name.relativize(zone).labels]
     if labels[0].startswith("_"):
-        return _of_port(labels, table)
-    mesh_name = names.parse(".".join([*labels, names.ZONE]).encode(), table.own_namespace)
+        return _of_port(labels, zone, table)
+    asked = ".".join([*labels, zone.to_text()]).encode()
+    mesh_name = names.parse(asked, table.own_namespace, also_zones=table.also_zones)
     routes = table.routes.get(mesh_name.key) if mesh_name is not None else None
     if mesh_name is None or routes is None:
         is_namespace = len(labels) == 1 and any(key.startswith(f"{labels[0]}/") for key in table.routes)
@@ -113,7 +133,7 @@ def _records(name: dns.name.Name, table: Table) -> Records | None:
     return [_address(address)] if address else []
 
 
-def _of_port(labels: list[str], table: Table) -> Records | None:
+def _of_port(labels: list[str], zone: dns.name.Name, table: Table) -> Records | None:
     """SRV records of `_port._transport.service.namespace`; `_transport.service.namespace` only has names below it.
 
     The name of a port without a listener exists without a record: one that is not served, or of a service that has no
@@ -128,7 +148,7 @@ def _of_port(labels: list[str], table: Table) -> Records | None:
         found = [route for route in found if route.port.name == labels[0][1:]]
     if spread is labels or not found:
         return [] if found else None
-    target = f"{spread[1]}.{spread[2]}.{ZONE}"
+    target = f"{spread[1]}.{spread[2]}.{zone}"
     listening = [route.port.number for route in found if route.port.served and route.service.virtual_address]
     return [(RdataType.SRV, f"0 100 {number} {target}") for number in listening]
 

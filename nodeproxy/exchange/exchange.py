@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 from nodeproxy.errors import NoEndpoints
 from nodeproxy.exchange.call import Call
 from nodeproxy.exchange.decisions import Decisions
+from nodeproxy.io.background import Background
 from nodeproxy.io.event import Event
 from nodeproxy.io.scope import Scope
 from nodeproxy.limits.buckets import Buckets
@@ -60,6 +61,7 @@ class Exchange:
         "observer",
         "recording",
         "request",
+        "rule",
         "scope",
         "shadowed",
         "started",
@@ -100,6 +102,8 @@ class Exchange:
         """Whether it failed after the first byte of a response, and so must not be sent again."""
         self.endpoint: Carrier | None = None
         """The endpoint it was last sent to; in the end, the one whose response it has."""
+        self.rule = ""
+        """The rule of `routes` that decides about it, by its name or number; "" for none."""
         self.not_retried = ""
         """Why it was not sent again after it failed, where policies would have allowed it; for logs."""
         self.observer: Observer | None = None
@@ -135,6 +139,7 @@ class Fork(Exchange):
         self.caller = exchange.caller
         self.added = exchange.added
         self.call = exchange.call
+        self.rule = exchange.rule
         self.observer = exchange.observer
         self.recording = exchange.recording
         self.tried = tried
@@ -147,12 +152,19 @@ Handler = Callable[[Exchange], Awaitable[Response]]
 class Place(NamedTuple):
     """A service port by name, where a policy may send an exchange; None stands for that of the exchange's service."""
 
-    service: str
+    service: str | None = None
     namespace: str | None = None
     port: int | None = None
+    labels: str = ""
+    """Those of its endpoints, as a text of `mesh.selectors.selector_text`; "" for all of them."""
 
 
-async def _nowhere(_exchange: Exchange) -> Response:
+async def nowhere(_exchange: Exchange) -> Response:
+    """The handler where no other service can be called.
+
+    Raises:
+        NoEndpoints: always.
+    """
     raise NoEndpoints("no other service can be called from here")
 
 
@@ -169,7 +181,7 @@ class Tools:
     """Number of worker processes of this node, each with its own policy states."""
     wall: Callable[[], float] = time
     """Seconds since 1970: the clock that all nodes share."""
-    elsewhere: Callable[[Place], Handler] = lambda _place: _nowhere
+    elsewhere: Callable[[Place], Handler] = lambda _place: nowhere
     """A handler that sends to another service, without its policies. It is looked up for each request."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Of all policies of the service port, by name."""
@@ -179,3 +191,5 @@ class Tools:
     """Those of the node; None for a policy that is alone, which makes its own."""
     event: Callable[[], Event] | None = None
     """Makes something that tasks of the hot lane can wait for; None where there is no lane."""
+    background: Background | None = None
+    """Runs what no exchange waits for; None where there is no lane."""

@@ -32,6 +32,8 @@ class Endpoint(msgspec.Struct, frozen=True, omit_defaults=True):
     distance: int = 0
     """From this node, by the service's traffic distribution or `loadBalancer.locality`: 0 is the nearest; 0 for all
     without either."""
+    subsets: tuple[str, ...] = ()
+    """Selector texts, see `mesh.selectors`, of label sets that tables ask for and its pod has."""
 
 
 class Port(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -73,6 +75,21 @@ class Caller(msgspec.Struct, frozen=True):
     """The owner of the pod: its Deployment, StatefulSet, DaemonSet, CronJob …; `node` for a process of the host."""
 
 
+class Trial(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A changed policy table that is not in force for all yet, or has been taken back."""
+
+    policies: dict[str, Any]
+    """The changed table."""
+    percentage: float
+    """Of the requests to which it applies; 0 while this node waits for others, or after it was taken back."""
+    began_at: float
+    """Unix time in seconds."""
+    returned: str = ""
+    """Why it was taken back; "" if it was not."""
+    last_good: dict[str, Any] | None = None
+    """Where all of this node uses the changed table: the one it returns to."""
+
+
 class Service(msgspec.Struct, frozen=True, omit_defaults=True):
     """One service of the mesh, whole: an update always replaces all of it.
 
@@ -91,6 +108,8 @@ class Service(msgspec.Struct, frozen=True, omit_defaults=True):
     """The timeout of a sticky session after its last request, seconds; 0: no sticky sessions."""
     only_local: bool = False
     """Whether the service's traffic policy restricts it to endpoints of this node."""
+    trial: Trial | None = None
+    """A table that is being rolled out beside `policies`."""
 
     @property
     def key(self) -> str:

@@ -29,13 +29,19 @@ class MeshName(NamedTuple):
         return f"{self.namespace}/{self.service}"
 
 
-def parse(authority: bytes, caller_namespace: str, cluster_domain: str = CLUSTER_DOMAIN) -> MeshName | None:
+def parse(
+    authority: bytes, caller_namespace: str, cluster_domain: str = CLUSTER_DOMAIN, also_zones: tuple[str, ...] = ()
+) -> MeshName | None:
     """The service that `authority` denotes, None when it is not a mesh name.
 
     Case is ignored, a trailing dot and a port are accepted; `<service>.mesh` is in `caller_namespace`. The cluster's
-    own names of a service, `<service>.<namespace>.svc` with or without the cluster domain, denote it as well.
+    own names of a service, `<service>.<namespace>.svc` with or without the cluster domain, denote it as well, and so do
+    `<service>.<namespace>` in one of `also_zones`; there a namespace is always part of the name.
     """
-    match = _names(cluster_domain).fullmatch(authority.decode("ascii", "replace").lower())
+    text = authority.decode("ascii", "replace").lower()
+    if also_zones:
+        text = _also(also_zones).sub(rf"\g<name>.{ZONE}", text, count=1)
+    match = _names(cluster_domain).fullmatch(text)
     if match is None:
         return None
     port = int(match["port"]) if match["port"] else None
@@ -54,6 +60,18 @@ def _names(cluster_domain: str) -> re.Pattern[str]:
         rf"|(?P<alone>{_LABEL})\.{ZONE})\.?(?::(?P<port>[0-9]{{0,5}}))?",
         re.ASCII,
     )
+
+
+@lru_cache(maxsize=8)  # a process has one setting
+def _also(zones: tuple[str, ...]) -> re.Pattern[str]:
+    """A whole name with a namespace in one of these zones.
+
+    `reviews.shop.traefik.mesh` must not be the pod `reviews` of a service `shop` in the namespace `traefik`;
+    `web.traefik.mesh` stays the service `web` of that namespace.
+    """
+    any_zone = "|".join(map(re.escape, zones))
+    name = rf"(?:{_LABEL}\.)?{_LABEL}\.{_LABEL}"
+    return re.compile(rf"\A(?P<name>{name})\.(?:{any_zone})(?=\.?(?::[0-9]*)?\Z)", re.ASCII)
 
 
 def named(text: str, cluster_domain: str = CLUSTER_DOMAIN) -> MeshName | None:

@@ -35,6 +35,17 @@ class SubscriptionView(msgspec.Struct, frozen=True):
     """Since a worker last saw it in use."""
 
 
+class RolloutView(msgspec.Struct, frozen=True):
+    """A changed policy table of one service that is on trial, or was taken back."""
+
+    service: str
+    """Its key."""
+    state: str
+    """How much it is in force, or why it was taken back, in words."""
+    for_s: float
+    """Since it began."""
+
+
 class NodeStatus(msgspec.Struct, frozen=True):
     """One node."""
 
@@ -52,6 +63,7 @@ class NodeStatus(msgspec.Struct, frozen=True):
     callers: tuple[Caller, ...]
     silent: tuple[int, ...]
     """Workers that were asked for their subscriptions and did not answer in time."""
+    rollouts: tuple[RolloutView, ...] = ()
 
 
 class PortView(msgspec.Struct, frozen=True):

@@ -74,6 +74,8 @@ class PolicyMap(msgspec.Struct, frozen=True):
     namespace: str
     name: str
     accepted: bool
+    kind: str = "ConfigMap"
+    """Or Service, for its annotations."""
 
 
 class PolicyMaps(msgspec.Struct, frozen=True, tag="policy-maps"):

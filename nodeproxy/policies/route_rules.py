@@ -1,24 +1,35 @@
 """One rule of `routes`: what it matches, and what becomes of such a request."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from nodeproxy.policies.block import Block
 from nodeproxy.policies.fallback import FallbackResponse
+from nodeproxy.policies.limit_server import ServerUrl
 from nodeproxy.policies.route_match import Match, Path, Pattern, Token
 from nodeproxy.policies.targets import Destination, Target
+from nodeproxy.protocol.fields import Fields
+from nodeproxy.routing.patterns import substitution
+
+
+def _without_query(path: str) -> str:
+    if set(path) & set("?#\\"):
+        raise ValueError("a new path has no ? and no # or backslash; the query of the request stays")
+    return path
+
 
 HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:[0-9]{1,5})?$", max_length=261)]
+NewPath = Annotated[Path, AfterValidator(_without_query)]
 FieldValue = Annotated[str, Field(pattern=r"^[\t\x20-\x7e]*$", max_length=4096)]
 
 
 class PathChange(Block):
     """A new path; the query stays."""
 
-    full: Path | None = None
+    full: NewPath | None = None
     """The whole new path."""
-    prefix: Path | None = None
+    prefix: NewPath | None = None
     """In place of the prefix that the rule has matched, or of `/` where it has matched none."""
     regex: Pattern | None = None
     """With `substitution`: what is replaced, in RE2's syntax."""
@@ -31,6 +42,8 @@ class PathChange(Block):
             raise ValueError("exactly one of full, prefix and regex is set")
         if (self.regex is None) != (self.substitution is None):
             raise ValueError("regex and substitution belong together")
+        if self.regex is not None and self.substitution is not None:
+            substitution(self.regex, self.substitution)
         return self
 
 
@@ -68,6 +81,28 @@ class FieldEdits(Block):
     remove: Annotated[tuple[Token, ...], Field(max_length=32)] = ()
     """Remove all lines of these names."""
 
+    @field_validator("set", "add")
+    @classmethod
+    def _sendable(cls, written: dict[str, str]) -> dict[str, str]:
+        for name, value in written.items():
+            Fields().add(name.encode(), value.encode())
+        return written
+
+    @field_validator("remove")
+    @classmethod
+    def _removable(cls, written: tuple[str, ...]) -> tuple[str, ...]:
+        for name in written:
+            Fields().remove(name.encode())
+        return written
+
+    @model_validator(mode="after")
+    def _no_contradiction(self) -> "FieldEdits":
+        written = {name.lower() for name in (*self.set, *self.add)}
+        both = [name for name in self.remove if name.lower() in written]
+        if both:
+            raise ValueError(f"{both[0]} is removed and written; set alone replaces what is there")
+        return self
+
 
 class HeaderEdits(Block):
     """Changes of header fields in both directions."""
@@ -78,6 +113,9 @@ class HeaderEdits(Block):
     """Of what the client receives, answers of the mesh itself included."""
 
 
+_NO_EDITS = HeaderEdits()  # one for all rules: pydantic would copy a default for each
+
+
 class Canary(Destination):
     """Requests that go to a new version, at most so many per second, whatever the load; all others are not affected."""
 
@@ -86,8 +124,14 @@ class Canary(Destination):
     scope: Literal["node", "cluster"] = "node"
     """Whether the number counts for each node by itself, or for all nodes of the cluster together. A cluster counts in
     the server that `server` names."""
-    server: str | None = None
-    """As `rateLimit.global.server`, for the scope `cluster`."""
+    server: ServerUrl | None = None
+    """As `rateLimit.global.server`, for the scope `cluster`. While it does not answer, each node sends its share."""
+
+    @model_validator(mode="after")
+    def _served(self) -> "Canary":
+        if (self.scope == "cluster") != (self.server is not None):
+            raise ValueError("the scope cluster and a server belong together: a cluster counts in the server")
+        return self
 
 
 class Sticky(Block):
@@ -108,6 +152,8 @@ class Sticky(Block):
 class Rule(Block):
     """Requests that match go where it says. Without `split` and `canary` they go to the service itself."""
 
+    singles: ClassVar[tuple[str, ...]] = ("match",)
+
     name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)] | None = None
     """Names the rule in metrics, logs and `explain`; unset, its number from 1."""
     match: Annotated[tuple[Match, ...], Field(max_length=16)] = ()
@@ -115,16 +161,19 @@ class Rule(Block):
     split: Annotated[tuple[Target, ...], Field(max_length=32)] = ()
     """Where the requests go, in exact proportions."""
     canary: Canary | None = None
-    """A number of requests per second that goes elsewhere than the others."""
+    """A number of requests per second that goes elsewhere than the others. While that is not in the mesh, has no
+    endpoint, or none that this node has learnt of yet, all go where the others go. A retry of a request that has failed
+    there is not sent there again. A canary among the pods of the service itself, by `labels`, needs a `split` that
+    names the others by theirs."""
     sticky: Sticky | None = None
-    """Keeps clients at one target of `split`."""
+    """Keeps clients at one target of `split`, by a hash of a value that they send. No cookie is set."""
     rewrite: Rewrite | None = None
     """Changes what the endpoint receives."""
     redirect: Redirect | None = None
     """Answers with an address to go to; no endpoint is asked."""
     direct_response: FallbackResponse | None = None
     """Answers with this; no endpoint is asked."""
-    headers: HeaderEdits = HeaderEdits()
+    headers: Annotated[HeaderEdits, Field(default_factory=lambda: _NO_EDITS)]
     """Changes header fields."""
     policies: Annotated[dict[str, Any], Field(default_factory=dict)]
     """Policies for these requests alone, merged over those of the service field by field. Those that act on endpoints
@@ -146,6 +195,12 @@ class Rule(Block):
         answers = self.redirect is not None or self.direct_response is not None
         if answers and (self.split or self.canary or self.rewrite or self.sticky):
             raise ValueError("an answer of its own excludes split, canary, sticky and rewrite")
+        canary = self.canary
+        if canary is not None and not self.split and not (canary.service or canary.namespace or canary.port):
+            raise ValueError(
+                "a canary among the service's own pods needs a split that names the others, such as"
+                " split: [{labels: {version: v1}}]; otherwise they share the other requests with it"
+            )
         if self.sticky is not None and not self.split:
             raise ValueError("sticky keeps clients at a target of split, which is missing")
         return self

@@ -12,6 +12,7 @@ from nodeproxy.mesh.model import Port, Service
 from nodeproxy.mesh.unserved import not_http
 from nodeproxy.policies.block import PolicySettings
 from nodeproxy.protocol.message import Request
+from nodeproxy.table.rules import Rules
 from nodeproxy.telemetry.stats import RouteStats
 from nodeproxy.upstream.udp_upstream import UdpUpstream
 
@@ -35,6 +36,12 @@ class Route:
     """The handler of TCP connections that carry no HTTP, whose responses are tunnels; None where the port has none."""
     datagrams: UdpUpstream | None = None
     """What chooses for the sessions of a UDP port; None for every other port."""
+    rules: Rules | None = None
+    """The rules of its routes; None for a port without, and for a route to a single pod."""
+    last_good: "Route | None" = None
+    """During a trial (`trial`): this route without it."""
+    trial: "Route | None" = None
+    """During a trial: the route with the changed policies."""
 
     @property
     def name(self) -> str:
@@ -90,10 +97,13 @@ class Table:
         routes: Mapping[str, Mapping[str, Route]] = MappingProxyType({}),
         own_namespace: str = "",
         cluster_domain: str = names.CLUSTER_DOMAIN,
+        also_zones: tuple[str, ...] = (),
     ) -> None:
         self.own_namespace = own_namespace
         """What <service>.mesh means for a caller that is no pod; "" when it means nothing."""
         self.cluster_domain = cluster_domain
+        self.also_zones = also_zones
+        """Further zones of the mesh's names, see `names.parse`."""
         self._routes = dict(routes)
         self._found: dict[bytes, Route] = {}
         self._spellings: dict[str, list[bytes]] = {}  # by service key, of those in _found
@@ -152,7 +162,7 @@ class Table:
             UnknownCaller: the name depends on the caller's namespace, which is unknown.
         """
         shown = ascii(server_name)
-        name = names.parse(server_name.encode(), "", self.cluster_domain)
+        name = names.parse(server_name.encode(), "", self.cluster_domain, self.also_zones)
         if name is None:
             raise UnknownService(f"{shown} is not a mesh name; use <service>.<namespace>.mesh as the server name")
         if not name.namespace:
@@ -176,7 +186,7 @@ class Table:
 
     def _look_up(self, asked: bytes, namespace: str) -> Route:
         shown = ascii(asked.decode("ascii", "replace"))
-        name = names.parse(asked, "", self.cluster_domain)
+        name = names.parse(asked, "", self.cluster_domain, self.also_zones)
         if name is None:
             raise UnknownService(f"{shown} is not a mesh name; call http://<service>.<namespace>.mesh/")
         if name.namespace:

@@ -9,6 +9,7 @@ from nodeproxy.downstream.udp_sessions import UdpSessions
 from nodeproxy.exchange.decisions import Decisions
 from nodeproxy.exchange.exchange import Tools
 from nodeproxy.exchange.recording import Recorder
+from nodeproxy.io.background import Background
 from nodeproxy.io.capacity import Capacity
 from nodeproxy.io.event import Event
 from nodeproxy.io.reactor import Reactor
@@ -16,9 +17,11 @@ from nodeproxy.limits.buckets import Buckets
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.names import CLUSTER_DOMAIN
 from nodeproxy.mesh.wire import Update
+from nodeproxy.policies.registry import BUILT_IN, Registry
 from nodeproxy.protocol.http1.head import HeadLimits
 from nodeproxy.protocol.http2.limits import HTTP2_LIMITS, Http2Limits
-from nodeproxy.table.builder import Live, Makers
+from nodeproxy.table.builder import Live
+from nodeproxy.table.makers import Makers
 from nodeproxy.telemetry.stats import RouteStats, WorkerStats
 from nodeproxy.upstream.cluster import ClusterContext
 from nodeproxy.upstream.clusters import Clusters
@@ -55,6 +58,10 @@ class Node:
     """Worker processes of the node."""
     buckets: Buckets | None = None
     """What limits count in, shared by all workers; None: this one has its own."""
+    also_zones: tuple[str, ...] = ()
+    """Further zones of the mesh's names."""
+    registry: Registry = BUILT_IN
+    """The policies that services may have."""
 
 
 class DataPlane:
@@ -78,7 +85,16 @@ class DataPlane:
         self.upstream = UpstreamContext(reactor, self.all_idle, limits, http2)
         self.clusters = Clusters(ClusterContext(self.upstream, node.own, self.random.random))
         self.changes = Changes(reactor)
-        self.live = Live(self._makers(), reactor.clock, node.default_namespace, node.callers, node.cluster_domain)
+        self.background = Background(reactor)
+        self.live = Live(
+            self._makers(),
+            reactor.clock,
+            node.default_namespace,
+            node.callers,
+            node.cluster_domain,
+            node.also_zones,
+            node.registry,
+        )
         self.ports = ServicePorts(self.live, self.clusters, reactor.clock)
         self.connections = Connections(reactor, capacity.clients_most(0), surroundings.on_bug, self.stats)
         self.sessions = UdpSessions(reactor, self.changes, capacity.sessions_most, self.stats)
@@ -112,6 +128,7 @@ class DataPlane:
             self._tools,
             upstreams.elsewhere,
             upstreams.datagrams,
+            upstreams.routed,
         )
 
     def _subscribe(self, service: str) -> None:
@@ -120,7 +137,15 @@ class DataPlane:
     def _tools(self, stats: RouteStats, decisions: Decisions) -> Tools:
         clock, chance = self.reactor.clock, self.random.random
         return Tools(
-            clock, chance, self._sleep, stats, decisions, self._workers, buckets=self.buckets, event=self._event
+            clock,
+            chance,
+            self._sleep,
+            stats,
+            decisions,
+            self._workers,
+            buckets=self.buckets,
+            event=self._event,
+            background=self.background,
         )
 
     def _event(self) -> Event:

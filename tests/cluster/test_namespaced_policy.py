@@ -112,6 +112,27 @@ def test_of_all_nodes_and_restarts_there_is_one_event(cluster, account, shop, tm
     assert [len(events(cluster, shop, name)) for name in ("first", "then")] == [1, 1]
 
 
+def test_annotations_of_a_service_are_in_force_and_bad_ones_an_event_that_kubectl_describes(
+    cluster, account, shop, tmp_path
+):
+    def annotate(text):
+        words = ("annotate", "--overwrite", "service", "web", f"--namespace={shop}")
+        assert cluster.kubectl(*words, f"mesh.traefik.io/retry-attempts={text}").returncode == 0
+
+    with Follower(account, tmp_path) as follower:
+        annotate("4")
+        follower.until(lambda it: (in_force(shop)(it) or {}).get("attempts") == 3, "the annotation")
+        annotate("many")
+        cluster.until(
+            lambda: "PolicyRejected" in cluster.kubectl("describe", "service", "web", f"--namespace={shop}").stdout,
+            "the event",
+        )
+
+        assert in_force(shop)(follower)["attempts"] == 3
+        described = cluster.kubectl("describe", "service", "web", f"--namespace={shop}").stdout
+        assert "expected a whole number of at least 1 in quotes, got 'many'" in described
+
+
 def test_the_mesh_wide_map_has_its_event_too(cluster, account, tmp_path):
     cluster.apply(policy_map(_default="retires: {}"))
 

@@ -18,6 +18,7 @@ from tests.fakes.coredns import CoreDns
 from tests.fakes.node import until
 
 LIMIT_S = 10
+ALSO_ZONES = "traefik.mesh,maesh"
 SEARCHED = "mesh.dns-shop.svc.cluster.local"  # where a pod of the namespace dns-shop asks first
 
 SERVICES = [
@@ -103,11 +104,14 @@ def cluster_dns(cluster, tmp_path_factory):
         sys.executable, "-m", "nodeproxy", "run", "--discovery", f"kube:{cluster.kubeconfig(ADMIN)}",
         "--dns", f"127.0.0.1:{node_port}", "--listen", f"127.0.0.1:{listen}", "--admin", f"127.0.0.1:{admin}",
     ]  # fmt: skip
-    with ended(command, dict(os.environ), folder / "node.log"), CoreDns(folder, corefile(cluster, port)) as coredns:
+    with (
+        ended(command, {**os.environ, "NODEPROXY_ALSO_ZONES": ALSO_ZONES}, folder / "node.log"),
+        CoreDns(folder, corefile(cluster, port)) as coredns,
+    ):
         # not yet told of the mesh
         until(lambda: (answer := ask(port, "web.dns-shop.svc.cluster.local")) and answer.answer, "the cluster's DNS")
         assert ask(port, f"web.{SEARCHED}").rcode() == dns.rcode.NXDOMAIN
-        with Keeper(cluster, folder, address=f"127.0.0.1:{node_port}"):
+        with Keeper(cluster, folder, address=f"127.0.0.1:{node_port}", also_zones=ALSO_ZONES):
             written = maps.until("coredns", lambda it: "mesh:" in it["Corefile"], "the mesh's part")["Corefile"]
         coredns.write(written)  # as kubelet does
         until(lambda: (answer := ask(port, "web.dns-shop.mesh")) and answer.answer, "the mesh's part by a reload")
@@ -160,6 +164,14 @@ def test_on_the_search_path_there_is_no_address_where_the_service_has_none(clust
     answer = ask(cluster_dns, f"{service}.{SEARCHED}", kind)
 
     assert records(answer) == [f"{service}.dns-shop.mesh."]
+
+
+@pytest.mark.parametrize("zone", ALSO_ZONES.split(","))
+def test_names_in_further_zones_lead_to_the_same_address(cluster_dns, zone):
+    answer, missing = ask(cluster_dns, f"web.dns-shop.{zone}"), ask(cluster_dns, f"nope.dns-shop.{zone}")
+
+    assert records(answer) == ["127.77.7.7"]
+    assert missing.rcode() == dns.rcode.NXDOMAIN and str(missing.authority[0].name) == f"{zone}."
 
 
 def test_a_port_of_a_service_is_found_by_name(cluster_dns):

@@ -23,6 +23,7 @@ from discovery.sources.cluster.events import (
     event_of,
     message_of,
     name_of,
+    notice_of,
 )
 from discovery.sources.cluster.watch import World
 
@@ -88,7 +89,7 @@ def logged():
 
 
 def test_an_event_of_an_accepted_map_is_one_that_kubectl_finds_by_the_map():
-    event = event_of(verdict(tables=2), 1_700_000_000.5)
+    event = event_of(notice_of(verdict(tables=2)), 1_700_000_000.5)
 
     assert event["involvedObject"] == {
         "apiVersion": "v1",
@@ -102,8 +103,18 @@ def test_an_event_of_an_accepted_map_is_one_that_kubectl_finds_by_the_map():
     assert event["firstTimestamp"] == event["lastTimestamp"] == "2023-11-14T22:13:20Z"
 
 
+def test_an_event_of_annotations_is_one_that_kubectl_finds_by_the_service():
+    reviews = Ref("Service", "shop", "reviews")
+    wrong = Problem("expected http", subject=str(reviews), path=("metadata", "annotations", "mesh.traefik.io/scheme"))
+
+    event = event_of(notice_of(verdict(wrong, ref=reviews, version=("u-7", ""))), 0.0)
+
+    assert (event["involvedObject"]["kind"], event["involvedObject"]["uid"]) == ("Service", "u-7")
+    assert 'metadata.annotations["mesh.traefik.io/scheme"]: expected http' in event["message"]
+
+
 def test_an_event_of_a_rejected_map_names_every_key_and_what_is_wrong_there():
-    event = event_of(verdict(WRONG, Problem("is odd", path=("data", "a.b"))), 0.0)
+    event = event_of(notice_of(verdict(WRONG, Problem("is odd", path=("data", "a.b")))), 0.0)
 
     assert (event["type"], event["reason"]) == ("Warning", "PolicyRejected")
     assert event["message"] == (
@@ -121,20 +132,20 @@ def test_a_message_is_bounded_however_much_is_wrong():
 
 def test_every_node_gives_an_event_the_same_name_and_another_version_or_verdict_has_another():
     names = [
-        name_of(verdict()),
-        name_of(verdict(version=("u-1", "8"))),
-        name_of(verdict(version=("u-2", "7"))),
-        name_of(verdict(WRONG)),
-        name_of(verdict(Problem("is odd"))),
+        name_of(notice_of(verdict())),
+        name_of(notice_of(verdict(version=("u-1", "8")))),
+        name_of(notice_of(verdict(version=("u-2", "7")))),
+        name_of(notice_of(verdict(WRONG))),
+        name_of(notice_of(verdict(Problem("is odd")))),
     ]
 
     assert len(set(names)) == len(names)
-    assert names[0] == name_of(verdict())
+    assert names[0] == name_of(notice_of(verdict()))
     assert all(name.startswith("policies.") for name in names)
 
 
 def test_the_name_of_an_event_is_a_name_however_long_that_of_its_map():
-    name = name_of(verdict(ref=Ref("ConfigMap", "shop", "a" * 199 + "." + "b" * 53)))
+    name = name_of(notice_of(verdict(ref=Ref("ConfigMap", "shop", "a" * 199 + "." + "b" * 53))))
 
     assert name.startswith("a" * 199 + ".")
     assert ".." not in name
@@ -147,7 +158,7 @@ async def test_a_verdict_is_written_once_after_a_while_of_chance():
     await writer.write(verdict())
     await writer.write(verdict())
 
-    assert api.created == [("/api/v1/namespaces/shop/events", name_of(verdict()), "PolicyAccepted")]
+    assert api.created == [("/api/v1/namespaces/shop/events", name_of(notice_of(verdict())), "PolicyAccepted")]
     assert writer.slept == [SPREAD_S / 2, PAUSE_S]
 
 

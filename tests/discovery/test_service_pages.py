@@ -36,7 +36,7 @@ from tests.fakes.reports import port, process
 
 pytestmark = pytest.mark.anyio
 DEADLINE_S = 10
-ENDPOINT = Endpoint("10.0.0.1", 8080, node="n1", zone="z1", distance=1)
+ENDPOINT = Endpoint("10.0.0.1", 8080, node="n1", zone="z1", distance=1, subsets=("version=v2",))
 WEB = Service("shop", "web", ports=(Port(80, endpoints=(ENDPOINT,)),))
 SHY = Service("shop", "shy", ports=(Port(80),), unsubscribed=True)
 WEB_ASKED, SHY_ASKED = Asked({"service": "web.shop"}), Asked({"service": "shop/shy"})
@@ -120,7 +120,8 @@ async def test_endpoints_are_told_by_worker_and_summed(tmp_path):
     ((told,),) = (each["endpoints"] for each in view["ports"])
     by_worker = told.pop("workers")
     assert told == {
-        "address": "10.0.0.1:8080", "node": "n1", "zone": "z1", "distance": 1, "usable": False, "active": 3, "idle": 3
+        "address": "10.0.0.1:8080", "node": "n1", "zone": "z1", "distance": 1, "usable": False, "active": 3, "idle": 3,
+        "subsets": ["version=v2"],
     }  # fmt: skip
     assert [(each["worker"], each["usable"], each["ejected_s"], each["ejections"]) for each in by_worker] == [
         (0, True, 0.0, 0),
@@ -244,6 +245,23 @@ async def test_what_is_in_force_is_explained_with_what_is_refused():
     assert "got 'many'" in told["refused"][0]["problem"]
     assert [(each["port"], each["served"], each["endpoints"]) for each in told["ports"]] == [("80", True, 1)]
     assert told["subscription"].startswith("all endpoints are followed")
+
+
+async def test_a_request_is_explained_beside_the_policies():
+    routes = "routes:\n- match: {path: {prefix: /a}, caller: {namespace: shop}}\n- directResponse: {status: 404}\n"
+    catalogue = catalogue_of(service("shop/web"), own_policy_map("shop/a", web=routes))
+    publisher = publisher_of(*catalogue.services.values())
+    publisher.publish_snapshot(Callers((Caller("10.1.0.7", "shop", "cart"),)))
+    page = ExplainPage(publisher, catalogue)
+
+    known = body(await page(Asked({"service": "web.shop", "path": "/a/b", "from": "10.1.0.7"})))["request"]
+    unknown = body(await page(Asked({"service": "web.shop", "path": "/a/b"})))["request"]
+    wrong = await page(Asked({"service": "web.shop", "path": "a\x1b[31m"}))
+
+    assert (known["taken"], known["remark"]) == ("1", "the pod at 10.1.0.7 is of shop/cart")
+    assert (unknown["taken"], unknown["becomes"]) == ("2", "answered with status 404")
+    assert [(each["key"], each["line"]) for each in unknown["rules"]] == [("web", 2), ("web", 3)]
+    assert (wrong.status, b"\x1b" in wrong.body) == (400, False)
 
 
 async def test_problems_of_the_service_are_told():

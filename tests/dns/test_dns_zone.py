@@ -149,3 +149,50 @@ def test_before_the_first_table_nothing_is_known_or_unknown():
 def test_edns_is_answered_with_edns(table):
     assert ask(table, "web.shop.mesh.", use_edns=0, payload=4096).payload == PAYLOAD_BYTES
     assert ask(table, "web.shop.mesh.", use_edns=False).edns == -1
+
+
+@pytest.fixture(scope="module")
+def with_zones():
+    live = bare_live(also_zones=("traefik.mesh", "maesh"))
+    live.install(Replace((WEB, DB, OWN, Service("traefik", "panel", "127.77.0.4", (HTTP,)))))
+    return live.table
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "expected"),
+    [
+        ("web.shop.traefik.mesh.", "A", ["127.77.0.1"]),
+        ("WEB.shop.Maesh.", "A", ["127.77.0.1"]),
+        ("db-0.db.shop.maesh.", "A", ["10.0.0.1"]),
+        ("_http._tcp.web.shop.traefik.mesh.", "SRV", ["0 100 80 web.shop.traefik.mesh."]),
+        ("web.shop.mesh.", "A", ["127.77.0.1"]),
+        ("panel.traefik.mesh.", "A", ["127.77.0.4"]),
+        ("maesh.", "NS", ["ns.maesh."]),
+    ],
+)
+def test_names_in_further_zones_have_the_same_records(with_zones, name, kind, expected):
+    response = ask(with_zones, name, kind)
+
+    assert answers(response) == expected
+    assert response.flags & dns.flags.AA
+
+
+def test_a_missing_name_is_denied_by_the_zone_that_it_is_in(with_zones):
+    missing = ask(with_zones, "nothing.shop.maesh.")
+    namespace = ask(with_zones, "shop.traefik.mesh.")
+    alone = ask(with_zones, "own.maesh.")
+
+    assert missing.rcode() == alone.rcode() == dns.rcode.NXDOMAIN
+    assert (namespace.rcode(), namespace.answer) == (dns.rcode.NOERROR, [])
+    assert [str(each.authority[0].name) for each in (missing, namespace)] == ["maesh.", "traefik.mesh."]
+
+
+def test_a_further_zone_is_refused_without_the_setting(table):
+    assert ask(table, "web.shop.maesh.").rcode() == dns.rcode.REFUSED
+
+
+def test_a_query_in_a_further_zone_says_which_service_it_is_for():
+    asked = dns.message.make_query("web.shop.traefik.mesh", "A")
+
+    assert service_of(asked, ("traefik.mesh",)) == "shop/web"
+    assert service_of(dns.message.make_query("web.shop.maesh", "A")) == ""

@@ -5,7 +5,8 @@ import pytest
 from nodeproxy.errors import UnknownService
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.model import Port, Service
-from nodeproxy.table.builder import Live, Makers
+from nodeproxy.table.builder import Live
+from nodeproxy.table.makers import Makers
 from tests.fakes.exchanges import PolicyWorld, Replies, request
 
 
@@ -17,10 +18,10 @@ def other(name):
     return Service("shop", name, ports=(Port(80),))
 
 
-def bare_live(*updates, namespace="default", cluster_domain="cluster.local"):
+def bare_live(*updates, namespace="default", cluster_domain="cluster.local", also_zones=()):
     """A live table whose routes lead nowhere."""
     makers = Makers(*[lambda *_: None] * 3, lambda _stats, decisions: PolicyWorld().tools_of(decisions))
-    live = Live(makers, lambda: 1000.0, namespace, Callers(), cluster_domain)
+    live = Live(makers, lambda: 1000.0, namespace, Callers(), cluster_domain, also_zones)
     for update in updates:
         live.install(update)
     return live

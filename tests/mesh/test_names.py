@@ -136,3 +136,37 @@ def test_an_operator_names_a_service_in_any_of_these_ways(text, name):
 @pytest.mark.parametrize("text", ["", "/", "shop/", "a/b/c", "re views.shop", "reviews.shop:http", "a.b.c.d", "ä.b"])
 def test_what_is_no_name_of_a_service_is_none(text):
     assert named(text) is None
+
+
+TRAEFIK = ("traefik.mesh", "maesh")
+
+
+@pytest.mark.parametrize(
+    ("authority", "name"),
+    [
+        (b"reviews.shop.traefik.mesh", REVIEWS),
+        (b"Reviews.Shop.TRAEFIK.mesh.", REVIEWS),
+        (b"reviews.shop.traefik.mesh:8080", MeshName("shop", "reviews", 8080)),
+        (b"reviews.shop.maesh", REVIEWS),
+        (b"reviews.shop.maesh.:80", MeshName("shop", "reviews", 80)),
+        (b"db-0.db.shop.maesh", MeshName("shop", "db", None, "db-0")),
+        (b"db-0.db.shop.traefik.mesh", MeshName("shop", "db", None, "db-0")),
+        (b"reviews.traefik.traefik.mesh", MeshName("traefik", "reviews", None)),
+        (b"reviews.traefik.mesh", MeshName("traefik", "reviews", None)),  # as without the zone
+        (b"traefik.mesh", MeshName("here", "traefik", None)),
+        (b"reviews.shop.mesh", REVIEWS),
+        (b"reviews.shop.svc.cluster.local", REVIEWS),
+    ],
+)
+def test_a_service_goes_by_its_names_in_further_zones_too(authority, name):
+    assert parse(authority, "here", also_zones=TRAEFIK) == name
+
+
+@pytest.mark.parametrize("authority", [b"reviews.maesh", b"maesh", b"a.b.c.d.maesh", b"reviews.shop.maesh.mesh.x"])
+def test_a_name_in_a_further_zone_without_a_namespace_is_none(authority):
+    assert parse(authority, "here", also_zones=TRAEFIK) is None
+
+
+def test_without_the_zone_its_names_keep_their_meaning():
+    assert parse(b"reviews.shop.traefik.mesh", "here") == MeshName("traefik", "shop", None, "reviews")
+    assert parse(b"reviews.shop.maesh", "here") is None

@@ -134,10 +134,12 @@ def test_policies_that_act_elsewhere_put_nothing_around_a_handler():
         "outlierDetection",
         "healthCheck",
         "retryBudget",
+        "routes",
         "split",
         "connectionPool",
         "protocol",
         "redis",
+        "rollout",
     }
     assert {policy.name for policy in CHAIN} - acting == elsewhere
 

@@ -18,7 +18,8 @@ import anyio
 from discovery.kubernetes.objects import Ref
 from discovery.log import log_event
 from discovery.policies.layers import Verdict
-from discovery.problem import path_text, printable
+from discovery.policies.notice import Notice
+from discovery.problem import sentence_of
 from discovery.sources.cluster.errors import ApiError, Conflict, Forbidden, NotFound, Unauthorized
 from discovery.sources.cluster.watch import World
 
@@ -40,14 +41,14 @@ class Api(Protocol):
 
 
 class Events:
-    """Writes the events of noted verdicts, the newest verdict per map. `wall` is Unix time in seconds."""
+    """Writes the events of noted verdicts, the newest per map, and other notices. `wall` is Unix time in seconds."""
 
     def __init__(self, api: Api, world: World, wall: Callable[[], float]) -> None:
         self._api = api
         self._world = world
         self._wall = wall
         self._noted: dict[Ref, str] = {}
-        self._pending: dict[Ref, Verdict] = {}
+        self._pending: dict[tuple[Ref, str], Notice] = {}
         self._something = anyio.Event()
         self._reported = ""
 
@@ -55,12 +56,24 @@ class Events:
         """Notes the current verdicts; new ones are written."""
         before, self._noted = self._noted, {}
         for verdict in verdicts:
-            name = self._noted[verdict.ref] = name_of(verdict)
+            notice = notice_of(verdict)
+            name = self._noted[verdict.ref] = name_of(notice)
             if before.get(verdict.ref) != name:
-                self._pending.pop(verdict.ref, None)
-                self._pending[verdict.ref] = verdict
-        for ref in list(self._pending)[:-QUEUE_MOST]:
-            del self._pending[ref]
+                self._put((verdict.ref, ""), notice)
+        self._wake()
+
+    def say(self, notice: Notice) -> None:
+        """Has this written too. The newest for each map and reason counts."""
+        self._put((notice.ref, notice.reason), notice)
+        self._wake()
+
+    def _put(self, key: tuple[Ref, str], notice: Notice) -> None:
+        self._pending.pop(key, None)
+        self._pending[key] = notice
+
+    def _wake(self) -> None:
+        for key in list(self._pending)[:-QUEUE_MOST]:
+            del self._pending[key]
         if self._pending:
             self._something.set()
 
@@ -71,16 +84,16 @@ class Events:
             await self._world.sleep(SPREAD_S * self._world.random())
             self._something = anyio.Event()
             while self._pending:
-                ref = next(iter(self._pending))
-                await self._write(self._pending.pop(ref))
+                key = next(iter(self._pending))
+                await self._write(key, self._pending.pop(key))
                 await self._world.sleep(PAUSE_S)
 
-    async def _write(self, verdict: Verdict) -> None:
-        path = f"/api/v1/namespaces/{verdict.ref.namespace}/events"
+    async def _write(self, key: tuple[Ref, str], notice: Notice) -> None:
+        path = f"/api/v1/namespaces/{notice.ref.namespace}/events"
         wait_s = RETRY_S
         for _ in range(TRIES):
             try:
-                await self._api.create(path, event_of(verdict, self._wall()))
+                await self._api.create(path, event_of(notice, self._wall()))
             except (Conflict, NotFound):  # another node was first, or the namespace is deleted with the map
                 return
             except Forbidden as error:
@@ -93,7 +106,7 @@ class Events:
             else:
                 self._reported = ""
                 return
-            if verdict.ref in self._pending:
+            if key in self._pending:
                 return
             await self._world.sleep(wait_s * (0.5 + self._world.random()))
             wait_s *= 2
@@ -106,47 +119,60 @@ class Events:
             log_event("events of policy maps are not written", logging.WARNING, reason=reason)
 
 
-def name_of(verdict: Verdict) -> str:
-    """The name of the event: the map's, with a hash of its version and of the verdict."""
-    digested = "\n".join((*verdict.version, reason_of(verdict), message_of(verdict)))
-    own = verdict.ref.name[:NAME_LIMIT].rstrip("-.")
+def notice_of(verdict: Verdict) -> Notice:
+    """What is said of a verdict."""
+    return Notice(
+        verdict.ref,
+        verdict.version,
+        reason_of(verdict),
+        message_of(verdict),
+        bool(verdict.problems or verdict.warnings),
+    )
+
+
+def name_of(notice: Notice) -> str:
+    """The name of the event: the map's, with a hash of its version and of what is said."""
+    digested = "\n".join((*notice.version, notice.reason, notice.message))
+    own = notice.ref.name[:NAME_LIMIT].rstrip("-.")
     return f"{own}.{blake2b(digested.encode(), digest_size=8).hexdigest()}"
 
 
 def reason_of(verdict: Verdict) -> str:
     """The reason of the event, one word to select events by."""
-    return "PolicyRejected" if verdict.problems else "PolicyAccepted"
+    if verdict.problems:
+        return "PolicyRejected"
+    return "PolicyDoubtful" if verdict.warnings else "PolicyAccepted"
 
 
 def message_of(verdict: Verdict) -> str:
     """The message of the event."""
+    first = "not all of it is in force, what is refused leaves its last good version there"
     if not verdict.problems:
-        return f"in force: {verdict.tables} {'table' if verdict.tables == 1 else 'tables'}"
-    problems = (f"{path_text(problem.path)}: {printable(problem.message)}" for problem in verdict.problems)
-    text = "; ".join(("not all of it is in force, what is refused leaves its last good version there", *problems))
+        first = f"in force: {verdict.tables} {'table' if verdict.tables == 1 else 'tables'}"
+    text = "; ".join((first, *map(sentence_of, (*verdict.problems, *verdict.warnings))))
     cut = text.encode()[: MESSAGE_LIMIT_BYTES - 3].decode(errors="ignore")
     return text if len(text.encode()) <= MESSAGE_LIMIT_BYTES else f"{cut}…"
 
 
-def event_of(verdict: Verdict, now: float) -> dict[str, Any]:
+def event_of(notice: Notice, now: float) -> dict[str, Any]:
     """The event as JSON object; `now` is Unix time in seconds."""
-    uid, version = verdict.version
+    uid, version = notice.version
     time = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": name_of(verdict), "namespace": verdict.ref.namespace},
+        "metadata": {"name": name_of(notice), "namespace": notice.ref.namespace},
         "involvedObject": {
             "apiVersion": "v1",
-            "kind": verdict.ref.kind,
-            "namespace": verdict.ref.namespace,
-            "name": verdict.ref.name,
+            "kind": notice.ref.kind,
+            "namespace": notice.ref.namespace,
+            "name": notice.ref.name,
             "uid": uid,
             "resourceVersion": version,
         },
-        "type": "Warning" if verdict.problems else "Normal",
-        "reason": reason_of(verdict),
-        "message": message_of(verdict),
+        "type": "Warning" if notice.warning else "Normal",
+        "reason": notice.reason,
+        "message": notice.message,
         "source": {"component": "nodeproxy"},
         "firstTimestamp": time,
         "lastTimestamp": time,

@@ -151,7 +151,7 @@ def test_a_corefile_that_cannot_be_added_to_is_left_alone_and_the_line_named(cor
     ],
 )
 def test_what_will_not_work_is_said(corefile, words):
-    said = warnings(with_mesh(corefile, NODE))
+    said = warnings(with_mesh(corefile, NODE), NODE)
 
     assert len(said) == len(words) and all(word in text for word, text in zip(words, said, strict=True))
 

@@ -169,3 +169,46 @@ def test_whatever_the_cluster_has_a_plan_comes_to_its_end_and_goes_back_from_the
 
 def test_the_corefiles_of_this_test_are_those_of_clusters():
     assert all(parse(corefile) for corefile in ALL.values())
+
+
+ZONES = Upstream("169.254.77.1", also_zones=("traefik.mesh", "maesh", "old.maesh"))
+TRAEFIK = "maesh:53 {\n    errors\n    forward . /etc/resolv.conf\n}\n"
+
+
+@pytest.mark.parametrize("name", [name for name in CLUSTERS if "although" not in name])
+def test_further_zones_are_forwarded_beside_the_own_one_and_removed_with_it(name):
+    before = CLUSTERS[name]
+    after = done(before, to_have(before, "auto", ZONES))
+    text = json.dumps(after)
+
+    assert ("maesh:53 {" in text) or ('\\"maesh\\": [\\"169.254.77.1\\"]' in text)
+    assert "traefik.mesh:53" not in text and "old.maesh" not in text  # inside mesh and maesh, which are forwarded
+    assert to_have(after, "auto", ZONES).changes == ()
+    assert done(after, not_to_have(after, NODE)) == before
+
+
+@pytest.mark.parametrize("name", CLUSTERS)
+def test_a_zone_that_left_the_setting_is_no_longer_forwarded(name):
+    only_own = done(CLUSTERS[name], to_have(CLUSTERS[name], "auto", NODE))
+    with_zones = done(CLUSTERS[name], to_have(CLUSTERS[name], "auto", ZONES))
+
+    assert done(with_zones, to_have(with_zones, "auto", NODE)) == only_own
+
+
+@pytest.mark.parametrize(
+    ("before", "place"),
+    [
+        (maps(TRAEFIK + KUBEADM), "ConfigMap kube-system/coredns: data.Corefile"),
+        (maps(K3S, {"maesh.server": TRAEFIK}), 'ConfigMap kube-system/coredns-custom: data["maesh.server"]'),
+        (maps(kube_dns={"stubDomains": '{"maesh": ["10.0.0.9"]}'}), "ConfigMap kube-system/kube-dns: data.stubDomains"),
+    ],
+    ids=["coredns", "coredns-custom", "kube-dns"],
+)
+def test_a_zone_that_traefik_mesh_still_serves_stays_its_and_that_is_said(before, place):
+    plan = to_have(before, "auto", Upstream("169.254.77.1", also_zones=("maesh",)))
+    after = done(before, plan)
+
+    warnings = [str(problem) for problem in plan.problems if problem.severity == "warning"]
+    assert any(text.startswith(place) and "uninstall Traefik Mesh" in text for text in warnings)
+    assert json.dumps(after).count("maesh:53 {") == json.dumps(before).count("maesh:53 {")
+    assert done(after, not_to_have(after, NODE)) == before

@@ -1,0 +1,1 @@
+"""The annotations of Traefik Mesh on Services, read as policy tables."""
