@@ -13,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from discovery.observe.connection_metrics import ConnectionMetrics, Placed
 from discovery.observe.lines import Place, PortFamily, PortHistogram, place_of, rendered, value_text
 from discovery.observe.ports import Port, ports_of
+from discovery.observe.span_metrics import span_metrics
 from discovery.observe.traces.queue import SpanCounters
 from discovery.observe.udp_metrics import UdpMetrics
 from discovery.workers.reports import Numbers, processes_added, state_of_all
@@ -106,7 +107,7 @@ class NodeMetrics:
             _policy_accepted(policy_maps),
             _annotations_accepted(policy_maps),
             _limit_servers(limit_servers),
-            *_spans(spans),
+            *span_metrics(spans),
             *_process(numbers),
         )
         return b"".join((*pieces, rendered(rest, openmetrics=openmetrics)))
@@ -279,16 +280,6 @@ def _policy_accepted(maps: Sequence[PolicyMap]) -> Metric:
         if each.kind == "ConfigMap":
             family.add_metric([each.namespace, each.name], each.accepted)
     return family
-
-
-def _spans(counters: SpanCounters) -> Iterator[Metric]:
-    yield CounterMetricFamily("nodeproxy_spans_exported", "Spans that the collector has taken.", counters.exported)
-    yield _labelled(
-        "spans_dropped",
-        "Spans dropped: the queue was full, the collector rejected them, or it did not take them in time.",
-        "reason",
-        counters.dropped,
-    )
 
 
 def _limit_servers(servers: Mapping[str, bool]) -> Metric:

@@ -7,6 +7,7 @@ import pytest
 from nodeproxy.errors import ConnectFailed
 from nodeproxy.exchange.recording import Recording
 from tests.fakes.hedged import answer
+from tests.fakes.mirrored import Mirrored
 from tests.fakes.traces import NOT_SAMPLED, SAMPLED, SPAN, TRACE, context_in, get, traced
 
 RETRIES = {"retries": {"attempts": 1, "retryOn": ["5xx"]}}
@@ -240,6 +241,24 @@ async def test_a_recording_leaves_nothing_to_collect(world, collector_off):
     await asked(world, endpoint, get())
 
     assert len(samples) == 1 and not [each for each in gc.get_objects() if isinstance(each, Recording)]
+
+
+async def test_a_copy_to_a_mirror_has_the_span_of_the_request_as_its_parent(world):
+    mesh, samples, client = Mirrored(world), traced(world), await world.client()
+    await client.send(get(SAMPLED))
+    original, copy = await mesh.web.accept(), await mesh.next.accept()
+
+    heads = [await original.head(), await copy.head()]
+    await original.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+    await client.until(b"\r\n\r\n")
+    await world.settle()
+
+    (sample,) = samples
+    (attempt,) = sample.attempts
+    assert [context_in(head)[:2] for head in heads] == [
+        (TRACE, attempt.span_id.encode()),
+        (TRACE, sample.trace.span_id.encode()),
+    ]
 
 
 def events(sample):

@@ -118,6 +118,8 @@ def _of_exchange(sample: ExchangeSample) -> dict[str, Value]:
         found["error.type"] = sample.reason or str(sample.status)
     if sample.reason:
         found["nodeproxy.reason"] = sample.reason
+    if sample.rule:
+        found["nodeproxy.rule"] = sample.rule
     if sample.not_retried:
         found["nodeproxy.not_retried"] = sample.not_retried
     return found

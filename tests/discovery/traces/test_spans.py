@@ -132,6 +132,10 @@ def test_the_servers_address_is_without_its_port(authority, server):
     assert (found["server.address"], found["server.port"]) == server
 
 
+def test_the_rule_of_routes_is_an_attribute():
+    assert attributes(spans_of(sample(rule="canary"))[0])["nodeproxy.rule"] == "canary"
+
+
 def test_what_is_not_traced_has_no_span():
     assert spans_of(sample(trace=None)) == []
 
