@@ -60,8 +60,8 @@ def parent_of(fields: Fields, traced: bool, b3: bool) -> Parent:
 def usual_parent(block: bytes) -> re.Match[bytes] | None:
     """The line traceparent in these field lines as almost all clients write it; None for everything else.
 
-    Its groups are trace id, span id and the last digit of the flags. It says yes only where `parse_traceparent` does, at
-    a third of the cost.
+    Its groups are trace id, span id and the last digit of the flags. It says yes only where `parse_traceparent` does,
+    at a third of the cost.
     """
     at = block.find(_USUAL_START)
     return _USUAL.match(block, at) if at == 0 or (at > 0 and block[at - 1] == 10) else None
