@@ -131,7 +131,7 @@ def test_what_is_in_force_for_a_service_is_explained_with_where_it_is_written(fo
     assert fields["connect"]["origin"] == "built-in default"
     assert [each["configmap"] for each in told["refused"]] == ["shop/teams"]
     assert re.search(r"idle +1m +ConfigMap shop/mesh, key web \(service web\.shop\)", shown)
-    assert "retries.attempts: input should be a valid integer, got 'many'" in shown
+    assert "retries.attempts: expected a valid integer, got 'many'" in shown
     assert (unknown.returncode, unknown.stderr) == (
         1,
         "there is no service wep in namespace shop in the mesh; close to it: web.shop\n",
