@@ -22,6 +22,7 @@ from nodeproxy.telemetry.stats import RouteStats
 if TYPE_CHECKING:
     from nodeproxy.exchange.attempt import Attempt, Carrier
     from nodeproxy.exchange.connection import Ended
+    from nodeproxy.exchange.recording import Recording
 
 
 class Observer(Protocol):
@@ -58,6 +59,7 @@ class Exchange:
         "interim",
         "not_retried",
         "observer",
+        "recording",
         "request",
         "rule",
         "scope",
@@ -105,6 +107,8 @@ class Exchange:
         self.not_retried = ""
         """Why it was not sent again after it failed, where policies would have allowed it; for logs."""
         self.observer: Observer | None = None
+        self.recording: Recording | None = None
+        """What is recorded of it; None for almost all."""
         self.shadowed: tuple[str, ...] = ()
         """Decisions of policies in shadow mode, which had no effect: `<policy>:<outcome>`."""
         self.tried: list[object] | None = None
@@ -137,6 +141,7 @@ class Fork(Exchange):
         self.call = exchange.call
         self.rule = exchange.rule
         self.observer = exchange.observer
+        self.recording = exchange.recording
         self.tried = tried
 
 

@@ -11,6 +11,7 @@ import trio
 
 from nodeproxy.control.admin import Admin
 from nodeproxy.control.probes import Probing, probe_all
+from nodeproxy.control.samples import SampleQueue
 from nodeproxy.control.subscriber import Receivers, end_unused, subscribe
 from nodeproxy.dns.on_demand import EndpointsWaiter
 from nodeproxy.dns.server import Knowledge, serve_dns
@@ -18,6 +19,7 @@ from nodeproxy.downstream.connections import Connections
 from nodeproxy.downstream.listener import Listener
 from nodeproxy.downstream.virtual_listeners import VirtualListeners
 from nodeproxy.exchange.access_log import AccessLog
+from nodeproxy.exchange.sampling import Sampler
 from nodeproxy.io.capacity import ADMIN_MOST
 from nodeproxy.limits.memory import Memory
 from nodeproxy.mesh.reports import Introduction
@@ -30,7 +32,7 @@ from nodeproxy.setting_text import split_address
 from nodeproxy.settings import Settings, ready_file
 from nodeproxy.telemetry.accesslog import AccessLines, flush_for_ever
 from nodeproxy.wiring.answers import Answers
-from nodeproxy.wiring.configuration import client_settings_of, data_plane_of
+from nodeproxy.wiring.configuration import client_settings_of, data_plane_of, tracing_of
 from nodeproxy.wiring.contexts import ACCEPTS, admin_context, by_name_context, clients_context, tls_context
 from nodeproxy.wiring.process_report import report_sources
 
@@ -67,6 +69,9 @@ class Worker:
         self._lines = AccessLines(settings.access_log, plane.stats, time.time)
         observer = None if settings.access_log == "off" else AccessLog(self._lines.add)
         self._context = clients_context(plane, client_settings_of(settings), observer)
+        self._samples = SampleQueue(plane.stats)
+        if settings.otlp_endpoint:
+            plane.recorder.trace(tracing_of(settings, plane), Sampler(self._samples.add, time.time))
         self._virtual = VirtualListeners(
             plane.connections, self._context, sockets.held, lambda: plane.live.table, plane.capacity, ACCEPTS
         )
@@ -90,7 +95,9 @@ class Worker:
             receivers = Receivers(
                 self._install, plane.refused, Answers(plane.live, plane.clusters, self._reactor.clock)
             )
-            nursery.start_soon(subscribe, self._socket_path, receivers, plane.live.subscriptions, reported)
+            nursery.start_soon(
+                subscribe, self._socket_path, receivers, plane.live.subscriptions, reported, self._samples
+            )
             nursery.start_soon(probe_all, plane.ports.probe_targets, probing)
             nursery.start_soon(end_unused, plane.live.subscriptions, plane.ports.usage)
             nursery.start_soon(give_back_for_ever)
