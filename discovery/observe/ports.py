@@ -42,6 +42,8 @@ def ports_of(numbers: Numbers) -> Iterator[Port]:
             connections=sum(state.connections for state in now),
             figures=_figures_added(now),
             udp_sessions=sum(state.udp_sessions for state in now),
+            ejected=most.ejected,
+            unhealthy=most.unhealthy,
         )
         yield Port(key, ports_added(each), state)
 

@@ -20,6 +20,7 @@ from nodeproxy.mesh.reports import (
     ProcessReport,
     ProcessState,
     Report,
+    TracedRequest,
     UdpCounters,
 )
 
@@ -51,6 +52,8 @@ class Numbers:
     workers: tuple[Life, ...]
     past_ports: Mapping[PortKey, PortCounters]
     past_process: ProcessCounters
+    restarts: int = 0
+    """Workers that were replaced by another process."""
 
 
 class Reports:
@@ -64,6 +67,7 @@ class Reports:
         self._of: dict[object, Life] = {}
         self._past_ports: dict[str, dict[PortKey, PortCounters]] = {}
         self._past_process = ProcessCounters()
+        self._restarts = 0
 
     @property
     def complete(self) -> bool:
@@ -127,13 +131,14 @@ class Reports:
             for life in self._lives.values()
         )
         past = {key: counters for ports in self._past_ports.values() for key, counters in ports.items()}
-        return Numbers(self._now(), tuple(lives), past, self._past_process)
+        return Numbers(self._now(), tuple(lives), past, self._past_process, self._restarts)
 
     def _introduce(self, connection: object, worker: Introduction) -> None:
         life = self._lives.get(worker.number)
         if life is None or life.pid != worker.pid:
             if life is not None:
                 self._retire(life)
+                self._restarts += 1
             life = self._lives[worker.number] = Life(worker.number, worker.pid, connection)
         self._of = {other: each for other, each in self._of.items() if each is not life}
         life.connection, life.unconfirmed = connection, set(life.ports)
@@ -182,6 +187,7 @@ def ports_added(all_counters: Iterable[PortCounters]) -> PortCounters:
         _added(each.redis_commands for each in some),
         _added(each.own_policy_calls for each in some),
         _seconds_added(each.own_policy_seconds for each in some),
+        _newest([each for counters in some for each in counters.exemplars]),
     )
 
 
@@ -191,6 +197,11 @@ def _seconds_added(some: Iterable[Mapping[str, float]]) -> dict[str, float]:
         for name, seconds in each.items():
             total[name] = total.get(name, 0.0) + seconds
     return total
+
+
+def _newest(exemplars: Sequence[TracedRequest]) -> tuple[TracedRequest, ...]:
+    by_bucket = {each.bucket: each for each in sorted(exemplars, key=lambda each: each.at)}
+    return tuple(by_bucket[bucket] for bucket in sorted(by_bucket))
 
 
 def _connections_added(some: Sequence[ConnectionCounters]) -> ConnectionCounters:

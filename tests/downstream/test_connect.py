@@ -89,7 +89,7 @@ async def test_what_clients_send_is_understood(world, request_to_connect, reques
     assert seen.startswith(b"GET /a HTTP/1.1\r\n") and b"CONNECT" not in seen and b"Proxy-" not in seen
     assert b"X-Forwarded-For: 127.0.0.1\r\n" in seen
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n") and b"Connection: close" not in answer
-    assert world.route.stats.requests == {(200, "", ("", "node")): 2}
+    assert world.route.stats.requests == {(200, "", ("", "node"), "http1"): 2}
     assert world.stats.connects == 1 and not world.stats.unrouted.requests
     assert [(line[0].request.method, line[2]) for line in world.log] == [
         (b"CONNECT", 200),

@@ -85,7 +85,7 @@ def test_a_sick_endpoint_gets_no_requests_while_its_probes_fail(folder):
             policy(web__shop="healthCheck: {path: /healthz, interval: 100ms, unhealthyThreshold: 1}")
         )
         with Node(folder) as node:
-            usable = 'nodeproxy_endpoints_usable{namespace="shop",port="80",service="web"} %s.0'
+            usable = 'nodeproxy_endpoints{namespace="shop",port="80",service="web",state="usable"} %s.0'
             until(lambda: usable % 1 in node.metrics(), "the sick endpoint to be found")
             answers = {node.get("web.shop.mesh") for _ in range(20)}
             gate.sick = False
@@ -104,7 +104,7 @@ def test_a_port_that_is_not_http_is_probed_by_connecting_alone(folder):
         check = "healthCheck: {path: /healthz, interval: 100ms, unhealthyThreshold: 10}"
         (folder / "policy.yaml").write_text(policy(web__shop=check, db__shop=check))
         with Node(folder) as node:
-            unusable = 'nodeproxy_endpoints_usable{namespace="shop",port="80",service="web"} 0.0'
+            unusable = 'nodeproxy_endpoints{namespace="shop",port="80",service="web",state="usable"} 0.0'
             until(lambda: unusable in node.metrics(), "ten probes")
 
         probe, _address = other.accept()
