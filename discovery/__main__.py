@@ -110,7 +110,7 @@ def serve_command(
     limit_password_file: Annotated[
         Path | None, typer.Option(help="File with the password for servers of limits of the cluster.")
     ] = None,
-    buckets: Annotated[Detail, typer.Option(help="Detail of durations in /metrics: 6 or 15 per service.")] = "coarse",
+    buckets: Annotated[Detail, typer.Option(help="Detail of durations in /metrics: 5 or 15 per service.")] = "coarse",
     state: Annotated[Path | None, typer.Option(help="File of the last good state, read at the next start.")] = None,
     log_format: Annotated[LogFormat, typer.Option(help="How log lines look.")] = "text",
     until_eof: Annotated[

@@ -72,7 +72,7 @@ class Settings(BaseSettings):
         description="file with the password for the servers of rateLimit.global, as a Secret is mounted; empty: none",
     )
     metrics_buckets: Literal["coarse", "fine"] = Field(
-        "coarse", description="buckets of request durations in /metrics, per service: 6 or 15"
+        "coarse", description="buckets of request durations in /metrics, per service: 5 or 15"
     )
     run_dir: MaybePath = Field("", description="directory of the process' Unix sockets; empty: a private temporary one")
     mesh_range: Addresses = Field("127.77.0.0/16", description="virtual addresses of services with a ClusterIP")

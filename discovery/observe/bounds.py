@@ -17,7 +17,7 @@ from discovery.workers.reports import ports_added
 from nodeproxy.mesh.callers import OTHER
 from nodeproxy.mesh.reports import UNROUTED, EndKind, PortCounters, PortKey, PortState, RequestKind
 
-PORTS_MOST = 2_000  # service ports with series of their own: 4 MB; no node has pods for as many services
+PORTS_MOST = 1_000  # service ports with series of their own: 1 MB; the pods of one node call fewer
 KINDS_MOST = 1_000  # series of requests of one service port: 250 callers with 4 statuses each
 REQUESTS_MOST = 8_000  # series of requests, connections and sessions of a page: 1.4 MB
 OTHERS = PortKey("", "other", "")

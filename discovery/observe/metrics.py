@@ -20,7 +20,7 @@ from discovery.observe.view import Bounded, View
 from nodeproxy.mesh.reports import LATENCY_BOUNDS_S, UNROUTED, TracedRequest
 
 Detail = Literal["coarse", "fine"]
-COARSE_BOUNDS_S = (0.005, 0.025, 0.1, 0.5, 2.5)  # of LATENCY_BOUNDS_S: a third of all series of a node are buckets
+COARSE_BOUNDS_S = (0.005, 0.025, 0.1, 0.5)  # of LATENCY_BOUNDS_S: half of all series of a node are buckets
 
 
 class NodeMetrics:

@@ -99,7 +99,7 @@ NUMBERS: Sequence[tuple[Declared, _Number]] = (
     ),
     _gauge(
         "metrics_services_merged",
-        "Service ports that are not told apart on this page: it has series for 2,000, and the rest is the service "
+        "Service ports that are not told apart on this page: it has series for 1,000, and the rest is the service "
         "`other`.",
         lambda node: node.bounded.merged,
     ),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from discovery.workers.reports import Numbers, ports_added
 from nodeproxy.mesh.reports import PortCounters, PortKey, PortState
 
-NO_PORT = PortState()
+_NO_STATES = (PortState(),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +32,23 @@ def ports_of(numbers: Numbers) -> Iterator[Port]:
             if life.connection is not None:
                 states.setdefault(key, []).append(report.state)
     for key, each in counters.items():
-        now = states.get(key, [NO_PORT])
-        most = max(now, key=lambda state: (state.endpoints, -state.usable))
-        state = PortState(
-            active=sum(state.active for state in now),
-            endpoints=most.endpoints,
-            usable=most.usable,
-            tunnels=sum(state.tunnels for state in now),
-            connections=sum(state.connections for state in now),
-            figures=_figures_added(now),
-            udp_sessions=sum(state.udp_sessions for state in now),
-            ejected=most.ejected,
-            unhealthy=most.unhealthy,
-        )
-        yield Port(key, ports_added(each), state)
+        now = states.get(key) or _NO_STATES
+        yield Port(key, ports_added(each), now[0] if len(now) == 1 else _sum_of(now))
+
+
+def _sum_of(now: Sequence[PortState]) -> PortState:
+    most = max(now, key=lambda state: (state.endpoints, -state.usable))
+    return PortState(
+        active=sum(state.active for state in now),
+        endpoints=most.endpoints,
+        usable=most.usable,
+        tunnels=sum(state.tunnels for state in now),
+        connections=sum(state.connections for state in now),
+        figures=_figures_added(now),
+        udp_sessions=sum(state.udp_sessions for state in now),
+        ejected=most.ejected,
+        unhealthy=most.unhealthy,
+    )
 
 
 def _figures_added(states: Sequence[PortState]) -> dict[str, dict[str, float]]:
