@@ -16,7 +16,7 @@ from nodeproxy.protocol.http2.limits import HTTP2_LIMITS, Http2Limits
 from nodeproxy.protocol.message import Request
 from nodeproxy.table.table import Route
 from nodeproxy.telemetry.exemplars import Exemplar, sampled_trace_id
-from nodeproxy.telemetry.stats import GRPC, HTTP1, HTTP2, RouteStats, WorkerStats
+from nodeproxy.telemetry.stats import GRPC, HTTP1, RouteStats, WorkerStats
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class ConnectionContext:
         callers = self.callers
         return callers.known.get(client) or callers.stranger(client)
 
-    def count(self, exchange: Exchange, route: Route | None, status: int, reason: str) -> None:
+    def count(self, exchange: Exchange, route: Route | None, status: int, reason: str, protocol: str = HTTP1) -> None:
         """Count an exchange that has ended, and report it to the observer. `route` is None where none was found."""
         elapsed_s = self.reactor.clock() - exchange.started
         stats: RouteStats = self.stats.unrouted if route is None else route.stats
@@ -67,8 +67,6 @@ class ConnectionContext:
         if exchange.call is not None:
             stats.count_call(exchange.call.end(status))
             protocol = GRPC
-        else:
-            protocol = HTTP2 if request.version == b"2" else HTTP1
         stats.count(status, reason, exchange.caller.labels, elapsed_s, protocol)
         if request.traced and (trace_id := sampled_trace_id(request.fields.get(b"traceparent"))):
             stats.note_exemplar(Exemplar(trace_id, elapsed_s, self.wall()))

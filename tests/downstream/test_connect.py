@@ -186,7 +186,7 @@ async def test_nothing_but_http_ports_of_services_is_reached(world, target, word
     assert b"x-mesh-error: connect-refused\r\n" in answer and words in answer
     assert b"CONNECT reaches HTTP ports of services in the mesh and nothing else" in answer
     assert endpoint.nobody_came()
-    assert world.stats.unrouted.requests == {(403, "connect-refused", ("", "node")): 1}
+    assert world.stats.unrouted.requests == {(403, "connect-refused", ("", "node"), "http1"): 1}
     assert world.stats.connects == 0 and [line[2] for line in world.log] == [403]
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from tests.fakes.node import LIMIT_S, until
 from tests.fakes.ports import free_port
-from tests.fakes.programs import listens, program, running
+from tests.fakes.programs import listens, own_folder, program, running, unprivileged
 
 PACKAGE = "prometheus"
 CONFIG = """
@@ -45,17 +45,21 @@ class Prometheus:
 
 
 @contextmanager
-def prometheus(folder, target_port, rules):
+def prometheus(target_port, rules):
     """Scrapes the page at this port of loopback once a second, and evaluates the rules as often."""
     path, port = program(PACKAGE, "prometheus"), free_port()
-    config = folder / "prometheus.yaml"
-    config.write_text(CONFIG % (rules, target_port))
-    command = [
-        path, f"--config.file={config}", f"--storage.tsdb.path={folder / 'tsdb'}",
-        f"--web.listen-address=127.0.0.1:{port}", "--enable-feature=exemplar-storage",
-    ]  # fmt: skip
-    log = folder / "prometheus.log"
-    with running(*command, log=log, end=signal.SIGTERM) as process:
-        until(lambda: process.poll() is not None or listens(port), "Prometheus")
-        assert process.poll() is None, log.read_text()
-        yield Prometheus(port)
+    with own_folder() as folder:
+        config, copied, log = folder / "prometheus.yaml", folder / "rules.yaml", folder / "prometheus.log"
+        copied.write_text(rules.read_text())
+        config.write_text(CONFIG % (copied, target_port))
+        command = unprivileged(
+            path,
+            f"--config.file={config}",
+            f"--storage.tsdb.path={folder / 'data'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+            "--enable-feature=exemplar-storage",
+        )
+        with running(*command, log=log, end=signal.SIGTERM, folder=folder) as process:
+            until(lambda: process.poll() is not None or listens(port), "Prometheus")
+            assert process.poll() is None, log.read_text()
+            yield Prometheus(port)
