@@ -26,9 +26,8 @@ _STEPS = 3
 _K = TypeVar("_K")
 
 
-def used(port: Port) -> bool:
+def used(counters: PortCounters, state: PortState) -> bool:
     """Whether a service port has series: it was called, or something is wrong with its endpoints."""
-    counters, state = port.counters, port.state
     return bool(
         counters.requests
         or counters.tunnel_bytes
@@ -39,6 +38,7 @@ def used(port: Port) -> bool:
         or counters.decisions
         or counters.redis_commands
         or counters.calls
+        or counters.own_policy_calls
         or state.usable < state.endpoints
     )
 
@@ -59,8 +59,8 @@ class Bounds:
         """How many service ports are in `other`."""
 
     def bounded(self, ports: Iterable[Port]) -> list[Port]:
-        """Those that are used, at most so many, with at most so many series; the ones beyond are summed in OTHERS."""
-        found = self._separated([port for port in ports if port.key == UNROUTED or used(port)])
+        """At most so many of them, with at most so many series; the ones beyond are summed in OTHERS."""
+        found = self._separated(tuple(ports))
         self._steps = {key: step for key, step in self._steps.items() if key in self._own or key in (OTHERS, UNROUTED)}
         found = [self._reduced(port) for port in found]
         while self.step < _STEPS and sum(map(_series, found)) > self._requests_most:

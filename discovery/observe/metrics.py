@@ -9,7 +9,7 @@ from itertools import accumulate, pairwise
 from math import inf
 from typing import Literal
 
-from discovery.observe.bounds import Bounds
+from discovery.observe.bounds import Bounds, used
 from discovery.observe.connection_metrics import ConnectionMetrics, Placed
 from discovery.observe.families import Declared
 from discovery.observe.lines import Place, PortFamily, PortHistogram, exemplar_text, place_of, rendered, value_text
@@ -115,7 +115,7 @@ class NodeMetrics:
 
     def text(self, view: View, *, openmetrics: bool = False) -> bytes:
         """The page, in the text format of Prometheus or in OpenMetrics."""
-        ports = self._bounds.bounded(ports_of(view.numbers))
+        ports = self._bounds.bounded(ports_of(view.numbers, used))
         every = [(place_of(port.key), port) for port in sorted(ports, key=lambda port: port.key)]
         # one family at a time, because no other thread runs while a string of megabytes is made
         families = self._of_ports(every, openmetrics=openmetrics)

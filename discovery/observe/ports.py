@@ -1,6 +1,6 @@
 """The service ports of a node, each summed over its workers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from discovery.workers.reports import Numbers, ports_added
@@ -18,16 +18,23 @@ class Port:
     state: PortState
 
 
-def ports_of(numbers: Numbers) -> Iterator[Port]:
-    """Every service port: counters added, requests in flight added, endpoints as the worker that has most of them.
+def _all(_counters: PortCounters, _state: PortState) -> bool:
+    return True
 
-    All workers have the same table, but not in the same instant; of two with equally many endpoints the one with fewer
-    usable ones counts.
+
+def ports_of(numbers: Numbers, only: Callable[[PortCounters, PortState], bool] = _all) -> Iterator[Port]:
+    """Every service port of which a worker has reported what `only` accepts.
+
+    Counters and requests in flight are added; endpoints are as the worker that has most of them reports. All workers
+    have the same table, but not in the same instant; of two with equally many endpoints the one with fewer usable ones
+    counts.
     """
     counters = {key: [past] for key, past in numbers.past_ports.items()}
     states: dict[PortKey, list[PortState]] = {}
     for life in numbers.workers:
         for key, report in life.ports.items():
+            if not only(report.counters, report.state):
+                continue
             counters.setdefault(key, []).append(report.counters)
             if life.connection is not None:
                 states.setdefault(key, []).append(report.state)

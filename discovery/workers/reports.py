@@ -173,14 +173,14 @@ def ports_added(all_counters: Iterable[PortCounters]) -> PortCounters:
         return some[0]
     durations = zip(*(each.durations for each in some if each.durations), strict=True)
     return PortCounters(
-        tuple(_added(dict(each.requests) for each in some).items()),
+        _pairs_added(each.requests for each in some),
         tuple(map(sum, durations)),
         sum(each.seconds for each in some),
         sum(each.retries for each in some),
         sum(each.ejections for each in some),
         _added(each.tunnels_ended for each in some),
         _added(each.tunnel_bytes for each in some),
-        tuple(_added(dict(each.decisions) for each in some).items()),
+        _pairs_added(each.decisions for each in some),
         _added(each.calls for each in some),
         _connections_added([each.connections for each in some]),
         _udp_added([each.udp for each in some if each.udp is not None]),
@@ -207,7 +207,7 @@ def _newest(exemplars: Sequence[TracedRequest]) -> tuple[TracedRequest, ...]:
 def _connections_added(some: Sequence[ConnectionCounters]) -> ConnectionCounters:
     return ConnectionCounters(
         sum(each.opened for each in some),
-        tuple(_added(dict(each.ended) for each in some).items()),
+        _pairs_added(each.ended for each in some),
         _added(each.bytes for each in some),
         sum(each.seconds for each in some),
     )
@@ -217,7 +217,7 @@ def _udp_added(some: Sequence[UdpCounters]) -> UdpCounters | None:
     if not some:
         return None
     return UdpCounters(
-        tuple(_added(dict(each.sessions) for each in some).items()),
+        _pairs_added(each.sessions for each in some),
         _added(each.datagrams for each in some),
         _added(each.bytes for each in some),
         _added(each.dropped for each in some),
@@ -264,9 +264,18 @@ def state_of_all(numbers: Numbers) -> ProcessState:
 def _added(all_counts: Iterable[Mapping[_K, int]]) -> dict[_K, int]:
     total: dict[_K, int] = {}
     for counts in all_counts:
-        for key, number in counts.items():
-            total[key] = total.get(key, 0) + number
+        if counts:  # most are empty
+            for key, number in counts.items():
+                total[key] = total.get(key, 0) + number
     return total
+
+
+def _pairs_added(all_counts: Iterable[Iterable[tuple[_K, int]]]) -> tuple[tuple[_K, int], ...]:
+    total: dict[_K, int] = {}
+    for counts in all_counts:
+        for key, number in counts:
+            total[key] = total.get(key, 0) + number
+    return tuple(total.items())
 
 
 def _service_of(key: PortKey) -> str:

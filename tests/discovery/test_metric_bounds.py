@@ -63,8 +63,8 @@ def test_a_service_that_was_never_used_has_series_only_while_something_is_wrong_
     fit, sick = PortState(endpoints=2, usable=2), PortState(endpoints=2, usable=1, unhealthy=1)
     decided = PortCounters(decisions=((Decision("healthCheck", "unhealthy", "enforce"), 1),))
 
-    assert not used(Port(key(1), counters(0), fit))
-    assert used(Port(key(1), counters(0), sick)) and used(Port(key(1), decided, fit))
+    assert not used(counters(0), fit)
+    assert used(counters(0), sick) and used(decided, fit)
 
 
 def test_services_beyond_the_bound_are_one():
