@@ -39,6 +39,7 @@ def used(counters: PortCounters, state: PortState) -> bool:
         or counters.redis_commands
         or counters.calls
         or counters.own_policy_calls
+        or state.active
         or state.usable < state.endpoints
     )
 

@@ -21,8 +21,10 @@ def test_a_request_by_every_kind_of_name_reaches_the_service(folder):
             by_target = node.get("elsewhere", "http://web.shop.mesh/x")
             by_header = node.get("elsewhere", headers={"x-mesh-service": "web.shop.mesh"})
             by_address = node.get("anything", address=("127.77.0.9", 8080))
-            labels = 'namespace="shop",port="8080",reason="",service="web",source_namespace="",source_workload="node"'
-            counted = f'nodeproxy_requests_total{{{labels},status="200"}} 6.0'
+            labels = 'namespace="shop",port="8080",protocol="http1",reason="",service="web"'
+            counted = (
+                f'nodeproxy_requests_total{{{labels},source_namespace="",source_workload="node",status="200"}} 6.0'
+            )
             until(lambda: counted in node.metrics(), "the report")
 
     assert {by_host, with_port, by_cluster_name, by_target, by_header, by_address} == {(200, "one")}
