@@ -56,9 +56,10 @@ check: $(READY)  ## format, lint, types, layers, our own rules; the lengths of m
 	$(BIN)/lint-imports
 	$(BIN)/python source_rules.py
 
-docs: $(READY)  ## the generated pages of docs/policies, and the tables of docs/protocols.md
+docs: $(READY)  ## the generated pages of docs/policies, the tables of docs/protocols.md and docs/metrics.md
 	$(BIN)/python -m nodeproxy.cli.reference docs/policies
 	$(BIN)/python -m discovery.services.protocols_page docs/protocols.md
+	$(BIN)/python -m discovery.observe.metrics_page docs/metrics.md
 
 bench: $(READY)  ## nodeproxy beside nginx, HAProxy, Envoy and Traefik (loadtest/README.md)
 	$(BIN)/python -m loadtest peers

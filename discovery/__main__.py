@@ -14,6 +14,7 @@ from discovery.check import check, show
 from discovery.cluster_dns.command import app as cluster_dns
 from discovery.kubernetes.objects import Ref
 from discovery.log import LogFormat, configure
+from discovery.observe.metrics import Detail
 from discovery.serve import Settings, serve
 from discovery.services.catalogue import POLICY_MAP, Scope
 from discovery.services.places import Place
@@ -113,6 +114,7 @@ def serve_command(
         str, typer.Option(metavar="URL", help="OTLP/HTTP collector that gets the workers' traces; by default none.")
     ] = "",
     otlp_headers_file: Annotated[Path | None, typer.Option(help="File with header fields for it.")] = None,
+    buckets: Annotated[Detail, typer.Option(help="Detail of durations in /metrics: 5 or 15 per service.")] = "coarse",
     state: Annotated[Path | None, typer.Option(help="File of the last good state, read at the next start.")] = None,
     log_format: Annotated[LogFormat, typer.Option(help="How log lines look.")] = "text",
     until_eof: Annotated[
@@ -140,6 +142,7 @@ def serve_command(
         limit_password_file,
         otlp_endpoint,
         otlp_headers_file,
+        buckets,
     )
     configure(log_format)
     sys.setswitchinterval(SWITCH_S)

@@ -20,6 +20,7 @@ from discovery.cluster_limits.lessor import ClusterLimits
 from discovery.cluster_limits.server import LimitServer
 from discovery.intake import Intake
 from discovery.log import log_event
+from discovery.observe.metrics import Detail
 from discovery.observe.pages import MetricsPage, ServicesPage, StatusPage
 from discovery.observe.server import Pages, serve_pages
 from discovery.observe.service_pages import EndpointsPage, ExplainPage
@@ -73,6 +74,8 @@ class Settings:
     """The URL of the collector of traces, "" for none."""
     otlp_headers_file: Path | None = None
     """The file with header fields for it."""
+    buckets: Detail = "coarse"
+    """The buckets of durations in /metrics."""
 
 
 async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> int:
@@ -95,9 +98,7 @@ async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TAS
             group.cancel_scope.cancel()
             return 1
         if settings.metrics is not None:
-            page = MetricsPage(
-                reports, lambda: publisher.policy_maps, lambda: limits.up if limits is not None else {}, spans
-            )
+            page = MetricsPage(publisher, lambda: limits.up if limits is not None else {}, spans, settings.buckets)
             group.start_soon(serve_pages, settings.metrics, {b"/metrics": page})
         if settings.control is not None:
             pages: Pages = {

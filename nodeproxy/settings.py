@@ -71,6 +71,9 @@ class Settings(BaseSettings):
         "",
         description="file with the password for the servers of rateLimit.global, as a Secret is mounted; empty: none",
     )
+    metrics_buckets: Literal["coarse", "fine"] = Field(
+        "coarse", description="buckets of request durations in /metrics, per service: 5 or 15"
+    )
     run_dir: MaybePath = Field("", description="directory of the process' Unix sockets; empty: a private temporary one")
     mesh_range: Addresses = Field("127.77.0.0/16", description="virtual addresses of services with a ClusterIP")
     headless_range: Addresses = Field("127.78.0.0/16", description="virtual addresses of services without a ClusterIP")

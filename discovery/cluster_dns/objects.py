@@ -130,6 +130,9 @@ class Seen:
             self.take(found if isinstance(found, Managed) else None)
         self._wake()
 
+    def listed(self) -> None:
+        """See `watch.Heard`."""
+
     def take(self, found: Managed | None) -> None:
         """Replaces the object."""
         if found is None:

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-
 from discovery.observe.lines import Place, PortFamily, value_text
 from discovery.observe.ports import Port
 from nodeproxy.mesh.reports import UNROUTED
@@ -16,24 +14,23 @@ class ConnectionMetrics:
     """Their families; a service port appears in them with its first connection."""
 
     def __init__(self) -> None:
-        counter = CounterMetricFamily
         self._ended = PortFamily(
-            counter,
+            "counter",
             "nodeproxy_connections",
             "TCP connections that have ended. reason is empty if both sides closed.",
             ("reason", "source_namespace", "source_workload"),
         )
         self._opened = PortFamily(
-            counter, "nodeproxy_connections_opened", "TCP connections that were connected to an endpoint."
+            "counter", "nodeproxy_connections_opened", "TCP connections that were connected to an endpoint."
         )
         self._active = PortFamily(
-            GaugeMetricFamily, "nodeproxy_connections_active", "TCP connections open now, upgraded ones not included."
+            "gauge", "nodeproxy_connections_active", "TCP connections open now, upgraded ones not included."
         )
         self._bytes = PortFamily(
-            counter, "nodeproxy_connection_bytes", "Bytes relayed on TCP connections.", ("direction",)
+            "counter", "nodeproxy_connection_bytes", "Bytes relayed on TCP connections.", ("direction",)
         )
         self._seconds = PortFamily(
-            counter,
+            "counter",
             "nodeproxy_connection_seconds",
             "How long the TCP connections that have ended were open, in all.",
             fractions=True,

@@ -7,11 +7,12 @@ of CPU for 2,000 services; here the names and labels of a line are formatted onc
 from collections.abc import Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import HistogramMetricFamily, Metric
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
+from discovery.observe.families import Declared, Kind, declared, unit_of
 from nodeproxy.mesh.reports import PortKey
 
 SERVICE = ("namespace", "service", "port")
@@ -28,22 +29,17 @@ class PortFamily:
     """
 
     def __init__(
-        self,
-        kind: type[CounterMetricFamily] | type[GaugeMetricFamily] | type[HistogramMetricFamily],
-        name: str,
-        text: str,
-        labels: Sequence[str] = (),
-        *,
-        fractions: bool = False,
+        self, kind: Kind, name: str, text: str, labels: Sequence[str] = (), *, fractions: bool = False
     ) -> None:
-        declared = kind(name, text, labels=[*SERVICE, *labels])
+        self.declared = Declared(kind, name, text, (*SERVICE, *labels))
+        family = _empty_histogram(name, text) if kind == "histogram" else declared(self.declared)
         self.heads = (
-            rendered([declared], openmetrics=False).decode(),
-            rendered([declared], openmetrics=True).decode().removesuffix("# EOF\n"),
+            rendered([family], openmetrics=False).decode(),
+            rendered([family], openmetrics=True).decode().removesuffix("# EOF\n"),
         )
         """In the text format of Prometheus, and in OpenMetrics."""
         self._labels = tuple(labels)
-        self._name = name + ("_total" if kind is CounterMetricFamily else "")
+        self._name = self.declared.exposed
         self._ending = " %s\n" if fractions else " %d.0\n"
         self._templates: dict[tuple[object, ...], str] = {}
 
@@ -74,15 +70,28 @@ class PortHistogram(PortFamily):
     """A histogram for each service port."""
 
     def __init__(self, name: str, text: str, bounds: Sequence[float]) -> None:
-        super().__init__(HistogramMetricFamily, name, text)
-        self._buckets = [template(f"{name}_bucket", {"le": value_text(bound)}) + " %d.0\n" for bound in bounds]
+        super().__init__("histogram", name, text)
+        self._buckets = [template(f"{name}_bucket", {"le": value_text(bound)}) + " %d.0" for bound in bounds]
         self._ends = template(f"{name}_count", {}) + " %d.0\n" + template(f"{name}_sum", {}) + " %s\n"
 
-    def histogram(self, place: Place, cumulative: Sequence[int], total: float) -> list[str]:
-        """The lines of one service port: a number for each bound, and the sum of what was observed."""
-        found = [each % (*place, count) for each, count in zip(self._buckets, cumulative, strict=True)]
+    def histogram(
+        self, place: Place, cumulative: Sequence[int], total: float, exemplars: Mapping[int, str]
+    ) -> list[str]:
+        """The lines of one service port: a number for each bound, and the sum of what was observed.
+
+        `exemplars` has what `exemplar_text` makes of those of some buckets, by index.
+        """
+        found = [
+            each % (*place, count) + exemplars.get(index, "\n")
+            for index, (each, count) in enumerate(zip(self._buckets, cumulative, strict=True))
+        ]
         found.append(self._ends % (*place, cumulative[-1], *place, value_text(total)))
         return found
+
+
+def exemplar_text(trace_id: str, value: float, at: float) -> str:
+    """The end of a bucket's line in OpenMetrics: one request in it, `at` Unix time in seconds."""
+    return f' # {{trace_id="{trace_id}"}} {value_text(value)} {at:.3f}\n'
 
 
 def template(name: str, labels: dict[str, str]) -> str:
@@ -113,6 +122,10 @@ def rendered(families: Sequence[Metric], *, openmetrics: bool) -> bytes:
     registry.register(_Families(families))
     text: bytes = generate_openmetrics(registry) if openmetrics else generate_latest(registry)  # type: ignore[no-untyped-call]
     return text
+
+
+def _empty_histogram(name: str, text: str) -> Metric:
+    return HistogramMetricFamily(name, text, labels=SERVICE, unit=unit_of(name))
 
 
 class _Families(Collector):

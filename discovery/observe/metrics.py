@@ -1,124 +1,138 @@
 """The metrics of a node: the workers' reports as one page.
 
-Labels are bounded: services, statuses, policy maps.
+What is on it is bounded (`bounds`): service ports, callers, statuses, policy maps.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from math import inf
-from types import MappingProxyType
+from typing import Literal
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-
+from discovery.observe.bounds import Bounds, used
 from discovery.observe.connection_metrics import ConnectionMetrics, Placed
-from discovery.observe.lines import Place, PortFamily, PortHistogram, place_of, rendered, value_text
+from discovery.observe.families import Declared
+from discovery.observe.lines import Place, PortFamily, PortHistogram, exemplar_text, place_of, rendered, value_text
+from discovery.observe.node_families import LABELLED, NUMBERS, of_node
 from discovery.observe.ports import Port, ports_of
-from discovery.observe.span_metrics import span_metrics
-from discovery.observe.traces.queue import SpanCounters
 from discovery.observe.udp_metrics import UdpMetrics
-from discovery.workers.reports import Numbers, processes_added, state_of_all
-from nodeproxy.mesh.reports import LATENCY_BOUNDS_S, UNROUTED
-from nodeproxy.mesh.wire import PolicyMap
+from discovery.observe.view import Bounded, View
+from nodeproxy.mesh.reports import LATENCY_BOUNDS_S, UNROUTED, TracedRequest
+
+Detail = Literal["coarse", "fine"]
+COARSE_BOUNDS_S = (0.005, 0.025, 0.1, 0.5)  # of LATENCY_BOUNDS_S: half of all series of a node are buckets
 
 
 class NodeMetrics:
     """All families of one node. Remembers what has been formatted; one thread at a time may use it."""
 
-    def __init__(self) -> None:
+    def __init__(self, buckets: Detail = "coarse", bounds: Bounds | None = None) -> None:
+        self._bounds = bounds or Bounds()
+        self._bounds_s = COARSE_BOUNDS_S if buckets == "coarse" else LATENCY_BOUNDS_S
+        self._sums = _sums(self._bounds_s)
         self._requests = PortFamily(
-            CounterMetricFamily,
+            "counter",
             "nodeproxy_requests",
-            "Completed requests. reason is empty if the response came from an endpoint.",
-            ("status", "reason", "source_namespace", "source_workload"),
+            "Completed requests. reason is empty if the response came from an endpoint; protocol is what the client "
+            "spoke: http1, http2, or grpc over either.",
+            ("status", "reason", "source_namespace", "source_workload", "protocol"),
         )
         self._durations = PortHistogram(
             "nodeproxy_request_duration_seconds",
-            "Time from the request's head to the response's last byte.",
-            (*LATENCY_BOUNDS_S, inf),
+            "Time from the request's head to the response's last byte. In OpenMetrics, buckets have the trace of their "
+            "newest request that came with a sampled one as exemplar.",
+            (*self._bounds_s, inf),
         )
-        self._numbers = _numbers()
+        self._counters = _counters()
+        self._active = PortFamily(
+            "gauge", "nodeproxy_requests_active", "Requests in flight; no series where there is none."
+        )
+        self._endpoints = PortFamily(
+            "gauge",
+            "nodeproxy_endpoints",
+            "Endpoints of the service port in the table: usable, ejected (by outlier detection or after a failed "
+            "connect), unhealthy (by probes). Of the last two, no series where there is none.",
+            ("state",),
+        )
         self._tunnels_active = PortFamily(
-            GaugeMetricFamily, "nodeproxy_tunnels_active", "Connections upgraded to another protocol (101), open now."
+            "gauge", "nodeproxy_tunnels_active", "Connections upgraded to another protocol (101), open now."
         )
         self._tunnels_ended = PortFamily(
-            CounterMetricFamily,
+            "counter",
             "nodeproxy_tunnels_ended",
             "Upgraded connections that have ended. reason is empty if both sides closed.",
             ("reason",),
         )
         self._tunnel_bytes = PortFamily(
-            CounterMetricFamily, "nodeproxy_tunnel_bytes", "Bytes relayed on upgraded connections.", ("direction",)
+            "counter", "nodeproxy_tunnel_bytes", "Bytes relayed on upgraded connections.", ("direction",)
         )
         self._connections = ConnectionMetrics()
         self._udp = UdpMetrics()
         self._calls = PortFamily(
-            CounterMetricFamily,
+            "counter",
             "nodeproxy_grpc_responses",
             "Completed gRPC calls by the grpc-status that the client got; they are in nodeproxy_requests too.",
             ("grpc_status",),
         )
         self._redis_commands = PortFamily(
-            CounterMetricFamily,
+            "counter",
             "nodeproxy_redis_commands",
             "Commands that clients have sent to Redis, of ports whose policy `redis` has them counted.",
             ("command",),
         )
         self._decisions = PortFamily(
-            CounterMetricFamily,
+            "counter",
             "nodeproxy_policy_decisions",
-            "Decisions of policies; mode is shadow for what a policy that is not enforced would have done.",
+            "Decisions of policies, see docs/policies; mode is shadow for what a policy that is not enforced would "
+            "have done. The outcome of `split` is the service or subset that was chosen.",
             ("policy", "outcome", "mode"),
         )
         self._own_calls = PortFamily(
-            CounterMetricFamily,
+            "counter",
             "nodeproxy_own_policy_calls",
             "Calls of policies of one's own (own_policies): a request calls each of its functions once.",
             ("policy",),
         )
         self._own_seconds = PortFamily(
-            CounterMetricFamily,
+            "counter",
             "nodeproxy_own_policy_seconds",
             "Time that policies of one's own have added to requests, without what is inside of them.",
             ("policy",),
             fractions=True,
         )
         self._figures = PortFamily(
-            GaugeMetricFamily,
+            "gauge",
             "nodeproxy_policy_state",
             "Figures of the state of policies, summed over the workers; docs/policies says what each means.",
             ("policy", "figure"),
             fractions=True,
         )
 
-    def text(
-        self,
-        numbers: Numbers,
-        policy_maps: Sequence[PolicyMap],
-        limit_servers: Mapping[str, bool] = MappingProxyType({}),
-        spans: SpanCounters = SpanCounters(),  # noqa: B008 - it has counted nothing, and is only read
-        *,
-        openmetrics: bool = False,
-    ) -> bytes:
+    def declared(self) -> list[Declared]:
+        """All families, those of service ports first."""
+        of_ports = [family.declared for family, _ in self._of_ports((), openmetrics=False)]
+        return [*of_ports, *(family for family, _ in NUMBERS), *(family for family, _ in LABELLED)]
+
+    def text(self, view: View, *, openmetrics: bool = False) -> bytes:
         """The page, in the text format of Prometheus or in OpenMetrics."""
-        every = [(place_of(port.key), port) for port in sorted(ports_of(numbers), key=lambda port: port.key)]
+        ports = self._bounds.bounded(ports_of(view.numbers, used))
+        every = [(place_of(port.key), port) for port in sorted(ports, key=lambda port: port.key)]
         # one family at a time, because no other thread runs while a string of megabytes is made
-        pieces = [(family.heads[openmetrics] + "".join(lines)).encode() for family, lines in self._of_ports(every)]
-        rest = (
-            _policy_accepted(policy_maps),
-            _annotations_accepted(policy_maps),
-            _limit_servers(limit_servers),
-            *span_metrics(spans),
-            *_process(numbers),
-        )
+        families = self._of_ports(every, openmetrics=openmetrics)
+        pieces = [(family.heads[openmetrics] + "".join(lines)).encode() for family, lines in families]
+        rest = tuple(of_node(view, Bounded(self._bounds.merged, self._bounds.step)))
         return b"".join((*pieces, rendered(rest, openmetrics=openmetrics)))
 
-    def _of_ports(self, every: Placed) -> Iterator[tuple[PortFamily, list[str]]]:
+    def _of_ports(self, every: Placed, *, openmetrics: bool) -> Iterator[tuple[PortFamily, list[str]]]:
         ports = [(place, port) for place, port in every if port.key != UNROUTED]
+        asked = [(place, port) for place, port in ports if port.counters.requests]
         requests = self._requests.lines
         yield self._requests, [line for at, port in every for line in requests(at, port.counters.requests)]
-        yield self._durations, [line for at, port in ports for line in self._histogram(at, port)]
-        for family, value in self._numbers:
-            yield family, [family.line(at, value(port)) for at, port in ports]
+        yield self._durations, [line for at, port in asked for line in self._histogram(at, port, openmetrics)]
+        for family, value in self._counters:
+            yield family, [family.line(at, number) for at, port in ports if (number := value(port))]
+        yield self._active, [self._active.line(at, port.state.active) for at, port in ports if port.state.active]
+        yield self._endpoints, [line for at, port in ports for line in self._endpoints.lines(at, _states(port))]
         tunnelled = [(at, port) for at, port in ports if port.counters.tunnel_bytes]
         yield self._tunnels_active, [self._tunnels_active.line(at, port.state.tunnels) for at, port in tunnelled]
         yield self._tunnels_ended, _counts(self._tunnels_ended, ports, lambda port: port.counters.tunnels_ended)
@@ -132,8 +146,35 @@ class NodeMetrics:
         yield self._own_seconds, [line for at, port in ports for line in self._own_seconds.lines(at, _seconds(port))]
         yield self._figures, [line for at, port in ports for line in self._figures.lines(at, _figures(port))]
 
-    def _histogram(self, place: Place, port: Port) -> list[str]:
-        return self._durations.histogram(place, list(accumulate(port.counters.durations)), port.counters.seconds)
+    def _histogram(self, place: Place, port: Port, openmetrics: bool) -> list[str]:
+        counters = port.counters
+        exemplars = self._exemplars(counters.exemplars) if openmetrics and counters.exemplars else {}
+        durations = counters.durations
+        cumulative = list(accumulate(sum(durations[begin:end]) for begin, end in self._sums))
+        return self._durations.histogram(place, cumulative, counters.seconds, exemplars)
+
+    def _exemplars(self, traced: Sequence[TracedRequest]) -> dict[int, str]:
+        """The ends of lines, by bucket of the page; the newest of each stays."""
+        return {
+            bisect_left(self._bounds_s, each.seconds): exemplar_text(each.trace_id, each.seconds, each.at)
+            for each in sorted(traced, key=lambda each: each.at)
+        }
+
+
+def _sums(bounds_s: Sequence[float]) -> Sequence[tuple[int, int]]:
+    """Which of the counted buckets make each bucket of the page."""
+    ends = [LATENCY_BOUNDS_S.index(bound) + 1 for bound in bounds_s]
+    return tuple(pairwise((0, *ends, len(LATENCY_BOUNDS_S) + 1)))
+
+
+def _states(port: Port) -> Sequence[tuple[tuple[object, ...], int]]:
+    state = port.state
+    found: list[tuple[tuple[object, ...], int]] = [(("usable",), state.usable)]
+    if state.ejected:
+        found.append((("ejected",), state.ejected))
+    if state.unhealthy:
+        found.append((("unhealthy",), state.unhealthy))
+    return found
 
 
 def _decisions(port: Port) -> Sequence[tuple[tuple[object, ...], int]]:
@@ -152,26 +193,20 @@ def _figures(port: Port) -> Sequence[tuple[tuple[object, ...], str]]:
     ]
 
 
-def _numbers() -> Sequence[tuple[PortFamily, Callable[[Port], int]]]:
-    """The families that have one number for each service port."""
-    counter, gauge = CounterMetricFamily, GaugeMetricFamily
+def _counters() -> Sequence[tuple[PortFamily, Callable[[Port], int]]]:
+    """The counters that most service ports never need: no series before the first."""
     return (
         (
-            PortFamily(counter, "nodeproxy_retries", "Attempts after the first of a request."),
+            PortFamily("counter", "nodeproxy_retries", "Attempts after the first of a request."),
             lambda port: port.counters.retries,
         ),
         (
-            PortFamily(counter, "nodeproxy_outlier_ejections", "Ejections of endpoints by outlier detection."),
+            PortFamily(
+                "counter",
+                "nodeproxy_outlier_ejections",
+                "Ejections of endpoints by outlier detection, or after a failed connect.",
+            ),
             lambda port: port.counters.ejections,
-        ),
-        (PortFamily(gauge, "nodeproxy_requests_active", "Requests in flight."), lambda port: port.state.active),
-        (
-            PortFamily(gauge, "nodeproxy_endpoints", "Endpoints of the service port in the table."),
-            lambda port: port.state.endpoints,
-        ),
-        (
-            PortFamily(gauge, "nodeproxy_endpoints_usable", "Endpoints neither ejected nor unhealthy."),
-            lambda port: port.state.usable,
         ),
     )
 
@@ -179,122 +214,3 @@ def _numbers() -> Sequence[tuple[PortFamily, Callable[[Port], int]]]:
 def _counts(family: PortFamily, ports: Placed, counts: Callable[[Port], Mapping[str, int]]) -> list[str]:
     """The lines of a family with one further label, whose values and numbers are `counts`."""
     return [line for at, port in ports for line in family.counts(at, counts(port))]
-
-
-def _process(numbers: Numbers) -> Iterator[Metric]:
-    lives = [life.process.counters for life in numbers.workers if life.process is not None]
-    node = processes_added((numbers.past_process, *lives))
-    state = state_of_all(numbers)
-    connected = sum(life.connection is not None for life in numbers.workers)
-    for name, text, value in (
-        ("workers", "Workers connected to discovery.", connected),
-        ("downstream_connections", "Open downstream connections.", state.connections),
-        (
-            "downstream_connections_limit",
-            "Limit of concurrent downstream connections.",
-            state.connections_limit,
-        ),
-        ("udp_sessions_limit", "Limit of concurrent UDP sessions.", state.udp_sessions_limit),
-        ("open_files_limit", "Limit of open files of a worker (RLIMIT_NOFILE).", state.open_files_limit),
-        (
-            "virtual_listeners_missing",
-            "Virtual addresses without a listener; the log has the reason.",
-            state.listeners_missing,
-        ),
-        (
-            "table_age_seconds",
-            "Time since discovery last confirmed the table; +Inf before the first table.",
-            inf if state.table_age_s is None else state.table_age_s,
-        ),
-    ):
-        yield GaugeMetricFamily(f"nodeproxy_{name}", text, value)
-    for name, text, value in (
-        ("downstream_connections_accepted", "Downstream connections accepted.", node.accepted),
-        ("downstream_connections_evicted", "Idle downstream connections closed at the limit.", node.evicted),
-        (
-            "connect_requests",
-            "CONNECT requests accepted; refused ones count in nodeproxy_requests.",
-            node.connects,
-        ),
-        ("http2_connections_accepted", "Downstream connections over HTTP/2.", node.http2_accepted),
-        (
-            "http2_streams_refused",
-            "HTTP/2 streams refused because their connection had http2_streams_limit requests.",
-            node.http2_refused,
-        ),
-        (
-            "http2_floods",
-            "HTTP/2 downstream connections closed for floods of frames, quick resets or header bombs.",
-            node.http2_floods,
-        ),
-        ("unexpected_errors", "Exceptions that indicate a bug; the log has the traceback.", node.bugs),
-        ("table_updates", "Updates from discovery installed in the table.", node.updates),
-        ("table_updates_rejected", "Updates from discovery rejected as invalid.", node.updates_rejected),
-        (
-            "access_log_lines_dropped",
-            "Access log lines dropped because their buffer was full.",
-            node.log_lines_dropped,
-        ),
-        (
-            "samples_dropped",
-            "Recorded exchanges that a worker dropped because its samples for traces and tap were not taken in time.",
-            node.samples_dropped,
-        ),
-        (
-            "limit_buckets_evicted",
-            "Buckets of rateLimit that lost their place to another key before they were full again.",
-            node.buckets_evicted,
-        ),
-    ):
-        yield CounterMetricFamily(f"nodeproxy_{name}", text, value)
-    yield _labelled(
-        "socket_shortages", "Sockets not opened for lack of a descriptor or memory.", "purpose", node.shortages
-    )
-    yield _labelled(
-        "reactor_slow_turns",
-        "Reactor turns by the highest bound they reached.",
-        "at_least_seconds",
-        node.slow_turns,
-    )
-
-
-def _annotations_accepted(maps: Sequence[PolicyMap]) -> Metric:
-    family = GaugeMetricFamily(
-        "nodeproxy_annotations_accepted",
-        "0 if a part of the annotations of a Service was rejected, 1 if no longer; its events have the reason.",
-        labels=["namespace", "service"],
-    )
-    for each in maps:
-        if each.kind == "Service":
-            family.add_metric([each.namespace, each.name], each.accepted)
-    return family
-
-
-def _policy_accepted(maps: Sequence[PolicyMap]) -> Metric:
-    family = GaugeMetricFamily(
-        "nodeproxy_policy_accepted",
-        "1 if the whole policy map is in force, 0 if a part was rejected; its events have the reason.",
-        labels=["namespace", "configmap"],
-    )
-    for each in maps:
-        if each.kind == "ConfigMap":
-            family.add_metric([each.namespace, each.name], each.accepted)
-    return family
-
-
-def _limit_servers(servers: Mapping[str, bool]) -> Metric:
-    family = GaugeMetricFamily(
-        "nodeproxy_limit_server_up",
-        "1 if the server of a rateLimit.global answers, 0 if not: then nodes use their share or refuse.",
-        labels=["server"],
-    )
-    for url, up in servers.items():
-        family.add_metric([url], up)
-    return family
-
-
-def _labelled(name: str, text: str, label: str, values: Mapping[str, int]) -> Metric:
-    family = CounterMetricFamily(f"nodeproxy_{name}", text, labels=[label])
-    for value, number in values.items():
-        family.add_metric([value], number)
-    return family

@@ -1,17 +1,22 @@
 """The pages of a node."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
+from importlib.metadata import version
+from platform import python_version
 from time import time
 
 import anyio
 import msgspec
 from anyio import to_thread
 
-from discovery.observe.metrics import NodeMetrics
+from discovery.observe.metrics import Detail, NodeMetrics
 from discovery.observe.ports import ports_of
 from discovery.observe.server import Asked, Page
 from discovery.observe.traces.queue import SpanCounters
+from discovery.observe.usage import usage_of
+from discovery.observe.view import Source, View
 from discovery.rollouts.rollouts import described
 from discovery.workers.publish import Publisher
 from discovery.workers.reports import Life, Numbers, Reports, state_of_all
@@ -19,7 +24,6 @@ from nodeproxy.mesh.model import Service
 from nodeproxy.mesh.node_view import NodeStatus, PortView, RolloutView, SubscriptionView, WorkerView
 from nodeproxy.mesh.questions import AnswerTo, SubscriptionAge, Subscriptions, SubscriptionsNow
 from nodeproxy.mesh.reports import UNROUTED
-from nodeproxy.mesh.wire import PolicyMap
 
 JSON = "application/json"
 METRICS = "text/plain; version=0.0.4; charset=utf-8"
@@ -31,16 +35,17 @@ class MetricsPage:
 
     def __init__(
         self,
-        reports: Reports,
-        policy_maps: Callable[[], Sequence[PolicyMap]],
+        publisher: Publisher,
         limit_servers: Callable[[], Mapping[str, bool]] = dict,
         spans: SpanCounters | None = None,
+        buckets: Detail = "coarse",
     ) -> None:
-        self._reports = reports
-        self._policy_maps = policy_maps
+        self._publisher = publisher
+        self._reports = publisher.reports
         self._limit_servers = limit_servers
         self._spans = spans or SpanCounters()
-        self._metrics = NodeMetrics()
+        self._metrics = NodeMetrics(buckets)
+        self._build = version("nodeproxy"), python_version()
         self._turn = anyio.Lock()
 
     async def __call__(self, asked: Asked) -> Page:
@@ -49,10 +54,26 @@ class MetricsPage:
             return Page(503, b"not every worker has reported since the start of discovery\n")
         openmetrics = OPENMETRICS in asked.accept
         async with self._turn:
-            numbers, maps, servers = self._reports.numbers(), self._policy_maps(), self._limit_servers()
-            render = partial(self._metrics.text, numbers, maps, servers, self._spans, openmetrics=openmetrics)
+            render = partial(self._text, self._view(), openmetrics=openmetrics)
             body = await to_thread.run_sync(render)  # a thread left behind would render beside the next one
         return Page(200, body, f"{OPENMETRICS}; version=1.0.0; charset=utf-8" if openmetrics else METRICS)
+
+    def _view(self) -> View:
+        publisher = self._publisher
+        services = publisher.services
+        unsubscribed = sum(service.unsubscribed for service in services.values())
+        source = Source(publisher.out_of_sync_s, len(services), unsubscribed, publisher.watch_counts)
+        return View(
+            self._reports.numbers(),
+            publisher.policy_maps,
+            self._limit_servers(),
+            source,
+            self._build,
+            spans=self._spans,
+        )
+
+    def _text(self, view: View, *, openmetrics: bool) -> bytes:
+        return self._metrics.text(replace(view, usage=usage_of(view.numbers.workers)), openmetrics=openmetrics)
 
 
 class StatusPage:

@@ -1,12 +1,12 @@
 """The service ports of a node, each summed over its workers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from discovery.workers.reports import Numbers, ports_added
 from nodeproxy.mesh.reports import PortCounters, PortKey, PortState
 
-NO_PORT = PortState()
+_NO_STATES = (PortState(),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,32 +18,44 @@ class Port:
     state: PortState
 
 
-def ports_of(numbers: Numbers) -> Iterator[Port]:
-    """Every service port: counters added, requests in flight added, endpoints as the worker that has most of them.
+def _all(_counters: PortCounters, _state: PortState) -> bool:
+    return True
 
-    All workers have the same table, but not in the same instant; of two with equally many endpoints the one with fewer
-    usable ones counts.
+
+def ports_of(numbers: Numbers, only: Callable[[PortCounters, PortState], bool] = _all) -> Iterator[Port]:
+    """Every service port of which a worker has reported what `only` accepts.
+
+    Counters and requests in flight are added; endpoints are as the worker that has most of them reports. All workers
+    have the same table, but not in the same instant; of two with equally many endpoints the one with fewer usable ones
+    counts.
     """
     counters = {key: [past] for key, past in numbers.past_ports.items()}
     states: dict[PortKey, list[PortState]] = {}
     for life in numbers.workers:
         for key, report in life.ports.items():
+            if not only(report.counters, report.state):
+                continue
             counters.setdefault(key, []).append(report.counters)
             if life.connection is not None:
                 states.setdefault(key, []).append(report.state)
     for key, each in counters.items():
-        now = states.get(key, [NO_PORT])
-        most = max(now, key=lambda state: (state.endpoints, -state.usable))
-        state = PortState(
-            active=sum(state.active for state in now),
-            endpoints=most.endpoints,
-            usable=most.usable,
-            tunnels=sum(state.tunnels for state in now),
-            connections=sum(state.connections for state in now),
-            figures=_figures_added(now),
-            udp_sessions=sum(state.udp_sessions for state in now),
-        )
-        yield Port(key, ports_added(each), state)
+        now = states.get(key) or _NO_STATES
+        yield Port(key, ports_added(each), now[0] if len(now) == 1 else _sum_of(now))
+
+
+def _sum_of(now: Sequence[PortState]) -> PortState:
+    most = max(now, key=lambda state: (state.endpoints, -state.usable))
+    return PortState(
+        active=sum(state.active for state in now),
+        endpoints=most.endpoints,
+        usable=most.usable,
+        tunnels=sum(state.tunnels for state in now),
+        connections=sum(state.connections for state in now),
+        figures=_figures_added(now),
+        udp_sessions=sum(state.udp_sessions for state in now),
+        ejected=most.ejected,
+        unhealthy=most.unhealthy,
+    )
 
 
 def _figures_added(states: Sequence[PortState]) -> dict[str, dict[str, float]]:

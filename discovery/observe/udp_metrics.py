@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-
 from discovery.observe.connection_metrics import Placed
 from discovery.observe.lines import PortFamily
 
@@ -12,19 +10,18 @@ class UdpMetrics:
     """The families of UDP ports; those of a node without one have no series."""
 
     def __init__(self) -> None:
-        counter = CounterMetricFamily
-        self._active = PortFamily(GaugeMetricFamily, "nodeproxy_udp_sessions_active", "UDP sessions now.")
+        self._active = PortFamily("gauge", "nodeproxy_udp_sessions_active", "UDP sessions now.")
         self._sessions = PortFamily(
-            counter,
+            "counter",
             "nodeproxy_udp_sessions",
             "UDP sessions that have ended; reason is idle, evicted, drained, endpoints-unknown, unknown-service, "
             "internal, or why the first datagrams of one that never had an endpoint were dropped.",
             ("reason", "source_namespace", "source_workload"),
         )
-        self._datagrams = PortFamily(counter, "nodeproxy_udp_datagrams", "Datagrams passed on.", ("direction",))
-        self._bytes = PortFamily(counter, "nodeproxy_udp_bytes", "Bytes of the datagrams passed on.", ("direction",))
+        self._datagrams = PortFamily("counter", "nodeproxy_udp_datagrams", "Datagrams passed on.", ("direction",))
+        self._bytes = PortFamily("counter", "nodeproxy_udp_bytes", "Bytes of the datagrams passed on.", ("direction",))
         self._dropped = PortFamily(
-            counter, "nodeproxy_udp_datagrams_dropped", "Datagrams that were not passed on.", ("reason",)
+            "counter", "nodeproxy_udp_datagrams_dropped", "Datagrams that were not passed on.", ("reason",)
         )
 
     def lines(self, every: Placed) -> Iterator[tuple[PortFamily, list[str]]]:

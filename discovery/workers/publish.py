@@ -37,6 +37,7 @@ from nodeproxy.mesh.wire import (
     Subscribe,
     Unsubscribe,
     Upward,
+    WatchCounts,
     Watched,
     Watches,
     line,
@@ -83,6 +84,7 @@ class Publisher:
         self._workers: set[Backlog] = set()
         self._known = False
         self._in_sync = False
+        self._lost_sync_at = self._clock.now()
 
     @property
     def workers(self) -> int:
@@ -98,6 +100,11 @@ class Publisher:
     def restored(self) -> bool:
         """Whether the last good state is in force."""
         return self._restored is not None
+
+    @property
+    def out_of_sync_s(self) -> float:
+        """How long ago the source was last in sync; 0 while it is."""
+        return 0.0 if self._in_sync else self._clock.now() - self._lost_sync_at
 
     @property
     def on_demand(self) -> bool:
@@ -121,6 +128,12 @@ class Publisher:
         """The watches as last published."""
         snapshot = self._snapshots.get(Watches)
         return snapshot.watches if isinstance(snapshot, Watches) else ()
+
+    @property
+    def watch_counts(self) -> tuple[WatchCounts, ...]:
+        """How often each kind was listed, and how often that or its watch has failed."""
+        snapshot = self._snapshots.get(Watches)
+        return snapshot.counts if isinstance(snapshot, Watches) else ()
 
     def restore(self, last_good: Replace) -> None:
         """Publishes the last good state and its age, until the source is in sync for the first time."""
@@ -148,6 +161,8 @@ class Publisher:
             else:
                 self._services[key] = service
             self.reports.follow(key, {port.key for port in service.ports} if service is not None else ())
+        if self._in_sync and not in_sync:
+            self._lost_sync_at = self._clock.now()
         self._in_sync = in_sync
         if in_sync and not self._known:
             self._known = True

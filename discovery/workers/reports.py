@@ -20,6 +20,7 @@ from nodeproxy.mesh.reports import (
     ProcessReport,
     ProcessState,
     Report,
+    TracedRequest,
     UdpCounters,
 )
 
@@ -51,6 +52,8 @@ class Numbers:
     workers: tuple[Life, ...]
     past_ports: Mapping[PortKey, PortCounters]
     past_process: ProcessCounters
+    restarts: int = 0
+    """Workers that were replaced by another process."""
 
 
 class Reports:
@@ -64,6 +67,7 @@ class Reports:
         self._of: dict[object, Life] = {}
         self._past_ports: dict[str, dict[PortKey, PortCounters]] = {}
         self._past_process = ProcessCounters()
+        self._restarts = 0
 
     @property
     def complete(self) -> bool:
@@ -127,13 +131,14 @@ class Reports:
             for life in self._lives.values()
         )
         past = {key: counters for ports in self._past_ports.values() for key, counters in ports.items()}
-        return Numbers(self._now(), tuple(lives), past, self._past_process)
+        return Numbers(self._now(), tuple(lives), past, self._past_process, self._restarts)
 
     def _introduce(self, connection: object, worker: Introduction) -> None:
         life = self._lives.get(worker.number)
         if life is None or life.pid != worker.pid:
             if life is not None:
                 self._retire(life)
+                self._restarts += 1
             life = self._lives[worker.number] = Life(worker.number, worker.pid, connection)
         self._of = {other: each for other, each in self._of.items() if each is not life}
         life.connection, life.unconfirmed = connection, set(life.ports)
@@ -168,20 +173,21 @@ def ports_added(all_counters: Iterable[PortCounters]) -> PortCounters:
         return some[0]
     durations = zip(*(each.durations for each in some if each.durations), strict=True)
     return PortCounters(
-        tuple(_added(dict(each.requests) for each in some).items()),
+        _pairs_added(each.requests for each in some),
         tuple(map(sum, durations)),
         sum(each.seconds for each in some),
         sum(each.retries for each in some),
         sum(each.ejections for each in some),
         _added(each.tunnels_ended for each in some),
         _added(each.tunnel_bytes for each in some),
-        tuple(_added(dict(each.decisions) for each in some).items()),
+        _pairs_added(each.decisions for each in some),
         _added(each.calls for each in some),
         _connections_added([each.connections for each in some]),
         _udp_added([each.udp for each in some if each.udp is not None]),
         _added(each.redis_commands for each in some),
         _added(each.own_policy_calls for each in some),
         _seconds_added(each.own_policy_seconds for each in some),
+        _newest([each for counters in some for each in counters.exemplars]),
     )
 
 
@@ -193,10 +199,15 @@ def _seconds_added(some: Iterable[Mapping[str, float]]) -> dict[str, float]:
     return total
 
 
+def _newest(exemplars: Sequence[TracedRequest]) -> tuple[TracedRequest, ...]:
+    by_bucket = {each.bucket: each for each in sorted(exemplars, key=lambda each: each.at)}
+    return tuple(by_bucket[bucket] for bucket in sorted(by_bucket))
+
+
 def _connections_added(some: Sequence[ConnectionCounters]) -> ConnectionCounters:
     return ConnectionCounters(
         sum(each.opened for each in some),
-        tuple(_added(dict(each.ended) for each in some).items()),
+        _pairs_added(each.ended for each in some),
         _added(each.bytes for each in some),
         sum(each.seconds for each in some),
     )
@@ -206,7 +217,7 @@ def _udp_added(some: Sequence[UdpCounters]) -> UdpCounters | None:
     if not some:
         return None
     return UdpCounters(
-        tuple(_added(dict(each.sessions) for each in some).items()),
+        _pairs_added(each.sessions for each in some),
         _added(each.datagrams for each in some),
         _added(each.bytes for each in some),
         _added(each.dropped for each in some),
@@ -254,9 +265,18 @@ def state_of_all(numbers: Numbers) -> ProcessState:
 def _added(all_counts: Iterable[Mapping[_K, int]]) -> dict[_K, int]:
     total: dict[_K, int] = {}
     for counts in all_counts:
-        for key, number in counts.items():
-            total[key] = total.get(key, 0) + number
+        if counts:  # most are empty
+            for key, number in counts.items():
+                total[key] = total.get(key, 0) + number
     return total
+
+
+def _pairs_added(all_counts: Iterable[Iterable[tuple[_K, int]]]) -> tuple[tuple[_K, int], ...]:
+    total: dict[_K, int] = {}
+    for counts in all_counts:
+        for key, number in counts:
+            total[key] = total.get(key, 0) + number
+    return tuple(total.items())
 
 
 def _service_of(key: PortKey) -> str:

@@ -23,6 +23,7 @@ from nodeproxy.mesh.reports import (
     ProcessReport,
     Report,
     RequestKind,
+    TracedRequest,
     UdpCounters,
 )
 from nodeproxy.mesh.wire import line
@@ -56,7 +57,10 @@ class PortNumbers(NamedTuple):
     def report(self) -> PortReport:
         """The whole report of the port."""
         stats = self.stats
-        requests = ((RequestKind(status, reason, *by), n) for (status, reason, by), n in stats.requests.items())
+        requests = (
+            (RequestKind(status, reason, *by, protocol), n)
+            for (status, reason, by, protocol), n in stats.requests.items()
+        )
         counters = PortCounters(
             tuple(requests),
             tuple(stats.buckets),
@@ -72,6 +76,7 @@ class PortNumbers(NamedTuple):
             {} if stats.redis_commands is None else dict(stats.redis_commands),
             {name: each.calls for name, each in (stats.own_policies or {}).items()},
             {name: each.seconds for name, each in (stats.own_policies or {}).items()},
+            tuple(TracedRequest(bucket, *each) for bucket, each in (stats.exemplars or {}).items()),
         )
         return PortReport(self.key, counters, self.state)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from os import urandom
+from time import time
 
 from nodeproxy.downstream.connection import Accept
 from nodeproxy.downstream.udp_sessions import UdpSessions
@@ -15,7 +16,8 @@ from nodeproxy.protocol.http1.head import HeadLimits
 from nodeproxy.protocol.http2.limits import HTTP2_LIMITS, Http2Limits
 from nodeproxy.protocol.message import Request
 from nodeproxy.table.table import Route
-from nodeproxy.telemetry.stats import RouteStats, WorkerStats
+from nodeproxy.telemetry.exemplars import Exemplar, sampled_trace_id
+from nodeproxy.telemetry.stats import GRPC, HTTP1, RouteStats, WorkerStats
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class ConnectionContext:
     http2: Http2Limits = HTTP2_LIMITS
     random_bytes: Callable[[int], bytes] = urandom
     """So many bytes that no one can foresee."""
+    wall: Callable[[], float] = time
+    """Unix time in seconds."""
     understands_connect: bool = False
     """Whether a client may name the service of all its further requests by CONNECT."""
     check_room_to_last: Callable[[], None] = lambda: None
@@ -57,13 +61,27 @@ class ConnectionContext:
         callers = self.callers
         return callers.known.get(client) or callers.stranger(client)
 
-    def count(self, exchange: Exchange, route: Route | None, status: int, reason: str) -> None:
+    def count(self, exchange: Exchange, route: Route | None, status: int, reason: str, protocol: str = HTTP1) -> None:
         """Count an exchange that has ended, and report it to the observer. `route` is None where none was found."""
         elapsed_s = self.reactor.clock() - exchange.started
         stats: RouteStats = self.stats.unrouted if route is None else route.stats
-        stats.count(status, reason, exchange.caller.labels, elapsed_s)
+        request = exchange.request
         if exchange.call is not None:
             stats.count_call(exchange.call.end(status))
+            protocol = GRPC
+        stats.count(status, reason, exchange.caller.labels, elapsed_s, protocol)
+        if request.traced or exchange.recording is not None:
+            self._note_exemplar(exchange, stats, elapsed_s)
         observer = exchange.observer
         if observer is not None:
             observer.exchange_ended(exchange, "" if route is None else route.name, status, reason, elapsed_s)
+
+    def _note_exemplar(self, exchange: Exchange, stats: RouteStats, elapsed_s: float) -> None:
+        """Remember the trace of a sampled exchange."""
+        recording = exchange.recording
+        if recording is not None and recording.trace is not None:
+            trace_id = recording.trace.trace_id.decode()
+        else:
+            trace_id = sampled_trace_id(exchange.request.fields.get(b"traceparent"))
+        if trace_id:
+            stats.note_exemplar(Exemplar(trace_id, elapsed_s, self.wall()))

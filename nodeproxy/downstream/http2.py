@@ -28,6 +28,7 @@ from nodeproxy.protocol.http2.frames import Frame, Trailers
 from nodeproxy.protocol.http2.reader import FrameReader
 from nodeproxy.protocol.message import Request
 from nodeproxy.protocol.websocket import KEY_BYTES, add_key
+from nodeproxy.telemetry.stats import HTTP2
 
 
 class _Over(ClientGone):
@@ -135,7 +136,7 @@ class Http2Connection:
     async def _end(self, error: ConnectionBroken) -> None:
         """Let the client know why its connection ends."""
         stats = self.context.stats
-        stats.unrouted.count(BadRequest.status, BadRequest.reason, UNKNOWN.labels, 0.0)
+        stats.unrouted.count(BadRequest.status, BadRequest.reason, UNKNOWN.labels, 0.0, HTTP2)
         if error.code == codes.ENHANCE_YOUR_CALM:
             stats.http2_floods += 1
         await self._part(error.code, str(error))
@@ -198,7 +199,7 @@ class Http2Connection:
             server = free.pop() if free else self._server()
             server.begin(stream, payload, frame.said)
         elif isinstance(payload, MalformedRequest):
-            self.context.stats.unrouted.count(payload.status, payload.reason, UNKNOWN.labels, 0.0)
+            self.context.stats.unrouted.count(payload.status, payload.reason, UNKNOWN.labels, 0.0, HTTP2)
             link.refuse(number, payload.code)
         elif isinstance(payload, BadRequest):
             self._refuse(number, payload, bool(frame.flags & codes.END_STREAM))
@@ -289,7 +290,7 @@ class Http2Connection:
 
     def _refuse(self, number: int, error: BadRequest, ended: bool) -> None:
         """A request that the mesh understands and forwards to nobody."""
-        self.context.stats.unrouted.count(error.status, error.reason, UNKNOWN.labels, 0.0)
+        self.context.stats.unrouted.count(error.status, error.reason, UNKNOWN.labels, 0.0, HTTP2)
         stream = self._link.open(number)
         stream.ended = ended
         self._reply.refuse(stream, error)

@@ -21,6 +21,7 @@ from nodeproxy.protocol.forwarded import forwarded
 from nodeproxy.protocol.http2 import codes
 from nodeproxy.protocol.message import Request, Response
 from nodeproxy.protocol.websocket import check_declined
+from nodeproxy.telemetry.stats import HTTP2
 
 FREE_MOST = 32  # servers of a connection that wait for a stream: as many as usual clients have at a time
 
@@ -111,7 +112,7 @@ class StreamServer:
                 response.close()
             # RFC 9113, 8.1: a complete response before the request's end is no error
             stream.release(codes.NO_ERROR if stream.over else codes.CANCEL)
-        context.count(exchange, route, status, reason)
+        context.count(exchange, route, status, reason, HTTP2)
 
     async def _report(self, stream: Stream, exchange: Exchange, error: ProxyError) -> None:
         """Answer with the mesh's own response, if that is still possible."""

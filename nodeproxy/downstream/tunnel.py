@@ -18,7 +18,7 @@ from nodeproxy.io.scope import Scope
 from nodeproxy.io.task import Task
 from nodeproxy.protocol.message import Response, Tunnel
 from nodeproxy.table.table import Route
-from nodeproxy.telemetry.stats import ConnectionStats, Counted
+from nodeproxy.telemetry.stats import HTTP1, HTTP2, ConnectionStats, Counted
 from nodeproxy.upstream.tunnel import SwitchedConnection
 
 SHARE_PIECES = 4  # relayed in a row before others get a turn, up to 64 KiB each; as for bodies
@@ -35,7 +35,8 @@ async def relay(exchange: Exchange, route: Route, response: Response, client: Ch
     clock = scope.task.reactor.clock
     assert tunnel is not None  # the caller has looked
     began = clock()
-    route.stats.count(response.status, "", caller, began - exchange.started)
+    protocol = HTTP2 if exchange.request.version == b"2" else HTTP1
+    route.stats.count(response.status, "", caller, began - exchange.started, protocol)
     stats = route.stats.of_tunnels()
     stats.count_opened()
     reason = "cancelled"

@@ -7,6 +7,7 @@ connection to an endpoint.
 """
 
 import errno
+import os
 import resource
 from contextlib import suppress
 from dataclasses import dataclass
@@ -84,3 +85,10 @@ def comes_of_shortage(error: BaseException) -> bool:
         error.__cause__ or error.__context__,
     ]
     return is_shortage(error) or any(comes_of_shortage(each) for each in within if each is not None)
+
+
+def descriptors_open() -> int:
+    """How many descriptors this process has open."""
+    # Linux 6.2 and later has the number as the size of the folder; listing 16,000 takes 4 ms, so it is the fallback.
+    folder = "/proc/self/fd"
+    return os.stat(folder).st_size or len(os.listdir(folder))

@@ -32,6 +32,19 @@ class RequestKind(NamedTuple):
     reason: str
     source_namespace: str
     source_workload: str
+    protocol: str = "http1"
+    """What the client spoke: `http1`, `http2`, or `grpc` over either."""
+
+
+class TracedRequest(NamedTuple):
+    """The newest request with a sampled trace in one bucket of the durations."""
+
+    bucket: int
+    """Its index in `durations`."""
+    trace_id: str
+    seconds: float
+    at: float
+    """Unix time in seconds."""
 
 
 class Decision(NamedTuple):
@@ -102,6 +115,7 @@ class PortCounters(msgspec.Struct, frozen=True, omit_defaults=True):
     """Calls of policies of one's own, by policy."""
     own_policy_seconds: dict[str, float] = {}
     """What they added to the time of requests."""
+    exemplars: tuple[TracedRequest, ...] = ()
 
 
 class PortState(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -120,6 +134,10 @@ class PortState(msgspec.Struct, frozen=True, omit_defaults=True):
     """TCP connections that carry no HTTP, open now; they are not among the requests."""
     udp_sessions: int = 0
     """UDP sessions now."""
+    ejected: int = 0
+    """Endpoints ejected by outlier detection or after a failed connect, and not unhealthy."""
+    unhealthy: int = 0
+    """Endpoints whose probes fail."""
 
 
 class ProcessCounters(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -160,6 +178,8 @@ class ProcessState(msgspec.Struct, frozen=True, omit_defaults=True):
     udp_sessions_limit: int = 0
     table_age_s: float | None = None
     """None before the first table."""
+    open_files: int = 0
+    """Descriptors open now."""
 
 
 class Introduction(msgspec.Struct, frozen=True, tag="worker"):

@@ -62,10 +62,20 @@ class Watched(msgspec.Struct, frozen=True):
     """Why it is out of sync, "" when it is in sync."""
 
 
+class WatchCounts(msgspec.Struct, frozen=True):
+    """How often all objects of a kind were listed, and how often a list or a watch of it has failed."""
+
+    kind: str
+    lists: int = 0
+    errors: int = 0
+
+
 class Watches(msgspec.Struct, frozen=True, tag="watches"):
     """A snapshot of all watches of discovery, for `nodeproxy status`."""
 
     watches: tuple[Watched, ...]
+    counts: tuple[WatchCounts, ...] = ()
+    """By kind, of watches that have ended too."""
 
 
 class PolicyMap(msgspec.Struct, frozen=True):

@@ -38,8 +38,9 @@ def budget(settings: RetryBudgetSettings, before: Budget | None, tools: Tools) -
 
 
 def numbers(state: Budget) -> Mapping[str, float]:
-    """See `figures`."""
-    return {"extra_attempts": state.load.extra, "extra_attempts_limit": state.most()}
+    """See `figures`. None while nothing is under way: every service port has this policy."""
+    extra = state.load.extra
+    return {"extra_attempts": extra, "extra_attempts_limit": state.most()} if extra else {}
 
 
 POLICY = Policy(
@@ -50,7 +51,7 @@ POLICY = Policy(
     outcomes={"over-budget": "a retry or a hedge was not made: the budget was used up"},
     numbers=numbers,
     figures={
-        "extra_attempts": "retries and hedges under way",
-        "extra_attempts_limit": "how many the budget allows now, at a time or per `budgetInterval`",
+        "extra_attempts": "retries and hedges under way; no series while there are none",
+        "extra_attempts_limit": "how many the budget allows meanwhile, at a time or per `budgetInterval`",
     },
 )

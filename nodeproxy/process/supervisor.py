@@ -152,6 +152,7 @@ class Supervisor:
             *(["--node", settings.node_name] if settings.node_name else []),
             *(["--on-demand"] if settings.on_demand else []),
             *([] if settings.virtual_addresses else ["--no-virtual-addresses"]),
+            "--buckets", settings.metrics_buckets,
             *(["--resolver", settings.resolver] if settings.resolver else []),
             *(["--zone", settings.zone] if settings.zone else []),
             *([] if settings.traefik_annotations else ["--no-traefik-annotations"]),

@@ -4,10 +4,13 @@ from bisect import bisect_left
 from collections import defaultdict
 
 from nodeproxy.mesh.reports import LATENCY_BOUNDS_S
+from nodeproxy.telemetry.exemplars import Exemplar
 from nodeproxy.telemetry.udp_stats import UdpStats
 
 TO_ENDPOINT, TO_CLIENT = "to_endpoint", "to_client"
 
+HTTP1, HTTP2, GRPC = "http1", "http2", "grpc"
+"""What clients have spoken, as requests are counted."""
 SHORTAGES = ("accept", "endpoint", "listener", "probe")
 
 
@@ -85,17 +88,19 @@ class RouteStats:
     """The numbers of one service port in one worker."""
 
     __slots__ = (
-        "buckets", "calls", "connections", "decisions", "own_policies", "redis_commands", "requests", "retries",
-        "seconds", "service_port", "tunnels", "udp",
+        "buckets", "calls", "connections", "decisions", "exemplars", "own_policies", "redis_commands", "requests",
+        "retries", "seconds", "service_port", "tunnels", "udp",
     )  # fmt: skip
 
     def __init__(self, service_port: str = "") -> None:
         self.service_port = service_port
         """`<namespace>/<service>:<port>`; "" for requests that reached none."""
-        self.requests: defaultdict[tuple[int, str, tuple[str, str]], int] = defaultdict(int)
-        """Exchanges by status, reason and caller; the reason is "" for an endpoint's own response."""
+        self.requests: defaultdict[tuple[int, str, tuple[str, str], str], int] = defaultdict(int)
+        """Exchanges by status, reason, caller and protocol; the reason is "" for an endpoint's own response."""
         self.buckets = [0] * (len(LATENCY_BOUNDS_S) + 1)
         """Exchanges by duration: up to each bound, and the rest."""
+        self.exemplars: dict[int, Exemplar] | None = None
+        """By bucket; None before the first request with a sampled trace."""
         self.seconds = 0.0
         self.calls: dict[int, int] | None = None
         """gRPC calls by the grpc-status that the client got; None before the first one: most services have none."""
@@ -137,11 +142,17 @@ class RouteStats:
             self.own_policies = {}
         return self.own_policies.setdefault(name, OwnPolicyStats())
 
-    def count(self, status: int, reason: str, caller: tuple[str, str], elapsed_s: float) -> None:
+    def count(self, status: int, reason: str, caller: tuple[str, str], elapsed_s: float, protocol: str = HTTP1) -> None:
         """Count one finished exchange: its response's last byte has been sent, or it failed."""
-        self.requests[status, reason, caller] += 1
+        self.requests[status, reason, caller, protocol] += 1
         self.buckets[bisect_left(LATENCY_BOUNDS_S, elapsed_s)] += 1
         self.seconds += elapsed_s
+
+    def note_exemplar(self, exemplar: Exemplar) -> None:
+        """Keep the trace of a counted exchange, in place of an older one of the same bucket."""
+        if self.exemplars is None:
+            self.exemplars = {}
+        self.exemplars[bisect_left(LATENCY_BOUNDS_S, exemplar.seconds)] = exemplar
 
     def count_call(self, status: int) -> None:
         """The finished exchange was a gRPC call that ended with this grpc-status."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from nodeproxy.control.reports import Sources
+from nodeproxy.io.capacity import descriptors_open
 from nodeproxy.io.reactor import LAG_BOUNDS_S
 from nodeproxy.mesh.reports import Introduction, ProcessCounters, ProcessReport, ProcessState
 from nodeproxy.wiring.data_plane import DataPlane
@@ -48,6 +49,7 @@ def process_report(plane: DataPlane, listeners_missing: int) -> ProcessReport:
         listeners_missing=listeners_missing,
         udp_sessions=len(plane.sessions),
         udp_sessions_limit=plane.sessions.most,
+        open_files=descriptors_open(),
         table_age_s=None if confirmed_at is None else plane.reactor.clock() - confirmed_at,
     )
     return ProcessReport(counters, state)

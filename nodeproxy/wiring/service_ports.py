@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from nodeproxy.balance.health import usable
 from nodeproxy.control.probes import Target
 from nodeproxy.control.reports import PortNumbers
 from nodeproxy.exchange.decisions import Decisions
@@ -16,6 +17,7 @@ from nodeproxy.table.table import Route
 from nodeproxy.telemetry.stats import RouteStats
 from nodeproxy.upstream.cluster import Cluster
 from nodeproxy.upstream.clusters import Clusters
+from nodeproxy.upstream.endpoint import Endpoint
 
 
 class ServicePorts:
@@ -38,6 +40,8 @@ class ServicePorts:
             active = sum(endpoint.active for endpoint in endpoints) if route.port.takes_requests else 0
             if active and route.port.takes_connections:
                 active -= sum(endpoint.connections for endpoint in endpoints)
+            usable_now = cluster.usable_count(now)
+            ejected, unhealthy = (0, 0) if usable_now == len(endpoints) else _unusable(endpoints, now)
             yield PortNumbers(
                 PortKey(route.service.namespace, route.service.name, route.port.key),
                 stats,
@@ -45,11 +49,13 @@ class ServicePorts:
                 PortState(
                     active,
                     len(endpoints),
-                    cluster.usable_count(now),
+                    usable_now,
                     tunnels.active if tunnels else 0,
                     _figures(route.states, self._live.registry.chain),
                     connections.active if connections else 0,
                     stats.udp.active if stats.udp else 0,
+                    ejected,
+                    unhealthy,
                 ),
             )
 
@@ -79,6 +85,12 @@ class ServicePorts:
 
     def _cluster(self, route: Route) -> Cluster:
         return self._clusters.of(route.service, route.port)
+
+
+def _unusable(endpoints: Sequence[Endpoint], now: float) -> tuple[int, int]:
+    """How many endpoints are ejected, and how many unhealthy."""
+    unhealthy = sum(endpoint.health.probes_down for endpoint in endpoints)
+    return sum(not usable(each.health, now) for each in endpoints) - unhealthy, unhealthy
 
 
 def _used(stats: RouteStats) -> int:

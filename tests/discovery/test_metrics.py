@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.strategies import characters, integers, lists, text, tuples
 from msgspec.structs import replace
-from prometheus_client.core import CounterMetricFamily
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 
 from discovery.observe.lines import TEMPLATES_MOST, PortFamily, escaped, rendered
 from discovery.observe.metrics import NodeMetrics
+from discovery.observe.view import View
 from discovery.workers.reports import Reports
 from nodeproxy.mesh.reports import (
     LATENCY_BOUNDS_S,
@@ -34,6 +34,7 @@ from nodeproxy.mesh.wire import PolicyMap
 from tests.fakes.reports import WEB, port, process
 
 CALLER = ("shop", "cart")
+STATES = ("usable", "ejected", "unhealthy")
 NO_DURATIONS = (0,) * (len(LATENCY_BOUNDS_S) + 1)
 ORDER = ("namespace", "service", "port", "status", "reason", "source_workload", "le", "at_least_seconds")
 LABELS = dict(zip(("namespace", "service", "port"), WEB, strict=True))
@@ -42,12 +43,12 @@ LABELS = dict(zip(("namespace", "service", "port"), WEB, strict=True))
 class Scrape:
     """What Prometheus knows after it has asked a node whose workers have reported this."""
 
-    def __init__(self, *workers, maps=()):
+    def __init__(self, *workers, maps=(), buckets="fine"):
         reports = Reports(now=lambda: 100.0)
         for number, messages in enumerate(workers):
             for message in (Introduction(number, number), *messages):
                 reports.note(number, message)
-        page = NodeMetrics().text(reports.numbers(), maps)
+        page = NodeMetrics(buckets).text(View(reports.numbers(), maps))
         self.families = list(text_string_to_metric_families(page.decode()))
         self._samples = [sample for family in self.families for sample in family.samples]
 
@@ -91,14 +92,14 @@ def test_requests_that_reached_no_service_have_none_in_their_labels():
     scrape = Scrape([counted((404, "unknown-service", 1), key=UNROUTED), counted()])
 
     assert scrape.values("nodeproxy_requests_total") == {("", "", "", "404", "unknown-service", "cart"): 1}
-    assert set(scrape.values("nodeproxy_request_duration_seconds_count")) == {WEB}
+    assert set(scrape.values("nodeproxy_request_duration_seconds_count")) == set()
 
 
 def test_buckets_are_cumulative_and_end_with_all():
     durations = [0] * (len(LATENCY_BOUNDS_S) + 1)
     durations[0], durations[1], durations[9], durations[13], durations[14] = 2, 1, 1, 1, 1
 
-    scrape = Scrape([PortReport(WEB, PortCounters((), tuple(durations), 109.5))])
+    scrape = Scrape([PortReport(WEB, PortCounters(((RequestKind(200, "", *CALLER), 6),), tuple(durations), 109.5))])
 
     told = scrape.values("nodeproxy_request_duration_seconds_bucket")
     buckets = {float(bound): number for (*_, bound), number in told.items()}
@@ -114,14 +115,19 @@ def test_buckets_are_cumulative_and_end_with_all():
         ("nodeproxy_retries_total", 9),
         ("nodeproxy_outlier_ejections_total", 1),
         ("nodeproxy_requests_active", 2),
-        ("nodeproxy_endpoints", 5),
-        ("nodeproxy_endpoints_usable", 4),
     ],
 )
 def test_a_port_tells_each_of_its_numbers(name, value):
-    scrape = Scrape([port(retries=9, ejections=1, state=PortState(2, 5, 4))])
+    scrape = Scrape([port(requests=1, retries=9, ejections=1, state=PortState(2, 5, 4))])
 
     assert scrape.value(name, **LABELS) == value
+
+
+def test_endpoints_are_told_by_their_state():
+    scrape = Scrape([port(state=PortState(0, 9, 4, ejected=2, unhealthy=3))])
+
+    states = {state: scrape.value("nodeproxy_endpoints", **LABELS, state=state) for state in STATES}
+    assert states == {"usable": 4, "ejected": 2, "unhealthy": 3}
 
 
 def test_tunnels_are_reported_once_a_service_has_had_one():
@@ -316,7 +322,7 @@ def test_every_family_is_ours_and_says_what_it_is():
     families = Scrape([port(), process()]).families
 
     assert len({family.name for family in families}) == len(families)
-    assert all(family.name.startswith("nodeproxy_") and family.documentation for family in families)
+    assert all(family.name.startswith(("nodeproxy_", "process_")) and family.documentation for family in families)
 
 
 def test_a_node_without_workers_can_be_asked():
@@ -357,7 +363,7 @@ def reported(ports):
 @settings(max_examples=25)  # its parsers are slow
 @given(ports=PORTS)
 def test_the_lines_are_those_that_prometheus_client_writes(ports):
-    ours = NodeMetrics().text(reported(ports), ())
+    ours = NodeMetrics().text(View(reported(ports)))
 
     families = list(text_string_to_metric_families(ours.decode()))
 
@@ -367,7 +373,7 @@ def test_the_lines_are_those_that_prometheus_client_writes(ports):
 @settings(max_examples=25)  # its parsers are slow
 @given(ports=PORTS)
 def test_openmetrics_too_is_what_prometheus_client_writes(ports):
-    ours = NodeMetrics().text(reported(ports), (), openmetrics=True)
+    ours = NodeMetrics().text(View(reported(ports)), openmetrics=True)
 
     families = list(openmetrics_families(ours.decode()))
 
@@ -378,9 +384,9 @@ def test_a_page_does_not_depend_on_the_pages_before_it():
     first, then = reported([((*WEB,), [(200, "", "a", "b", 1)], NO_DURATIONS)]), reported([])
     metrics = NodeMetrics()
 
-    pages = [metrics.text(numbers, ()) for numbers in (first, then, first)]
+    pages = [metrics.text(View(numbers)) for numbers in (first, then, first)]
 
-    assert pages == [NodeMetrics().text(first, ()), NodeMetrics().text(then, ()), pages[0]]
+    assert pages == [NodeMetrics().text(View(first)), NodeMetrics().text(View(then)), pages[0]]
 
 
 def test_numbers_of_any_size_are_exact():
@@ -390,7 +396,7 @@ def test_numbers_of_any_size_are_exact():
 
 
 def test_the_remembered_templates_are_bounded():
-    family = PortFamily(CounterMetricFamily, "things", "Things.", ("kind",))
+    family = PortFamily("counter", "things", "Things.", ("kind",))
     for number in range(TEMPLATES_MOST + 10):
         family.lines(("a", "b", "c"), [((number,), 1)])
 
@@ -404,7 +410,7 @@ def test_a_label_is_escaped_as_the_formats_want_it():
 def test_the_servers_of_limits_are_up_or_not():
     servers = {"redis://a:6379/0": True, "redis://b:6379/0": False}
 
-    page = NodeMetrics().text(Reports(now=lambda: 100.0).numbers(), (), servers).decode()
+    page = NodeMetrics().text(View(Reports(now=lambda: 100.0).numbers(), (), servers)).decode()
 
     assert 'nodeproxy_limit_server_up{server="redis://a:6379/0"} 1.0' in page
     assert 'nodeproxy_limit_server_up{server="redis://b:6379/0"} 0.0' in page

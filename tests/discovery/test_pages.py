@@ -10,6 +10,7 @@ import pytest
 from discovery.observe import server
 from discovery.observe.pages import MetricsPage
 from discovery.observe.server import CONNECTIONS_MOST, HEAD_LIMIT_BYTES, Asked, Page, listening, serve_at, serve_pages
+from discovery.workers.publish import Publisher
 from discovery.workers.reports import Reports
 from nodeproxy.mesh.reports import Introduction
 from tests.fakes.reports import port, process
@@ -186,7 +187,7 @@ async def test_an_address_that_is_taken_is_tried_again(monkeypatch):
 
 async def test_the_metrics_are_there_when_every_worker_has_reported():
     reports = Reports(now=lambda: 0.0)
-    metrics = MetricsPage(reports, tuple)
+    metrics = MetricsPage(Publisher(reports=reports))
 
     before = await metrics(Asked())
     for message in (Introduction(0, 7), port(requests=3), process()):

@@ -89,6 +89,9 @@ class Follower:
     def changed(self, changes):
         self.reported += changes
 
+    def listed(self):
+        pass
+
     def synced(self):
         self.reported.append("in sync")
 

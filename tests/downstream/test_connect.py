@@ -89,7 +89,7 @@ async def test_what_clients_send_is_understood(world, request_to_connect, reques
     assert seen.startswith(b"GET /a HTTP/1.1\r\n") and b"CONNECT" not in seen and b"Proxy-" not in seen
     assert b"X-Forwarded-For: 127.0.0.1\r\n" in seen
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n") and b"Connection: close" not in answer
-    assert world.route.stats.requests == {(200, "", ("", "node")): 2}
+    assert world.route.stats.requests == {(200, "", ("", "node"), "http1"): 2}
     assert world.stats.connects == 1 and not world.stats.unrouted.requests
     assert [(line[0].request.method, line[2]) for line in world.log] == [
         (b"CONNECT", 200),
@@ -186,7 +186,7 @@ async def test_nothing_but_http_ports_of_services_is_reached(world, target, word
     assert b"x-mesh-error: connect-refused\r\n" in answer and words in answer
     assert b"CONNECT reaches HTTP ports of services in the mesh and nothing else" in answer
     assert endpoint.nobody_came()
-    assert world.stats.unrouted.requests == {(403, "connect-refused", ("", "node")): 1}
+    assert world.stats.unrouted.requests == {(403, "connect-refused", ("", "node"), "http1"): 1}
     assert world.stats.connects == 0 and [line[2] for line in world.log] == [403]
 
 

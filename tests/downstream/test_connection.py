@@ -20,7 +20,7 @@ async def test_a_request_reaches_the_endpoint_and_its_answer_comes_back(world):
     assert b"Via:" not in seen and b"traceparent" not in seen
     assert head == b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nDate: now\r\nVia: 1.1 nodeproxy\r\n\r\n"
     assert body == b"ok"
-    assert world.route.stats.requests == {(200, "", ("", "node")): 1}
+    assert world.route.stats.requests == {(200, "", ("", "node"), "http1"): 1}
 
 
 async def test_both_connections_are_used_again(world):
@@ -134,7 +134,7 @@ async def test_a_request_of_a_client_that_has_reset_its_connection_since_is_not_
     await world.settle()
 
     assert endpoint.nobody_came() and not world.connections.open
-    assert world.route.stats.requests == {(499, "client-gone", ("", "node")): 1}
+    assert world.route.stats.requests == {(499, "client-gone", ("", "node"), "http1"): 1}
 
 
 async def test_a_request_that_has_come_when_the_worker_hangs_up_is_answered(world):

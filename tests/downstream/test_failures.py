@@ -45,7 +45,7 @@ async def test_a_client_that_resets_ends_the_endpoints_work(world):
     client.reset()
 
     assert await server.rest() == b""
-    assert world.route.stats.requests == {(499, "client-gone", ("", "node")): 1}
+    assert world.route.stats.requests == {(499, "client-gone", ("", "node"), "http1"): 1}
 
 
 async def test_a_request_that_takes_too_long_is_answered_504(world):
@@ -74,7 +74,7 @@ async def test_a_broken_off_answer_is_seen_as_broken_off(world):
     server.close()
 
     assert (await client.rest()).endswith(b"half")
-    assert world.route.stats.requests == {(502, "connection-lost", ("", "node")): 1}
+    assert world.route.stats.requests == {(502, "connection-lost", ("", "node"), "http1"): 1}
 
 
 async def test_a_refused_connect_goes_to_the_next_endpoint_even_for_a_post(world):

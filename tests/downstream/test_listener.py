@@ -142,7 +142,7 @@ async def test_half_closing_counts_as_gone_where_it_is_set_so(world):
 
     assert await server.rest() == b""
     assert await client.rest() == b""
-    assert world.route.stats.requests == {(499, "client-gone", ("", "node")): 1}
+    assert world.route.stats.requests == {(499, "client-gone", ("", "node"), "http1"): 1}
 
 
 async def test_everybody_who_waits_when_the_door_closes_is_let_in(world):

@@ -81,7 +81,7 @@ async def test_a_response_that_stands_still_is_broken_off(world):
     world.advance(10.1)
 
     assert await client.rest() == b""
-    assert world.route.stats.requests == {(504, "timeout", ("", "node")): 1}
+    assert world.route.stats.requests == {(504, "timeout", ("", "node"), "http1"): 1}
 
 
 async def _flood(client):

@@ -398,8 +398,8 @@ async def test_it_is_counted_when_it_begins_and_logged_when_it_has_ended(world):
     await client.rest()
     await world.settle()
 
-    assert begun == ({(101, "", CALLER): 1}, 0.0, 1, [])
-    assert dict(world.route.stats.requests) == {(101, "", CALLER): 1}
+    assert begun == ({(101, "", CALLER, "http1"): 1}, 0.0, 1, [])
+    assert dict(world.route.stats.requests) == {(101, "", CALLER, "http1"): 1}
     assert [(line[0].request.path, *line[1:]) for line in world.log] == [(b"/chat", "shop/web:80", 101, "", 100.0)]
     assert [outcome for _, outcome in world.attempts] == [101]
     assert tunnels(world).bytes == {"to_endpoint": 3, "to_client": 0}

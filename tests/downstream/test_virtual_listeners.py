@@ -67,7 +67,7 @@ async def test_who_comes_in_means_that_service_whatever_host_it_sends(world, str
 
     assert b"Host: anything.example\r\n" in seen
     assert (await client.head()).startswith(b"HTTP/1.1 204 ")
-    assert world.route.stats.requests == {(204, "", ("", "node")): 1}
+    assert world.route.stats.requests == {(204, "", ("", "node"), "http1"): 1}
 
 
 @pytest.mark.parametrize("protocol", ["http", "http2", "detect", "tcp", "tls"])

@@ -428,8 +428,8 @@ async def test_it_is_counted_as_over_http1_and_logged_when_it_has_ended(world):
     await client.until_over(number)
     await world.settle()
 
-    assert begun == ({(101, "", CALLER): 1}, 0.0, 1, [])
-    assert dict(world.route.stats.requests) == {(101, "", CALLER): 1}
+    assert begun == ({(101, "", CALLER, "http2"): 1}, 0.0, 1, [])
+    assert dict(world.route.stats.requests) == {(101, "", CALLER, "http2"): 1}
     (line,) = world.log
     assert (line[0].request.method, line[0].request.path) == (b"GET", b"/chat")
     assert line[1:] == ("shop/web:80", 101, "", 100.0)

@@ -21,8 +21,10 @@ def test_a_request_by_every_kind_of_name_reaches_the_service(folder):
             by_target = node.get("elsewhere", "http://web.shop.mesh/x")
             by_header = node.get("elsewhere", headers={"x-mesh-service": "web.shop.mesh"})
             by_address = node.get("anything", address=("127.77.0.9", 8080))
-            labels = 'namespace="shop",port="8080",reason="",service="web",source_namespace="",source_workload="node"'
-            counted = f'nodeproxy_requests_total{{{labels},status="200"}} 6.0'
+            labels = 'namespace="shop",port="8080",protocol="http1",reason="",service="web"'
+            counted = (
+                f'nodeproxy_requests_total{{{labels},source_namespace="",source_workload="node",status="200"}} 6.0'
+            )
             until(lambda: counted in node.metrics(), "the report")
 
     assert {by_host, with_port, by_cluster_name, by_target, by_header, by_address} == {(200, "one")}
@@ -85,7 +87,7 @@ def test_a_sick_endpoint_gets_no_requests_while_its_probes_fail(folder):
             policy(web__shop="healthCheck: {path: /healthz, interval: 100ms, unhealthyThreshold: 1}")
         )
         with Node(folder) as node:
-            usable = 'nodeproxy_endpoints_usable{namespace="shop",port="80",service="web"} %s.0'
+            usable = 'nodeproxy_endpoints{namespace="shop",port="80",service="web",state="usable"} %s.0'
             until(lambda: usable % 1 in node.metrics(), "the sick endpoint to be found")
             answers = {node.get("web.shop.mesh") for _ in range(20)}
             gate.sick = False
@@ -104,7 +106,7 @@ def test_a_port_that_is_not_http_is_probed_by_connecting_alone(folder):
         check = "healthCheck: {path: /healthz, interval: 100ms, unhealthyThreshold: 10}"
         (folder / "policy.yaml").write_text(policy(web__shop=check, db__shop=check))
         with Node(folder) as node:
-            unusable = 'nodeproxy_endpoints_usable{namespace="shop",port="80",service="web"} 0.0'
+            unusable = 'nodeproxy_endpoints{namespace="shop",port="80",service="web",state="usable"} 0.0'
             until(lambda: unusable in node.metrics(), "ten probes")
 
         probe, _address = other.accept()

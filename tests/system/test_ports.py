@@ -45,6 +45,8 @@ def test_http_on_a_number_that_udp_has_too_is_served_in_either_order(folder, ste
         with Node(folder, "--dns", f"127.0.0.1:{dns_port}") as node:
             answers = node.get("quic.shop.mesh"), node.get("any", address=("127.77.0.11", 80))
             records = look_up(dns_port, "_http._tcp.quic.shop.mesh.", "SRV")
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                client.sendto(b"a service has series once it was called", ("127.77.0.11", 80))
             until(lambda: node.metrics().count("nodeproxy_endpoints{") == 2, "the report")
             metrics = node.metrics().splitlines()
 

@@ -3,6 +3,7 @@
 import json
 import socket
 import socketserver
+from contextlib import suppress
 
 import pytest
 
@@ -97,12 +98,14 @@ def test_what_is_open_at_the_drain_limit_is_reset(node):
 
 def test_a_service_without_an_endpoint_resets_its_clients(node):
     (node.folder / "db.yaml").write_text(tcp_service(node.service_port, 0).split("\n---\n")[0])
-    until(
-        lambda: (
-            f'nodeproxy_endpoints{{namespace="shop",port="{node.service_port}",service="db"}} 0.0' in node.metrics()
-        ),
-        "it",
-    )
+    unusable = f'nodeproxy_endpoints{{namespace="shop",port="{node.service_port}",service="db",state="usable"}} 0.0'
+
+    def refused():
+        with suppress(ConnectionResetError), connected(node) as client:
+            client.recv(1)
+        return unusable in node.metrics()
+
+    until(refused, "the update")
 
     with pytest.raises(ConnectionResetError), connected(node) as client:
         client.recv(100)

@@ -36,7 +36,7 @@ async def test_it_asks_for_the_endpoints_waits_and_is_served(world):
 
     assert subscriptions == [Subscribe("shop/web")]
     assert (await client.head()).startswith(b"HTTP/1.1 204 ")
-    assert world.live.table.at("shop/web", "80").stats.requests == {(204, "", ("", "node")): 1}
+    assert world.live.table.at("shop/web", "80").stats.requests == {(204, "", ("", "node"), "http1"): 1}
 
 
 async def test_changes_of_other_services_do_not_wake_it(world):
@@ -74,7 +74,7 @@ async def test_a_client_that_goes_meanwhile_is_not_waited_for(world):
     await world.settle()
 
     assert not world.connections.open
-    assert world.live.table.at("shop/web", "80").stats.requests == {(499, "client-gone", ("", "node")): 1}
+    assert world.live.table.at("shop/web", "80").stats.requests == {(499, "client-gone", ("", "node"), "http1"): 1}
 
 
 async def test_a_service_in_use_does_not_fall_asleep_because_discovery_is_new_and_follows_it_anew(world):
@@ -124,7 +124,7 @@ async def test_a_request_is_counted_for_the_pod_it_comes_from_and_its_namespace_
     await client.head()
     await world.settle()
 
-    assert world.live.table.at("shop/web", "80").stats.requests == {(204, "", ("shop", "cart")): 1}
+    assert world.live.table.at("shop/web", "80").stats.requests == {(204, "", ("shop", "cart"), "http1"): 1}
 
 
 async def test_clients_that_give_up_leave_nothing_behind_that_waits(world):

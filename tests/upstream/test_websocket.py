@@ -336,8 +336,8 @@ async def test_it_is_counted_when_it_begins_and_logged_when_it_has_ended(world):
     await client.rest()
     await world.settle()
 
-    assert begun == ({(101, "", ("", "node")): 1}, 1, [])
-    assert dict(world.route.stats.requests) == {(101, "", ("", "node")): 1}
+    assert begun == ({(101, "", ("", "node"), "http1"): 1}, 1, [])
+    assert dict(world.route.stats.requests) == {(101, "", ("", "node"), "http1"): 1}
     assert [line[1:4] for line in world.log] == [("shop/web:80", 101, "")]
     assert [outcome for _, outcome in world.attempts] == [101]
     assert tunnels(world).bytes == {"to_endpoint": 3, "to_client": 0}

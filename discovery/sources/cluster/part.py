@@ -8,14 +8,23 @@ from discovery.problem import Problem, bounded
 from discovery.sources.cluster.errors import ApiError, Forbidden, Refused
 from discovery.sources.cluster.outage import Outage
 from discovery.sources.cluster.watch import Api, Resource, Watch, World
-from nodeproxy.mesh.wire import Watched
+from nodeproxy.mesh.wire import WatchCounts, Watched
 
 
 class Part:
     """Follows one resource; calls `wake` when there are changes to take, or its state has changed."""
 
-    def __init__(self, resource: Resource, api: Api, world: World, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        resource: Resource,
+        api: Api,
+        world: World,
+        wake: Callable[[], None],
+        counts: dict[str, WatchCounts] | None = None,
+    ) -> None:
+        """`counts` has one entry for each kind, which all watches of it count in."""
         self.resource = resource
+        self._counts = {} if counts is None else counts
         self.ever_in_sync = False
         self._outage = Outage(world.now)
         self._wake = wake
@@ -43,6 +52,10 @@ class Part:
         self._changes += changes
         self._wake()
 
+    def listed(self) -> None:
+        """See `watch.Heard`."""
+        self._count(lists=1)
+
     def synced(self) -> None:
         """See `watch.Heard`."""
         if self._outage.error is not None or not self.ever_in_sync:
@@ -52,6 +65,7 @@ class Part:
 
     def failed(self, error: ApiError) -> None:
         """See `watch.Heard`."""
+        self._count(errors=1)
         self._outage.goes_on(error)
         self._wake()
 
@@ -81,6 +95,11 @@ class Part:
         selectors = " ".join(f"{name}={value}" for name, value in self.resource.query.items())
         what = f"{self.resource.path} {selectors}".rstrip()
         return Watched(what, self.resource.why, len(self.known), str(self._outage.error or ""))
+
+    def _count(self, lists: int = 0, errors: int = 0) -> None:
+        kind = self.resource.kind
+        so_far = self._counts.get(kind, WatchCounts(kind))
+        self._counts[kind] = WatchCounts(kind, so_far.lists + lists, so_far.errors + errors)
 
     @property
     def _does_without(self) -> bool:

@@ -16,7 +16,7 @@ from discovery.sources.cluster.pods import callers_of, pods_of
 from discovery.sources.cluster.pods_by_labels import PodsByLabels
 from discovery.sources.cluster.watch import Api, Resource, World
 from discovery.sources.source import Batch, Change, PodSelection
-from nodeproxy.mesh.wire import Callers, Snapshot, Watches
+from nodeproxy.mesh.wire import Callers, Snapshot, WatchCounts, Watches
 
 GATHER_S = 0.01  # changes that arrive together are applied together; not noticeable
 
@@ -70,6 +70,7 @@ class Cluster:
         self._beside = beside
         self._world = world
         self._group: TaskGroup
+        self._counts: dict[str, WatchCounts] = {}
         self._parts = [self._part(resource) for resource in plan.resources()]
         self._pods = self._part(pods_of(plan.node)) if plan.node else None
         self._on_demand = OnDemand(self._start)
@@ -107,7 +108,8 @@ class Cluster:
         return lasting + self._by_labels.step() + self._on_demand.step()
 
     def _snapshots(self) -> tuple[Snapshot, ...]:
-        watches = Watches(tuple(part.watched() for part in self._all()))
+        counts = tuple(self._counts[kind] for kind in sorted(self._counts))
+        watches = Watches(tuple(part.watched() for part in self._all()), counts)
         if self._pods is None:
             return (watches,)
         self._pods.taken()  # small enough to be sent whole
@@ -126,7 +128,7 @@ class Cluster:
         return self._parts if self._pods is None else (*self._parts, self._pods)
 
     def _part(self, resource: Resource) -> Part:
-        return Part(resource, self._api, self._world, self._wake)
+        return Part(resource, self._api, self._world, self._wake, self._counts)
 
     def _start(self, resource: Resource) -> tuple[Part, Callable[[], None]]:
         part, scope = self._part(resource), anyio.CancelScope()

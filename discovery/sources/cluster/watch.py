@@ -67,6 +67,9 @@ class Heard(Protocol):
     def changed(self, changes: tuple[ObjectChange, ...]) -> None:
         """Called with new, changed and deleted objects."""
 
+    def listed(self) -> None:
+        """Called when all objects have been listed."""
+
     def synced(self) -> None:
         """Called when all objects have been reported; from now on changes are."""
 
@@ -167,6 +170,7 @@ class Watch:
         gone = [DeleteObject(ref) for ref in self.known.keys() - found.keys()]
         new = [PutObject(ref, value) for ref, value in found.items() if self.known.get(ref) != value]
         self.known = found
+        self._heard.listed()
         self._report((*gone, *new))
         return page.metadata.resource_version
 
