@@ -26,6 +26,7 @@ from discovery.workers.subscriptions import Subscriptions
 from nodeproxy.mesh.model import Caller, Service
 from nodeproxy.mesh.questions import Answer, Question
 from nodeproxy.mesh.reports import REPORT_LIMIT_BYTES
+from nodeproxy.mesh.samples import Samples
 from nodeproxy.mesh.wire import (
     FRESH_EVERY_S,
     Callers,
@@ -73,6 +74,8 @@ class Publisher:
         self._subscriptions = Subscriptions(wanted or _ignored, self._clock.now)
         self._questions = Questions(self._clock.sleep)
         self._snapshots: dict[type[Snapshot], Snapshot] = {}
+        self.sample_takers: list[Callable[[Samples], None]] = []
+        """Called with each batch of samples: traces, tap. They must not wait."""
         self._restored: Replace | None = None
         self._restored_services: dict[str, Service] = {}
         self._restored_at = 0.0
@@ -216,6 +219,9 @@ class Publisher:
             self._subscriptions.note(worker, message)
         elif isinstance(message, Answer):
             self._questions.note(worker, message)
+        elif isinstance(message, Samples):
+            for take in self.sample_takers:
+                take(message)
         else:
             self.reports.note(worker, message)
 

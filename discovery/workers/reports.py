@@ -217,6 +217,7 @@ def processes_added(all_counters: Iterable[ProcessCounters]) -> ProcessCounters:
         updates=sum(each.updates for each in some),
         updates_rejected=sum(each.updates_rejected for each in some),
         log_lines_dropped=sum(each.log_lines_dropped for each in some),
+        samples_dropped=sum(each.samples_dropped for each in some),
         buckets_evicted=sum(each.buckets_evicted for each in some),
         shortages=_added(each.shortages for each in some),
         slow_turns=_added(each.slow_turns for each in some),

@@ -11,6 +11,7 @@ import msgspec
 import trio
 
 from nodeproxy.control.reports import Reporter, Sources
+from nodeproxy.control.samples import SampleQueue
 from nodeproxy.mesh.questions import Answer, AnswerTo, Ask, Question
 from nodeproxy.mesh.subscriptions import Subscriptions, Usage
 from nodeproxy.mesh.wire import LINE_LIMIT_BYTES, Update, line, parse
@@ -37,8 +38,10 @@ class Receivers:
     answer: Callable[[Question], AnswerTo]
 
 
-async def subscribe(path: str, receivers: Receivers, subscriptions: Subscriptions, reported: Sources) -> None:
-    """Follow the discovery that listens at `path`, forever; send it `subscriptions`, reports and answers."""
+async def subscribe(
+    path: str, receivers: Receivers, subscriptions: Subscriptions, reported: Sources, samples: SampleQueue
+) -> None:
+    """Follow the discovery that listens at `path`, forever; send it `subscriptions`, reports, samples and answers."""
     logged = False
     while True:
         try:
@@ -55,6 +58,7 @@ async def subscribe(path: str, receivers: Receivers, subscriptions: Subscription
                         send = _sender(stream)
                         nursery.start_soon(_send_subscriptions, send, subscriptions)
                         nursery.start_soon(Reporter(reported).run, send)
+                        nursery.start_soon(samples.send, send)
                         await _follow(stream, receivers, send)
                         nursery.cancel_scope.cancel()
                 except* (msgspec.DecodeError, LineTooLong, trio.BrokenResourceError) as errors:

@@ -7,6 +7,7 @@ from os import urandom
 from nodeproxy.downstream.connection import Accept
 from nodeproxy.downstream.udp_sessions import UdpSessions
 from nodeproxy.exchange.exchange import Exchange, Observer
+from nodeproxy.exchange.recording import Recorder
 from nodeproxy.io.reactor import Reactor
 from nodeproxy.mesh.callers import Callers, Known
 from nodeproxy.protocol.forwarded import Adder
@@ -38,6 +39,7 @@ class ConnectionContext:
     observer: Observer | None
     via: Mapping[bytes, bytes]
     """The line that is added to a response; see `forwarded.VIA`."""
+    recorder: Recorder
     sessions: UdpSessions
     """The UDP sessions of the worker."""
     http2: Http2Limits = HTTP2_LIMITS
@@ -62,5 +64,6 @@ class ConnectionContext:
         stats.count(status, reason, exchange.caller.labels, elapsed_s)
         if exchange.call is not None:
             stats.count_call(exchange.call.end(status))
-        if self.observer is not None:
-            self.observer.exchange_ended(exchange, "" if route is None else route.name, status, reason, elapsed_s)
+        observer = exchange.observer
+        if observer is not None:
+            observer.exchange_ended(exchange, "" if route is None else route.name, status, reason, elapsed_s)

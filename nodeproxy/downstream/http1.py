@@ -172,6 +172,8 @@ class Http1Connection:
         callers = context.callers
         exchange.caller = callers.known.get(self._client) or callers.stranger(self._client)
         exchange.added = context.adder(request, self._client, self._forwarded)
+        if context.recorder.begin is not None:
+            context.recorder.begin(exchange)
         reply.began = False
         if head.minor:
             exchange.interim = reply.interim
@@ -214,7 +216,7 @@ class Http1Connection:
         """Answer a CONNECT; returns whether requests follow."""
         context = self.context
         exchange = Exchange(asked.head.request, WholeBody(b""), self._client, self._scope, self._reactor.clock())
-        exchange.caller = context.caller_of(self._client)
+        exchange.caller, exchange.observer = context.caller_of(self._client), context.observer
         following = await answer_connect(context, exchange, asked, self._channel, self._reply)
         if following is not None:
             self.context = following

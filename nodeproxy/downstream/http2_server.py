@@ -82,6 +82,8 @@ class StreamServer:
         exchange.caller = caller = callers.known.get(client) or callers.stranger(client)
         trusted = forwarded(said) if context.trusts_forwarded and caller.trusted else None
         exchange.added = context.adder(request, client, trusted)
+        if context.recorder.begin is not None:
+            context.recorder.begin(exchange)
         exchange.interim = self.interim
         route, response = None, None
         try:

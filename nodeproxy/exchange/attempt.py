@@ -37,6 +37,8 @@ class Attempt:
         endpoint.active += 1
         exchange.tries += 1
         exchange.endpoint = endpoint
+        if exchange.recording is not None:
+            exchange.recording.attempt_began(self)
 
     def end(self, outcome: int | str) -> None:
         """End the attempt: its response has been sent or abandoned, or it failed. Later calls have no effect."""

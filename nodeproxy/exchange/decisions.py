@@ -8,10 +8,19 @@ Counts = MutableMapping[tuple[str, str, str], int]
 """Decisions by policy, outcome and mode."""
 
 
+class Recorded(Protocol):
+    """What is recorded of an exchange; see `recording.Recording`."""
+
+    def decided(self, policy: str, outcome: str, mode: str) -> None: ...
+
+
 class Rehearsed(Protocol):
     """An exchange, as far as decisions are recorded in it."""
 
     shadowed: tuple[str, ...]
+
+    @property
+    def recording(self) -> Recorded | None: ...
 
 
 class Decisions:
@@ -31,11 +40,16 @@ class Decisions:
         self._counts = counts
 
     def count(self, outcome: str, exchange: Rehearsed | None = None) -> None:
-        """Count one decision. In shadow mode it is also recorded in `exchange`, for the access log.
+        """Count one decision about `exchange`, in whose recording it is an event.
+
+        In shadow mode it is also kept in `exchange`, for the access log.
 
         `outcome` is one of `Policy.outcomes`, and a label of metrics.
         """
         key = (self.policy, outcome, self.mode)
         self._counts[key] = self._counts.get(key, 0) + 1
-        if self.shadow and exchange is not None:
-            exchange.shadowed += (f"{self.policy}:{outcome}",)
+        if exchange is not None:
+            if self.shadow:
+                exchange.shadowed += (f"{self.policy}:{outcome}",)
+            if exchange.recording is not None:
+                exchange.recording.decided(self.policy, outcome, self.mode)

@@ -21,6 +21,7 @@ from nodeproxy.telemetry.stats import RouteStats
 if TYPE_CHECKING:
     from nodeproxy.exchange.attempt import Attempt, Carrier
     from nodeproxy.exchange.connection import Ended
+    from nodeproxy.exchange.recording import Recording
 
 
 class Observer(Protocol):
@@ -57,6 +58,7 @@ class Exchange:
         "interim",
         "not_retried",
         "observer",
+        "recording",
         "request",
         "scope",
         "shadowed",
@@ -101,6 +103,8 @@ class Exchange:
         self.not_retried = ""
         """Why it was not sent again after it failed, where policies would have allowed it; for logs."""
         self.observer: Observer | None = None
+        self.recording: Recording | None = None
+        """What is recorded of it; None for almost all."""
         self.shadowed: tuple[str, ...] = ()
         """Decisions of policies in shadow mode, which had no effect: `<policy>:<outcome>`."""
         self.tried: list[object] | None = None
@@ -132,6 +136,7 @@ class Fork(Exchange):
         self.added = exchange.added
         self.call = exchange.call
         self.observer = exchange.observer
+        self.recording = exchange.recording
         self.tried = tried
 
 

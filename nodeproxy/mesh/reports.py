@@ -135,6 +135,8 @@ class ProcessCounters(msgspec.Struct, frozen=True, omit_defaults=True):
     updates: int = 0
     updates_rejected: int = 0
     log_lines_dropped: int = 0
+    samples_dropped: int = 0
+    """Recorded exchanges that were not sent for traces or tap; see `samples`."""
     buckets_evicted: int = 0
     """Buckets of limits that lost their slot while something was taken from them; see `limits.buckets`."""
     shortages: dict[str, int] = {}

@@ -3,7 +3,8 @@
 Discovery sends the snapshots and a `Replace` first, then `Put` and `Drop`, the newest value per service; a snapshot
 whenever it changes, and `Fresh` while nothing does. A worker that receives an unknown type of line keeps its table and
 reconnects. The worker sends subscriptions: the services whose endpoints it needs, all of them on each new connection.
-Beside them it sends its reports (see `reports`), and answers to what it is asked (`questions`).
+Beside them it sends its reports (see `reports`), samples of exchanges (`samples`), and answers to what it is asked
+(`questions`).
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import msgspec
 from nodeproxy.mesh.model import Caller, Service
 from nodeproxy.mesh.questions import Answer, Ask
 from nodeproxy.mesh.reports import Report
+from nodeproxy.mesh.samples import Samples
 
 LINE_LIMIT_BYTES = 64 * 1024 * 1024  # 10,000 endpoints are about 1 MB; a line beyond this is a broken peer
 FRESH_EVERY_S = 1.0  # the precision of the age of a worker's table
@@ -100,7 +102,7 @@ Update = Replace | Put | Drop | Fresh | Snapshot
 Downward = Update | Ask
 """What discovery sends."""
 SubscriptionChange = Subscribe | Unsubscribe
-Upward = SubscriptionChange | Report | Answer
+Upward = SubscriptionChange | Report | Answer | Samples
 """What a worker sends."""
 
 _encoder = msgspec.json.Encoder()

@@ -11,6 +11,7 @@ import trio
 
 from nodeproxy.control.admin import Admin
 from nodeproxy.control.probes import Probing, probe_all
+from nodeproxy.control.samples import SampleQueue
 from nodeproxy.control.subscriber import Receivers, end_unused, subscribe
 from nodeproxy.dns.on_demand import EndpointsWaiter
 from nodeproxy.dns.server import Knowledge, serve_dns
@@ -58,6 +59,7 @@ class Worker:
         self._lines = AccessLines(settings.access_log, plane.stats, time.time)
         observer = None if settings.access_log == "off" else AccessLog(self._lines.add)
         self._context = clients_context(plane, client_settings_of(settings), observer)
+        self._samples = SampleQueue(plane.stats)
         self._virtual = VirtualListeners(
             plane.connections, self._context, sockets.held, lambda: plane.live.table, plane.capacity, ACCEPTS
         )
@@ -81,7 +83,9 @@ class Worker:
             receivers = Receivers(
                 self._install, plane.refused, Answers(plane.live, plane.clusters, self._reactor.clock)
             )
-            nursery.start_soon(subscribe, self._socket_path, receivers, plane.live.subscriptions, reported)
+            nursery.start_soon(
+                subscribe, self._socket_path, receivers, plane.live.subscriptions, reported, self._samples
+            )
             nursery.start_soon(probe_all, plane.ports.probe_targets, probing)
             nursery.start_soon(end_unused, plane.live.subscriptions, plane.ports.usage)
             nursery.start_soon(give_back_for_ever)

@@ -146,6 +146,7 @@ class WorkerStats:
         "http2_floods",
         "http2_refused",
         "log_lines_lost",
+        "samples_lost",
         "shortages",
         "unrouted",
         "updates",
@@ -175,3 +176,5 @@ class WorkerStats:
         self.updates = 0
         self.updates_refused = 0
         self.log_lines_lost = 0
+        self.samples_lost = 0
+        """Recorded exchanges that were not sent to the control process."""

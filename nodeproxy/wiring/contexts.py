@@ -14,6 +14,7 @@ from nodeproxy.downstream.prefaces import TLS_PREFACE
 from nodeproxy.downstream.server_name import ByServerName
 from nodeproxy.downstream.tcp import TcpConnection
 from nodeproxy.exchange.exchange import Handler, Observer
+from nodeproxy.exchange.recording import Recorder
 from nodeproxy.mesh.model import Port, PortProtocol, Service
 from nodeproxy.protocol.forwarded import NO_VIA, VIA, Adder
 from nodeproxy.protocol.message import Request
@@ -48,6 +49,7 @@ def clients_context(plane: DataPlane, settings: ClientSettings, observer: Observ
         callers=plane.live.callers,
         adder=Adder(plane.random, settings.trace_sample_ratio, VIA if settings.via == "both" else NO_VIA),
         stats=plane.stats,
+        recorder=plane.recorder,
         sessions=plane.sessions,
         limits=plane.limits,
         http2=plane.http2,
@@ -86,4 +88,12 @@ def admin_context(clients: ConnectionContext, handler: Handler) -> ConnectionCon
         return route
 
     idle_s = min(clients.idle_timeout_s, ADMIN_IDLE_S)
-    return replace(clients, match=match, observer=None, understands_connect=False, idle_timeout_s=idle_s)
+    recorder = Recorder(clients.reactor.clock)  # pages for probes are not recorded
+    return replace(
+        clients,
+        match=match,
+        observer=None,
+        recorder=recorder,
+        understands_connect=False,
+        idle_timeout_s=idle_s,
+    )

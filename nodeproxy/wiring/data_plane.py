@@ -8,6 +8,7 @@ from nodeproxy.downstream.connections import Connections
 from nodeproxy.downstream.udp_sessions import UdpSessions
 from nodeproxy.exchange.decisions import Decisions
 from nodeproxy.exchange.exchange import Tools
+from nodeproxy.exchange.recording import Recorder
 from nodeproxy.io.capacity import Capacity
 from nodeproxy.io.event import Event
 from nodeproxy.io.reactor import Reactor
@@ -85,6 +86,7 @@ class DataPlane:
         self.ports = ServicePorts(self.live, self.clusters, reactor.clock)
         self.connections = Connections(reactor, capacity.clients_most(0), surroundings.on_bug, self.stats)
         self.sessions = UdpSessions(reactor, self.changes, capacity.sessions_most, self.stats)
+        self.recorder = Recorder(reactor.clock)
         self._sleep = surroundings.sleep
         self._workers = node.workers
         self.buckets = node.buckets or Buckets.private()

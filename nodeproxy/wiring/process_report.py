@@ -36,6 +36,7 @@ def process_report(plane: DataPlane, listeners_missing: int) -> ProcessReport:
         updates=stats.updates,
         updates_rejected=stats.updates_refused,
         log_lines_dropped=stats.log_lines_lost,
+        samples_dropped=stats.samples_lost,
         buckets_evicted=plane.buckets.evicted,
         shortages=stats.shortages,
         slow_turns={f"{bound:g}": n for bound, n in zip(LAG_BOUNDS_S, plane.reactor.lag, strict=False)},

@@ -8,12 +8,13 @@ from trio.testing import wait_all_tasks_blocked
 
 from nodeproxy.control import subscriber
 from nodeproxy.control.reports import Sources
+from nodeproxy.control.samples import SampleQueue
 from nodeproxy.control.subscriber import Receivers, subscribe
 from nodeproxy.mesh.questions import Answer, Ask, Endpoints, EndpointsOf, EndpointState, PortEndpoints
 from nodeproxy.mesh.reports import Introduction, PortReport, ProcessReport
 from nodeproxy.mesh.subscriptions import Subscriptions
 from nodeproxy.mesh.wire import Drop, Fresh, Put, Replace, Subscribe, Unsubscribe, line, parse_upward
-from nodeproxy.telemetry.stats import RouteStats
+from nodeproxy.telemetry.stats import RouteStats, WorkerStats
 from tests.fakes.reports import process
 from tests.fakes.tables import Mesh, other, web
 
@@ -109,7 +110,9 @@ async def discovery(path):
 def follower(path, nursery):
     follower = Follower()
     receivers = Receivers(follower.install, follower.refused, follower.answer)
-    nursery.start_soon(subscribe, path, receivers, follower.mesh.live.subscriptions, NOTHING)
+    nursery.start_soon(
+        subscribe, path, receivers, follower.mesh.live.subscriptions, NOTHING, SampleQueue(WorkerStats())
+    )
     return follower
 
 
@@ -258,7 +261,7 @@ async def test_between_two_of_many_updates_others_have_their_turn(tmp_path):
     with trio.fail_after(PATIENCE_S):
         async with trio.open_nursery() as nursery:
             receivers = Receivers(lambda _update: turns.append("update"), lambda: None, lambda _question: ANSWER)
-            nursery.start_soon(subscribe, path, receivers, Subscriptions(float), NOTHING)
+            nursery.start_soon(subscribe, path, receivers, Subscriptions(float), NOTHING, SampleQueue(WorkerStats()))
             await discovery.meet()
             await discovery.say(line(Fresh()) * 50)
             nursery.start_soon(others)

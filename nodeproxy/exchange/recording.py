@@ -1,0 +1,183 @@
+"""The recording of one exchange: its attempts, what policies decided, and how it ended, for traces and for tap.
+
+A recording is made for few exchanges; all others cost a comparison with None where one could begin. It takes the place
+of the exchange's observer, which it calls on, and passes itself to its sinks when the exchange has ended.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from nodeproxy.exchange.attempt import Attempt
+    from nodeproxy.exchange.connection import Ended
+    from nodeproxy.exchange.exchange import Exchange, Observer
+    from nodeproxy.exchange.tracing import Trace
+
+ATTEMPTS_MOST = 32  # recorded of one exchange: more than any policy begins; further ones are only counted
+EVENTS_MOST = 64  # recorded of one exchange; further ones are only counted
+CANCELLED = "cancelled"
+
+Sink = Callable[["Recording"], None]
+"""Takes a recording that has ended, within the hot lane: it must not wait, and keeps no reference to the exchange."""
+
+
+class Decided(NamedTuple):
+    """An event of an exchange: a policy has decided something about it."""
+
+    at: float
+    """Monotonic seconds."""
+    policy: str
+    outcome: str
+    """One of the policy's outcomes, see docs/policies: `retried-5xx`, `exhausted`, `hedged`, `consecutive-5xx` and so
+    on."""
+    mode: str
+    """`enforce` or `shadow`."""
+
+
+class Tried:
+    """One attempt of a recording."""
+
+    __slots__ = ("attempt", "ended", "hedge", "span_id")
+
+    def __init__(self, attempt: "Attempt", hedge: bool, span_id: bytes) -> None:
+        self.attempt = attempt
+        self.hedge = hedge
+        """Whether it began beside another one."""
+        self.span_id = span_id
+        """Of its span, which the endpoint got as its parent; b"" where the exchange is not traced."""
+        self.ended = -1.0
+        """Monotonic seconds; below 0 before the end."""
+
+
+class Recording:
+    """What happens to one exchange, until it has ended. It is an Observer."""
+
+    __slots__ = (
+        "_added", "_now", "_observer", "attempts", "elapsed_s", "events", "exchange", "left_out", "reason",
+        "service_port", "sinks", "status", "trace",
+    )  # fmt: skip
+
+    def __init__(
+        self, exchange: "Exchange", now: Callable[[], float], sinks: tuple[Sink, ...], trace: "Trace | None"
+    ) -> None:
+        """Record `exchange` from now on; `trace` is the trace that it belongs to, if it is sampled."""
+        self.exchange = exchange
+        self.trace = trace
+        self.sinks = sinks
+        self.attempts: list[Tried] = []
+        self.events: list[Decided] = []
+        self.left_out = 0
+        """Attempts and events beyond the limits."""
+        self.service_port = ""
+        """`<namespace>/<service>:<port>`; "" without a route."""
+        self.status = 0
+        self.reason = ""
+        """"" for a response of an endpoint, else as `errors.ProxyError.reason`."""
+        self.elapsed_s = 0.0
+        self._now = now
+        self._added = exchange.added
+        self._observer: Observer | None = exchange.observer
+        exchange.observer = self
+        exchange.recording = self
+
+    def attempt_began(self, attempt: "Attempt") -> None:
+        """Note an attempt; where the exchange is traced, what is sent in it has the attempt's own context."""
+        exchange, trace = attempt.exchange, self.trace
+        span_id = b""
+        if trace is not None:
+            span_id = trace.new_span_id()
+            exchange.added = self._added + trace.lines(span_id)
+        if len(self.attempts) < ATTEMPTS_MOST:
+            self.attempts.append(Tried(attempt, exchange is not self.exchange, span_id))
+        else:
+            self.left_out += 1
+
+    def decided(self, policy: str, outcome: str, mode: str) -> None:
+        """Note a decision of a policy."""
+        if len(self.events) < EVENTS_MOST:
+            self.events.append(Decided(self._now(), policy, outcome, mode))
+        else:
+            self.left_out += 1
+
+    def attempt_ended(self, attempt: "Attempt") -> None:
+        """See Observer."""
+        for tried in self.attempts:
+            if tried.attempt is attempt:
+                tried.ended = self._now()
+        if self._observer is not None:
+            self._observer.attempt_ended(attempt)
+
+    def exchange_ended(
+        self, exchange: "Exchange", service_port: str, status: int, reason: str, elapsed_s: float
+    ) -> None:
+        """See Observer. A hedge that is still being interrupted counts as ended now."""
+        if self._observer is not None:
+            self._observer.exchange_ended(exchange, service_port, status, reason, elapsed_s)
+        self.service_port, self.status, self.reason, self.elapsed_s = service_port, status, reason, elapsed_s
+        for tried in self.attempts:
+            if tried.ended < 0.0:
+                tried.ended = exchange.started + elapsed_s
+        sinks, self.sinks = self.sinks, ()
+        for sink in sinks:
+            sink(self)
+        # Requests leave nothing for the garbage collector: these were cycles.
+        exchange.observer, exchange.recording, self.attempts = self._observer, None, []
+
+    def connection_ended(self, connection: "Exchange", service_port: str, ended: "Ended") -> None:
+        """See Observer. Connections are not recorded."""
+        if self._observer is not None:
+            self._observer.connection_ended(connection, service_port, ended)
+
+
+class Tap:
+    """Someone who looks at exchanges while they last: which of them, and what becomes of their recordings."""
+
+    __slots__ = ("take", "wants")
+
+    def __init__(self, wants: Callable[["Exchange"], bool], take: Sink) -> None:
+        self.wants = wants
+        """Asked when the head of a request has come, before its route is known."""
+        self.take = take
+
+
+class Recorder:
+    """Begins the recordings of one worker."""
+
+    __slots__ = ("_now", "_taps", "_trace_of", "_traced", "begin")
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        """`now` returns monotonic seconds."""
+        self.begin: Callable[[Exchange], None] | None = None
+        """Called with each new exchange; None while none would be recorded."""
+        self._now = now
+        self._taps: tuple[Tap, ...] = ()
+        self._trace_of: Callable[[Exchange], Trace | None] | None = None
+        self._traced: Sink | None = None
+
+    def trace(self, trace_of: Callable[["Exchange"], "Trace | None"], take: Sink) -> None:
+        """Record each exchange for which `trace_of` returns its trace."""
+        self._trace_of, self._traced = trace_of, take
+        self._follow()
+
+    def add(self, tap: Tap) -> None:
+        """Record what `tap` wants, from the next exchange on."""
+        self._taps += (tap,)
+        self._follow()
+
+    def remove(self, tap: Tap) -> None:
+        """Record nothing more for `tap`; recordings under way still come."""
+        self._taps = tuple(each for each in self._taps if each is not tap)
+        self._follow()
+
+    def _follow(self) -> None:
+        self.begin = self._begin if self._taps or self._trace_of is not None else None
+
+    def _begin(self, exchange: "Exchange") -> None:
+        trace = None if self._trace_of is None else self._trace_of(exchange)
+        if trace is None and not self._taps:
+            return
+        sinks: tuple[Sink, ...] = () if trace is None or self._traced is None else (self._traced,)
+        if self._taps:
+            sinks += tuple(tap.take for tap in self._taps if tap.wants(exchange))
+        if sinks:
+            Recording(exchange, self._now, sinks, trace)
