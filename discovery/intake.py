@@ -10,7 +10,7 @@ from discovery.log import ProblemLog, log_event
 from discovery.policies.layers import Verdict
 from discovery.policies.notice import Notice
 from discovery.services.catalogue import Catalogue, Differences
-from discovery.sources.source import Batch
+from discovery.sources.source import Batch, PodSelection
 from discovery.workers.counts import counts_of
 from discovery.workers.last_good import LastGood
 from discovery.workers.publish import Publisher
@@ -55,19 +55,24 @@ class Intake:
         self.announce: Announce | None = None
         """Where verdicts on policy maps and steps of rollouts are announced."""
 
+    def request_pods(self, request: Callable[[frozenset[PodSelection]], None]) -> None:
+        """Has the pods that subsets need requested from the source, which does not have them by itself."""
+        self._catalogue.subsets.request = request
+
     def take(self, batch: Batch) -> None:
         """Applies one batch."""
         differences = self._catalogue.apply(batch)
+        self._in_sync = batch.in_sync and not self._catalogue.subsets.waiting
         self._report_verdicts()
         if self._limits is not None:
             self._limits.follow(differences)  # before a worker asks for a lease
         for snapshot in batch.snapshots:
             self._publisher.publish_snapshot(snapshot)
-        self._publisher.publish(differences, in_sync=batch.in_sync)
+        self._publisher.publish(differences, in_sync=self._in_sync)
         if self._last_good is not None:
             changed = differences or not self._taken
-            self._last_good.note(tuple(self._catalogue.services.values()) if changed else None, in_sync=batch.in_sync)
-        self._taken, self._in_sync = True, batch.in_sync
+            self._last_good.note(tuple(self._catalogue.services.values()) if changed else None, in_sync=self._in_sync)
+        self._taken = True
         self._follow_up(differences)
 
     async def run_rollouts(self, sleep: Callable[[float], Awaitable[None]]) -> None:

@@ -135,6 +135,7 @@ async def _opened(settings: Settings, wanted: "_Subscribed", intake: "Intake") -
         cluster = Cluster(api, plan, world, beside=events.run)
         wanted.pass_on(cluster.want)
         intake.announce = events
+        intake.request_pods(cluster.want_pods)
         yield cluster
 
 

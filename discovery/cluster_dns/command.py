@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterable, Awaitable, Callable
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import anyio
 import typer
@@ -18,6 +18,7 @@ from discovery.cluster_dns.objects import Api, config_map, read, texts
 from discovery.cluster_dns.plan import NAMESPACE, Plan, Style, names_read, to_have
 from discovery.cluster_dns.texts import Upstream
 from discovery.log import LogFormat, ProblemLog, configure, log_event
+from discovery.services.catalogue import POLICY_MAP
 from discovery.sources.cluster.access import Access, NoAccess
 from discovery.sources.cluster.errors import ApiError
 from discovery.sources.cluster.watch import World
@@ -36,7 +37,19 @@ StyleOption = Annotated[
 Format = Annotated[LogFormat, typer.Option(help="How log lines look.")]
 Domain = Annotated[str, typer.Option(help="The cluster's own domain, if no Corefile has it.")]
 Zones = Annotated[str, typer.Option(metavar="ZONE,…", help="Further zones that the nodes answer for.")]
+PORT_MOST = 65535
+ADMISSION_SERVICE = "nodeproxy-admission"  # as in manifests/components/admission, also its Secret
+ADMISSION_CONFIGURATION = "nodeproxy-policy"
 ADDRESS = "169.254.77.1"  # as in manifests/base/settings.yaml
+
+
+class Listen(NamedTuple):
+    """Where the admission webhook listens."""
+
+    host: str
+    port: int
+
+
 _DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*", re.ASCII)
 _WRITTEN = re.compile(r"(?:\[(?P<six>[^]]+)\]|(?P<four>[^:]+))(?P<port>:[0-9]{1,5})?|(?P<bare>.+)")
 
@@ -59,6 +72,18 @@ def _upstream(text: str, cluster_domain: str = CLUSTER_DOMAIN, also_zones: str =
     return Upstream(text if match and match["port"] else str(address), cluster_domain, zones)
 
 
+def _listen(text: str) -> Listen:
+    address, _, port = text.rpartition(":")  # the address of a pod may be of IPv6, without brackets
+    try:
+        found = Listen(str(ip_address(address.strip("[]"))), int(port))
+    except ValueError:
+        found = None
+    if found is None or not 0 < found.port <= PORT_MOST:
+        message = f"expected an address and a port as 10.244.0.7:9443, got {text!r}"
+        raise typer.BadParameter(message, param_hint="--admission")
+    return found
+
+
 @app.command("keep")
 def keep_command(
     kubeconfig: Kubeconfig = None,
@@ -70,12 +95,16 @@ def keep_command(
         str, typer.Option(help="The namespace; the part is removed when it is deleted.")
     ] = "nodeproxy",
     deployment: Annotated[str, typer.Option(help="The Deployment in it; likewise.")] = "nodeproxy-dns",
+    admission: Annotated[
+        str, typer.Option(metavar="ADDRESS:PORT", help="Serves the admission webhook of policy maps; by default not.")
+    ] = "",
     log_format: Format = "text",
 ) -> None:
     """Write it, and again after each overwrite, until the mesh is uninstalled."""
+    task = Task(style, _upstream(address, cluster_domain, also_zones), namespace, deployment)
+    listen = _listen(admission) if admission else None
     configure(log_format)
-    upstream = _upstream(address, cluster_domain, also_zones)
-    raise typer.Exit(_run(_keep, kubeconfig, Task(style, upstream, namespace, deployment)))
+    raise typer.Exit(_run(_keep, kubeconfig, task, listen))
 
 
 @app.command("remove")
@@ -120,12 +149,15 @@ async def _connected(command: Command, access: Access, arguments: tuple[object, 
         return await command(api, *arguments)
 
 
-async def _keep(api: Api, task: Task) -> int:
-    keeper = Keeper(api, task, World(anyio.sleep, time.monotonic, random.random))
+async def _keep(api: Api, task: Task, listen: Listen | None) -> int:
+    world = World(anyio.sleep, time.monotonic, random.random)
+    keeper = Keeper(api, task, world)
     # open to the end: a second signal must not interrupt the removal
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as received:
         async with anyio.create_task_group() as group:
             group.start_soon(_end_on_signal, received, group.cancel_scope)
+            if listen is not None:
+                group.start_soon(_admission, api, task.namespace, listen, world)
             await keeper.run()
         with anyio.move_on_after(LEAVE_S, shield=True):
             try:
@@ -134,6 +166,20 @@ async def _keep(api: Api, task: Task) -> int:
                 log_event("ended; whether this is an uninstall is unknown", logging.WARNING, reason=error)
     log_event("ended")
     return 0
+
+
+async def _admission(api: Api, namespace: str, listen: Listen, world: World) -> None:
+    """The webhook beside the keeper, which works on without it."""
+    try:
+        from discovery.admission.secret import Names
+        from discovery.admission.webhook import Where, run  # with its cryptography it costs 9 MiB
+    except ImportError as error:
+        cure = "install nodeproxy[admission], or start without --admission"
+        log_event("no admission webhook", logging.ERROR, reason=f"{error}; {cure}")
+        return
+    mesh_map = POLICY_MAP._replace(namespace=namespace)
+    names = Names(namespace, ADMISSION_SERVICE, ADMISSION_CONFIGURATION)
+    await run(api, Where(*listen, names, mesh_map), world)
 
 
 async def _remove(api: Api, upstream: Upstream) -> int:

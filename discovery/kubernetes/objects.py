@@ -140,6 +140,13 @@ class Conditions(msgspec.Struct, frozen=True):
     terminating: bool | None = None
 
 
+class TargetRef(msgspec.Struct, frozen=True, gc=False):
+    """`targetRef` of an endpoint: the pod that has the address. Without it no label of the pod is known."""
+
+    kind: str = ""
+    name: str = ""
+
+
 class SliceEndpoint(msgspec.Struct, frozen=True, rename="camel"):
     """One of `endpoints` of an EndpointSlice. Its addresses are of the same pod; the first one is used."""
 
@@ -148,6 +155,12 @@ class SliceEndpoint(msgspec.Struct, frozen=True, rename="camel"):
     node_name: str | None = None
     zone: str | None = None
     hostname: str | None = None
+    target_ref: TargetRef | None = None
+
+    @property
+    def pod(self) -> str:
+        """The name of its pod, "" if it is not known."""
+        return self.target_ref.name if self.target_ref is not None and self.target_ref.kind == "Pod" else ""
 
 
 class EndpointSlice(Object, frozen=True, kw_only=True):
@@ -170,6 +183,7 @@ class EndpointAddress(msgspec.Struct, frozen=True, rename="camel"):
     ip: str
     hostname: str | None = None
     node_name: str | None = None
+    target_ref: TargetRef | None = None
 
 
 class EndpointSubset(msgspec.Struct, frozen=True, rename="camel"):
@@ -216,7 +230,11 @@ class Node(Object, frozen=True, kw_only=True):
     """A Node, v1; its labels have its zone."""
 
 
-KnownObject = Service | EndpointSlice | Endpoints | ConfigMap | Node
+class Pod(Object, frozen=True, kw_only=True):
+    """A Pod, v1, of a folder: its labels."""
+
+
+KnownObject = Service | EndpointSlice | Endpoints | ConfigMap | Node | Pod
 
 KINDS: Mapping[str, tuple[str, type[KnownObject]]] = {
     "Service": ("v1", WrittenService),
@@ -224,6 +242,7 @@ KINDS: Mapping[str, tuple[str, type[KnownObject]]] = {
     "Endpoints": ("v1", Endpoints),
     "ConfigMap": ("v1", ConfigMap),
     "Node": ("v1", Node),
+    "Pod": ("v1", Pod),
 }
 
 

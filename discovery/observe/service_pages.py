@@ -15,6 +15,7 @@ from discovery.sources.external.slices import ports_of
 from discovery.workers.publish import Publisher
 from discovery.workers.questions import ANSWER_S, Answered
 from discovery.workers.reports import Reports
+from nodeproxy.mesh.model import Endpoint as Known
 from nodeproxy.mesh.model import Port, Service
 from nodeproxy.mesh.questions import Endpoints, EndpointsOf, EndpointState, Subscriptions, SubscriptionsNow
 from nodeproxy.mesh.reports import PortKey
@@ -158,16 +159,16 @@ def _port(service: Service, port: Port, answered: Answered, reports: Reports) ->
                 left_out = max(left_out, each.left_out)
                 for state in each.endpoints:
                     states.setdefault((state.address, state.port), {})[worker] = state
-    places = {(each.address, each.port): (each.node, each.zone) for each in port.endpoints}
-    endpoints = (_endpoint(address, places.get(address, ("", "")), found) for address, found in sorted(states.items()))
+    known = {(each.address, each.port): each for each in port.endpoints}
+    endpoints = (_endpoint(known.get(address, Known(*address)), found) for address, found in sorted(states.items()))
     note = "" if states else NOT_SUBSCRIBED if service.unsubscribed else port_explained(service, port).note
     key = PortKey(service.namespace, service.name, port.key)
     requests, connections = reports.requests_of(key), reports.connections_of(key)
     return PortEndpointsView(port.key, requests, tuple(endpoints), left_out, note, connections)
 
 
-def _endpoint(address: tuple[str, int], place: tuple[str, str], found: dict[int, EndpointState]) -> EndpointView:
-    host, port = address
+def _endpoint(known: Known, found: dict[int, EndpointState]) -> EndpointView:
+    host, port = known.address, known.port
     workers = tuple(
         InWorker(
             worker,
@@ -187,10 +188,12 @@ def _endpoint(address: tuple[str, int], place: tuple[str, str], found: dict[int,
     )
     return EndpointView(
         f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
-        *place,
+        known.node,
+        known.zone,
         max(state.distance for state in found.values()),
         all(each.usable for each in workers),
         sum(each.active for each in workers),
         sum(each.idle for each in workers),
         workers,
+        known.subsets,
     )

@@ -23,6 +23,11 @@ OWN_BOUNDS = Bounds(tables=500, characters=64 * 1024)
 class Owner(Protocol):
     """An object that has tables: a policy map, or a Service with annotations."""
 
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is refused of it."""
+        ...
+
     def refusals(self, key: str, messages: tuple[str, ...]) -> list[Problem]:
         """These messages as problems of the table under `key`."""
         ...

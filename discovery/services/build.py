@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from discovery.kubernetes.address_text import plain
 from discovery.kubernetes.objects import EndpointSlice, Service, ServiceSpec, subject_of
 from discovery.problem import Problem
-from discovery.services.endpoints import endpoints_of
+from discovery.services.endpoints import SubsetsOf, endpoints_of, no_subsets
 from discovery.services.places import ANYWHERE, Place, insists, preference_of
 from discovery.services.protocol_selection import protocol_of, transport_of
 from discovery.services.store import Stored
@@ -30,6 +30,7 @@ def service_of(
     address: str,
     policies: dict[str, Any],
     place: Place = ANYWHERE,
+    subsets_of: SubsetsOf = no_subsets,
 ) -> model.Service:
     """The mesh's view of a service, from a node at `place`."""
     service, spec = stored.object, stored.object.spec
@@ -50,7 +51,7 @@ def service_of(
                 number=port.port,
                 name=port.name or "",
                 protocol=protocol_of(port, policies),
-                endpoints=endpoints_of(port, placed, usable, place),
+                endpoints=endpoints_of(port, placed, usable, place, subsets_of),
                 transport=transport_of(port.protocol),
             )
             for port in ports_of(service)

@@ -1,6 +1,6 @@
 """The mesh in force: applies batches of changes, rebuilds the affected services, returns the differences."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from time import time
 
@@ -9,16 +9,18 @@ from msgspec.structs import replace
 from discovery.kubernetes.changes import ObjectChange, PutObject
 from discovery.kubernetes.objects import Node, Ref, subject_of
 from discovery.policies.key import MESH_SCOPE, scopes_of
+from discovery.policies.label_sets import NONE, LabelSet, LabelSets
 from discovery.policies.layers import PolicyLayers
 from discovery.problem import Problem
-from discovery.rollouts.rollouts import CountsOf, Rollouts, described
+from discovery.rollouts.rollouts import CountsOf, InForce, Rollouts, described
 from discovery.services.address_claims import NOTHING, AddressClaims, Claim
 from discovery.services.build import problems_of, service_of, wanted_address
 from discovery.services.own_addresses import without_own_addresses
 from discovery.services.own_policies import without_effect
 from discovery.services.places import ANYWHERE, Place, place_of
 from discovery.services.store import Store
-from discovery.sources.source import Batch, Followed, Unfollowed
+from discovery.services.subsets import SELECTIONS_MOST, Subsets
+from discovery.sources.source import Batch, Followed, Selected, Unfollowed, Unselected
 from nodeproxy.mesh.address import HEADLESS_RANGE, MESH_RANGE, Range
 from nodeproxy.mesh.model import Service
 
@@ -37,12 +39,12 @@ class Scope:
     policy_map: Ref = POLICY_MAP
     on_demand: bool = False
     """Whether the source follows endpoints only of subscribed services."""
-    traefik_annotations: bool = True
-    """Whether the annotations of Traefik Mesh on Services are read."""
     virtual_addresses: bool = True
     """Whether workers listen at virtual addresses; if not, no service has one."""
     place: Place = ANYWHERE
     """As configured; a zone not configured is read from the Node object."""
+    traefik_annotations: bool = True
+    """Whether the annotations of Traefik Mesh on Services are read."""
 
 
 class Catalogue:
@@ -53,6 +55,10 @@ class Catalogue:
         self.store = Store()
         self.policies = PolicyLayers(scope.policy_map)
         self.rollouts = Rollouts(scope.place.node, wall)
+        self.subsets = Subsets()
+        self._label_sets = LabelSets()
+        self._opened: set[str] = set()
+        """The followed services whose subsets have been known once."""
         self._scope = scope
         self._followed: set[str] = set()
         self._place = scope.place
@@ -64,20 +70,29 @@ class Catalogue:
         """Applies a batch; returns what has to be published."""
         self._source_problems = batch.problems
         touched: set[str] = set()
+        pods: dict[str, set[str]] = {}
         tables: dict[Ref, ObjectChange] = {}
         for change in batch.changes:
             if isinstance(change, Followed | Unfollowed):
                 (self._followed.add if isinstance(change, Followed) else self._followed.discard)(change.key)
                 touched.add(change.key)
+                self.subsets.stale = True
+            elif isinstance(change, Selected | Unselected):
+                touched |= self.subsets.known(change)
+            elif change.ref.kind == "Pod":
+                self.subsets.pod(change)
+                pods.setdefault(change.ref.namespace, set()).add(change.ref.name)
             elif change.ref.kind == "Node":
                 touched |= self._take_node(change)
             elif change.ref.kind == "ConfigMap":
                 tables[change.ref] = change  # parsing is slow: only the newest version of each
             else:
                 touched |= self.store.apply(change)
+                self.subsets.stale |= change.ref.kind == "Service"
                 if change.ref.kind == "Service" and self._annotated(change):
                     tables[change.ref] = change
         touched |= self._inside(self.policies.apply(*tables.values()))
+        touched |= {key for key in self.subsets.inside(pods) if self._has_any(key, pods)} if pods else set()
         if batch.in_sync and not self.rollouts.active:
             self.rollouts.active = True
             touched |= self.store.services.keys()
@@ -90,13 +105,18 @@ class Catalogue:
         return self._differences(self.rollouts.review(counts_of))
 
     def _differences(self, touched: set[str]) -> Differences:
-        differing = [key for key in sorted(touched) if self._derive(key)]
-        return {key: self.services.get(key) for key in differing}
+        touched |= self._ask(touched)
+        differing = {key for key in sorted(touched) if self._derive(key)}
+        left = self._ask(touched)  # what no table in force asks for any more
+        differing |= {key for key in left if self._derive(key)}
+        # workers take them in this order: subsets come before the tables that name them
+        return {key: self.services.get(key) for key in sorted(differing, key=self.subsets.rank)}
 
     def problems(self) -> Iterator[Problem]:
         """All current problems."""
         yield from self._source_problems
         yield from self.policies.problems
+        yield from self._refused_subsets()
         for _, problems in sorted(self._service_problems.items()):
             yield from problems
 
@@ -131,6 +151,43 @@ class Catalogue:
         before, self._place = self._place, place_of(self._scope.place, found)
         return set(self.store.services) if self._place != before else set()
 
+    def _ask(self, keys: Iterable[str]) -> set[str]:
+        """Asks for the subsets that the tables of these services name; returns the services that they are of.
+
+        As long as a new table waits for its pods, the subsets of the one in force are asked for beside its own.
+        """
+        changed = set[str]()
+        for key in keys:
+            in_force = self.services.get(key)
+            before = self._label_sets_of(in_force) if in_force is not None else NONE
+            new = self._label_sets.of(self.policies.policies_of(key), key) if key in self.store.services else NONE
+            changed |= self.subsets.ask(key, before | new)
+        self.subsets.settle(self._followed if self._scope.on_demand else self.store.services)
+        return changed
+
+    def _label_sets_of(self, service: Service) -> frozenset[LabelSet]:
+        """Those that its tables in force ask for, one on trial among them."""
+        tables = [service.policies]
+        if service.trial is not None and service.trial.percentage:
+            tables += [service.trial.policies, service.trial.last_good or {}]
+        return NONE.union(*(self._label_sets.of(table, service.key) for table in tables))
+
+    def _has_any(self, key: str, pods: Mapping[str, set[str]]) -> bool:
+        """Whether an endpoint of the service is one of these pods, by namespace."""
+        names = pods[key.partition("/")[0]]
+        slices = self.store.slices_of(key)
+        return any(endpoint.pod in names for each in slices for endpoint in each.object.endpoints or ())
+
+    def _refused_subsets(self) -> Iterator[Problem]:
+        for key, (service, selector) in self.subsets.refusals():
+            message = (
+                f"the subset {selector} of {service} has no endpoint: tables in force ask for more than "
+                f"{SELECTIONS_MOST} different labels of pods; remove tables, or make services of the subsets"
+            )
+            written = [each for each in self.policies.written_for(key) if self._label_sets.of(each.table, key)]
+            if written:
+                yield self.policies.warning(written[-1], message)
+
     def _claim(self, key: str) -> set[str]:
         stored = self.store.services.get(key)
         if stored is None:
@@ -146,18 +203,18 @@ class Catalogue:
         if stored is None:
             self.rollouts.forget(key)
             return before is not None
-        unsubscribed = self._scope.on_demand and key not in self._followed
+        unsubscribed = self._scope.on_demand and not self._is_open(key)
         ranges = self._scope.mesh_range, self._scope.headless_range
         slices, looping = without_own_addresses([] if unsubscribed else self.store.slices_of(key), ranges)
-        policies, trial = self.rollouts.settle(key, self.policies.policies_of(key))
+        policies, trial = self._in_force(key, before)
         address, owner = self._claims.owner(key) if self._scope.virtual_addresses else ("", key)
         problems = (*problems_of(stored, slices, self._place), *looping)
         if owner != key:
             message = f"{owner} has the virtual address {address} too and came first; this service gets none"
             problems += (Problem(message, stored.origin, subject_of("Service", key), ("spec", "clusterIP")),)
             address = ""
-        service = service_of(stored, slices, address, policies, self._place)
-        service = replace(service, unsubscribed=unsubscribed, trial=trial)
+        made = service_of(stored, slices, address, policies, self._place, self.subsets.of(key))
+        service = replace(made, unsubscribed=unsubscribed, trial=trial)
         unused = without_effect(service, self.policies.written_for(key))
         problems += tuple(self.policies.warning(written, message) for written, message in unused)
         problems += self.policies.annotation_warnings(key)
@@ -168,3 +225,18 @@ class Catalogue:
             self._service_problems[key] = problems
         self.services[key] = before if service == before and before is not None else service
         return service != before
+
+    def _in_force(self, key: str, before: Service | None) -> InForce:
+        """The policies of a service; those of `before` while a new table waits for the pods of its subsets."""
+        written = self.policies.policies_of(key)
+        if before is not None and self.subsets.holds(self._label_sets.of(written, key)):
+            return InForce(before.policies, before.trial)
+        return self.rollouts.settle(key, written)
+
+    def _is_open(self, key: str) -> bool:
+        """Whether the endpoints of the service are known, and when they first were, its subsets too."""
+        if key not in self._followed:
+            self._opened.discard(key)
+        elif not self.subsets.waits_for(key):
+            self._opened.add(key)
+        return key in self._opened

@@ -1,7 +1,7 @@
 """The endpoints of a service port, selected from all slices, states and address families. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 from discovery.kubernetes.address_text import plain
@@ -11,10 +11,21 @@ from nodeproxy.mesh import model
 
 State = Literal["ready", "draining", "out"]
 Found = dict[tuple[str, int], model.Endpoint]
+SubsetsOf = Callable[[str], tuple[str, ...]]
+"""The selectors, of those that tables ask for, that the pod of this name matches."""
+
+
+def no_subsets(_pod: str) -> tuple[str, ...]:
+    """Of a service of which no table asks for a subset."""
+    return ()
 
 
 def endpoints_of(
-    service_port: ServicePort, spec: ServiceSpec, slices: Iterable[EndpointSlice], place: Place
+    service_port: ServicePort,
+    spec: ServiceSpec,
+    slices: Iterable[EndpointSlice],
+    place: Place,
+    subsets_of: SubsetsOf = no_subsets,
 ) -> tuple[model.Endpoint, ...]:
     """The endpoints of a service port: the ready ones; if there are none, the draining ones.
 
@@ -35,7 +46,8 @@ def endpoints_of(
                 continue
             ready = spec.publish_not_ready_addresses
             state = "ready" if ready else state_of(endpoint.conditions or Conditions())
-            made = _endpoint(endpoint, number, distance(endpoint, place, spec.traffic_distribution))
+            away = distance(endpoint, place, spec.traffic_distribution)
+            made = _endpoint(endpoint, number, away, subsets_of(endpoint.pod))
             found[state, each.address_type].setdefault((made.address, number), made)
     for state in ("ready", "draining"):
         for family in families_of(spec):
@@ -68,8 +80,7 @@ def _identity(port: ServicePort | SlicePort) -> tuple[str, str]:
     return port.name or "", port.protocol or "TCP"
 
 
-def _endpoint(endpoint: SliceEndpoint, number: int, away: int) -> model.Endpoint:
+def _endpoint(endpoint: SliceEndpoint, number: int, away: int, subsets: tuple[str, ...]) -> model.Endpoint:
     address = plain(endpoint.addresses[0])  # one spelling per endpoint
-    return model.Endpoint(
-        address, number, endpoint.node_name or "", endpoint.zone or "", endpoint.hostname or "", distance=away
-    )
+    node, zone = endpoint.node_name or "", endpoint.zone or ""
+    return model.Endpoint(address, number, node, zone, endpoint.hostname or "", distance=away, subsets=subsets)

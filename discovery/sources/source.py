@@ -24,7 +24,26 @@ class Unfollowed(NamedTuple):
     key: str
 
 
-Change = ObjectChange | Followed | Unfollowed
+class PodSelection(NamedTuple):
+    """The pods of a namespace that have some labels; `selector` as `mesh.selectors.selector_text` writes them."""
+
+    namespace: str
+    selector: str
+
+
+class Selected(NamedTuple):
+    """All pods of this selection are known from now on, or never will be for lack of permission."""
+
+    selection: PodSelection
+
+
+class Unselected(NamedTuple):
+    """The pods of this selection are not followed any more: no table asks for them."""
+
+    selection: PodSelection
+
+
+Change = ObjectChange | Followed | Unfollowed | Selected | Unselected
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,6 +186,9 @@ def cluster_dns(
         str | None, typer.Option(help="Namespace of the mesh; `keep` removes the part on its deletion.")
     ] = None,
     deployment: Annotated[str | None, typer.Option(help="Deployment of `keep`, likewise.")] = None,
+    admission: Annotated[
+        str | None, typer.Option(metavar="ADDRESS:PORT", help="With `keep`: serves the admission webhook of policies.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with any of the settings.")] = None,
 ) -> None:
     """Configure the cluster DNS to forward the zone mesh, and `also_zones`, to the node's proxy (the setting dns).
@@ -200,7 +203,7 @@ def cluster_dns(
         zones = ",".join(settings.also_zones) or None
         flags |= {"--style": style, "--cluster-domain": settings.cluster_domain, "--also-zones": zones}
     flags |= {"--log-format": settings.log_format} if what != "show" else {}
-    flags |= {"--namespace": namespace, "--deployment": deployment} if what == "keep" else {}
+    flags |= {"--namespace": namespace, "--deployment": deployment, "--admission": admission} if what == "keep" else {}
     given = [str(word) for flag, value in flags.items() if value is not None for word in (flag, value)]
     # replaces this process, so that signals reach it
     os.execv(sys.executable, [sys.executable, "-m", "discovery", "cluster-dns", what, *given])

@@ -24,13 +24,15 @@ def endpoints_shown(text: bytes) -> Iterator[Table | str]:
 
 
 def _port_table(view: EndpointsView, port: PortEndpointsView) -> Table:
-    made = table("endpoint", "distance", "zone", "node", "state", "active", "idle")
+    subsets = any(each.subsets for each in port.endpoints)
+    made = table("endpoint", "distance", "zone", "node", "state", "active", "idle", *(["subsets"] if subsets else []))
     ended = f", {port.connections} TCP connections ended" if port.connections else ""
     made.title = f"{view.service}.{view.namespace} port {port.port}, {port.requests} requests{ended}"
     for each in port.endpoints:
         states = {state_text(worker) for worker in each.workers}
         shown = states.pop() if len(states) == 1 else "differs by worker"
-        made.add_row(each.address, str(each.distance), each.zone, each.node, shown, str(each.active), str(each.idle))
+        numbers = (str(each.active), str(each.idle), *(["; ".join(each.subsets)] if subsets else []))
+        made.add_row(each.address, str(each.distance), each.zone, each.node, shown, *numbers)
         for worker in each.workers if len(view.workers) > 1 else ():
             numbers = (str(worker.active), str(worker.idle))
             made.add_row(f"  worker {worker.worker}", "", "", "", state_text(worker), *numbers)

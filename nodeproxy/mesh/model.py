@@ -32,6 +32,8 @@ class Endpoint(msgspec.Struct, frozen=True, omit_defaults=True):
     distance: int = 0
     """From this node, by the service's traffic distribution or `loadBalancer.locality`: 0 is the nearest; 0 for all
     without either."""
+    subsets: tuple[str, ...] = ()
+    """Selector texts, see `mesh.selectors`, of label sets that tables ask for and its pod has."""
 
 
 class Port(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -37,6 +37,8 @@ class EndpointView(msgspec.Struct, frozen=True):
     active: int
     idle: int
     workers: tuple[InWorker, ...]
+    subsets: tuple[str, ...] = ()
+    """Those that policies ask for and its pod is in."""
 
 
 class PortEndpointsView(msgspec.Struct, frozen=True):

@@ -2,23 +2,41 @@
 
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from nodeproxy.policies.block import Block
 from nodeproxy.policies.targets import Name
+from nodeproxy.routing.canonical import canonical
+from nodeproxy.routing.patterns import full_match
+
+
+def _compiles(pattern: str) -> str:
+    full_match(pattern)
+    return pattern
+
+
+def _is_canonical(path: str) -> str:
+    form = canonical(path.encode())
+    if form is None:
+        raise ValueError("no request has this canonical path, see docs/routing.md")
+    if form.decode() != path:
+        raise ValueError(f"canonical paths are compared, and of this one that is {form.decode()}")
+    return path
+
 
 Token = Annotated[str, Field(pattern=r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$", max_length=128)]
 Path = Annotated[str, Field(pattern=r"^/[!-~]*$", max_length=1024)]
 Text = Annotated[str, Field(max_length=1024)]
-Pattern = Annotated[str, Field(min_length=1, max_length=1024)]
+Pattern = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_compiles)]
+CanonicalPath = Annotated[Path, AfterValidator(_is_canonical)]
 
 
 class PathMatch(Block):
     """Compares the canonical path, which has no query: percent-decoded, without dot segments or double slashes."""
 
-    exact: Path | None = None
+    exact: CanonicalPath | None = None
     """The whole path."""
-    prefix: Path | None = None
+    prefix: CanonicalPath | None = None
     """Whole segments, as PathPrefix in Gateway API: `/api` is `/api` and `/api/x`, not `/apis`."""
     regex: Pattern | None = None
     """A pattern in RE2's syntax, of the whole path."""

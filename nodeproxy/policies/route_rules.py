@@ -2,23 +2,33 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from nodeproxy.policies.block import Block
 from nodeproxy.policies.fallback import FallbackResponse
 from nodeproxy.policies.route_match import Match, Path, Pattern, Token
 from nodeproxy.policies.targets import Destination, Target
+from nodeproxy.protocol.fields import Fields
+from nodeproxy.routing.patterns import substitution
+
+
+def _without_query(path: str) -> str:
+    if set(path) & set("?#\\"):
+        raise ValueError("a new path has no ? and no # or backslash; the query of the request stays")
+    return path
+
 
 HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:[0-9]{1,5})?$", max_length=261)]
+NewPath = Annotated[Path, AfterValidator(_without_query)]
 FieldValue = Annotated[str, Field(pattern=r"^[\t\x20-\x7e]*$", max_length=4096)]
 
 
 class PathChange(Block):
     """A new path; the query stays."""
 
-    full: Path | None = None
+    full: NewPath | None = None
     """The whole new path."""
-    prefix: Path | None = None
+    prefix: NewPath | None = None
     """In place of the prefix that the rule has matched, or of `/` where it has matched none."""
     regex: Pattern | None = None
     """With `substitution`: what is replaced, in RE2's syntax."""
@@ -31,6 +41,8 @@ class PathChange(Block):
             raise ValueError("exactly one of full, prefix and regex is set")
         if (self.regex is None) != (self.substitution is None):
             raise ValueError("regex and substitution belong together")
+        if self.regex is not None and self.substitution is not None:
+            substitution(self.regex, self.substitution)
         return self
 
 
@@ -67,6 +79,28 @@ class FieldEdits(Block):
     """Append a line; others of the same name stay."""
     remove: Annotated[tuple[Token, ...], Field(max_length=32)] = ()
     """Remove all lines of these names."""
+
+    @field_validator("set", "add")
+    @classmethod
+    def _sendable(cls, written: dict[str, str]) -> dict[str, str]:
+        for name, value in written.items():
+            Fields().add(name.encode(), value.encode())
+        return written
+
+    @field_validator("remove")
+    @classmethod
+    def _removable(cls, written: tuple[str, ...]) -> tuple[str, ...]:
+        for name in written:
+            Fields().remove(name.encode())
+        return written
+
+    @model_validator(mode="after")
+    def _no_contradiction(self) -> "FieldEdits":
+        written = {name.lower() for name in (*self.set, *self.add)}
+        both = [name for name in self.remove if name.lower() in written]
+        if both:
+            raise ValueError(f"{both[0]} is removed and written; set alone replaces what is there")
+        return self
 
 
 class HeaderEdits(Block):

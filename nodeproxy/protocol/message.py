@@ -8,7 +8,7 @@ import re
 from typing import Protocol
 
 from nodeproxy.errors import ProxyError
-from nodeproxy.protocol.fields import Fields
+from nodeproxy.protocol.fields import Fields, without
 from nodeproxy.protocol.syntax import TOKEN, VALUE
 
 UNKNOWN = -1
@@ -18,6 +18,7 @@ UNKNOWN = -1
 _TOKEN = re.compile(TOKEN)
 _VISIBLE = re.compile(rb"[\x21-\x7e]++")
 _PHRASE = re.compile(VALUE)
+_HOST = (b"host",)
 
 
 class NotSendable(ValueError):
@@ -129,6 +130,11 @@ class Request:
             if not isinstance(value, bytes) or grammar.fullmatch(value) is None:
                 raise NotSendable(f"{value!r} cannot be the {name} of a request")
         object.__setattr__(self, name, value)
+
+    def replace_host(self, host: bytes) -> None:
+        """Send it to the same place under another host, which is a valid authority."""
+        self.authority = host
+        self.fields = Fields(b"Host: %b\r\n%b" % (host, without(self.fields.block(), _HOST)))
 
 
 class Response:

@@ -40,11 +40,14 @@ def container(cluster, folder=MANIFESTS):
 class Keeper:
     """Runs as long as the test is in it."""
 
-    def __init__(self, cluster, folder, *, manifests=MANIFESTS, address="169.254.77.1:53", also_zones=""):
+    def __init__(self, cluster, folder, *, manifests=MANIFESTS, address="169.254.77.1:53", also_zones="", admission=""):
         found = container(cluster, manifests)
         self._words = [
             *found["command"][1:],
-            *(word.replace("$(POD_NAMESPACE)", "nodeproxy") for word in found["args"]),
+            *(
+                word.replace("$(POD_NAMESPACE)", "nodeproxy").replace("$(POD_IP):9443", admission)
+                for word in found["args"]
+            ),
         ]
         self._env = {**os.environ, "NODEPROXY_DNS": address, "NODEPROXY_ALSO_ZONES": also_zones}
         done = cluster.kubectl("create", "token", "nodeproxy-dns", "--namespace=nodeproxy")

@@ -25,6 +25,16 @@ def endpoint(address="10.0.0.1", *, ready=None, serving=None, terminating=None, 
     return {"addresses": [address], "conditions": conditions, **fields}
 
 
+def of_pod(name, address):
+    """An endpoint whose pod has this name."""
+    return endpoint(address, targetRef={"kind": "Pod", "name": name, "namespace": "shop", "uid": "1"})
+
+
+def labelled_pod(key="shop/reviews-1", **labels):
+    namespace, name = key.split("/")
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace, "labels": labels}}
+
+
 def slice_of(key="shop/reviews", *endpoints, name=None, ports=None, family="IPv4", label=None):
     namespace, service_name = key.split("/")
     return {

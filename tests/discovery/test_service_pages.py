@@ -36,7 +36,7 @@ from tests.fakes.reports import port, process
 
 pytestmark = pytest.mark.anyio
 DEADLINE_S = 10
-ENDPOINT = Endpoint("10.0.0.1", 8080, node="n1", zone="z1", distance=1)
+ENDPOINT = Endpoint("10.0.0.1", 8080, node="n1", zone="z1", distance=1, subsets=("version=v2",))
 WEB = Service("shop", "web", ports=(Port(80, endpoints=(ENDPOINT,)),))
 SHY = Service("shop", "shy", ports=(Port(80),), unsubscribed=True)
 WEB_ASKED, SHY_ASKED = Asked({"service": "web.shop"}), Asked({"service": "shop/shy"})
@@ -120,7 +120,8 @@ async def test_endpoints_are_told_by_worker_and_summed(tmp_path):
     ((told,),) = (each["endpoints"] for each in view["ports"])
     by_worker = told.pop("workers")
     assert told == {
-        "address": "10.0.0.1:8080", "node": "n1", "zone": "z1", "distance": 1, "usable": False, "active": 3, "idle": 3
+        "address": "10.0.0.1:8080", "node": "n1", "zone": "z1", "distance": 1, "usable": False, "active": 3, "idle": 3,
+        "subsets": ["version=v2"],
     }  # fmt: skip
     assert [(each["worker"], each["usable"], each["ejected_s"], each["ejections"]) for each in by_worker] == [
         (0, True, 0.0, 0),

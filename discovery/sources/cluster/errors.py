@@ -28,6 +28,10 @@ class Unauthorized(ApiError):
     """401: the token is not accepted, or not any more."""
 
 
+class Refused(ApiError):
+    """400: the request is wrong; it will not be accepted later either."""
+
+
 class Forbidden(ApiError):
     """403: a permission is missing."""
 
@@ -46,7 +50,7 @@ class Unreadable(ApiError):
 
 def of_status(status: int, text: str, retry_after_s: float = 0.0) -> ApiError:
     """The error for an HTTP status, or for the code of a Status object."""
-    known = {401: Unauthorized, 403: Forbidden, 404: NotFound, 409: Conflict, 410: Gone}.get(status)
+    known = {400: Refused, 401: Unauthorized, 403: Forbidden, 404: NotFound, 409: Conflict, 410: Gone}.get(status)
     if known is not None:
         return known(text)
     return Busy(f"{status}: {text}", retry_after_s)

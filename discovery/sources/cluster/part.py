@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 
 from discovery.kubernetes.changes import ObjectChange
 from discovery.kubernetes.objects import Object, Ref
-from discovery.problem import Problem
-from discovery.sources.cluster.errors import ApiError, Forbidden
+from discovery.problem import Problem, bounded
+from discovery.sources.cluster.errors import ApiError, Forbidden, Refused
 from discovery.sources.cluster.outage import Outage
 from discovery.sources.cluster.watch import Api, Resource, Watch, World
 from nodeproxy.mesh.wire import Watched
@@ -30,12 +30,12 @@ class Part:
 
     @property
     def in_sync(self) -> bool:
-        """Whether the objects are current; true for an optional resource without permission."""
+        """Whether the objects are current; true for an optional resource that is forbidden or refused."""
         return self._outage.error is None or self._does_without
 
     @property
     def settled(self) -> bool:
-        """Whether the first list is complete, or never will be for lack of permission."""
+        """Whether the first list is complete, or never will be: forbidden or refused."""
         return self.ever_in_sync or self._does_without
 
     def changed(self, changes: tuple[ObjectChange, ...]) -> None:
@@ -68,6 +68,10 @@ class Part:
             until = "" if self.resource.required else f"; the mesh works without it ({self.resource.why})"
             message = f"the API server forbids it: {error}; {cure}{until}"
             return Problem(message, subject=self.resource.kind, severity=self.resource.severity)
+        if isinstance(error, Refused) and not self.resource.required:
+            selectors = self.resource.query.get("labelSelector", "")
+            message = f"the API server refuses {self.resource.path} {selectors}: {error}; {self.resource.why}"
+            return Problem(bounded(message), subject=self.resource.kind, severity="warning")
         if error is None:
             return None
         return Problem(f"not followed, the last good state is in force: {error}", subject=self.resource.kind)
@@ -80,4 +84,4 @@ class Part:
 
     @property
     def _does_without(self) -> bool:
-        return not self.resource.required and isinstance(self._outage.error, Forbidden)
+        return not self.resource.required and isinstance(self._outage.error, Forbidden | Refused)

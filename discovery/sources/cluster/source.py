@@ -13,8 +13,9 @@ from discovery.sources.cluster.node import node_of
 from discovery.sources.cluster.on_demand import OnDemand, slices_of_all
 from discovery.sources.cluster.part import Part
 from discovery.sources.cluster.pods import callers_of, pods_of
+from discovery.sources.cluster.pods_by_labels import PodsByLabels
 from discovery.sources.cluster.watch import Api, Resource, World
-from discovery.sources.source import Batch, Change
+from discovery.sources.source import Batch, Change, PodSelection
 from nodeproxy.mesh.wire import Callers, Snapshot, Watches
 
 GATHER_S = 0.01  # changes that arrive together are applied together; not noticeable
@@ -72,11 +73,17 @@ class Cluster:
         self._parts = [self._part(resource) for resource in plan.resources()]
         self._pods = self._part(pods_of(plan.node)) if plan.node else None
         self._on_demand = OnDemand(self._start)
+        self._by_labels = PodsByLabels(self._start)
         self._woken = anyio.Event()
 
     def want(self, keys: Set[str]) -> None:
         """Sets the services whose endpoints are needed."""
         self._on_demand.want(keys)
+        self._wake()
+
+    def want_pods(self, selections: Set[PodSelection]) -> None:
+        """Sets the pods that are needed for subsets."""
+        self._by_labels.want(selections)
         self._wake()
 
     async def run(self, take: Callable[[Batch], None]) -> None:
@@ -97,7 +104,7 @@ class Cluster:
 
     def _changes(self) -> list[Change]:
         lasting: list[Change] = [change for part in self._parts for change in part.taken()]
-        return lasting + self._on_demand.step()
+        return lasting + self._by_labels.step() + self._on_demand.step()
 
     def _snapshots(self) -> tuple[Snapshot, ...]:
         watches = Watches(tuple(part.watched() for part in self._all()))
@@ -113,7 +120,7 @@ class Cluster:
         return all(part.in_sync for part in self._all())
 
     def _all(self) -> Sequence[Part]:
-        return (*self._lasting(), *self._on_demand.parts())
+        return (*self._lasting(), *self._on_demand.parts(), *self._by_labels.parts())
 
     def _lasting(self) -> Sequence[Part]:
         return self._parts if self._pods is None else (*self._parts, self._pods)

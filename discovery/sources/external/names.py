@@ -16,7 +16,7 @@ from discovery.kubernetes.changes import DeleteObject, PutObject
 from discovery.kubernetes.objects import Service, subject_of
 from discovery.problem import Origin, Problem
 from discovery.sources.external.slices import FAMILIES, Address, is_external, ref_of_slice, slices_for
-from discovery.sources.source import Batch, Change, Followed, Source, Unfollowed
+from discovery.sources.source import Batch, Change, Followed, Selected, Source, Unfollowed, Unselected
 from nodeproxy.mesh.wire import Snapshot
 
 TTL_LEAST_S = 1.0  # 0 is common and means "do not cache"; a second is nearly as good
@@ -145,6 +145,9 @@ class ExternalNames:
 
     def _seen(self, change: Change) -> Iterator[Change]:
         """The changes that one change of the source results in."""
+        if isinstance(change, Selected | Unselected):
+            yield change
+            return
         if isinstance(change, Followed):
             self._followed.add(change.key)
             yield from self._settle(change.key)

@@ -85,6 +85,8 @@ class _Reading:
 
     def _take_known(self, kind: str, value: Mapping[str, Any], origin: Origin) -> None:
         ref = ref_of(kind, value)
+        if ref is None and kind == "Pod":
+            return  # generateName, for one: no endpoint can name it
         if ref is None:
             name = shown(value.get("metadata"))
             self._nameless(

@@ -86,4 +86,6 @@ def _slices(endpoints: Endpoints) -> Iterator[EndpointSlice]:
 def _endpoints(subset: EndpointSubset) -> Iterator[SliceEndpoint]:
     for ready, addresses in ((True, subset.addresses), (False, subset.not_ready_addresses)):
         for each in addresses or ():
-            yield SliceEndpoint([each.ip], Conditions(ready), each.node_name, hostname=each.hostname)
+            yield SliceEndpoint(
+                [each.ip], Conditions(ready), each.node_name, hostname=each.hostname, target_ref=each.target_ref
+            )
