@@ -20,8 +20,10 @@ from discovery.cluster_limits.server import LimitServer
 from discovery.intake import Intake
 from discovery.log import log_event
 from discovery.observe.pages import MetricsPage, ServicesPage, StatusPage
+from discovery.observe.routes import RoutesPage
 from discovery.observe.server import Pages, serve_pages
 from discovery.observe.service_pages import EndpointsPage, ExplainPage
+from discovery.observe.tap import TapPage
 from discovery.services.catalogue import Catalogue, Scope
 from discovery.sources.cluster.access import Access, NoAccess
 from discovery.sources.external.foreign_addresses import refusal
@@ -90,9 +92,11 @@ async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TAS
         if settings.control is not None:
             pages: Pages = {
                 b"/status": StatusPage(publisher),
-                b"/services": ServicesPage(reports),
+                b"/services": ServicesPage(reports, lambda: publisher.services),
                 b"/endpoints": EndpointsPage(publisher),
                 b"/explain": ExplainPage(publisher, catalogue),
+                b"/routes": RoutesPage(publisher),
+                b"/tap": TapPage(publisher),
             }
             group.start_soon(serve_pages, settings.control, pages)
         if last_good is not None:

@@ -1,12 +1,6 @@
 """`python -m nodeproxy` and the `nodeproxy` command."""
 
-from nodeproxy.cli.commands import app
-
-
-def main() -> None:
-    """Run the command line."""
-    app(prog_name="nodeproxy")
-
+from nodeproxy.cli.commands import main
 
 if __name__ == "__main__":
     main()

@@ -13,6 +13,7 @@ from nodeproxy.control.admin import Admin
 from nodeproxy.control.probes import Probing, probe_all
 from nodeproxy.control.samples import SampleQueue
 from nodeproxy.control.subscriber import Receivers, end_unused, subscribe
+from nodeproxy.control.taps import Taps
 from nodeproxy.dns.on_demand import EndpointsWaiter
 from nodeproxy.dns.server import Knowledge, serve_dns
 from nodeproxy.downstream.connections import Connections
@@ -81,7 +82,10 @@ class Worker:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._reactor.run)
             receivers = Receivers(
-                self._install, plane.refused, Answers(plane.live, plane.clusters, self._reactor.clock)
+                self._install,
+                plane.refused,
+                Answers(plane.live, plane.clusters, self._reactor.clock),
+                Taps(plane.recorder, self._samples, self._reactor.clock, time.time),
             )
             nursery.start_soon(
                 subscribe, self._socket_path, receivers, plane.live.subscriptions, reported, self._samples

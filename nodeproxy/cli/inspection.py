@@ -1,0 +1,86 @@
+"""The commands that show the running node once: `status`, `services`, `endpoints`, `routes`, `explain`."""
+
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlencode
+
+import typer
+
+from nodeproxy.cli.configuration import ConfigFile, Json, run_dir_of
+from nodeproxy.cli.service_names import Service
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+PIPED_WIDTH = 400  # columns of a table for another program, so that a row stays a line
+
+
+def status(json: Json = False, config: ConfigFile = None) -> None:
+    """Show the workers and watches of the running node (the setting run_dir finds it)."""
+    from nodeproxy.cli import node
+
+    _show("status", node.status_shown, json, config)
+
+
+def services(
+    everything: Annotated[bool, typer.Option("--all", help="Also those that this node has not called.")] = False,
+    json: Json = False,
+    config: ConfigFile = None,
+) -> None:
+    """Show the services that this node calls: endpoints, requests, retries (the setting run_dir finds the node)."""
+    from nodeproxy.cli import node
+
+    _show("services?all" if everything else "services", node.services_shown, json, config)
+
+
+def endpoints(name: Service, json: Json = False, config: ConfigFile = None) -> None:
+    """Show the endpoints of a service in every worker: distance, ejections, probes, requests, connections."""
+    from nodeproxy.cli import service
+
+    _show(f"endpoints?{urlencode({'service': name})}", service.endpoints_shown, json, config)
+
+
+def routes(name: Service, json: Json = False, config: ConfigFile = None) -> None:
+    """Show the route rules of a service in their order: matches, targets, and how often each was chosen."""
+    from nodeproxy.cli import rules
+
+    _show(f"routes?{urlencode({'service': name})}", rules.routes_shown, json, config)
+
+
+def explain(
+    name: Service,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Only this port.")] = None,
+    json: Json = False,
+    config: ConfigFile = None,
+) -> None:
+    """Show what is in force for a service, and why: protocols, policies, subscription, refused ConfigMaps."""
+    from nodeproxy.cli import service
+
+    query = urlencode({"service": name} | ({"port": str(port)} if port else {}))
+    _show(f"explain?{query}", service.explain_shown, json, config)
+
+
+def console() -> "Console":
+    """Where tables are printed."""
+    from rich.console import Console  # here, because the import takes time that other commands do not need
+
+    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
+
+
+def _show(page: str, shown: "Callable[[bytes], Iterable[Table | str]]", as_json: bool, config: Path | None) -> None:
+    from nodeproxy.cli.asking import NoAnswer, ask
+
+    try:
+        text = ask(run_dir_of(config), page)
+    except NoAnswer as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    if as_json:
+        typer.echo(text.decode(), nl=False)
+        return
+    to = console()
+    for each in shown(text):
+        to.print(each, soft_wrap=isinstance(each, str))
