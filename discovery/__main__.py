@@ -20,6 +20,8 @@ from discovery.services.places import Place
 from discovery.sources.cluster.access import Access
 from discovery.sources.external.names import Server
 from nodeproxy.mesh.address import HEADLESS_RANGE, MESH_RANGE, Range, address_range
+from nodeproxy.policies.own import OwnPolicyUnusable, registry_of
+from nodeproxy.policies.registry import Registry
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(cluster_dns, name="cluster-dns")
@@ -51,6 +53,17 @@ def _range(text: str, option: str) -> Range:
         return address_range(text)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint=option) from error
+
+
+OwnPolicies = Annotated[str, typer.Option(metavar="NAME,NAME", help="Policies of one's own, of installed packages.")]
+
+
+def _registry(names: str) -> Registry:
+    try:
+        return registry_of(tuple(filter(None, names.split(","))))
+    except OwnPolicyUnusable as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from error
 
 
 def _scope(mesh_range: str, headless_range: str, policy_map: Ref) -> Scope:
@@ -91,6 +104,7 @@ def serve_command(
     metrics: Annotated[str, typer.Option(metavar="ADDRESS:PORT", help="Serves /metrics; by default not.")] = "",
     workers: Annotated[int, typer.Option(min=1, help="Number of workers that will connect.")] = 1,
     control: Annotated[Path | None, typer.Option(help="Unix socket of the command line; by default none.")] = None,
+    own_policies: OwnPolicies = "",
     limits: Annotated[int | None, typer.Option(help="Descriptor of the memory with this node's limits.")] = None,
     limit_password_file: Annotated[
         Path | None, typer.Option(help="File with the password for servers of limits of the cluster.")
@@ -104,7 +118,7 @@ def serve_command(
     """Serve the mesh described by the objects to the workers of this node."""
     scope = _scope(mesh_range, headless_range, Ref("ConfigMap", policy_namespace, policy_name))
     scope = replace(scope, place=Place(node, zone), virtual_addresses=virtual_addresses)
-    scope = replace(scope, traefik_annotations=traefik_annotations)
+    scope = replace(scope, traefik_annotations=traefik_annotations, registry=_registry(own_policies))
     where = _source(source)
     if isinstance(where, Access):  # a folder is read whole anyway
         scope = replace(scope, on_demand=on_demand)
@@ -133,9 +147,11 @@ def check_command(
     headless_range: HeadlessRange = str(HEADLESS_RANGE),
     policy_namespace: PolicyNamespace = POLICY_MAP.namespace,
     policy_name: PolicyName = POLICY_MAP.name,
+    own_policies: OwnPolicies = "",
 ) -> None:
     """Show every problem of a folder; exit status 1 if there is an error."""
-    report = check(folder, _scope(mesh_range, headless_range, Ref("ConfigMap", policy_namespace, policy_name)))
+    scope = _scope(mesh_range, headless_range, Ref("ConfigMap", policy_namespace, policy_name))
+    report = check(folder, replace(scope, registry=_registry(own_policies)))
     show(report, Console(highlight=False))
     raise typer.Exit(1 if report.problems else 0)
 

@@ -101,7 +101,7 @@ class Intake:
             log_event("mesh", put=put, gone=gone, services=len(in_force), endpoints=endpoints)
 
     def _report_verdicts(self) -> None:
-        verdicts = self._catalogue.policies.verdicts
+        verdicts = self._catalogue.verdicts()
         if verdicts is self._verdicts:
             return
         self._verdicts = verdicts

@@ -45,6 +45,8 @@ class Problem:
     path: Path = ()
     line: int | None = None
     severity: Severity = "error"
+    text_line: int | None = None
+    """The line within the text at `path`, which is a table of its own; `line` is that of the file."""
 
     def __str__(self) -> str:
         place = f"document {self.origin.document}" if self.origin.document else ""
@@ -55,8 +57,12 @@ class Problem:
             path_text(self.full_path),
             printable(self.message),
         )
-        text = ": ".join(filter(None, parts))
-        return text if self.line is None else f"{text} (line {self.line})"
+        lines = (
+            f"line {self.line}" if self.line is not None else "",
+            f"line {self.text_line} of its text" if self.text_line is not None else "",
+        )
+        text, where = ": ".join(filter(None, parts)), ", ".join(filter(None, lines))
+        return f"{text} ({where})" if where else text
 
     @property
     def full_path(self) -> Path:

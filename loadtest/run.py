@@ -129,12 +129,13 @@ def all_started(
     chosen: tuple[Peer, ...],
     toolbox: Toolbox,
     say: Say,
-    more: Mapping[str, str] | None = None,
+    more: Mapping[str, Mapping[str, str]] | None = None,
     protocols: frozenset[str] = frozenset(),
 ) -> Iterator[tuple[tuple[Running, ...], tuple[Missing, ...], Endpoints]]:
     """All peers at once: an idle one costs its neighbours nothing that can be measured, restarts would.
 
-    The values are those that answer, those that do not, and the endpoints. `more` are files for nodeproxy.
+    The values are those that answer, those that do not, and the endpoints. `more` are further files of
+    peers, by name.
     """
     peers: list[Running] = []
     missing: list[Missing] = []
@@ -142,7 +143,7 @@ def all_started(
         folder = folder_in_memory("nodeproxy-bench-", stack)
         behind = stack.enter_context(endpoints(toolbox, folder, protocols))
         for peer in chosen:
-            files = more if peer.name == NODEPROXY else None
+            files = (more or {}).get(peer.name)
             peers += begun(peer.name, started(peer, toolbox, folder, behind, files), stack, missing, say)
         yield tuple(peers), tuple(missing), behind
 

@@ -201,6 +201,13 @@ class ConnectionPoolFull(ProxyError):
     reason = "connection-pool-full"
 
 
+class PolicyFailed(ProxyError):
+    """A policy of one's own raised an exception, or returned something that is no response."""
+
+    reason = "policy-failed"
+    """That of each policy names it: `policy-failed:<name>`."""
+
+
 class NoEndpoints(ProxyError):
     """The service is known and has no endpoints."""
 

@@ -137,6 +137,8 @@ def trusted_source(text: str) -> str:
         raise ValueError(f"{error}; or a namespace as namespace:ingress-nginx") from None
 
 
+POLICY_NAME = re.compile(r"[a-z][a-zA-Z0-9]{0,62}")
+OWN_POLICIES_MOST = 64  # each has a place in the chain, and series of metrics
 OLD_TRUST = (
     "trust is per source: list the trusted addresses and namespaces, such as 10.0.0.0/8,namespace:ingress-nginx,"
     " or leave it out to trust none"
@@ -151,12 +153,23 @@ def sources(value: object) -> object:
     """
     if isinstance(value, bool):
         raise ValueError(OLD_TRUST)
-    return words(value)
+    return elements(value)
 
 
-def words(value: object) -> object:
+def elements(value: object) -> object:
     """The elements of a list, separated by commas in a flag or the environment."""
     return [word for word in re.split(r"[,\s]+", value) if word] if isinstance(value, str) else value or ()
+
+
+def policy_name(text: str) -> str:
+    """The name of a policy, as it stands in a policy table.
+
+    Raises:
+        ValueError: `text` is not in camelCase.
+    """
+    if POLICY_NAME.fullmatch(text) is None:
+        raise ValueError("write the name of a policy as in a policy table, such as tenantHeader")
+    return text
 
 
 def split_sources(texts: tuple[str, ...]) -> tuple[tuple[Range, ...], frozenset[str]]:

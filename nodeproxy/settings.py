@@ -30,7 +30,13 @@ Sources = Annotated[
 Zones = Annotated[
     tuple[Annotated[str, AfterValidator(setting_text.also_zone)], ...],
     NoDecode,
-    BeforeValidator(setting_text.words),
+    BeforeValidator(setting_text.elements),
+]
+PolicyNames = Annotated[
+    tuple[Annotated[str, AfterValidator(setting_text.policy_name)], ...],
+    NoDecode,
+    BeforeValidator(setting_text.elements),
+    Field(max_length=setting_text.OWN_POLICIES_MOST),
 ]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -99,6 +105,16 @@ class Settings(BaseSettings):
         "off", description="format of the access log, one line per request on stdout"
     )
     log_format: Literal["json", "text"] = Field("text", description="format of the log of the proxy itself, on stderr")
+    own_policies: PolicyNames = Field(
+        (),
+        description="policies of one's own, in their order, e.g. tenantHeader,audit: each is the entry point"
+        " nodeproxy.policies of an installed package; docs/write-a-policy.md",
+    )
+    own_policy_limit_s: Positive = Field(
+        5.0,
+        description="CPU or sleep that one call of a policy of one's own may take from a worker at once; beyond it the"
+        " worker is replaced",
+    )
     abort_on_half_close: bool = Field(
         False, description="abort the request when the downstream connection is half-closed"
     )

@@ -185,3 +185,17 @@ def test_there_is_no_further_zone_where_none_is_named(value):
 )
 def test_a_further_zone_that_cannot_be_is_refused_with_the_reason(zones, words):
     assert words in refusal(also_zones=zones)
+
+
+@pytest.mark.parametrize("written", ["tenantHeader,audit", "tenantHeader, audit", ["tenantHeader", "audit"]])
+def test_policies_of_ones_own_are_a_list_in_its_order(written):
+    assert Settings(own_policies=written).own_policies == ("tenantHeader", "audit")
+
+
+@pytest.mark.parametrize("name", ["a-b", "Tenant", "../x", "a" * 64])
+def test_a_name_that_no_policy_can_have_is_refused(name):
+    assert "write the name of a policy as in a policy table" in refusal(own_policies=name)
+
+
+def test_policies_of_ones_own_are_bounded():
+    assert "at most 64 items" in refusal(own_policies=[f"p{number}" for number in range(65)])

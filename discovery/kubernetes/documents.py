@@ -70,10 +70,17 @@ def yaml_documents(data: bytes, nodes_limit: int = NODES_LIMIT) -> list[Document
 
 
 def lines_of(data: bytes, places: Collection[tuple[int, Path]]) -> dict[tuple[int, Path], int]:
-    """The line, from 1, of each place (document, path) of a YAML stream that `yaml_documents` has read."""
+    """The line, from 1, of each place (document, path) of a YAML stream that `yaml_documents` has read: of its key."""
     reader = _Reader(data, places, NODES_LIMIT)
     reader.documents()
     return reader.lines
+
+
+def literals_of(data: bytes, places: Collection[tuple[int, Path]]) -> dict[tuple[int, Path], int]:
+    """The first line of each of these places whose value is a text in literal style, `|`."""
+    reader = _Reader(data, places, NODES_LIMIT)
+    reader.documents()
+    return {place: line + 1 for place, line in reader.literals.items() if place in reader.lines}
 
 
 class _Open:
@@ -98,6 +105,7 @@ class _Open:
 class _Reader:
     def __init__(self, data: bytes, places: Collection[tuple[int, Path]], nodes_limit: int) -> None:
         self.lines: dict[tuple[int, Path], int] = {}
+        self.literals: dict[tuple[int, Path], int] = {}
         self._data = data
         self._nodes_limit = nodes_limit
         self._places = frozenset(places)
@@ -186,6 +194,8 @@ class _Reader:
             self._key(event.value, tag)
             return
         self._note_line()
+        if self._places and event.style == "|":
+            self.literals[self._here()] = self._line
         value = self._value(tag, event.value)
         if event.anchor is not None:
             self._anchors[event.anchor] = (value, 1)
@@ -197,6 +207,7 @@ class _Reader:
             raise self._refusal(f"the key {shown(text)} is duplicated in one mapping")
         top.merging = tag == _MERGE
         top.key = text
+        self._note_line()
 
     def _value(self, tag: str, text: str) -> Any:  # noqa: ANN401  a JSON value
         kind = tag.removeprefix(_TAG)
@@ -245,9 +256,12 @@ class _Reader:
     def _note_line(self) -> None:
         if not self._places:
             return
-        place = (self._number, tuple(opened.place for opened in self._open))
-        if place in self._places:
+        if (place := self._here()) in self._places:
             self.lines.setdefault(place, self._line)
+
+    def _here(self) -> tuple[int, Path]:
+        """The place of the next value."""
+        return self._number, tuple(opened.place for opened in self._open)
 
     def _refusal(self, message: str) -> NotDocuments:
         return NotDocuments(message, self._number, self._line)

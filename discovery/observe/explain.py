@@ -4,15 +4,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from discovery.kubernetes.objects import ServicePort
+from discovery.observe.origins import Origins
 from discovery.policies.layers import Written
 from discovery.policies.table import Table
+from discovery.problem import path_text
 from discovery.services.protocol_selection import selection_of, transport_of
 from nodeproxy.mesh.duration import duration_text
 from nodeproxy.mesh.model import Port, Service, port_key
 from nodeproxy.mesh.service_view import FieldView, LayerView, PolicyView, PortExplained
 from nodeproxy.mesh.unserved import unserved
-from nodeproxy.policies import CHAIN
 from nodeproxy.policies.block import Block
+from nodeproxy.policies.registry import BUILT_IN, Registry
 from nodeproxy.policies.table import settings_of
 
 DEFAULT = "built-in default"
@@ -20,22 +22,24 @@ LAST_GOOD = "last good state"
 
 
 def policies_in_force(
-    policies: Table, written: Sequence[Written], ports: Sequence[Port] = ()
+    policies: Table, written: Sequence[Written], ports: Sequence[Port] = (), registry: Registry = BUILT_IN
 ) -> tuple[PolicyView, ...]:
-    """Every policy in force, in the order of `CHAIN`; `policies` is what the tables in `written` are merged to.
+    """Every policy in force, in the order of `registry`; `policies` is what the tables in `written` are merged to.
 
     A field of `policies` that none of them has is from the last good state on disk. `ports` are those of the service.
     """
-    settings = settings_of(policies)
+    settings, origins = settings_of(policies, registry), Origins(written, registry)
     return tuple(
         PolicyView(
             policy.name,
             tuple(
-                _field(path, value, policies, written) for path, value in _leaves(settings[policy.name], (policy.name,))
+                _field(below, part, policies, origins)
+                for path, value in _leaves(settings[policy.name], (policy.name,))
+                for below, part in _parts(path, value, origins)
             ),
             tuple(port.key for port in ports if policy.acts_on(port)),
         )
-        for policy in CHAIN
+        for policy in registry.chain
         if policy.name in settings
     )
 
@@ -102,19 +106,29 @@ def _as_written(name: str, value: Any) -> Any:  # noqa: ANN401  the YAML edge
     return duration_text(value) if name.endswith("_s") and isinstance(value, float) else value
 
 
-def _field(path: tuple[str, ...], value: Any, policies: Table, written: Sequence[Written]) -> FieldView:  # noqa: ANN401
-    name = ".".join(path[1:])
-    for each in reversed(written):
-        if _at(each.table, path) is not None:
-            return FieldView(name, value, str(each.ref), each.key, layer_of(each.scope))
-    return FieldView(name, value, DEFAULT if _at(policies, path) is None else LAST_GOOD, "", "")
+def _parts(path: tuple[str, ...], value: Any, origins: Origins) -> Iterator[tuple[tuple[str, ...], Any]]:  # noqa: ANN401
+    """A value, or those of a mapping of names, which are merged one by one."""
+    if isinstance(value, Mapping) and origins.is_mapping(path):
+        for key, below in value.items():
+            yield from _parts((*path, key), below, origins)
+    else:
+        yield path, value
 
 
-def _at(table: Mapping[str, Any], path: Sequence[str]) -> Any:  # noqa: ANN401
-    """The value at `path`, None where there is none; null overrides nothing, see `policies.table.merged`."""
+def _field(path: tuple[str, ...], value: Any, policies: Table, origins: Origins) -> FieldView:  # noqa: ANN401
+    name, origin = path_text(path[1:]), origins.of(path)
+    if origin is None:
+        return FieldView(name, value, DEFAULT if _at(policies, path, origins.lists) is None else LAST_GOOD, "", "")
+    each = origin.written
+    return FieldView(name, value, str(each.ref), each.key, layer_of(each.scope), origin.line, each.origin.file)
+
+
+def _at(table: Mapping[str, Any], path: Sequence[str], lists: Mapping[str, str]) -> Any:  # noqa: ANN401
+    """The value at `path`, None where there is none; null overrides nothing, see `nodeproxy.policies.merge`."""
     found: Any = table
     for step in path:
-        found = found.get(step) if isinstance(found, Mapping) else None
+        bare = isinstance(found, list) and step == lists.get(path[0])
+        found = found if bare else found.get(step) if isinstance(found, Mapping) else None
     return found
 
 

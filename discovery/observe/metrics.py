@@ -67,6 +67,19 @@ class NodeMetrics:
             "Decisions of policies; mode is shadow for what a policy that is not enforced would have done.",
             ("policy", "outcome", "mode"),
         )
+        self._own_calls = PortFamily(
+            CounterMetricFamily,
+            "nodeproxy_own_policy_calls",
+            "Calls of policies of one's own (own_policies): a request calls each of its functions once.",
+            ("policy",),
+        )
+        self._own_seconds = PortFamily(
+            CounterMetricFamily,
+            "nodeproxy_own_policy_seconds",
+            "Time that policies of one's own have added to requests, without what is inside of them.",
+            ("policy",),
+            fractions=True,
+        )
         self._figures = PortFamily(
             GaugeMetricFamily,
             "nodeproxy_policy_state",
@@ -111,6 +124,8 @@ class NodeMetrics:
         yield self._calls, _counts(self._calls, ports, lambda port: port.counters.calls)
         yield self._redis_commands, _counts(self._redis_commands, ports, lambda port: port.counters.redis_commands)
         yield self._decisions, [line for at, port in ports for line in self._decisions.lines(at, _decisions(port))]
+        yield self._own_calls, _counts(self._own_calls, ports, lambda port: port.counters.own_policy_calls)
+        yield self._own_seconds, [line for at, port in ports for line in self._own_seconds.lines(at, _seconds(port))]
         yield self._figures, [line for at, port in ports for line in self._figures.lines(at, _figures(port))]
 
     def _histogram(self, place: Place, port: Port) -> list[str]:
@@ -119,6 +134,10 @@ class NodeMetrics:
 
 def _decisions(port: Port) -> Sequence[tuple[tuple[object, ...], int]]:
     return sorted(port.counters.decisions)
+
+
+def _seconds(port: Port) -> Sequence[tuple[tuple[object, ...], str]]:
+    return [((name,), value_text(seconds)) for name, seconds in sorted(port.counters.own_policy_seconds.items())]
 
 
 def _figures(port: Port) -> Sequence[tuple[tuple[object, ...], str]]:

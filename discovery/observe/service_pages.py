@@ -1,14 +1,17 @@
 """The pages of one service, as JSON: its endpoints in every worker, and what is in force for it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 
 from discovery.observe.explain import LAST_GOOD, layers_in_force, origins_of, policies_in_force, port_explained
+from discovery.observe.explain_request import NAMES, NotAsked, request_explained, supposed
 from discovery.observe.lookup import NotFound, service_asked
 from discovery.observe.pages import JSON
 from discovery.observe.server import Asked, Page
+from discovery.policies.layers import Written
+from discovery.problem import printable
 from discovery.rollouts.rollouts import described
 from discovery.services.catalogue import Catalogue
 from discovery.sources.external.slices import ports_of
@@ -26,6 +29,7 @@ from nodeproxy.mesh.service_view import (
     InWorker,
     PortEndpointsView,
     RefusedView,
+    RequestView,
 )
 from nodeproxy.mesh.subscriptions import FORGET_S
 
@@ -76,6 +80,10 @@ class ExplainPage:
         # what the catalogue has is in force only once the source is in sync
         written = () if self._publisher.restored else self._catalogue.policies.written_for(service.key)
         origins = {} if self._publisher.restored else self._origins(service)
+        try:
+            request = self._request(asked, service, written)
+        except NotAsked as error:
+            return Page(400, f"{printable(str(error))}\n".encode())
         explained = Explained(
             service.namespace,
             service.name,
@@ -87,13 +95,21 @@ class ExplainPage:
                 for port in service.ports
                 if number in (0, port.number)
             ),
-            policies_in_force(_newest(service), written, service.ports),
+            policies_in_force(_newest(service), written, service.ports, self._catalogue.registry),
             layers_in_force(written),
             tuple(self._refused(service.key)),
-            tuple(map(str, self._catalogue.problems_of(service.key))),
+            tuple(map(str, (*self._catalogue.problems_of(service.key), *self._catalogue.warnings_of(service.key)))),
+            request,
             _rollout(service),
         )
         return Page(200, msgspec.json.encode(explained) + b"\n", JSON)
+
+    def _request(self, asked: Asked, service: Service, written: Sequence[Written]) -> RequestView | None:
+        if not any(name in asked.query for name in NAMES):
+            return None
+        return request_explained(
+            *supposed(asked.query, self._publisher.callers), service, written, self._catalogue.registry
+        )
 
     def _origins(self, service: Service) -> dict[str, str]:
         stored = self._catalogue.store.services.get(service.key)

@@ -6,9 +6,10 @@ Reads a table's settings, so that every policy with a `Destination` counts, poli
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from discovery.policies.table import Table, merged
+from discovery.policies.table import Table
 from nodeproxy.mesh.selectors import selector_text
 from nodeproxy.policies.destinations import destinations
+from nodeproxy.policies.merge import merged
 from nodeproxy.policies.routes import RoutesSettings
 from nodeproxy.policies.table import PolicyRefused, settings_of
 

@@ -16,15 +16,16 @@ Tables that are valid alone can be invalid when merged. Then the narrower one is
 merged stays in force; if that no longer merges either, so do the wider tables of that time.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from discovery.kubernetes.changes import ObjectChange, PutObject
 from discovery.kubernetes.objects import Ref, Service
 from discovery.policies.key import MESH_SCOPE, namespace_scope, scopes_of
 from discovery.policies.maps import Layer, PolicyMaps
-from discovery.policies.table import Table, Validate, merged
-from discovery.problem import Problem, bounded
+from discovery.policies.table import Table, Validate, lines_in
+from discovery.problem import NOWHERE, Origin, Path, Problem, bounded
+from nodeproxy.policies.merge import merged
 from nodeproxy.policies.table import PolicyRefused, settings_of
 
 
@@ -38,6 +39,8 @@ class Verdict(NamedTuple):
     """uid and resourceVersion, "" if there are none. A Service has no version here: every write would change it."""
     tables: int
     problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...] = ()
+    """What is in force of it and deserves a look."""
 
 
 class Written(NamedTuple):
@@ -49,6 +52,10 @@ class Written(NamedTuple):
     key: str
     scope: str
     table: Table
+    text: str = ""
+    """What the table is read from, "" where it is no YAML of the map."""
+    origin: Origin = NOWHERE
+    """The file with the map, empty for an object of an API server."""
 
 
 class Joined(NamedTuple):
@@ -106,18 +113,24 @@ class PolicyLayers:
         """The tables that the policies of a service are merged from, later ones overriding earlier ones."""
         return self._at(scopes_of(service_key)).written
 
-    def warning(self, written: Written, message: str) -> Problem:
-        """This message as a warning of a table in force."""
+    @property
+    def joined(self) -> Mapping[str, Joined]:
+        """By scope: the tables of each scope that has any, merged into the wider ones."""
+        return self._joined
+
+    def warning(self, written: Written, message: str, path: Path = ()) -> Problem:
+        """This message as a warning of a table in force, about what is at `path` of it."""
         tables = self._maps.tables_of(written.ref)
         if tables is not None:
-            return tables.warning(written.key, message)
-        path = ("data", written.key)  # of a map that has gone, whose last good table is in force
-        return Problem(bounded(message), subject=str(written.ref), path=path, severity="warning")
+            return tables.warning(written.key, message, lines_in(written.text, (path,))[0] if path else None)
+        at = ("data", written.key)  # of a map that has gone, whose last good table is in force
+        return Problem(bounded(message), subject=str(written.ref), path=at, severity="warning")
 
     def refusals_for(self, service_key: str) -> Iterator[tuple[Ref, Problem]]:
         """What is refused of the maps that would apply to a service: single tables of theirs, or whole maps."""
         scopes, namespace = scopes_of(service_key), service_key.partition("/")[0]
-        for ref, _, _, problems in self.verdicts:
+        for verdict in self.verdicts:
+            ref, problems = verdict.ref, verdict.problems
             for problem in problems if ref in (self._mesh_map, ref._replace(namespace=namespace)) else ():
                 tables = self._maps.tables_of(ref)
                 if len(problem.path) == 1 or (tables and tables.scope_of(str(problem.path[-1])) in scopes):
@@ -180,11 +193,12 @@ class PolicyLayers:
 
     def _fit(self, scope: str, wider: Joined, layer: Layer, last: _Fit | None) -> _Fit | None:
         """The layer's table merged into the wider ones, else the last good one, else None."""
+        key, text = layer.key, layer.owner.text_of(scope)
         try:
-            return self._together(wider, Written(layer.ref, layer.key, scope, layer.table))
+            return self._together(wider, Written(layer.ref, key, scope, layer.table, text, layer.owner.origin))
         except PolicyRefused as refused:
             messages = tuple(f"with the wider tables: {problem}" for problem in refused.problems)
-            problems = layer.owner.refusals(layer.key, messages)
+            problems = layer.owner.refusals(key, messages, lines_in(text, refused.places))
             self._misfits.setdefault(scope, []).extend((layer.ref, problem) for problem in problems)
         if last is None or last.table == layer.table:
             return last

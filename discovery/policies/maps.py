@@ -4,7 +4,7 @@ Of a namespace's own maps the first by name wins a key that several have, even w
 a correction elsewhere does not move it. The result does not depend on the order of arrival.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
 
@@ -14,7 +14,7 @@ from discovery.policies.key import mesh_scope, own_scope
 from discovery.policies.own_maps import MAPS_PER_NAMESPACE, OwnMaps
 from discovery.policies.table import Bounds, PolicyTables, Table, Validate
 from discovery.policies.traefik.services import AnnotatedServices
-from discovery.problem import Problem
+from discovery.problem import Origin, Problem
 
 # The largest map costs every node a tenth of a second; one of 1 MiB, as large as etcd takes it, could cost ten.
 OWN_BOUNDS = Bounds(tables=500, characters=64 * 1024)
@@ -28,12 +28,21 @@ class Owner(Protocol):
         """What is refused of it."""
         ...
 
-    def refusals(self, key: str, messages: tuple[str, ...]) -> list[Problem]:
-        """These messages as problems of the table under `key`."""
+    @property
+    def origin(self) -> Origin:
+        """The file with the object, empty for an object of an API server."""
         ...
 
-    def warning(self, key: str, message: str) -> Problem:
-        """This message as a warning of the table under `key`."""
+    def text_of(self, scope: str) -> str:
+        """The YAML text of its table for a scope, "" where there is none."""
+        ...
+
+    def refusals(self, key: str, messages: tuple[str, ...], lines: Sequence[int | None] = ()) -> list[Problem]:
+        """These messages as problems of the table under `key`; `lines` are those of the messages within its text."""
+        ...
+
+    def warning(self, key: str, message: str, line: int | None = None) -> Problem:
+        """This message as a warning of the table under `key`, about this line of its text."""
         ...
 
     def scope_of(self, key: str) -> str | None:

@@ -4,12 +4,13 @@ Each key of the ConfigMap is a table; `key` has its scope. A refused table leave
 does not affect other tables. Does not decide which tables a service gets: `layers` does.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
-from discovery.kubernetes.documents import NotDocuments, yaml_documents
+from discovery.kubernetes.documents import NotDocuments, lines_of, yaml_documents
 from discovery.kubernetes.objects import ConfigMap, Ref
-from discovery.problem import NOWHERE, Origin, Problem, bounded, shown
+from discovery.problem import NOWHERE, Origin, Path, Problem, bounded, shown
 from nodeproxy.policies.table import PolicyRefused, settings_of
 
 Table = dict[str, Any]
@@ -19,7 +20,15 @@ ScopeOf = Callable[[str], str]
 """The scope of a key of the ConfigMap; raises PolicyRefused for an invalid key."""
 
 PROBLEMS_PER_TABLE = 20  # further ones are not read
-NODES_PER_TABLE = 2000  # YAML values; all policies with all fields have some dozens
+NODES_PER_TABLE = 50_000  # YAML values: 1,000 rules of routes, each with some dozens of them
+
+
+class NotATable(PolicyRefused):
+    """A text that is no YAML; `line` is that of the fault, None if it is unknown."""
+
+    def __init__(self, message: str, line: int) -> None:
+        super().__init__((message,))
+        self.line = line or None
 
 
 class Bounds(NamedTuple):
@@ -45,8 +54,9 @@ class PolicyTables:
         self._scope_of = scope_of
         self._validate = validate
         self._bounds = bounds
-        self._origin = NOWHERE
-        self._texts: dict[str, str] = {}
+        self.origin = NOWHERE
+        self.texts: dict[str, str] = {}
+        """By scope: the texts of the tables in force."""
 
     def apply(self, config_map: ConfigMap | None, origin: Origin = NOWHERE) -> set[str]:
         """Applies the current ConfigMap, None if deleted; returns the scopes whose key or table changed."""
@@ -60,7 +70,7 @@ class PolicyTables:
 
     def saw(self, config_map: ConfigMap | None, origin: Origin) -> None:
         """Stores the version of the ConfigMap."""
-        self._origin = origin
+        self.origin = origin
         metadata = config_map.metadata if config_map else None
         self.version = ((metadata.uid or ""), (metadata.resource_version or "")) if metadata else ("", "")
 
@@ -78,22 +88,31 @@ class PolicyTables:
                 tables[scope] = self._table(scope, text)
                 texts[scope] = text
             except PolicyRefused as refused:
-                problems += self.refusals(key, refused.problems)
+                lines = [refused.line] if isinstance(refused, NotATable) else lines_in(text, refused.places)
+                problems += self.refusals(key, refused.problems, lines)
         for scope in keys.keys() & self.in_force.keys() - tables.keys():
-            tables[scope] = self.in_force[scope]
-        keys_before, self.keys, self._texts = self.keys, keys, texts
+            tables[scope], texts[scope] = self.in_force[scope], self.texts[scope]
+        keys_before, self.keys, self.texts = self.keys, keys, texts
         before, self.in_force, self.problems = self.in_force, tables, tuple(problems)
         changed = {scope for scope in before.keys() | tables.keys() if before.get(scope) != tables.get(scope)}
         return changed | {scope for scope, _ in keys_before.items() ^ keys.items()}
 
     def _table(self, scope: str, text: str) -> Table:
         """The table in `text`; an unchanged one of a map is not parsed again."""
-        return self.in_force[scope] if self._texts.get(scope) == text else table_of(text, self._validate)
+        return self.in_force[scope] if self.texts.get(scope) == text else table_of(text, self._validate)
 
-    def refusals(self, key: str, messages: tuple[str, ...]) -> list[Problem]:
-        """These messages as problems of the table under `key`, or of the whole ConfigMap if `key` is ""."""
-        path = ("data", key) if key else ("data",)
-        return [Problem(bounded(text), self._origin, self._subject, path) for text in messages[:PROBLEMS_PER_TABLE]]
+    def refusals(self, key: str, messages: tuple[str, ...], lines: Sequence[int | None] = ()) -> list[Problem]:
+        """These messages as problems of the table under `key`, or of the whole ConfigMap if `key` is "".
+
+        `lines` are those of the messages within the text of the table.
+        """
+        path, shared = ("data", key) if key else ("data",), (self.origin, self._subject)
+        found = zip_longest(messages[:PROBLEMS_PER_TABLE], lines[:PROBLEMS_PER_TABLE])
+        return [Problem(bounded(text), *shared, path, text_line=line) for text, line in found if text]
+
+    def text_of(self, scope: str) -> str:
+        """The text of the table in force for a scope, "" where there is none."""
+        return self.texts.get(scope, "")
 
     def scope_of(self, key: str) -> str | None:
         """The scope of a key, None for an invalid one."""
@@ -108,9 +127,10 @@ class PolicyTables:
             self.keys[scope], "there is no such service or namespace in the mesh; the table has no effect"
         )
 
-    def warning(self, key: str, message: str) -> Problem:
+    def warning(self, key: str, message: str, line: int | None = None) -> Problem:
         """This message as a warning of the table under `key`."""
-        return Problem(bounded(message), self._origin, self._subject, ("data", key), severity="warning")
+        path = ("data", key)
+        return Problem(bounded(message), self.origin, self._subject, path, severity="warning", text_line=line)
 
 
 def _within(data: Mapping[str, str], bounds: Bounds) -> bool:
@@ -126,8 +146,7 @@ def table_of(text: str, validate: Validate = settings_of) -> Table:
     try:
         documents = yaml_documents(text.encode(errors="replace"), NODES_PER_TABLE)
     except NotDocuments as error:
-        line = f", in line {error.line} of its text" if error.line else ""
-        raise PolicyRefused((f"{error}{line}",)) from error
+        raise NotATable(str(error), error.line) from error
     table = documents[0].value if documents else {}
     if len(documents) > 1 or not isinstance(table, dict):
         raise PolicyRefused((f"expected one mapping from policies to their settings, got {shown(table)}",))
@@ -135,13 +154,19 @@ def table_of(text: str, validate: Validate = settings_of) -> Table:
     return table
 
 
-def merged(wide: Mapping[str, Any], narrow: Mapping[str, Any]) -> Table:
-    """`wide` overridden by `narrow`, at any depth; null overrides nothing."""
-    result = dict(wide)
-    for key, value in narrow.items():
-        if isinstance(value, Mapping):
-            below = result.get(key)
-            result[key] = merged(below if isinstance(below, Mapping) else {}, value)
-        elif value is not None:
-            result[key] = value
-    return result
+def lines_in(text: str, places: Sequence[Path]) -> list[int | None]:
+    """The line of each place of a table in its text, from 1: that of the deepest part of it that is written there.
+
+    Reads the text once more, which only a problem or a reader asks for. None where the text is not YAML.
+    """
+    wanted = {(1, place[:end]) for place in places for end in range(1, len(place) + 1)}
+    if not wanted:
+        return [None] * len(places)
+    try:
+        lines = lines_of(text.encode(errors="replace"), wanted)
+    except NotDocuments:
+        return [None] * len(places)
+    return [
+        next((lines[1, place[:end]] for end in range(len(place), 0, -1) if (1, place[:end]) in lines), None)
+        for place in places
+    ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from time import time
 
 from msgspec.structs import replace
@@ -10,7 +11,7 @@ from discovery.kubernetes.changes import ObjectChange, PutObject
 from discovery.kubernetes.objects import Node, Ref, subject_of
 from discovery.policies.key import MESH_SCOPE, scopes_of
 from discovery.policies.label_sets import NONE, LabelSet, LabelSets
-from discovery.policies.layers import PolicyLayers
+from discovery.policies.layers import PolicyLayers, Verdict
 from discovery.problem import Problem
 from discovery.rollouts.rollouts import CountsOf, InForce, Rollouts, described
 from discovery.services.address_claims import NOTHING, AddressClaims, Claim
@@ -20,9 +21,12 @@ from discovery.services.own_policies import without_effect
 from discovery.services.places import ANYWHERE, Place, place_of
 from discovery.services.store import Store
 from discovery.services.subsets import SELECTIONS_MOST, Subsets
+from discovery.services.table_warnings import TableWarnings
 from discovery.sources.source import Batch, Followed, Selected, Unfollowed, Unselected
 from nodeproxy.mesh.address import HEADLESS_RANGE, MESH_RANGE, Range
 from nodeproxy.mesh.model import Service
+from nodeproxy.policies.registry import BUILT_IN, Registry
+from nodeproxy.policies.table import settings_of
 
 POLICY_MAP = Ref("ConfigMap", "nodeproxy", "nodeproxy-policy")
 
@@ -45,6 +49,8 @@ class Scope:
     """As configured; a zone not configured is read from the Node object."""
     traefik_annotations: bool = True
     """Whether the annotations of Traefik Mesh on Services are read."""
+    registry: Registry = BUILT_IN
+    """The policies that services may have."""
 
 
 class Catalogue:
@@ -53,10 +59,11 @@ class Catalogue:
     def __init__(self, scope: Scope, wall: Callable[[], float] = time) -> None:
         self.services: dict[str, Service] = {}
         self.store = Store()
-        self.policies = PolicyLayers(scope.policy_map)
+        self.registry = scope.registry
+        self.policies = PolicyLayers(scope.policy_map, partial(settings_of, registry=scope.registry))
         self.rollouts = Rollouts(scope.place.node, wall)
         self.subsets = Subsets()
-        self._label_sets = LabelSets()
+        self._label_sets = LabelSets(partial(settings_of, registry=scope.registry))
         self._opened: set[str] = set()
         """The followed services whose subsets have been known once."""
         self._scope = scope
@@ -65,6 +72,8 @@ class Catalogue:
         self._claims = AddressClaims()
         self._source_problems: tuple[Problem, ...] = ()
         self._service_problems: dict[str, tuple[Problem, ...]] = {}
+        self._warnings = TableWarnings(self.policies, scope.registry)
+        self._unlooked = True
 
     def apply(self, batch: Batch) -> Differences:
         """Applies a batch; returns what has to be published."""
@@ -98,7 +107,12 @@ class Catalogue:
             touched |= self.store.services.keys()
         for key in list(touched):
             touched |= self._claim(key)
-        return self._differences(touched)
+        differences = self._differences(touched)
+        self._unlooked |= bool(tables)
+        if self._unlooked and batch.in_sync:  # before that, a service may be missing because it has not been listed
+            self._warnings.look(self.services)
+            self._unlooked = False
+        return differences
 
     def review(self, counts_of: CountsOf) -> Differences:
         """Judges the tables on trial by what has come of them; returns what has to be published."""
@@ -117,8 +131,18 @@ class Catalogue:
         yield from self._source_problems
         yield from self.policies.problems
         yield from self._refused_subsets()
+        yield from (problem for _, problem in self._warnings.found)
         for _, problems in sorted(self._service_problems.items()):
             yield from problems
+
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """The verdicts on all policy maps; the same object as long as none changes."""
+        return self._warnings.verdicts()
+
+    def warnings_of(self, key: str) -> Iterator[Problem]:
+        """The warnings of the tables that apply to the service with this key."""
+        maps = {(each.ref, each.key) for each in self.policies.written_for(key)}
+        yield from (problem for ref, problem in self._warnings.found if (ref, problem.path[-1]) in maps)
 
     def problems_of(self, key: str) -> tuple[Problem, ...]:
         """The current problems of the service with this key."""
@@ -202,6 +226,7 @@ class Catalogue:
         stored = self.store.services.get(key)
         if stored is None:
             self.rollouts.forget(key)
+            self._unlooked |= before is not None
             return before is not None
         unsubscribed = self._scope.on_demand and not self._is_open(key)
         ranges = self._scope.mesh_range, self._scope.headless_range
@@ -215,7 +240,7 @@ class Catalogue:
             address = ""
         made = service_of(stored, slices, address, policies, self._place, self.subsets.of(key))
         service = replace(made, unsubscribed=unsubscribed, trial=trial)
-        unused = without_effect(service, self.policies.written_for(key))
+        unused = without_effect(service, self.policies.written_for(key), self.registry)
         problems += tuple(self.policies.warning(written, message) for written, message in unused)
         problems += self.policies.annotation_warnings(key)
         if trial is not None and trial.returned:
@@ -223,6 +248,7 @@ class Catalogue:
             problems += tuple(self.policies.warning(each, message) for each in self.policies.written_for(key)[-1:])
         if problems:
             self._service_problems[key] = problems
+        self._unlooked |= before is None or _shape(service) != _shape(before)
         self.services[key] = before if service == before and before is not None else service
         return service != before
 
@@ -240,3 +266,8 @@ class Catalogue:
         elif not self.subsets.waits_for(key):
             self._opened.add(key)
         return key in self._opened
+
+
+def _shape(service: Service) -> tuple[object, ...]:
+    """What others may rely on who send requests to the service."""
+    return tuple((port.key, port.protocol) for port in service.ports)

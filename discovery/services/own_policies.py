@@ -9,12 +9,13 @@ from collections.abc import Iterator, Sequence
 from discovery.policies.key import scopes_of
 from discovery.policies.layers import Written
 from nodeproxy.mesh.model import Service
-from nodeproxy.policies import CHAIN
+from nodeproxy.policies.block import Policy
+from nodeproxy.policies.registry import BUILT_IN, Registry
 
-_KNOWN = {policy.name: policy for policy in CHAIN}
 
-
-def without_effect(service: Service, written: Sequence[Written]) -> Iterator[tuple[Written, str]]:
+def without_effect(
+    service: Service, written: Sequence[Written], registry: Registry = BUILT_IN
+) -> Iterator[tuple[Written, str]]:
     """What the tables for this service alone have no effect with, each with the reason and the cure.
 
     `written` are the tables that its policies are merged from.
@@ -28,8 +29,9 @@ def without_effect(service: Service, written: Sequence[Written]) -> Iterator[tup
             if reason:
                 yield each, f"protocol.ports: {reason}"
         for name in each.table if service.ports else ():
-            if not any(_KNOWN[name].acts_on(port) for port in service.ports):
-                yield each, f"{name}: has no effect: {_why(name, service)}"
+            policy = registry.by_name[name]
+            if not any(policy.acts_on(port) for port in service.ports):
+                yield each, f"{name}: has no effect: {_why(policy, service)}"
 
 
 def _number_without_effect(number: str, service: Service) -> str:
@@ -44,8 +46,7 @@ def _number_without_effect(number: str, service: Service) -> str:
     return f"the service has no port {number}; its TCP ports are {have}"
 
 
-def _why(name: str, service: Service) -> str:
-    policy = _KNOWN[name]
+def _why(policy: Policy, service: Service) -> str:
     acts = "connections" if policy.connections or policy.touches else "HTTP requests"
     speak = ", ".join(dict.fromkeys(f"{port.key} ({port.protocol})" for port in service.ports[:5]))
     text = f"it acts on {acts}, and no port of the service takes any: {speak}"

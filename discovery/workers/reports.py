@@ -180,7 +180,17 @@ def ports_added(all_counters: Iterable[PortCounters]) -> PortCounters:
         _connections_added([each.connections for each in some]),
         _udp_added([each.udp for each in some if each.udp is not None]),
         _added(each.redis_commands for each in some),
+        _added(each.own_policy_calls for each in some),
+        _seconds_added(each.own_policy_seconds for each in some),
     )
+
+
+def _seconds_added(some: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    total: dict[str, float] = {}
+    for each in some:
+        for name, seconds in each.items():
+            total[name] = total.get(name, 0.0) + seconds
+    return total
 
 
 def _connections_added(some: Sequence[ConnectionCounters]) -> ConnectionCounters:

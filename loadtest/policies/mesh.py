@@ -5,20 +5,10 @@ from typing import Any
 
 import yaml
 
+from loadtest.policies.hosts import NAMESPACE, service_of
 from loadtest.policies.sets import PolicySet
 
-NAMESPACE = "bench"
 OPEN = "@backend_port@"
-
-
-def service_of(name: str) -> str:
-    """The name of a set's service: `rateLimit` is `rate-limit`, because a Service has a DNS label."""
-    return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name)
-
-
-def host_of(name: str) -> str:
-    """The Host of requests to a set's service."""
-    return f"{service_of(name)}.{NAMESPACE}.mesh"
 
 
 def documents(sets: Iterable[PolicySet]) -> str:

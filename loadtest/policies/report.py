@@ -8,6 +8,7 @@ import yaml
 from loadtest.cells import NOTHING, table
 from loadtest.peer import NODEPROXY
 from loadtest.policies.record import PolicyRecord
+from loadtest.policies.routing import RULES, WITH_ROUTES
 from loadtest.policies.run import COMPARED, SCENARIO, WITH_POLICIES, subject
 from loadtest.policies.sets import EIGHT, PLAIN, PolicySet
 from loadtest.record import faults as faults_of
@@ -17,11 +18,14 @@ from loadtest.summary import Cost, cost
 GOALS = {"envoy": 0.8, "traefik": 0.6, NODEPROXY: 1.25}
 """The highest ratio of nodeproxy with eight policies: to a peer with equivalents, and to itself without a table."""
 
+TABLE_CHARACTERS = 600  # of a table that is shown; the rules of routes are all alike
+
 
 def markdown(record: PolicyRecord) -> str:
     """Everything the record says."""
     parts = ["# What policies cost", where(record.run), *missing_lines(record.run), *absent_lines(record.absent)]
     parts += ["## Eight policies together", ratio_table(record), "## Each policy alone", _alone_table(record)]
+    parts += ["## Routers", _routers_table(record)] if _routers_table(record) else []
     parts += ["## The tables", "\n".join(f"- {each.name}: `{_yaml(each)}`" for each in record.sets)]
     return "\n\n".join(parts) + "\n"
 
@@ -48,6 +52,22 @@ def _alone_table(record: PolicyRecord) -> str:
     return table(("policies", "CPU µs per request", "range", "compared with", "µs more", "ratio", "refused"), rows)
 
 
+def _routers_table(record: PolicyRecord) -> str:
+    """What so many rules add to a request, in each peer: to its own cost without any."""
+    rows = []
+    for name, number in RULES.items():
+        mine = _more(record, subject(name), subject(PLAIN))
+        others = [_more(record, f"{peer}{WITH_ROUTES} {name}", peer) for peer in COMPARED]
+        if mine != NOTHING:
+            rows.append((str(number), mine, *others))
+    return table(("rules by prefix", *(f"{name}, µs more" for name in (NODEPROXY, *COMPARED))), rows) if rows else ""
+
+
+def _more(record: PolicyRecord, name: str, base: str) -> str:
+    pairs = _pairs(record, name, base)
+    return f"{median(own - other for own, other in pairs) * 1e6:+.1f}" if pairs else NOTHING
+
+
 def _alone_row(record: PolicyRecord, each: PolicySet) -> tuple[str, ...]:
     name, base = subject(each.name), subject(each.against)
     seen, pairs = _cost(record, name), _pairs(record, name, base)
@@ -56,13 +76,12 @@ def _alone_row(record: PolicyRecord, each: PolicySet) -> tuple[str, ...]:
     spread = f"{seen.lowest_s * 1e6:.1f}-{seen.highest_s * 1e6:.1f}"
     if name == base or not pairs:
         return (each.title, _micros(seen), spread, NOTHING, NOTHING, NOTHING, _refused(record, each.name))
-    more = f"{median(own - other for own, other in pairs) * 1e6:+.1f}"
     return (
         each.title,
         _micros(seen),
         spread,
         each.against,
-        more,
+        _more(record, name, base),
         _ratio(record, name, base),
         _refused(record, each.name),
     )
@@ -85,7 +104,8 @@ def faults(record: PolicyRecord) -> tuple[str, ...]:
 
 
 def _yaml(each: PolicySet) -> str:
-    return yaml.safe_dump(dict(each.policies), default_flow_style=True, width=10_000, sort_keys=False).strip()
+    text = yaml.safe_dump(dict(each.policies), default_flow_style=True, width=100_000, sort_keys=False).strip()
+    return text if len(text) <= TABLE_CHARACTERS else f"{text[:TABLE_CHARACTERS]} …"
 
 
 def _number(record: PolicyRecord) -> int:

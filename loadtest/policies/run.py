@@ -7,8 +7,11 @@ from datetime import UTC, datetime
 from loadtest.errors import BenchmarkError
 from loadtest.machine import cache_step_s, this_commit, this_machine
 from loadtest.peer import NODEPROXY, PEERS, Peer, Running, answers
-from loadtest.policies.mesh import documents, host_of
+from loadtest.policies import routing
+from loadtest.policies.hosts import host_of
+from loadtest.policies.mesh import documents
 from loadtest.policies.record import PolicyRecord
+from loadtest.policies.routing import WITH_ROUTES
 from loadtest.policies.sets import EIGHT, PLAIN, PolicySet
 from loadtest.record import Missing, Record
 from loadtest.run import SCHEMA, Plan, Say, all_started, saturate, versions
@@ -23,10 +26,10 @@ COMPARED = ("envoy", "traefik")
 
 
 def peers() -> tuple[Peer, ...]:
-    """nodeproxy, and each compared peer twice: plain, and with the equivalents of the eight policies."""
+    """nodeproxy, and each compared peer: plain, with the equivalents of the eight policies, and with routes."""
     known = {peer.name: peer for peer in PEERS}
-    both = ((known[name], replace(known[name], name=f"{name}{WITH_POLICIES}")) for name in COMPARED)
-    return (known[NODEPROXY], *(peer for pair in both for peer in pair))
+    kinds = ("", WITH_POLICIES, WITH_ROUTES)
+    return (known[NODEPROXY], *(replace(known[name], name=f"{name}{kind}") for name in COMPARED for kind in kinds))
 
 
 def run(
@@ -39,7 +42,9 @@ def run(
     began = datetime.now(UTC).isoformat(timespec="seconds")
     machine, commit, walk = this_machine(), this_commit(REPOSITORY), toolbox.compiled("walk")
     step_s_before = cache_step_s(walk)
-    with all_started(peers(), toolbox, say, {"sets.yaml": documents(sets)}) as (started, missing, _):
+    chosen = peers()
+    files = {peer.name: routing.files(peer.name) for peer in chosen} | {NODEPROXY: {"sets.yaml": documents(sets)}}
+    with all_started(chosen, toolbox, say, files) as (started, missing, _):
         measured = tuple(_subjects(started, sets))
         _check(measured)
         saturated = tuple(saturate(plan, measured, (SCENARIO,), toolbox, say))
@@ -71,8 +76,12 @@ def _subjects(started: Iterable[Running], sets: tuple[PolicySet, ...]) -> Iterab
     ranked = sorted(sets, key=lambda each: each.name not in (PLAIN, EIGHT))
     of_sets = [replace(node, name=subject(each.name), host=host_of(each.name)) for each in ranked]
     yield from of_sets[:2]
-    yield from others
+    yield from (peer for peer in others if not peer.name.endswith(WITH_ROUTES))
     yield from of_sets[2:]
+    asked = [each.name for each in sets if each.name in routing.RULES]
+    for peer in others:
+        if peer.name.endswith(WITH_ROUTES):
+            yield from (replace(peer, name=f"{peer.name} {name}", host=host_of(name)) for name in asked)
 
 
 def _check(subjects: Iterable[Running]) -> None:

@@ -12,6 +12,7 @@ import yaml
 
 from discovery.kubernetes.documents import yaml_documents
 from discovery.policies.table import table_of
+from loadtest.policies.routing import RULES, rules
 from loadtest.record import Missing
 from nodeproxy.cli.reference.examples import example
 from nodeproxy.policies import CHAIN
@@ -39,7 +40,9 @@ def policy_sets(text: str | None = None) -> tuple[tuple[PolicySet, ...], tuple[M
     """What can be measured with the policies of this version, and what is missing for which reason."""
     written = yaml.safe_load(FILE.read_text() if text is None else text)
     sets = [PolicySet(name, each.pop("title", name), each.pop("policies"), **each) for name, each in written.items()]
-    sets += [from_example(policy.name) for policy in CHAIN if policy.name not in written]
+    sets += [PolicySet(name, f"routes ({count} rules)", rules(count)) for name, count in RULES.items()]
+    named = {each.name for each in sets}
+    sets += [from_example(policy.name) for policy in CHAIN if policy.name not in named]
     found, missing = [], []
     for each in sets:
         table, lacking = usable(each)

@@ -21,7 +21,8 @@ from loadtest.endpoints import endpoints
 from loadtest.generator import closed_loop
 from loadtest.machine import FIRST, GENERATOR_CORE, Commit, Machine, quiet_ports, this_commit, this_machine
 from loadtest.peer import PEERS, Running, started
-from loadtest.policies.mesh import NAMESPACE, OPEN, mesh_documents
+from loadtest.policies.hosts import NAMESPACE
+from loadtest.policies.mesh import OPEN, mesh_documents
 from loadtest.procstat import cpu_of
 from loadtest.resilience.client import Got, Load, Stream
 from loadtest.resilience.endpoints import Behaviour, Place

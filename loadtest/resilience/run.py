@@ -17,7 +17,8 @@ from loadtest.endpoints import endpoints
 from loadtest.errors import BenchmarkError, NotStartedError
 from loadtest.machine import GENERATOR_CORE, pinned, quiet_ports, this_commit, this_machine
 from loadtest.peer import PEERS, started
-from loadtest.policies.mesh import NAMESPACE, mesh_documents
+from loadtest.policies.hosts import NAMESPACE
+from loadtest.policies.mesh import mesh_documents
 from loadtest.policies.sets import reason
 from loadtest.process import last_lines, running
 from loadtest.procstat import cpu_of

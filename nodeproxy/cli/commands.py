@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 import typer
 
 from nodeproxy.cli import inspection, live, manual, processes
+from nodeproxy.cli.new_policy import new_policy
 
 COMMANDS: Mapping[str, Callable[..., None]] = {
     "run": processes.run,
@@ -22,6 +23,8 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "check": processes.check,
     "settings": manual.settings,
     "policies": manual.policies,
+    "schema": manual.schema,
+    "new-policy": new_policy,
     "net": processes.network,
     "cluster-dns": processes.cluster_dns,
     "demo": processes.demo,

@@ -53,13 +53,28 @@ def routes(name: Service, json: Json = False, config: ConfigFile = None) -> None
 def explain(
     name: Service,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Only this port.")] = None,
+    path: Annotated[str | None, typer.Option(help="Which rule a request with this path and query takes.")] = None,
+    method: Annotated[str | None, typer.Option(help="The method of that request.")] = None,
+    header: Annotated[
+        list[str] | None, typer.Option(metavar="'NAME: VALUE'", help="A field of it, repeatable.")
+    ] = None,
+    caller: Annotated[
+        str | None, typer.Option("--from", metavar="NAMESPACE/WORKLOAD|POD", help="Its caller, or a pod's address.")
+    ] = None,
     json: Json = False,
     config: ConfigFile = None,
 ) -> None:
-    """Show what is in force for a service, and why: protocols, policies, subscription, refused ConfigMaps."""
+    """Show what is in force for a service, and where each value is written; or which rule a request would take."""
     from nodeproxy.cli import service
 
-    query = urlencode({"service": name} | ({"port": str(port)} if port else {}))
+    asked = {
+        "port": str(port or ""),
+        "path": path,
+        "method": method,
+        "headers": "\n".join(header or ()),
+        "from": caller,
+    }
+    query = urlencode({"service": name} | {key: value for key, value in asked.items() if value})
     _show(f"explain?{query}", service.explain_shown, json, config)
 
 

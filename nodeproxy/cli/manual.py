@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nodeproxy.cli.configuration import Json
+from nodeproxy.cli.configuration import ConfigFile, Json, read_settings
 
 COMPLETE = "_NODEPROXY_COMPLETE"  # the environment variable that the scripts of completion set
 
@@ -28,20 +28,33 @@ def policies(
     name: Annotated[str, typer.Argument(help="A policy, or a field of one: retries.backoff.", metavar="[NAME]")] = "",
     json: Annotated[bool, typer.Option("--json", help="Print the JSON schema.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the page of docs/policies.")] = False,
+    config: ConfigFile = None,
 ) -> None:
-    """List the policies, or explain one of them: its fields, defaults, bounds, decisions, an example."""
+    """List the policies, or explain one of them: its fields, defaults, bounds, decisions, an example.
+
+    Those of one's own are among them if the setting own_policies names them, and their packages are installed here.
+    """
     from rich.console import Console
 
     from nodeproxy.cli.reference import command  # here, because other commands do not need the imports
+    from nodeproxy.policies.own import OwnPolicyUnusable, registry_of
 
     try:
+        registry = registry_of(read_settings(config, {}).own_policies)
         if json or markdown:
-            typer.echo((command.json_schema if json else command.markdown)(name), nl=False)
+            typer.echo((command.json_schema if json else command.markdown)(name, registry), nl=False)
         else:
-            command.show(name, Console(highlight=False, markup=False))
-    except command.NoSuchPlace as error:
+            command.show(name, Console(highlight=False, markup=False), registry)
+    except (command.NoSuchPlace, OwnPolicyUnusable) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
+
+
+def schema(
+    name: Annotated[str, typer.Argument(help="A policy, or a field of one: retries.backoff.", metavar="[NAME]")] = "",
+) -> None:
+    """Print the JSON schema of a policy table, or of one policy, for editors and other checks."""
+    policies(name, json=True, markdown=False)
 
 
 class Shell(StrEnum):

@@ -30,7 +30,7 @@ def run(
     environment. `nodeproxy settings` lists them.
     """
     from nodeproxy.process import supervisor  # here, because only this command needs the whole data plane
-    from nodeproxy.process.preflight import CannotStart, look_around
+    from nodeproxy.process.preflight import CannotStart, look_around, policies_of
     from nodeproxy.process.sockets import CannotListen
     from nodeproxy.telemetry import logs
 
@@ -42,7 +42,7 @@ def run(
     logs.set_up(settings.log_format)
     try:
         look_around(settings, os.environ)
-        raise typer.Exit(supervisor.run(settings))
+        raise typer.Exit(supervisor.run(settings, policies_of(settings)))
     except (CannotListen, CannotStart) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
@@ -51,9 +51,15 @@ def run(
 def check(
     folder: Annotated[Path, typer.Argument(help="Folder of Kubernetes YAML.")],
     json: Json = False,
+    config: ConfigFile = None,
 ) -> None:
-    """Report errors in a folder of Kubernetes YAML; exit status 1 if there are any."""
-    command = [sys.executable, "-m", "discovery", "check", str(folder), *(["--json"] if json else [])]
+    """Report errors in a folder of Kubernetes YAML; exit status 1 if there are any.
+
+    Policies of one's own are known if the setting own_policies names them, and their packages are installed here.
+    """
+    own = ",".join(read_settings(config, {}).own_policies)
+    flags = [*(["--own-policies", own] if own else []), *(["--json"] if json else [])]
+    command = [sys.executable, "-m", "discovery", "check", str(folder), *flags]
     raise typer.Exit(subprocess.run(command, check=False).returncode)
 
 

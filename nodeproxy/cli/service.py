@@ -6,7 +6,15 @@ import msgspec
 from rich.table import Table
 
 from nodeproxy.cli.node import table
-from nodeproxy.mesh.service_view import EndpointsView, Explained, FieldView, InWorker, PolicyView, PortEndpointsView
+from nodeproxy.mesh.service_view import (
+    EndpointsView,
+    Explained,
+    FieldView,
+    InWorker,
+    PolicyView,
+    PortEndpointsView,
+    RequestView,
+)
 
 FULL_WEIGHT = 0.995  # shown as 100 %
 
@@ -65,6 +73,8 @@ def explain_shown(text: bytes) -> Iterator[Table | str]:
         ports.add_row(port.port, port.name, port.protocol, port.origin, port.where or "no", endpoints, port.note)
     yield ports
     yield f"endpoints: {view.subscription}\n"
+    if view.request is not None:
+        yield from request_shown(view.request)
     yield from view.problems
     if view.rollout:
         yield f"rollout: {view.rollout}\n"
@@ -85,6 +95,21 @@ def explain_shown(text: bytes) -> Iterator[Table | str]:
     yield from (each for each in (policies, layers, refused) if each.row_count)
 
 
+def request_shown(request: RequestView) -> Iterator[Table | str]:
+    """Which rule a request would take, and why not those above it."""
+    rules = table("rule", "why not", "what becomes of its requests", "origin")
+    rules.title = request.request
+    for rule in request.rules:
+        line = f" line {rule.line}" if rule.line is not None else ""
+        origin = f"{rule.origin}, key {rule.key}{line}" if rule.origin else ""
+        rules.add_row(rule.label, rule.failed or "it matches", rule.becomes, origin)
+    if rules.row_count:
+        yield rules
+    took = f"takes rule {request.taken}: " if request.taken else ""
+    yield f"{request.request}: {took}{request.becomes}"
+    yield f"{request.remark}\n" if request.remark else ""
+
+
 def acts_text(policy: PolicyView, view: Explained) -> str:
     """Which of the ports a policy acts on."""
     shown = [port.port for port in view.ports if port.port in policy.ports]
@@ -103,5 +128,8 @@ def value_text(value: object) -> str:
 
 
 def _origin(field: FieldView) -> str:
+    if not field.key:
+        return field.origin
     word = "annotation" if field.origin.startswith("Service ") else "key"
-    return f"{field.origin}, {word} {field.key} ({field.layer})" if field.key else field.origin
+    file, line = f" in {field.file}" if field.file else "", f" line {field.line}" if field.line is not None else ""
+    return f"{field.origin}{file}, {word} {field.key}{line} ({field.layer})"

@@ -50,7 +50,8 @@ class PortNumbers(NamedTuple):
         moved = [None if each is None else each.mark for each in (stats.tunnels, stats.connections, stats.udp)]
         decided = sum(stats.decisions.values())
         asked = 0 if stats.redis_commands is None else sum(stats.redis_commands.values())
-        return (sum(stats.buckets), stats.retries, self.ejections, self.state, *moved, decided, asked)
+        own = 0 if stats.own_policies is None else sum(each.calls for each in stats.own_policies.values())
+        return (sum(stats.buckets), stats.retries, self.ejections, self.state, *moved, decided, asked, own)
 
     def report(self) -> PortReport:
         """The whole report of the port."""
@@ -69,6 +70,8 @@ class PortNumbers(NamedTuple):
             ConnectionCounters() if stats.connections is None else _counters(stats.connections),
             None if stats.udp is None else _udp_counters(stats.udp),
             {} if stats.redis_commands is None else dict(stats.redis_commands),
+            {name: each.calls for name, each in (stats.own_policies or {}).items()},
+            {name: each.seconds for name, each in (stats.own_policies or {}).items()},
         )
         return PortReport(self.key, counters, self.state)
 

@@ -21,6 +21,8 @@ class AccessLog:
         seldom: dict[str, str | int] = {**_shadow(exchange)}
         if exchange.call is not None:
             seldom["grpc_status"] = exchange.call.status
+        if exchange.rule:
+            seldom["rule"] = exchange.rule
         if exchange.not_retried:
             seldom["not_retried"] = exchange.not_retried
         self._add(

@@ -60,6 +60,7 @@ class Exchange:
         "observer",
         "recording",
         "request",
+        "rule",
         "scope",
         "shadowed",
         "started",
@@ -100,6 +101,8 @@ class Exchange:
         """Whether it failed after the first byte of a response, and so must not be sent again."""
         self.endpoint: Carrier | None = None
         """The endpoint it was last sent to; in the end, the one whose response it has."""
+        self.rule = ""
+        """The rule of `routes` that decides about it, by its name or number; "" for none."""
         self.not_retried = ""
         """Why it was not sent again after it failed, where policies would have allowed it; for logs."""
         self.observer: Observer | None = None
@@ -135,6 +138,7 @@ class Fork(Exchange):
         self.caller = exchange.caller
         self.added = exchange.added
         self.call = exchange.call
+        self.rule = exchange.rule
         self.observer = exchange.observer
         self.recording = exchange.recording
         self.tried = tried
@@ -152,7 +156,12 @@ class Place(NamedTuple):
     port: int | None = None
 
 
-async def _nowhere(_exchange: Exchange) -> Response:
+async def nowhere(_exchange: Exchange) -> Response:
+    """The handler where no other service can be called.
+
+    Raises:
+        NoEndpoints: always.
+    """
     raise NoEndpoints("no other service can be called from here")
 
 
@@ -169,7 +178,7 @@ class Tools:
     """Number of worker processes of this node, each with its own policy states."""
     wall: Callable[[], float] = time
     """Seconds since 1970: the clock that all nodes share."""
-    elsewhere: Callable[[Place], Handler] = lambda _place: _nowhere
+    elsewhere: Callable[[Place], Handler] = lambda _place: nowhere
     """A handler that sends to another service, without its policies. It is looked up for each request."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Of all policies of the service port, by name."""

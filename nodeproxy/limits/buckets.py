@@ -86,6 +86,26 @@ class Buckets:
                 lockf(self._descriptor, LOCK_UN, 1, bucket.region)
         return Refusal(bucket.name, (after - bucket.burst) / bucket.rate)
 
+    def paced(self, bucket: Bucket, now: float) -> bool:
+        """Whether it has a token for a request, which is taken; for a stream of requests at an even rate.
+
+        After a pause in which it has drained there is one token, and the next comes an interval later: no burst. The
+        rest of the burst is for what the stream lags behind, because requests do not come at the very times of tokens.
+        """
+        locked = self._locked
+        if locked:
+            self._memory.lock(bucket.region)
+        try:
+            level = self._level(bucket, now) or bucket.burst - 1.0
+            after = level + 1.0
+            if after > bucket.burst + ROUNDING:
+                return False
+            _write(self._view, bucket.at, bucket.key, after, now, now + after / bucket.rate)
+            return True
+        finally:
+            if locked:
+                self._memory.unlock(bucket.region)
+
     def take_all(
         self, buckets: Sequence[Bucket], lease: Lease | None, now: float, noted: Bucket | None = None
     ) -> Refusal | Exhausted | Unleased | None:

@@ -98,6 +98,10 @@ class PortCounters(msgspec.Struct, frozen=True, omit_defaults=True):
     """None where no datagram has come."""
     redis_commands: dict[str, int] = {}
     """Commands of Redis by name."""
+    own_policy_calls: dict[str, int] = {}
+    """Calls of policies of one's own, by policy."""
+    own_policy_seconds: dict[str, float] = {}
+    """What they added to the time of requests."""
 
 
 class PortState(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -82,6 +82,10 @@ class FieldView(msgspec.Struct, frozen=True):
     """Of the ConfigMap, "" for other origins."""
     layer: str
     """What that key is for: the mesh, a namespace, or this service; "" for other origins."""
+    line: int | None = None
+    """Where it is written in the text of that key, from 1; None where there is no text."""
+    file: str = ""
+    """With the ConfigMap, "" for one of an API server."""
 
 
 class PolicyView(msgspec.Struct, frozen=True):
@@ -126,6 +130,34 @@ class PortExplained(msgspec.Struct, frozen=True):
     """Where clients reach it: by name, at the virtual address; "" if it is not served."""
 
 
+class RuleView(msgspec.Struct, frozen=True):
+    """One rule of `routes` beside a request."""
+
+    label: str
+    failed: str
+    """The first condition that the request fails, "" for the rule that it takes."""
+    becomes: str
+    """What becomes of requests that take it."""
+    origin: str
+    """The ConfigMap that it is written in, "" where it is not known."""
+    key: str
+    line: int | None
+    """In the text of that key."""
+
+
+class RequestView(msgspec.Struct, frozen=True):
+    """What would become of a request."""
+
+    request: str
+    remark: str
+    """On its caller, "" for none."""
+    rules: tuple[RuleView, ...]
+    """In their order, up to the one that the request takes."""
+    taken: str
+    """The label of that rule, "" for none."""
+    becomes: str
+
+
 class Explained(msgspec.Struct, frozen=True):
     """What is in force for a service."""
 
@@ -143,5 +175,7 @@ class Explained(msgspec.Struct, frozen=True):
     refused: tuple[RefusedView, ...]
     problems: tuple[str, ...]
     """Of the Service, its slices, and the policies written for it alone."""
+    request: RequestView | None = None
+    """Of a request that was asked about."""
     rollout: str = ""
     """How much of `policies` is in force where a changed table is on trial; "" without one."""

@@ -19,12 +19,14 @@ from nodeproxy.policies import (
     retries,
     retry_budget,
     rollout,
+    routes,
     split,
     timeouts,
 )
 
 CHAIN = (
     protocol.POLICY,  # before all others: it decides which of them act on a port
+    routes.POLICY,  # each rule has all those behind it with settings of its own
     fallback.POLICY,  # outside of all whose refusals it may replace
     rate_limit.POLICY,  # what is refused costs the least first
     max_request_body.POLICY,  # outside of retries, which keep a part of the body
@@ -45,5 +47,4 @@ CHAIN = (
     redis.POLICY,
     rollout.POLICY,
 )
-CONNECTION_CHAIN = tuple(policy for policy in CHAIN if policy.connections)
-"""Of them, those that act on connections that carry no HTTP."""
+"""Ours. What a process has besides is in its `registry.Registry`."""

@@ -24,6 +24,9 @@ class Block(BaseModel):
     the YAML carries its own unit.
     """
 
+    singles: ClassVar[tuple[str, ...]] = ()
+    """The fields that are lists, of which one item may be written without brackets, as they are written."""
+
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",

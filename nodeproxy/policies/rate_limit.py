@@ -4,9 +4,8 @@ All limits count for the whole node, whatever the number of workers; `global` co
 """
 
 from typing import Annotated
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from nodeproxy.exchange.exchange import Exchange, Tools
 from nodeproxy.limits.buckets import Bucket, Buckets
@@ -14,6 +13,7 @@ from nodeproxy.limits.leases import Lease
 from nodeproxy.limits.memory import hashed, region_of
 from nodeproxy.policies.block import Block, Policy, PolicySettings
 from nodeproxy.policies.limit_parts import Always, ByHeader, ByRule, Part, PerCaller
+from nodeproxy.policies.limit_server import ServerUrl
 from nodeproxy.policies.rate_limiter import OUTCOMES, Cluster, Limiter
 from nodeproxy.protocol.message import Response
 
@@ -21,21 +21,6 @@ PerSecond = Annotated[float, Field(gt=0, le=1e6, strict=False)]
 Burst = Annotated[int, Field(ge=1, le=1_000_000)]
 Token = Annotated[str, Field(pattern=r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$", max_length=128)]
 Label = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)]
-
-
-def _server(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.password is not None:
-        raise ValueError(
-            "a password does not belong into a ConfigMap: put it into a Secret and name the mounted file in the setting"
-            " limit_password_file of the node"
-        )
-    if parts.scheme not in ("redis", "rediss") or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("expected redis://HOST:PORT/DATABASE, or rediss:// for TLS")
-    if parts.path not in ("", "/") and not parts.path[1:].isdecimal():
-        raise ValueError("the path is the number of a database, such as /0")
-    _ = parts.port  # raises ValueError with a message of its own
-    return text
 
 
 class Rate(Block):
@@ -81,7 +66,7 @@ class GlobalRate(Rate):
     exceeded by what the nodes hold: a quarter of a second of `requestsPerSecond`, and one request per node.
     """
 
-    server: Annotated[str, AfterValidator(_server)]
+    server: ServerUrl
     """`redis://host:port/database`; `rediss:` for TLS. A password comes from the setting `limit_password_file`."""
     fail_open: bool = True
     """Without the server: true lets each node use its share, which is the limit divided by the nodes that the server

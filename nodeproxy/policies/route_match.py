@@ -1,6 +1,6 @@
 """What a route rule asks of a request. `routing` compares; a pattern is compiled once, when its table is read."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -93,6 +93,8 @@ class CallerMatch(Block):
 class Match(Block):
     """All that is set has to be true of a request."""
 
+    singles: ClassVar[tuple[str, ...]] = ("method", "caller")
+
     path: PathMatch | None = None
     """Its path. A path that cannot be normalised safely matches no rule with a `path`."""
     method: Annotated[tuple[Token, ...], Field(max_length=16)] = ()
@@ -111,5 +113,5 @@ class Match(Block):
     def _single(cls, written: object) -> object:
         if not isinstance(written, dict):
             return written
-        single = {key: (written[key],) for key in ("method", "caller") if isinstance(written.get(key), str | dict)}
+        single = {key: (written[key],) for key in cls.singles if isinstance(written.get(key), str | dict)}
         return {**written, **single}

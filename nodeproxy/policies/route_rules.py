@@ -1,11 +1,12 @@
 """One rule of `routes`: what it matches, and what becomes of such a request."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from nodeproxy.policies.block import Block
 from nodeproxy.policies.fallback import FallbackResponse
+from nodeproxy.policies.limit_server import ServerUrl
 from nodeproxy.policies.route_match import Match, Path, Pattern, Token
 from nodeproxy.policies.targets import Destination, Target
 from nodeproxy.protocol.fields import Fields
@@ -112,6 +113,9 @@ class HeaderEdits(Block):
     """Of what the client receives, answers of the mesh itself included."""
 
 
+_NO_EDITS = HeaderEdits()  # one for all rules: pydantic would copy a default for each
+
+
 class Canary(Destination):
     """Requests that go to a new version, at most so many per second, whatever the load; all others are not affected."""
 
@@ -120,8 +124,14 @@ class Canary(Destination):
     scope: Literal["node", "cluster"] = "node"
     """Whether the number counts for each node by itself, or for all nodes of the cluster together. A cluster counts in
     the server that `server` names."""
-    server: str | None = None
-    """As `rateLimit.global.server`, for the scope `cluster`."""
+    server: ServerUrl | None = None
+    """As `rateLimit.global.server`, for the scope `cluster`. While it does not answer, each node sends its share."""
+
+    @model_validator(mode="after")
+    def _served(self) -> "Canary":
+        if (self.scope == "cluster") != (self.server is not None):
+            raise ValueError("the scope cluster and a server belong together: a cluster counts in the server")
+        return self
 
 
 class Sticky(Block):
@@ -142,6 +152,8 @@ class Sticky(Block):
 class Rule(Block):
     """Requests that match go where it says. Without `split` and `canary` they go to the service itself."""
 
+    singles: ClassVar[tuple[str, ...]] = ("match",)
+
     name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)] | None = None
     """Names the rule in metrics, logs and `explain`; unset, its number from 1."""
     match: Annotated[tuple[Match, ...], Field(max_length=16)] = ()
@@ -149,16 +161,19 @@ class Rule(Block):
     split: Annotated[tuple[Target, ...], Field(max_length=32)] = ()
     """Where the requests go, in exact proportions."""
     canary: Canary | None = None
-    """A number of requests per second that goes elsewhere than the others."""
+    """A number of requests per second that goes elsewhere than the others. While that is not in the mesh, has no
+    endpoint, or none that this node has learnt of yet, all go where the others go. A retry of a request that has failed
+    there is not sent there again. A canary among the pods of the service itself, by `labels`, needs a `split` that
+    names the others by theirs."""
     sticky: Sticky | None = None
-    """Keeps clients at one target of `split`."""
+    """Keeps clients at one target of `split`, by a hash of a value that they send. No cookie is set."""
     rewrite: Rewrite | None = None
     """Changes what the endpoint receives."""
     redirect: Redirect | None = None
     """Answers with an address to go to; no endpoint is asked."""
     direct_response: FallbackResponse | None = None
     """Answers with this; no endpoint is asked."""
-    headers: HeaderEdits = HeaderEdits()
+    headers: Annotated[HeaderEdits, Field(default_factory=lambda: _NO_EDITS)]
     """Changes header fields."""
     policies: Annotated[dict[str, Any], Field(default_factory=dict)]
     """Policies for these requests alone, merged over those of the service field by field. Those that act on endpoints
@@ -180,6 +195,12 @@ class Rule(Block):
         answers = self.redirect is not None or self.direct_response is not None
         if answers and (self.split or self.canary or self.rewrite or self.sticky):
             raise ValueError("an answer of its own excludes split, canary, sticky and rewrite")
+        canary = self.canary
+        if canary is not None and not self.split and not (canary.service or canary.namespace or canary.port):
+            raise ValueError(
+                "a canary among the service's own pods needs a split that names the others, such as"
+                " split: [{labels: {version: v1}}]; otherwise they share the other requests with it"
+            )
         if self.sticky is not None and not self.split:
             raise ValueError("sticky keeps clients at a target of split, which is missing")
         return self

@@ -6,7 +6,6 @@ from pydantic import Field, model_validator
 
 from nodeproxy.balance.weights import Weights
 from nodeproxy.exchange.exchange import Tools
-from nodeproxy.mesh.model import Port, port_key
 from nodeproxy.policies.block import Policy, PolicySettings
 from nodeproxy.policies.shares import Shares
 from nodeproxy.policies.targets import Target
@@ -28,14 +27,6 @@ class SplitSettings(PolicySettings):
         return self
 
 
-def names(settings: SplitSettings, namespace: str, service: str, port: Port) -> tuple[str, ...]:
-    """The clusters that a port of this service is split over, of the same transport."""
-    return tuple(
-        f"{each.namespace or namespace}/{each.service or service}:{port_key(each.port or port.number, port.transport)}"
-        for each in settings.targets
-    )
-
-
 def shares(settings: SplitSettings, _before: Shares | None, tools: Tools) -> Shares:
     """The proportions, from their beginning."""
     return Shares(Weights([target.weight for target in settings.targets]), tools.decisions)
@@ -47,5 +38,8 @@ POLICY = Policy(
     connections=True,
     touches=("datagrams",),
     state=shares,
-    outcomes={"<namespace>/<service>:<port>": "a try was sent to this target; in shadow mode, would have been"},
+    outcomes={
+        "<namespace>/<service>:<port>": "a try was sent to this target, of `split` or of a rule of `routes`; in shadow"
+        " mode, would have been. The labels of a subset follow"
+    },
 )

@@ -1,9 +1,11 @@
 """Where a share of the requests goes: a service, a port of it, a subset of its endpoints."""
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
+from nodeproxy.mesh.model import Port, Service, port_key
+from nodeproxy.mesh.selectors import selector_text
 from nodeproxy.policies.block import Block
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
@@ -37,3 +39,24 @@ class Target(Destination):
 
     weight: Annotated[int, Field(ge=0, le=1_000_000)] = 1
     """Its share is this number divided by the sum of all weights; 0 receives nothing. The default is Gateway API's."""
+
+
+class Resolved(NamedTuple):
+    """A destination as the table has it."""
+
+    cluster: str
+    """The name of the cluster, `<namespace>/<service>:<port>`."""
+    subset: str
+    """The labels of its endpoints as one text, "" for all of them; see `mesh.selectors.selector_text`."""
+
+    @property
+    def name(self) -> str:
+        """For people and metrics."""
+        return f"{self.cluster} {self.subset}" if self.subset else self.cluster
+
+
+def resolved(destination: Destination, service: Service, port: Port) -> Resolved:
+    """What `destination` means in the policies of a port of `service`; it is of the same transport as that port."""
+    number = port_key(destination.port or port.number, port.transport)
+    key = f"{destination.namespace or service.namespace}/{destination.service or service.name}"
+    return Resolved(f"{key}:{number}", selector_text(destination.labels))

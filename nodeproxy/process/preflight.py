@@ -10,6 +10,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from nodeproxy.policies.block import Policy
+from nodeproxy.policies.own import OwnPolicyUnusable, own_policies
 from nodeproxy.settings import Settings, ready_file
 
 SOCKET_PATH_BYTES = 107  # unix(7): sun_path has 108, the last is zero
@@ -40,6 +42,21 @@ def look_around(settings: Settings, environment: Mapping[str, str], account: Pat
         _run_dir(Path(settings.run_dir))
     else:
         _temporary_run_dir()
+
+
+def policies_of(settings: Settings) -> tuple[Policy, ...]:
+    """The policies of one's own that the settings name.
+
+    A node that runs has them in memory: what becomes of a package later does not concern it. A new one must not start
+    without a policy that may guard a service.
+
+    Raises:
+        CannotStart: one of them cannot be used.
+    """
+    try:
+        return own_policies(settings.own_policies)
+    except OwnPolicyUnusable as error:
+        raise CannotStart(str(error)) from error
 
 
 def _folder_of_yaml(folder: Path) -> None:

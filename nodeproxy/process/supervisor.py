@@ -21,10 +21,15 @@ from nodeproxy.io import handover as held
 from nodeproxy.io.capacity import raise_open_files
 from nodeproxy.limits.memory import Memory
 from nodeproxy.mesh.node_view import SOCKET
+from nodeproxy.policies.block import Policy
+from nodeproxy.policies.guard import guarded
+from nodeproxy.policies.registry import BUILT_IN
 from nodeproxy.process.child import Child
 from nodeproxy.process.sockets import CannotListen, look_at_metrics, opened
+from nodeproxy.process.stuck import StuckWorkers
 from nodeproxy.process.worker import Worker
 from nodeproxy.settings import Settings, ready_file
+from nodeproxy.telemetry.whereabouts import Whereabouts
 
 GRACE_S = 3.0  # added to the workers' drain limit before they are killed
 SIGNALS = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, held.SIGNAL}
@@ -38,8 +43,12 @@ class Supervisor:
         CannotListen: an address is in use, not local, or its port requires a privilege.
     """
 
-    def __init__(self, settings: Settings, run_dir: Path) -> None:
+    def __init__(self, settings: Settings, run_dir: Path, own: tuple[Policy, ...] = ()) -> None:
         self._settings = settings
+        self._own = own
+        self._whereabouts = Whereabouts(settings.workers)
+        names = tuple(policy.name for policy in own)
+        self._stuck = StuckWorkers(self._whereabouts, names, settings.own_policy_limit_s, time.monotonic)
         self._lifeline = -1
         self._limits = Memory.shared()
         self._addresses = {"listen": settings.listen, "admin": settings.admin, "metrics": settings.metrics}
@@ -63,10 +72,21 @@ class Supervisor:
         log.info("started", extra=self._addresses)
         while self._wait(self._patience_s()) not in (signal.SIGTERM, signal.SIGINT):
             self._reap()
+            self._end_stuck()
             for child in self._children:
                 if not child.pid and time.monotonic() >= child.restart_at:
                     child.run()
         return self._end()
+
+    def _end_stuck(self) -> None:
+        """Kill workers that a policy of one's own holds up; they are replaced like all that exit."""
+        if not self._own:
+            return
+        pids = {index: child.pid for index, child in enumerate(self._children[1:]) if child.pid}
+        for worker, pid, policy, held_s in self._stuck.look(pids):
+            facts = {"worker": worker, "policy": policy, "held_s": round(held_s, 1)}
+            log.error("a policy of one's own did not return; the worker is replaced", extra=facts)
+            os.kill(pid, signal.SIGKILL)
 
     def _end(self) -> int:
         """Drain the workers while discovery still updates them, then end discovery."""
@@ -95,7 +115,7 @@ class Supervisor:
 
     def _patience_s(self) -> float:
         waiting = [child.restart_at - time.monotonic() for child in self._children if not child.pid]
-        return max(0.0, min(waiting, default=60.0))
+        return max(0.0, min(waiting, default=self._stuck.every_s if self._own else 60.0))
 
     def _reap(self, restart: bool = True) -> None:
         for child in self._children:
@@ -133,6 +153,7 @@ class Supervisor:
             *(["--resolver", settings.resolver] if settings.resolver else []),
             *(["--zone", settings.zone] if settings.zone else []),
             *([] if settings.traefik_annotations else ["--no-traefik-annotations"]),
+            *(["--own-policies", ",".join(settings.own_policies)] if settings.own_policies else []),
         ]  # fmt: skip
         # Its stdin reaches EOF when this process dies, which ends discovery.
         if self._lifeline >= 0:
@@ -165,7 +186,8 @@ class Supervisor:
             for other in self._sockets.keys() - {index}:
                 self._close_sockets(other)
             sockets.held.begin()
-            trio.run(Worker(self._settings, self._socket_path, sockets, self._limits, index).run)
+            registry = BUILT_IN.with_own(guarded(self._own, self._whereabouts.cell(index)))
+            trio.run(Worker(self._settings, self._socket_path, sockets, self._limits, index, registry).run)
             status = 0
         except OSError as error:
             log.error("worker failed to start", extra={"worker": index, "error": str(error)})
@@ -179,8 +201,8 @@ class Supervisor:
             self._sockets.pop(index).close()
 
 
-def run(settings: Settings) -> int:
-    """Run a node's processes until SIGTERM; returns the exit status.
+def run(settings: Settings, own: tuple[Policy, ...] = ()) -> int:
+    """Run a node's processes until SIGTERM, with these policies of one's own; returns the exit status.
 
     Raises:
         CannotListen: see `Supervisor`.
@@ -188,9 +210,9 @@ def run(settings: Settings) -> int:
     raise_open_files()
     if settings.run_dir:
         Path(settings.run_dir).mkdir(parents=True, exist_ok=True)
-        return Supervisor(settings, Path(settings.run_dir)).run()
+        return Supervisor(settings, Path(settings.run_dir), own).run()
     with tempfile.TemporaryDirectory(prefix="nodeproxy-") as folder:
-        return Supervisor(settings, Path(folder)).run()
+        return Supervisor(settings, Path(folder), own).run()
 
 
 def _unblock_signals() -> None:

@@ -24,6 +24,7 @@ from nodeproxy.io.capacity import ADMIN_MOST
 from nodeproxy.limits.memory import Memory
 from nodeproxy.mesh.reports import Introduction
 from nodeproxy.mesh.wire import Update, keys_of
+from nodeproxy.policies.registry import BUILT_IN, Registry
 from nodeproxy.process.drain import drain
 from nodeproxy.process.idle_memory import give_back_for_ever
 from nodeproxy.process.sockets import Sockets, retried
@@ -44,7 +45,15 @@ log = logging.getLogger(__name__)
 class Worker:
     """One process that moves bytes: built from settings, run until SIGTERM."""
 
-    def __init__(self, settings: Settings, socket_path: str, sockets: Sockets, limits: Memory, number: int = 0) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        socket_path: str,
+        sockets: Sockets,
+        limits: Memory,
+        number: int = 0,
+        registry: Registry = BUILT_IN,
+    ) -> None:
         self._settings = settings
         self._number = number
         self._socket_path = socket_path
@@ -55,7 +64,7 @@ class Worker:
         self._has_table = trio.Event()
         self._dns_scope = trio.CancelScope()
         self._draining = False
-        self._plane = plane = data_plane_of(settings, limits, _log_bug)
+        self._plane = plane = data_plane_of(settings, limits, _log_bug, registry)
         self._reactor = plane.reactor
         self._lines = AccessLines(settings.access_log, plane.stats, time.time)
         observer = None if settings.access_log == "off" else AccessLog(self._lines.add)

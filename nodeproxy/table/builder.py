@@ -6,53 +6,26 @@ the same, the state of each policy while its settings are.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
 
 from msgspec.structs import replace
 
-from nodeproxy.exchange.decisions import Decisions
-from nodeproxy.exchange.exchange import Handler, Place, Tools
+from nodeproxy.exchange.exchange import Handler
 from nodeproxy.mesh import names
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.model import Port, Service
 from nodeproxy.mesh.subscriptions import Subscriptions
 from nodeproxy.mesh.wire import Callers as CallersSnapshot
 from nodeproxy.mesh.wire import Drop, Fresh, PolicyMaps, Put, Replace, Update, Watches
-from nodeproxy.policies import CHAIN, CONNECTION_CHAIN
-from nodeproxy.policies.block import Policy, PolicySettings
-from nodeproxy.policies.filters import Admission, Filters, OnRequest
+from nodeproxy.policies.registry import BUILT_IN, Registry
 from nodeproxy.policies.table import SharedSettings
-from nodeproxy.table.no_requests import no_requests
+from nodeproxy.table.chains import Chains, Part
+from nodeproxy.table.makers import Makers, Settings, States
+from nodeproxy.table.rules import Before, RuleBuilder, Rules, forget_others
+from nodeproxy.table.states import states_of
 from nodeproxy.table.table import NoTable, PodRoutes, Route, Table
 from nodeproxy.table.trial import arms
 from nodeproxy.telemetry.stats import RouteStats
-from nodeproxy.upstream.udp_upstream import UdpUpstream
-
-Settings = Mapping[str, PolicySettings]
-"""The settings of each policy in force for a service port, by its name."""
-States = Mapping[str, Any]
-"""The state of each policy of a service port that has one, by its name."""
-_NO_STATES: States = {}
-
-
-@dataclass(frozen=True, slots=True)
-class Makers:
-    """What the builder calls for the side of the endpoints."""
-
-    upstream: Callable[[Service, Port, Settings, States, str], Handler]
-    """Makes the innermost handler of a service port, or of the pod with this host name. Without side effects."""
-    install: Callable[[Service, Port, Settings, States], None]
-    """Puts the endpoints of a service port in force."""
-    remove: Callable[[str], None]
-    """Dismisses the endpoints of the service port with this name."""
-    tools: Callable[[RouteStats, Decisions], Tools]
-    """Makes the tools of one policy of a service port."""
-    elsewhere: Callable[[Service, Port, Settings, str], Handler] | None = None
-    """Makes a handler that sends to the cluster of this name on behalf of a service port."""
-    datagrams: Callable[[Service, Port, Settings, States, Admission], UdpUpstream] | None = None
-    """Makes what chooses for the sessions of a UDP port. Without side effects."""
 
 
 class Live:
@@ -66,6 +39,7 @@ class Live:
         callers: Callers,
         cluster_domain: str = names.CLUSTER_DOMAIN,
         also_zones: tuple[str, ...] = (),
+        registry: Registry = BUILT_IN,
     ) -> None:
         self.table: Table = NoTable()
         self.callers = callers
@@ -78,7 +52,10 @@ class Live:
         self._cluster_domain = cluster_domain
         self._also_zones = also_zones
         self._on_demand = False
-        self._settings = SharedSettings()
+        self.registry = registry
+        self._settings = SharedSettings(registry)
+        self._chains = Chains(makers, registry)
+        self._rules = RuleBuilder(makers, self._chains, self._settings)
         self._pods = PodRoutes(self._route_of_pod)
 
     @property
@@ -120,6 +97,8 @@ class Live:
             for port, route in routes.items():
                 if old.get(port) is not route:
                     self._makers.install(route.service, route.port, route.settings, route.states)
+                    if route.rules is not None or (port in old and old[port].rules is not None):
+                        forget_others(route.stats, route.rules)
             if self._on_demand and any(not route.service.unsubscribed for route in routes.values()):
                 self.subscriptions.want(key)  # another subscriber may end: this worker ends its own subscription
         for key, routes in before.items():
@@ -155,125 +134,34 @@ class Live:
         if before is not None and before.settings == settings and before.port.protocol == port.protocol:
             return dataclasses.replace(before, service=service, port=port)
         stats = before.stats if before is not None else RouteStats(f"{service.key}:{port.key}")
-        states = self._states(settings, before, stats)
-        handler = self._requests(service, port, settings, states, stats, "")
-        connect = self._connect(service, port, settings, states, stats, "")
-        datagrams = self._datagrams(service, port, settings, states, stats) if port.transport == "udp" else None
-        return Route(service, port, settings, handler, stats, states, self._pods, connect, datagrams)
-
-    def _datagrams(
-        self, service: Service, port: Port, settings: Settings, states: States, stats: RouteStats
-    ) -> UdpUpstream | None:
-        make = self._makers.datagrams
-        if make is None:
-            return None
-        segment = [policy for policy in CHAIN if "datagrams" in policy.touches and policy.name in settings]
-        return make(service, port, settings, states, Admission(_on_request(segment, settings, states, stats)))
-
-    def _requests(
-        self, service: Service, port: Port, settings: Settings, states: States, stats: RouteStats, pod: str
-    ) -> Handler:
-        return self._handler(service, port, settings, states, stats, pod, CHAIN) if port.takes_requests else no_requests
-
-    def _connect(
-        self, service: Service, port: Port, settings: Settings, states: States, stats: RouteStats, pod: str
-    ) -> Handler | None:
-        if not port.takes_connections:
-            return None
-        return self._handler(service, port, settings, states, stats, pod, CONNECTION_CHAIN)
-
-    def _handler(
-        self,
-        service: Service,
-        port: Port,
-        settings: Settings,
-        states: States,
-        stats: RouteStats,
-        pod: str,
-        chain: Sequence[Policy],
-    ) -> Handler:
-        """The innermost handler inside of the policies of `chain`."""
-        handler = self._makers.upstream(service, port, settings, states, pod)
-        for policy in chain:
-            if policy.wrap_attempt is not None and policy.name in settings:
-                tools = self._tools(stats, policy.name, settings, states)
-                handler = policy.wrap_attempt(settings[policy.name], handler, tools)
-        segment: list[Policy] = []  # policies that do not wait, of which none that waits stands between
-        for policy in reversed(chain):
-            if policy.name not in settings:
-                continue
-            if policy.on_request is not None or policy.on_response is not None:
-                segment.insert(0, policy)
-            if policy.wrap is not None:
-                inner = _filtered(segment, settings, states, stats, handler)
-                tools = self._with_elsewhere(self._tools(stats, policy.name, settings, states), service, port, settings)
-                wrapped = policy.wrap(settings[policy.name], inner, tools, states.get(policy.name))
-                if wrapped is not inner:
-                    handler, segment = wrapped, []
-        return _filtered(segment, settings, states, stats, handler)
+        part = Part(service, port, settings, {}, stats)
+        kept: tuple[Settings, States] = ({}, {}) if before is None else (before.settings, before.states)
+        part = dataclasses.replace(part, states=states_of(part, self._chains, *kept))
+        rules = self._rules.of(part, Before({}, None) if before is None else Before(before.settings, before.rules))
+        return Route(
+            service,
+            port,
+            settings,
+            self._requests(part, rules, ""),
+            stats,
+            part.states,
+            self._pods,
+            self._chains.connect(part, ""),
+            self._chains.datagrams(part),
+            rules,
+        )
 
     def _route_of_pod(self, whole: Route, pod: str) -> Route:
-        handler = self._requests(whole.service, whole.port, whole.settings, whole.states, whole.stats, pod)
-        connect = self._connect(whole.service, whole.port, whole.settings, whole.states, whole.stats, pod)
-        return Route(whole.service, whole.port, whole.settings, handler, whole.stats, whole.states, connect=connect)
+        part = Part(whole.service, whole.port, whole.settings, whole.states, whole.stats)
+        handler, connect = self._requests(part, whole.rules, pod), self._chains.connect(part, pod)
+        return Route(part.service, part.port, part.settings, handler, part.stats, part.states, connect=connect)
 
-    def _states(self, settings: Settings, before: Route | None, stats: RouteStats) -> States:
-        """The states for these settings: those of the route `before` where the settings are the same."""
-        states = {}
-        for policy in CHAIN:
-            if policy.state is None or policy.name not in settings:
-                continue
-            state = before.states.get(policy.name) if before is not None else None
-            if before is None or state is None or before.settings.get(policy.name) != settings[policy.name]:
-                state = policy.state(settings[policy.name], state, self._tools(stats, policy.name, settings))
-            if state is not None:
-                states[policy.name] = state
-        return states
-
-    def _tools(self, stats: RouteStats, policy: str, settings: Settings, states: States = _NO_STATES) -> Tools:
-        tools = self._makers.tools(stats, _decisions(stats, policy, settings))
-        return dataclasses.replace(tools, settings=settings, states=states)
-
-    def _with_elsewhere(self, tools: Tools, service: Service, port: Port, settings: Settings) -> Tools:
-        make = self._makers.elsewhere
-        if make is None:
-            return tools
-
-        def elsewhere(place: Place) -> Handler:
-            name = f"{place.namespace or service.namespace}/{place.service}:{place.port or port.number}"
-            return make(service, port, settings, name)
-
-        return dataclasses.replace(tools, elsewhere=elsewhere)
+    def _requests(self, part: Part, rules: Rules | None, pod: str) -> Handler:
+        handler = self._chains.requests(part, pod)
+        return handler if rules is None else self._rules.handler(part, rules, handler, pod)
 
 
 Routes = Mapping[str, Route]
-
-
-def _filtered(
-    segment: Sequence[Policy], settings: Settings, states: States, stats: RouteStats, inner: Handler
-) -> Handler:
-    """`inner` inside of the policies of `segment`, which do not wait: one handler, or `inner` itself."""
-    on_request = _on_request(segment, settings, states, stats)
-    on_response = [
-        (policy.on_response, states.get(policy.name, settings[policy.name]))
-        for policy in segment
-        if policy.on_response is not None and (policy.observes or settings[policy.name].mode == "enforce")
-    ]
-    return Filters(on_request, on_response, inner) if on_request or on_response else inner
-
-
-def _on_request(
-    segment: Sequence[Policy], settings: Settings, states: States, stats: RouteStats
-) -> Sequence[OnRequest]:
-    return [
-        (policy.on_request, states.get(policy.name, settings[policy.name]), _decisions(stats, policy.name, settings))
-        for policy in segment
-        if policy.on_request is not None
-    ]
-
-
-def _decisions(stats: RouteStats, policy: str, settings: Settings) -> Decisions:
-    return Decisions(stats.decisions, policy, settings[policy].mode, stats.service_port)
 
 
 def _still_subscribed(service: Service, before: Routes) -> Service:

@@ -12,6 +12,7 @@ from nodeproxy.mesh.model import Port, Service
 from nodeproxy.mesh.unserved import not_http
 from nodeproxy.policies.block import PolicySettings
 from nodeproxy.protocol.message import Request
+from nodeproxy.table.rules import Rules
 from nodeproxy.telemetry.stats import RouteStats
 from nodeproxy.upstream.udp_upstream import UdpUpstream
 
@@ -35,6 +36,8 @@ class Route:
     """The handler of TCP connections that carry no HTTP, whose responses are tunnels; None where the port has none."""
     datagrams: UdpUpstream | None = None
     """What chooses for the sessions of a UDP port; None for every other port."""
+    rules: Rules | None = None
+    """The rules of its routes; None for a port without, and for a route to a single pod."""
     last_good: "Route | None" = None
     """During a trial (`trial`): this route without it."""
     trial: "Route | None" = None

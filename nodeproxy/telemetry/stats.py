@@ -71,12 +71,22 @@ class ConnectionStats:
         self.ended[reason, caller] += 1
 
 
+class OwnPolicyStats:
+    """The calls of one policy of one's own, and what they added to the time of requests."""
+
+    __slots__ = ("calls", "seconds")
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.seconds = 0.0
+
+
 class RouteStats:
     """The numbers of one service port in one worker."""
 
     __slots__ = (
-        "buckets", "calls", "connections", "decisions", "redis_commands", "requests", "retries", "seconds",
-        "service_port", "tunnels", "udp",
+        "buckets", "calls", "connections", "decisions", "own_policies", "redis_commands", "requests", "retries",
+        "seconds", "service_port", "tunnels", "udp",
     )  # fmt: skip
 
     def __init__(self, service_port: str = "") -> None:
@@ -97,6 +107,8 @@ class RouteStats:
         """None before the first datagram."""
         self.redis_commands: dict[str, int] | None = None
         """Commands of Redis by name; None where none are counted: see the policy `redis`."""
+        self.own_policies: dict[str, OwnPolicyStats] | None = None
+        """By policy; None where none of one's own was called."""
         self.retries = 0
         self.decisions: dict[tuple[str, str, str], int] = {}
         """Of policies, by policy, outcome and mode; see `exchange.decisions`."""
@@ -118,6 +130,12 @@ class RouteStats:
         if self.udp is None:
             self.udp = UdpStats()
         return self.udp
+
+    def of_own_policy(self, name: str) -> OwnPolicyStats:
+        """That of this policy of one's own, made for its first call."""
+        if self.own_policies is None:
+            self.own_policies = {}
+        return self.own_policies.setdefault(name, OwnPolicyStats())
 
     def count(self, status: int, reason: str, caller: tuple[str, str], elapsed_s: float) -> None:
         """Count one finished exchange: its response's last byte has been sent, or it failed."""

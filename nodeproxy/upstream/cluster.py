@@ -11,7 +11,7 @@ from nodeproxy.balance.health import as_without_policies
 from nodeproxy.balance.plan import Plan
 from nodeproxy.balance.standing import Standing, standing
 from nodeproxy.balance.sticky import StickyBalancer, StickySessions
-from nodeproxy.errors import ProtocolMismatch, UnknownPod
+from nodeproxy.errors import NoEndpoints, ProtocolMismatch, UnknownPod
 from nodeproxy.mesh import model
 from nodeproxy.policies.connection_limits import ConnectionLimits
 from nodeproxy.protocol.message import Request
@@ -38,8 +38,9 @@ class Cluster:
     """Its endpoints keep their connections and their health while they stay in the service."""
 
     __slots__ = (
-        "__weakref__", "_context", "_endpoints", "_limits", "_of_pods", "_past_ejections", "_plan", "_pods",
-        "_port", "_sessions", "balancer", "gone", "known", "name", "none_ready", "service_key",
+        "__weakref__", "_affinity_s", "_context", "_endpoints", "_limits", "_of_pods", "_of_subsets", "_past_ejections",
+        "_plan", "_pods", "_port", "_sessions", "_subsets", "balancer", "gone", "known", "name", "none_ready",
+        "service_key",
     )  # fmt: skip
 
     def __init__(self, service_key: str, name: str, context: ClusterContext) -> None:
@@ -57,8 +58,11 @@ class Cluster:
         self._endpoints: dict[Address, Endpoint] = {}
         self._pods: dict[str, tuple[Address, ...]] = {}
         self._of_pods: dict[str, Balancer[Endpoint]] = {}  # made on first use, because most are never used
+        self._subsets: dict[str, tuple[Address, ...]] = {}
+        self._of_subsets: dict[str, EndpointBalancer] = {}
         self._plan = NO_PLAN
-        self._sessions: StickySessions[Endpoint] | None = None
+        self._affinity_s = 0.0
+        self._sessions: dict[str, StickySessions[Endpoint]] = {}  # of each subset, "" for all endpoints
         self._limits: ConnectionLimits | None = None
         self._past_ejections = 0
         self.balancer: EndpointBalancer = self._balancer(())
@@ -83,7 +87,8 @@ class Cluster:
         """Take over exactly the endpoints of `port`, which is of `service`, how they are balanced and these limits on
         their connections.
         """
-        before, now, pods = self._endpoints, dict[Address, Endpoint](), dict[str, list[Address]]()
+        before, now = self._endpoints, dict[Address, Endpoint]()
+        pods, subsets = dict[str, list[Address]](), dict[str, list[Address]]()
         for each in port.endpoints:
             address = (each.address, each.port)
             if address in self._context.own:
@@ -97,12 +102,18 @@ class Cluster:
             as_without_policies(endpoint.health)
             if each.hostname:
                 pods.setdefault(each.hostname, []).append(address)
+            for subset in each.subsets:
+                subsets.setdefault(subset, []).append(address)
         self._port = port
         self._endpoints, self._pods = now, {pod: tuple(addresses) for pod, addresses in pods.items()}
-        self._of_pods, self._plan = {}, plan
+        self._subsets = {subset: tuple(addresses) for subset, addresses in subsets.items()}
+        self._of_pods, self._of_subsets, self._plan = {}, {}, plan
+        if service.affinity_s != self._affinity_s:
+            self._affinity_s, self._sessions = service.affinity_s, {}
+        self._sessions = {key: each for key, each in self._sessions.items() if key in self._subsets or not key}
         self.known, self.none_ready = not service.unsubscribed, none_ready(service)
         members = self.endpoints
-        self.balancer = self._whole_balancer(self._balancer(members), service.affinity_s)
+        self.balancer = self._keyed(self._balancer(members), "")
         for judge in plan.judges:
             judge.installed(members, self.review)
         self._dismiss([endpoint for address, endpoint in before.items() if now.get(address) is not endpoint])
@@ -150,6 +161,32 @@ class Cluster:
             balancer = self._of_pods[pod] = self._balancer(members)
         return balancer
 
+    def of_subset(self, subset: str) -> EndpointBalancer:
+        """A balancer over the endpoints whose pods have these labels; see `mesh.selectors.selector_text`.
+
+        Raises:
+            NoEndpoints: no endpoint has them.
+        """
+        balancer = self._of_subsets.get(subset)
+        if balancer is not None:
+            return balancer
+        if not self.known:
+            return self._balancer(())
+        if subset not in self._subsets:
+            raise NoEndpoints(f"{self.name}: {self._no_subset(subset)}")
+        members = [self._endpoints[address] for address in self._subsets[subset]]
+        balancer = self._of_subsets[subset] = self._keyed(self._balancer(members), subset)
+        return balancer
+
+    @property
+    def serves(self) -> bool:
+        """Whether it has an endpoint, whatever its health."""
+        return bool(self._endpoints)
+
+    def has_subset(self, subset: str) -> bool:
+        """Whether it has an endpoint with these labels, whatever its health."""
+        return subset in self._subsets
+
     def usable_count(self, now: float) -> int:
         """How many endpoints are usable at `now`, monotonic seconds."""
         return self.balancer.usable_count(now)
@@ -161,14 +198,15 @@ class Cluster:
     def review(self) -> None:
         """The health of an endpoint has changed."""
         now = self._context.upstream.reactor.clock()
-        for balancer in (self.balancer, *self._of_pods.values()):
+        for balancer in (self.balancer, *self._of_pods.values(), *self._of_subsets.values()):
             balancer.review(now)
 
     def leave(self) -> None:
         """The service port has left the mesh: dismiss all endpoints."""
         self.gone = True
         leaving, self._endpoints = self.endpoints, {}
-        self._pods, self._of_pods, self.none_ready = {}, {}, "the service port has left the mesh"
+        self._pods, self._of_pods, self._subsets, self._of_subsets = {}, {}, {}, {}
+        self.none_ready = "the service port has left the mesh"
         self.balancer = self._balancer(())
         self._dismiss(leaving)
 
@@ -180,15 +218,21 @@ class Cluster:
     def _balancer(self, members: Sequence[Endpoint]) -> Balancer[Endpoint]:
         return Balancer(members, self._plan.chooser(), self._context.random, self._plan.panic_percent)
 
-    def _whole_balancer(self, balancer: Balancer[Endpoint], timeout_s: float) -> EndpointBalancer:
+    def _keyed(self, balancer: Balancer[Endpoint], subset: str) -> EndpointBalancer:
         """`balancer`, with consistent hashing or sticky sessions where the service has them."""
         if self._plan.hashing is not None:
             return HashBalancer(balancer, self._plan.hashing, self._context.random)
-        if not timeout_s:
+        if not self._affinity_s:
             return balancer
-        if self._sessions is None or self._sessions.timeout_s != timeout_s:
-            self._sessions = StickySessions(timeout_s)
-        return StickyBalancer(balancer, self._sessions)
+        return StickyBalancer(balancer, self._sessions.setdefault(subset, StickySessions(self._affinity_s)))
+
+    def _no_subset(self, subset: str) -> str:
+        if not self._endpoints:
+            return self.none_ready
+        return (
+            f"no ready endpoint has the labels {subset}; check them in the policy and at the pods"
+            f" (kubectl get pods -l {subset}); its {len(self._endpoints)} endpoints have others"
+        )
 
     def _dismiss(self, leaving: Sequence[Endpoint]) -> None:
         for endpoint in leaving:

@@ -7,7 +7,7 @@ from nodeproxy.errors import DeadlinePassed, EndpointsUnknown, UnknownService
 from nodeproxy.exchange.exchange import Exchange
 from nodeproxy.io.reactor import Reactor
 from nodeproxy.io.task import Task, park
-from nodeproxy.upstream.cluster import Cluster
+from nodeproxy.upstream.subset import Group
 
 WAIT_S = 10.0  # an API server under load may be slow; a client gets the error before its own timeout
 
@@ -52,7 +52,7 @@ class OnDemand:
     changes: Changes
     subscribe: Callable[[str], None]
 
-    async def until_known(self, cluster: Cluster, exchange: Exchange) -> None:
+    async def until_known(self, cluster: Group, exchange: Exchange) -> None:
         """Wait until the endpoints of `cluster` are known, within the time that `exchange` has, and WAIT_S.
 
         Raises:

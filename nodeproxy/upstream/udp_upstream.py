@@ -13,7 +13,8 @@ from nodeproxy.exchange.exchange import Exchange
 from nodeproxy.io.reactor import Reactor
 from nodeproxy.policies.filters import Admission
 from nodeproxy.upstream.cluster import Cluster
-from nodeproxy.upstream.split import Split
+from nodeproxy.upstream.split import Targets
+from nodeproxy.upstream.subset import Group
 from nodeproxy.upstream.udp_pool import UdpConnection
 from nodeproxy.upstream.upstream import CONNECTS_MOST
 
@@ -24,7 +25,7 @@ class UdpUpstream:
 
     own: Cluster
     """Where sessions go, unless there is a split."""
-    split: Split | None
+    split: Targets | None
     admission: Admission
     """By the policies that act on datagrams, to be asked once for each new session."""
     reactor: Reactor
@@ -34,18 +35,18 @@ class UdpUpstream:
     connect_s: float
     """How long the endpoints of the cluster may be unknown."""
 
-    def cluster(self, exchange: Exchange) -> Cluster:
+    def cluster(self, exchange: Exchange) -> Group:
         """The cluster of a session that has been admitted, subscribed to if its endpoints are unknown.
 
         Raises:
             NoEndpoints: the cluster that a split names is not there.
         """
-        cluster = self.own if self.split is None else self.split.next(exchange)
+        cluster: Group = self.own if self.split is None else self.split.next(exchange)
         if not cluster.known:
             self.subscribe(cluster.service_key)
         return cluster
 
-    def connect(self, cluster: Cluster, exchange: Exchange) -> UdpConnection:
+    def connect(self, cluster: Group, exchange: Exchange) -> UdpConnection:
         """A connection to one of the endpoints of `cluster`, which are known.
 
         Raises:
@@ -75,7 +76,7 @@ class UdpUpstream:
                 connects += 1
 
 
-def avoid(cluster: Cluster, exchange: Exchange, endpoint: object) -> None:
+def avoid(cluster: Group, exchange: Exchange, endpoint: object) -> None:
     """The session of `exchange` shall have another endpoint of `cluster` than this one, whose health has changed."""
     there = set[object](cluster.endpoints)
     # A session may outlive any number of endpoints: those that have left are not remembered.

@@ -20,7 +20,8 @@ from nodeproxy.protocol.method import IDEMPOTENT
 from nodeproxy.upstream.cluster import Cluster, EndpointBalancer
 from nodeproxy.upstream.endpoint import Endpoint
 from nodeproxy.upstream.on_demand import OnDemand
-from nodeproxy.upstream.split import Elsewhere, Split
+from nodeproxy.upstream.split import Targets
+from nodeproxy.upstream.subset import Group
 
 CONNECTS_MOST = 3  # endpoints tried before a connect failure is reported to the policies: one rack may be down, not all
 
@@ -31,7 +32,7 @@ class Upstream:
 
     cluster: Cluster
     """Where requests go, unless there is a split."""
-    split: Split | Elsewhere | None
+    split: Targets | None
     pod: str
     connect_s: float
     """Bounds one connect; 0: no limit of its own."""
@@ -43,13 +44,13 @@ class Upstream:
 
         Raises:
             NoEndpoints: the cluster has none, or is not there.
-            ProtocolMismatch: see `Split.next`.
+            ProtocolMismatch: see `Targets.next`.
             NoOtherEndpoint: see `Exchange.only_untried`.
             ProtocolMismatch: its port does not take the exchange any more.
             EndpointsUnknown, UnknownService: see `OnDemand.until_known`.
             EndpointError: what went wrong on the way; connect failures have been tried on other endpoints.
         """
-        cluster = self.cluster if self.split is None else self.split.next(exchange)
+        cluster: Group = self.cluster if self.split is None else self.split.next(exchange)
         connects = 1
         while True:
             if exchange.tries:  # its port may speak another protocol since the first try
@@ -86,7 +87,7 @@ class Upstream:
                 attempt.end(attempt.status)  # a call was refused: nothing follows
             return response
 
-    def _balancer(self, cluster: Cluster) -> EndpointBalancer:
+    def _balancer(self, cluster: Group) -> EndpointBalancer:
         return cluster.of_pod(self.pod) if self.pod else cluster.balancer
 
     async def _send(self, attempt: Attempt, endpoint: Endpoint) -> Response:

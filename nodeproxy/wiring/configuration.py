@@ -10,6 +10,7 @@ from nodeproxy.limits.buckets import Buckets
 from nodeproxy.limits.memory import Memory
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.trust import Trust
+from nodeproxy.policies.registry import BUILT_IN, Registry
 from nodeproxy.protocol.http1.head import HeadLimits
 from nodeproxy.protocol.http2.limits import Http2Limits
 from nodeproxy.setting_text import split_sources
@@ -18,15 +19,17 @@ from nodeproxy.wiring.contexts import ClientSettings
 from nodeproxy.wiring.data_plane import DataPlane, Node, Surroundings
 
 
-def data_plane_of(settings: Settings, limits: Memory, on_bug: Callable[[BaseException], None]) -> DataPlane:
+def data_plane_of(
+    settings: Settings, limits: Memory, on_bug: Callable[[BaseException], None], registry: Registry = BUILT_IN
+) -> DataPlane:
     """The data plane of a worker, on the real clock. `on_bug` is called with each unexpected exception.
 
-    `limits` is the memory in which all workers of the node count.
+    `limits` is the memory in which all workers of the node count, `registry` has the policies of the node.
     """
     reactor = Reactor(on_error=on_bug)
     return DataPlane(
         Surroundings(reactor, random.Random(), reactor.sleep, on_bug),
-        _node_of(settings, Buckets(limits, locked=settings.workers > 1)),
+        _node_of(settings, Buckets(limits, locked=settings.workers > 1), registry),
         Capacity(open_files(), settings.downstream_connections_limit, settings.udp_sessions_limit),
         _head_limits_of(settings),
         Http2Limits(settings.http2_streams_limit, settings.http2_window_bytes, settings.http2_quick_resets_limit),
@@ -45,7 +48,7 @@ def client_settings_of(settings: Settings) -> ClientSettings:
     )
 
 
-def _node_of(settings: Settings, buckets: Buckets) -> Node:
+def _node_of(settings: Settings, buckets: Buckets, registry: Registry) -> Node:
     return Node(
         Callers(tuple(map(ip_network, own_ranges(settings))), Trust(*split_sources(settings.trust_forwarded))),
         own_addresses(settings),
@@ -54,6 +57,7 @@ def _node_of(settings: Settings, buckets: Buckets) -> Node:
         settings.workers,
         buckets,
         settings.also_zones,
+        registry,
     )
 
 

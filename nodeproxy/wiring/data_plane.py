@@ -16,9 +16,11 @@ from nodeproxy.limits.buckets import Buckets
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.names import CLUSTER_DOMAIN
 from nodeproxy.mesh.wire import Update
+from nodeproxy.policies.registry import BUILT_IN, Registry
 from nodeproxy.protocol.http1.head import HeadLimits
 from nodeproxy.protocol.http2.limits import HTTP2_LIMITS, Http2Limits
-from nodeproxy.table.builder import Live, Makers
+from nodeproxy.table.builder import Live
+from nodeproxy.table.makers import Makers
 from nodeproxy.telemetry.stats import RouteStats, WorkerStats
 from nodeproxy.upstream.cluster import ClusterContext
 from nodeproxy.upstream.clusters import Clusters
@@ -57,6 +59,8 @@ class Node:
     """What limits count in, shared by all workers; None: this one has its own."""
     also_zones: tuple[str, ...] = ()
     """Further zones of the mesh's names."""
+    registry: Registry = BUILT_IN
+    """The policies that services may have."""
 
 
 class DataPlane:
@@ -81,7 +85,13 @@ class DataPlane:
         self.clusters = Clusters(ClusterContext(self.upstream, node.own, self.random.random))
         self.changes = Changes(reactor)
         self.live = Live(
-            self._makers(), reactor.clock, node.default_namespace, node.callers, node.cluster_domain, node.also_zones
+            self._makers(),
+            reactor.clock,
+            node.default_namespace,
+            node.callers,
+            node.cluster_domain,
+            node.also_zones,
+            node.registry,
         )
         self.ports = ServicePorts(self.live, self.clusters, reactor.clock)
         self.connections = Connections(reactor, capacity.clients_most(0), surroundings.on_bug, self.stats)
@@ -116,6 +126,7 @@ class DataPlane:
             self._tools,
             upstreams.elsewhere,
             upstreams.datagrams,
+            upstreams.routed,
         )
 
     def _subscribe(self, service: str) -> None:

@@ -1,6 +1,6 @@
 """The service ports in force, with their clusters: their numbers, their use, the endpoints to probe."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from nodeproxy.control.probes import Target
@@ -8,7 +8,7 @@ from nodeproxy.control.reports import PortNumbers
 from nodeproxy.exchange.decisions import Decisions
 from nodeproxy.mesh.reports import PortKey, PortState
 from nodeproxy.mesh.subscriptions import Usage
-from nodeproxy.policies import CHAIN
+from nodeproxy.policies.block import Policy
 from nodeproxy.policies.health_check import HealthCheckSettings
 from nodeproxy.protocol.proxy_v2 import LOCAL
 from nodeproxy.table.builder import Live
@@ -47,7 +47,7 @@ class ServicePorts:
                     len(endpoints),
                     cluster.usable_count(now),
                     tunnels.active if tunnels else 0,
-                    _figures(route.states),
+                    _figures(route.states, self._live.registry.chain),
                     connections.active if connections else 0,
                     stats.udp.active if stats.udp else 0,
                 ),
@@ -88,9 +88,9 @@ def _used(stats: RouteStats) -> int:
     return used + (udp.datagrams_to_endpoint if udp else 0)
 
 
-def _figures(states: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+def _figures(states: Mapping[str, Any], chain: Sequence[Policy]) -> dict[str, dict[str, float]]:
     """What the policies with these states export."""
     if not states:
         return {}
-    exporting = ((policy.name, policy.numbers) for policy in CHAIN if policy.numbers is not None)
+    exporting = ((policy.name, policy.numbers) for policy in chain if policy.numbers is not None)
     return {name: dict(numbers(states[name])) for name, numbers in exporting if name in states}

@@ -1,17 +1,22 @@
 """The side of the endpoints of every service port, made from its policies' settings."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
 
+from nodeproxy.balance.hash_key import HashKey, of_cookie, of_header
+from nodeproxy.balance.keyed_weights import KeyedWeights
 from nodeproxy.io.reactor import Reactor
 from nodeproxy.mesh.model import Port, Service
-from nodeproxy.policies.block import PolicySettings
 from nodeproxy.policies.filters import Admission
-from nodeproxy.policies.split import SplitSettings, names
+from nodeproxy.policies.route_rules import Rule, Sticky
+from nodeproxy.policies.split import SplitSettings
+from nodeproxy.policies.targets import resolved
 from nodeproxy.policies.timeouts import TimeoutsSettings, connect_limit_s, udp_idle_limit_s
+from nodeproxy.table.makers import Settings, States
 from nodeproxy.upstream.clusters import Clusters
 from nodeproxy.upstream.on_demand import WAIT_S, Changes, OnDemand
-from nodeproxy.upstream.split import Elsewhere, Split
+from nodeproxy.upstream.rule_targets import Always, CanaryFirst, StickySplit
+from nodeproxy.upstream.split import Elsewhere, Split, Targets
 from nodeproxy.upstream.udp_upstream import UdpUpstream
 from nodeproxy.upstream.upstream import Upstream
 from nodeproxy.wiring.balancing import plan_of
@@ -31,9 +36,7 @@ class Upstreams:
         self._reactor = reactor
         self._on_demand = OnDemand(reactor, changes, subscribe)
 
-    def make(
-        self, service: Service, port: Port, settings: Mapping[str, PolicySettings], states: Mapping[str, Any], pod: str
-    ) -> Upstream:
+    def make(self, service: Service, port: Port, settings: Settings, states: States, pod: str) -> Upstream:
         """The innermost handler of a service port, or of the pod of it with this host name."""
         timeouts = settings["timeouts"]
         assert isinstance(timeouts, TimeoutsSettings)
@@ -41,12 +44,32 @@ class Upstreams:
         targets = None if pod else self._split(service, port, settings, states)
         return Upstream(cluster, targets, pod, connect_limit_s(timeouts), self._reactor, self._on_demand)
 
+    def routed(
+        self,
+        service: Service,
+        port: Port,
+        settings: Settings,
+        states: States,
+        rule: Rule,
+    ) -> Upstream:
+        """The innermost handler of a rule with a canary or sticky targets, with these settings and states."""
+        upstream = self.make(service, port, settings, states, "")
+        targets: Targets | None = upstream.split
+        if rule.sticky is not None and isinstance(targets, Split):
+            places = [resolved(target, service, port).name for target in rule.split]
+            keyed = KeyedWeights(places, [target.weight for target in rule.split])
+            targets = StickySplit(targets, keyed, _key(rule.sticky))
+        if rule.canary is not None:
+            place, others = resolved(rule.canary, service, port), targets or Always(upstream.cluster)
+            targets = CanaryFirst(self._clusters, self._on_demand.subscribe, place, states["routes"], others)
+        return replace(upstream, split=targets)
+
     def datagrams(
         self,
         service: Service,
         port: Port,
-        settings: Mapping[str, PolicySettings],
-        states: Mapping[str, Any],
+        settings: Settings,
+        states: States,
         admission: Admission,
     ) -> UdpUpstream:
         """What chooses for the sessions of a UDP port."""
@@ -62,28 +85,31 @@ class Upstreams:
             connect_limit_s(timeouts) or WAIT_S,
         )
 
-    def _split(
-        self, service: Service, port: Port, settings: Mapping[str, PolicySettings], states: Mapping[str, Any]
-    ) -> Split | None:
+    def _split(self, service: Service, port: Port, settings: Settings, states: States) -> Split | None:
         split = settings.get("split")
         if not isinstance(split, SplitSettings):
             return None
-        own = self._clusters.of(service, port)
-        return Split(self._clusters, names(split, service.namespace, service.name, port), states["split"], own)
+        targets = [resolved(target, service, port) for target in split.targets]
+        return Split(self._clusters, targets, states["split"], self._clusters.of(service, port))
 
-    def elsewhere(self, service: Service, port: Port, settings: Mapping[str, PolicySettings], name: str) -> Upstream:
+    def elsewhere(self, service: Service, port: Port, settings: Settings, name: str) -> Upstream:
         """What sends to the cluster of this name on behalf of a service port: its own policies bound the connect."""
         timeouts = settings["timeouts"]
         assert isinstance(timeouts, TimeoutsSettings)
         other, own = Elsewhere(self._clusters, name), self._clusters.of(service, port)
         return Upstream(own, other, "", connect_limit_s(timeouts), self._reactor, self._on_demand)
 
-    def install(
-        self, service: Service, port: Port, settings: Mapping[str, PolicySettings], states: Mapping[str, Any]
-    ) -> None:
+    def install(self, service: Service, port: Port, settings: Settings, states: States) -> None:
         """Put the endpoints of a service port in force."""
         plan = plan_of(settings, states, self._now)
         self._clusters.install(service, port, plan, states.get("connectionPool"))
 
     def _now(self) -> float:
         return self._reactor.now
+
+
+def _key(sticky: Sticky) -> HashKey:
+    if sticky.header is not None:
+        return of_header(sticky.header)
+    assert sticky.cookie is not None  # validated with the settings
+    return of_cookie(sticky.cookie)

@@ -7,7 +7,15 @@ import pytest
 from rich.console import Console
 
 from nodeproxy.cli.service import acts_text, explain_shown, state_text
-from nodeproxy.mesh.service_view import Explained, FieldView, InWorker, PolicyView, PortExplained
+from nodeproxy.mesh.service_view import (
+    Explained,
+    FieldView,
+    InWorker,
+    PolicyView,
+    PortExplained,
+    RequestView,
+    RuleView,
+)
 
 
 def endpoint(ejected_s=0.0, ejections=0, unhealthy=False, **seen):
@@ -74,3 +82,32 @@ def test_a_policy_is_shown_with_the_ports_that_it_acts_on(policy, text):
 
 def test_a_policy_that_acts_on_all_ports_shown_says_so():
     assert acts_text(POLICIES[1], msgspec.structs.replace(DB, ports=DB.ports[:2])) == "all"
+
+
+def lines_shown(view):
+    text = io.StringIO()
+    console = Console(file=text, width=300)
+    for each in explain_shown(msgspec.json.encode(view)):
+        console.print(each)
+    return [" ".join(line.split()) for line in text.getvalue().splitlines()]
+
+
+def test_a_value_is_shown_with_file_key_and_line():
+    field = FieldView("request", "5s", "ConfigMap shop/a", "web", "service web.shop", 3, "a.yaml")
+    lines = lines_shown(msgspec.structs.replace(DB, policies=(PolicyView("timeouts", (field,), ("80",)),)))
+
+    assert "timeouts 80 request 5s ConfigMap shop/a in a.yaml, key web line 3 (service web.shop)" in lines
+
+
+def test_a_request_is_shown_with_why_each_rule_is_not_taken():
+    rules = (
+        RuleView("internal", "the path is /x, the rule asks for /a", "to the service", "ConfigMap shop/a", "web", 2),
+        RuleView("2", "", "answered with status 404", "ConfigMap shop/a", "web", 3),
+    )
+    request = RequestView("GET /x for web.shop.mesh", "", rules, "2", "answered with status 404")
+
+    lines = lines_shown(msgspec.structs.replace(DB, request=request))
+
+    assert "internal the path is /x, the rule asks for /a to the service ConfigMap shop/a, key web line 2" in lines
+    assert "2 it matches answered with status 404 ConfigMap shop/a, key web line 3" in lines
+    assert "GET /x for web.shop.mesh: takes rule 2: answered with status 404" in lines

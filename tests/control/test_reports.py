@@ -105,6 +105,20 @@ def test_a_command_of_redis_is_a_change():
     assert again == []
 
 
+def test_a_call_of_a_policy_of_ones_own_is_a_change():
+    worker = Worker("shop/web")
+    reporter = Reporter(worker.sources)
+
+    reporter.changes_of("shop/web")
+    counted = worker.stats["shop/web"].of_own_policy("stamp")
+    counted.calls, counted.seconds = 2, 0.5
+    (report,) = reporter.changes_of("shop/web")
+    again = reporter.changes_of("shop/web")
+
+    assert (report.counters.own_policy_calls, report.counters.own_policy_seconds) == ({"stamp": 2}, {"stamp": 0.5})
+    assert again == []
+
+
 def test_a_port_that_is_gone_is_said_once():
     worker = Worker("shop/web")
     reporter = Reporter(worker.sources)

@@ -1,5 +1,6 @@
 import io
 
+import pytest
 from rich.console import Console
 from yaml import safe_dump
 
@@ -115,7 +116,8 @@ def test_a_table_that_is_refused_has_the_line_of_its_key_in_any_policy_map(tmp_p
     assert second.startswith("policies.yaml: document 1 (ConfigMap shop/policies): data.reviews: retries.attempts: ")
     lines = (tmp_path / "policies.yaml").read_text().splitlines()
     for problem, key in ((first, "ledger.bank"), (second, "reviews")):
-        assert lines[int(problem.rpartition("(line ")[2][:-1]) - 1].strip().startswith(f"{key}: ")
+        number = problem.rpartition("(line ")[2].partition(",")[0].rstrip(")")
+        assert lines[int(number) - 1].strip().startswith(f"{key}: ")
 
 
 def test_two_maps_with_one_key_in_a_folder_are_a_problem_that_names_both(tmp_path):
@@ -150,3 +152,24 @@ def test_a_report_is_a_line_per_problem_and_a_summary(tmp_path):
         "whatever calls it is refused",
         "2 services with 1 endpoint in force; 1 error, 1 warning",
     ]
+
+
+@pytest.mark.parametrize("style", ["|", "|-", "|2", ""])
+def test_a_problem_inside_a_table_has_the_line_of_the_file(tmp_path, style):
+    lines = (*MAP, *(["  reviews.shop: " + style, "    retries:", "      attempts: many"] if style else [FLOW]))
+    (tmp_path / "policies.yaml").write_text("\n".join(lines))
+
+    (problem,) = [each for each in check(tmp_path).problems if "attempts" in each.message]
+
+    assert "attempts: many" in lines[problem.line - 1]
+    assert problem.text_line == (2 if style else 1)
+
+
+MAP = (
+    "# of the mesh",
+    "apiVersion: v1",
+    "kind: ConfigMap",
+    "metadata: {name: nodeproxy-policy, namespace: nodeproxy}",
+    "data:",
+)
+FLOW = '  reviews.shop: "retries: {attempts: many}"'

@@ -223,6 +223,17 @@ def test_commands_of_redis_are_reported_by_their_name():
     assert scrape.value("nodeproxy_redis_commands_total", **LABELS, command="other") == 4
 
 
+def test_calls_and_time_of_policies_of_ones_own_are_added_over_the_workers():
+    own = {"own_policy_calls": {"stamp": 3}, "own_policy_seconds": {"stamp": 0.25}}
+    one = PortReport(WEB, PortCounters((), NO_DURATIONS, **own), PortState())
+
+    scrape = Scrape([one], [one])
+
+    assert Scrape([port()]).values("nodeproxy_own_policy_calls_total") == {}
+    assert scrape.value("nodeproxy_own_policy_calls_total", **LABELS, policy="stamp") == 6
+    assert scrape.value("nodeproxy_own_policy_seconds_total", **LABELS, policy="stamp") == 0.5
+
+
 def test_decisions_and_figures_of_policies_are_added_over_the_workers():
     decisions = ((Decision("rateLimit", "rejected", "enforce"), 2), (Decision("retries", "retried", "shadow"), 1))
     one = PortReport(

@@ -9,8 +9,8 @@ from hypothesis.strategies import booleans, lists, sampled_from, tuples
 from discovery.kubernetes.objects import Ref
 from discovery.policies.layers import PolicyLayers
 from discovery.policies.own_maps import MAPS_NAMED, MAPS_PER_NAMESPACE
-from discovery.policies.table import merged
 from discovery.services.catalogue import POLICY_MAP
+from nodeproxy.policies.merge import merged
 from nodeproxy.policies.table import PolicyRefused, settings_of
 from tests.discovery.kube import delete, own_policy_map, policy_map, put
 

@@ -3,9 +3,10 @@ from hypothesis import given
 from hypothesis.strategies import dictionaries, integers, recursive, sampled_from
 
 from discovery.policies.key import mesh_scope
-from discovery.policies.table import Bounds, PolicyTables, merged, table_of
+from discovery.policies.table import Bounds, PolicyTables, table_of
 from discovery.problem import Origin
 from discovery.services.catalogue import POLICY_MAP
+from nodeproxy.policies.merge import merged
 from nodeproxy.policies.table import PolicyRefused
 from tests.discovery.kube import policy_map, stored
 
@@ -26,8 +27,8 @@ def apply(found, **texts):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("retires: {attempts: 3}", "retires: no such policy; there are "),
-        ("retries: {atempts: 3}", "retries.atempts: no such field"),
+        ("retires: {attempts: 3}", "retires: no such policy; did you mean retries? there are adaptiveConcurrency, "),
+        ("retries: {atempts: 3}", "retries.atempts: no such field; did you mean attempts? there are attempts, "),
         ("retries: {attempts: many}", "retries.attempts: "),
         ("timeouts: {request: 5}", "timeouts.request: not a duration; write one as 250ms, 15s or 1m30s, got 5"),
         ("timeouts: 5s", "timeouts: "),
@@ -46,7 +47,43 @@ def test_a_table_that_cannot_be_in_force_says_where_and_what(text, problem):
 def test_broken_yaml_in_a_table_has_the_line_of_its_text():
     found = tables(reviews__shop="retries:\n  attempts: [\n")
 
-    assert str(found.problems[0]).endswith(", in line 3 of its text")
+    assert str(found.problems[0]).endswith(" (line 3 of its text)")
+
+
+TABLE = """\
+timeouts:
+  request: 10s
+retries:
+  backoff:
+    base: soon
+split:
+- service: a
+  wieght: 1
+- {service: b, port: 0}
+heatlhCheck: {}
+"""
+
+
+def test_each_problem_has_the_line_of_its_key_in_the_text_of_the_table():
+    found = tables(reviews__shop=TABLE)
+
+    lines = {problem.message.partition(":")[0]: problem.text_line for problem in found.problems}
+    assert lines == {"retries.backoff.base": 5, "split[0].wieght": 8, "split[1].port": 9, "heatlhCheck": 10}
+
+
+def test_what_is_missing_has_the_line_of_what_it_is_missing_in():
+    found = tables(reviews__shop="timeouts: {}\nmaxRequestBody:\n  mode: shadow\n")
+
+    (problem,) = found.problems
+    assert (problem.text_line, "maxRequestBody.limit: has to be written" in problem.message) == (2, True)
+
+
+def test_a_refused_table_leaves_the_text_of_its_last_good_version_for_explain():
+    found = tables(reviews__shop="retries: {attempts: 4}")
+
+    apply(found, reviews__shop="retries: {attempts: no}")
+
+    assert found.texts == {"reviews.shop": "retries: {attempts: 4}"}
 
 
 def test_an_empty_table_asks_for_nothing():
@@ -87,7 +124,7 @@ def test_a_table_nested_to_the_limit_of_documents_is_refused_not_fatal():
 
 
 def test_a_table_of_thousands_of_values_is_refused_before_it_is_checked():
-    with pytest.raises(PolicyRefused, match="more than 2000 values; split it"):
+    with pytest.raises(PolicyRefused, match="more than 50000 values; split it"):
         table_of("retries: {codes: [" + "1, " * 100_000 + "]}")
 
 

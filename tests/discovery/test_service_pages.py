@@ -247,6 +247,23 @@ async def test_what_is_in_force_is_explained_with_what_is_refused():
     assert told["subscription"].startswith("all endpoints are followed")
 
 
+async def test_a_request_is_explained_beside_the_policies():
+    routes = "routes:\n- match: {path: {prefix: /a}, caller: {namespace: shop}}\n- directResponse: {status: 404}\n"
+    catalogue = catalogue_of(service("shop/web"), own_policy_map("shop/a", web=routes))
+    publisher = publisher_of(*catalogue.services.values())
+    publisher.publish_snapshot(Callers((Caller("10.1.0.7", "shop", "cart"),)))
+    page = ExplainPage(publisher, catalogue)
+
+    known = body(await page(Asked({"service": "web.shop", "path": "/a/b", "from": "10.1.0.7"})))["request"]
+    unknown = body(await page(Asked({"service": "web.shop", "path": "/a/b"})))["request"]
+    wrong = await page(Asked({"service": "web.shop", "path": "a\x1b[31m"}))
+
+    assert (known["taken"], known["remark"]) == ("1", "the pod at 10.1.0.7 is of shop/cart")
+    assert (unknown["taken"], unknown["becomes"]) == ("2", "answered with status 404")
+    assert [(each["key"], each["line"]) for each in unknown["rules"]] == [("web", 2), ("web", 3)]
+    assert (wrong.status, b"\x1b" in wrong.body) == (400, False)
+
+
 async def test_problems_of_the_service_are_told():
     catalogue = catalogue_of(service("shop/web"), slice_of("shop/web", endpoint("127.77.0.9")))
 

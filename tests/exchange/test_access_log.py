@@ -103,3 +103,14 @@ def test_the_line_of_a_connection_says_what_a_policy_in_shadow_mode_would_have_d
     AccessLog(lines.append).connection_ended(one, "shop/db:5432", Ended("tls", "", 0, 0, 1.0))
 
     assert (lines[0]["protocol"], lines[0]["shadow"]) == ("tls", "timeouts:tcp-idle")
+
+
+def test_a_line_names_the_rule_that_decided():
+    lines, one, other = [], exchange(), exchange()
+    one.rule = "api"
+    log = AccessLog(lines.append)
+
+    log.exchange_ended(one, "shop/web:80", 200, "", 0.1)
+    log.exchange_ended(other, "shop/web:80", 200, "", 0.1)
+
+    assert lines[0]["rule"] == "api" and "rule" not in lines[1]

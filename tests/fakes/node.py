@@ -110,7 +110,7 @@ def environment(**settings):
 class Node:
     """One running `nodeproxy run`."""
 
-    def __init__(self, folder: Path, *flags, ulimit="", **settings):
+    def __init__(self, folder: Path, *flags, ulimit="", python_path="", **settings):
         self.folder = folder
         self.port, self.admin, self.metrics_port = free_port(), free_port(), free_port()
         self.log = folder.parent / "node.log"
@@ -123,7 +123,10 @@ class Node:
             command = ["/bin/sh", "-c", f'ulimit {ulimit}; exec "$@"', "sh", *command]
         self.out = self.log.open("wb")
         self.process = subprocess.Popen(
-            command, stdout=self.out, stderr=subprocess.STDOUT, env=environment(drain_timeout_s="5", **settings)
+            command,
+            stdout=self.out,
+            stderr=subprocess.STDOUT,
+            env=environment(drain_timeout_s="5", **settings) | ({"PYTHONPATH": python_path} if python_path else {}),
         )
 
     def __enter__(self):

@@ -5,7 +5,8 @@ import pytest
 from nodeproxy.errors import UnknownService
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.model import Port, Service
-from nodeproxy.table.builder import Live, Makers
+from nodeproxy.table.builder import Live
+from nodeproxy.table.makers import Makers
 from tests.fakes.exchanges import PolicyWorld, Replies, request
 
 

@@ -16,6 +16,7 @@ from nodeproxy.io.reactor import Reactor
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Replace
+from nodeproxy.policies.registry import BUILT_IN
 from nodeproxy.protocol.http1.head import HeadLimits
 from nodeproxy.wiring.contexts import ClientSettings, clients_context
 from nodeproxy.wiring.data_plane import DataPlane, Node, Surroundings
@@ -60,7 +61,7 @@ class Log:
 class World:
     """Reactor, listener, table; `endpoint()` scripts servers and `client()` opens connections."""
 
-    def __init__(self, clock=None):
+    def __init__(self, clock=None, registry=BUILT_IN):
         self.clock = clock or Clock()
         self.bugs = []
         self.reactor = Reactor(self.clock, self.bugs.append)
@@ -73,7 +74,7 @@ class World:
         self._channels = []
         self.plane = DataPlane(
             Surroundings(self.reactor, random.Random(7), lambda seconds: self.sleep(seconds), self.bugs.append),
-            Node(Callers((ip_network("127.77.0.0/16"),))),
+            Node(Callers((ip_network("127.77.0.0/16"),)), registry=registry),
             Capacity(files=1 << 20, connections_most=1000),
             HeadLimits(),
         )

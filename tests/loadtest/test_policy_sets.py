@@ -6,7 +6,9 @@ import yaml
 from discovery.services.catalogue import POLICY_MAP, Catalogue, Scope
 from discovery.sources.folder.folder import Folder
 from loadtest.peer import rendered, write_configuration
-from loadtest.policies.mesh import documents, host_of, service_of
+from loadtest.policies import routing
+from loadtest.policies.hosts import host_of, service_of
+from loadtest.policies.mesh import documents
 from loadtest.policies.record import PolicyRecord, load, save
 from loadtest.policies.report import faults, markdown, ratio_table
 from loadtest.policies.run import peers
@@ -134,3 +136,28 @@ def test_a_record_is_read_as_it_was_saved(tmp_path):
     save(measured(), tmp_path / "policies.json")
 
     assert load(tmp_path / "policies.json") == measured()
+
+
+def test_the_routes_of_a_set_are_the_same_for_every_peer():
+    envoy = yaml.safe_load(routing.files("envoy-routes")["routes.yaml"])["resources"][0]
+    traefik = yaml.safe_load(routing.files("traefik-routes")["routes.yaml"])["http"]["routers"]
+
+    for name, number in routing.RULES.items():
+        asked = [rule["match"]["path"]["prefix"] for rule in routing.rules(number)["routes"]["rules"]]
+        (host,) = (each for each in envoy["virtual_hosts"] if each["domains"] == [host_of(name)])
+        prefixes = [route["match"].get("path_separated_prefix") for route in host["routes"]]
+        rules = [each["rule"] for key, each in traefik.items() if key.startswith(f"{name}-")]
+
+        assert len(asked) == number and asked[-1] == "/small"
+        assert prefixes == [*asked, None]  # what matches none goes to the service itself
+        assert rules == [f"Host(`{host_of(name)}`) && PathPrefix(`{prefix}`)" for prefix in asked]
+
+
+def test_what_rules_add_stands_beside_what_they_add_to_the_peers():
+    costs = {"nodeproxy plain": 30, "nodeproxy routes20": 32, "envoy": 50, "envoy-routes routes20": 51}
+    runs = tuple(saturated(peer, requests=1000, cpu=Cpu(0.0, cost / 1000)) for peer, cost in costs.items())
+    sets = (PolicySet(PLAIN, "no table", {}), PolicySet("routes20", "20 rules", routing.rules(20)))
+
+    text = markdown(PolicyRecord(record(saturated=runs), sets, ()))
+
+    assert "| 20 | +2.0 | +1.0 | - |" in text

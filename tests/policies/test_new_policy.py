@@ -7,11 +7,13 @@ from nodeproxy.exchange.body import WholeBody
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.model import Port, Service
 from nodeproxy.mesh.wire import Put, Replace
-from nodeproxy.policies import table
+from nodeproxy.policies import CHAIN, table
 from nodeproxy.policies.block import Policy, PolicySettings
+from nodeproxy.policies.registry import Registry
 from nodeproxy.protocol.errors_as_responses import error_response
 from nodeproxy.protocol.fields import FieldRefused
 from nodeproxy.table import builder as live
+from nodeproxy.table import makers
 from nodeproxy.telemetry.stats import RouteStats
 from tests.fakes.exchanges import Pieces, PolicyWorld, Replies, exchange, run
 
@@ -53,24 +55,20 @@ def wrap(settings, inner, _tools, _state):
 POLICY = Policy("concurrency", ConcurrencySettings, wrap)
 
 
-@pytest.fixture
-def _in_chain(monkeypatch):
-    """The one line."""
-    chain = (*live.CHAIN, POLICY)
-    monkeypatch.setattr(live, "CHAIN", chain)
-    monkeypatch.setattr(table, "_KNOWN", {policy.name: policy for policy in chain})
+ADDED = Registry.of((*CHAIN, POLICY))
 
 
-def mesh(policies, endpoint):
+def mesh(policies, endpoint, registry=ADDED):
     """A mesh of one service with `policies`, and its route."""
     world = PolicyWorld()
     mesh = live.Live(
-        live.Makers(
+        makers.Makers(
             lambda *_: endpoint, lambda *_: None, lambda *_: None, lambda _stats, decisions: world.tools_of(decisions)
         ),
         lambda: world.now,
         "shop",
         Callers(),
+        registry=registry,
     )
     mesh.install(Replace((Service("shop", "web", ports=(Port(80),), policies=policies),)))
     return mesh, next(iter(mesh.table))
@@ -86,7 +84,6 @@ class Nested:
         return await self.route.handler(exchange)
 
 
-@pytest.mark.usefixtures("_in_chain")
 def test_a_service_that_asks_for_the_policy_has_it():
     endpoint = Nested()
     _, endpoint.route = mesh({"concurrency": {"most": 2}}, endpoint)
@@ -95,7 +92,6 @@ def test_a_service_that_asks_for_the_policy_has_it():
         run(endpoint.route.handler(exchange()))
 
 
-@pytest.mark.usefixtures("_in_chain")
 @pytest.mark.parametrize("policies", [{}, {"concurrency": {}}])
 def test_a_service_that_does_not_ask_for_it_pays_nothing(policies):
     off = {"timeouts": {"responseHead": 0, "idle": 0}, "retries": {"attempts": 0}}
@@ -106,7 +102,6 @@ def test_a_service_that_does_not_ask_for_it_pays_nothing(policies):
     assert route.handler is endpoint
 
 
-@pytest.mark.usefixtures("_in_chain")
 def test_it_stands_inside_the_policies_before_it():
     _, route = mesh({"concurrency": {"most": 1}, "timeouts": {"request": "2s"}}, Replies(200))
     one = exchange()
@@ -115,7 +110,6 @@ def test_it_stands_inside_the_policies_before_it():
     assert one.scope.until == one.started + 2
 
 
-@pytest.mark.usefixtures("_in_chain")
 def test_its_mistakes_are_told_like_all_others():
     with pytest.raises(table.PolicyRefused, match=r"^concurrency\.most: input should be a valid integer, got 'two'$"):
         mesh({"concurrency": {"most": "two"}}, Replies(200))
@@ -125,7 +119,6 @@ def test_its_mistakes_are_told_like_all_others():
         mesh({"concurency": {"most": 2}}, Replies(200))
 
 
-@pytest.mark.usefixtures("_in_chain")
 def test_a_change_of_its_settings_is_in_force_at_once():
     inner, route = mesh({"concurrency": {"most": 1}}, Replies(200))
 
@@ -190,51 +183,43 @@ STAMP = Policy("stamp", StampSettings, on_response=stamp)
 MAX_BODY = Policy("maxBody", MaxBodySettings, on_request=bound)
 
 
-@pytest.fixture
-def _both(monkeypatch):
-    chain = (STAMP, MAX_BODY, *live.CHAIN)
-    monkeypatch.setattr(live, "CHAIN", chain)
-    monkeypatch.setattr(table, "_KNOWN", {policy.name: policy for policy in chain})
+BOTH = Registry.of((STAMP, MAX_BODY, *CHAIN))
 
 
-@pytest.mark.usefixtures("_both")
 def test_a_policy_that_sets_a_response_field_sets_it_whatever_responds():
     policies = {"stamp": {"name": "X-Stamp", "value": "1"}, "maxBody": {"bytes": 4}}
-    _, route = mesh(policies, Replies(200))
+    _, route = mesh(policies, Replies(200), BOTH)
 
     from_endpoint = run(route.handler(exchange()))
     from_policy = run(route.handler(exchange(b"PUT", WholeBody(b"12345"))))
 
     assert (from_endpoint.status, from_policy.status) == (200, 413)
     assert from_endpoint.fields.get(b"x-stamp") == from_policy.fields.get(b"x-stamp") == b"1"
-    assert not run(mesh({}, Replies(200))[1].handler(exchange())).fields.block()
+    assert not run(mesh({}, Replies(200), BOTH)[1].handler(exchange())).fields.block()
 
 
-@pytest.mark.usefixtures("_both")
 @pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding", "Connection", "Host"])
 def test_a_policy_cannot_frame_a_message(name):
-    _, route = mesh({"stamp": {"name": name, "value": "1"}}, Replies(200))
+    _, route = mesh({"stamp": {"name": name, "value": "1"}}, Replies(200), BOTH)
 
     with pytest.raises(FieldRefused):
         run(route.handler(exchange()))
 
 
-@pytest.mark.usefixtures("_both")
 def test_a_policy_that_limits_a_body_of_unknown_length_ends_it_where_it_grows_too_large():
-    _, route = mesh({"maxBody": {"bytes": 4}, "retries": {"attempts": 0}}, Replies(200))
+    _, route = mesh({"maxBody": {"bytes": 4}, "retries": {"attempts": 0}}, Replies(200), BOTH)
 
     assert run(route.handler(exchange(b"PUT", Pieces(b"12", b"34")))).status == 200
     with pytest.raises(BodyTooLarge):
         run(route.handler(exchange(b"PUT", Pieces(b"12", b"34", b"5"))))
 
 
-@pytest.mark.usefixtures("_both")
 def test_in_shadow_mode_neither_acts():
     policies = {
         "stamp": {"name": "X-Stamp", "value": "1", "mode": "shadow"},
         "maxBody": {"bytes": 4, "mode": "shadow"},
     }
-    _, route = mesh(policies, Replies(200))
+    _, route = mesh(policies, Replies(200), BOTH)
 
     response = run(route.handler(exchange(b"PUT", WholeBody(b"12345"))))
 
@@ -262,27 +247,22 @@ class Relabel:
 OUTERMOST = Policy("relabel", RelabelSettings, lambda _settings, inner, _tools, _state: Relabel(inner))
 
 
-def in_chain(monkeypatch, *chain):
-    monkeypatch.setattr(live, "CHAIN", chain)
-    monkeypatch.setattr(table, "_KNOWN", {policy.name: policy for policy in chain})
-
-
-def test_a_policy_that_waits_sees_the_answers_of_those_behind_it_that_do_not(monkeypatch):
-    in_chain(monkeypatch, OUTERMOST, MAX_BODY, *live.CHAIN)
-    _, route = mesh({"relabel": {}, "maxBody": {"bytes": 4}}, Replies(200))
+def test_a_policy_that_waits_sees_the_answers_of_those_behind_it_that_do_not():
+    registry = Registry.of((OUTERMOST, MAX_BODY, *CHAIN))
+    _, route = mesh({"relabel": {}, "maxBody": {"bytes": 4}}, Replies(200), registry)
 
     assert run(route.handler(exchange(b"PUT", WholeBody(b"12345")))).status == 413
     assert route.handler.seen == [413]
 
 
-def test_neighbours_that_do_not_wait_are_one_handler_though_one_between_them_asks_for_nothing(monkeypatch):
+def test_neighbours_that_do_not_wait_are_one_handler_though_one_between_them_asks_for_nothing():
     nothing = Policy("relabel", RelabelSettings, lambda _settings, inner, _tools, _state: inner)
-    in_chain(monkeypatch, STAMP, nothing, MAX_BODY, *live.CHAIN)
+    registry = Registry.of((STAMP, nothing, MAX_BODY, *CHAIN))
     policies = {"stamp": {"name": "X-Stamp", "value": "1"}, "relabel": {}, "maxBody": {"bytes": 4}}
     off = {"timeouts": {"responseHead": 0, "idle": 0}, "retries": {"attempts": 0}}
     endpoint = Replies(200)
 
-    _, route = mesh({**policies, **off}, endpoint)
+    _, route = mesh({**policies, **off}, endpoint, registry)
 
     assert route.handler._inner is endpoint
     assert run(route.handler(exchange(b"PUT", WholeBody(b"12345")))).fields.get(b"x-stamp") == b"1"

@@ -3,7 +3,8 @@
 import pytest
 
 from nodeproxy.mesh.model import Port
-from nodeproxy.policies import CHAIN, CONNECTION_CHAIN
+from nodeproxy.policies import CHAIN
+from nodeproxy.policies.registry import BUILT_IN
 from nodeproxy.policies.table import PolicyRefused, settings_of
 
 VALUES = ("http", "http2", "tls", "tcp", "detect")
@@ -44,4 +45,4 @@ def test_a_policy_acts_where_something_is_subject_to_it():
     assert acts["retries"] == acts["fallback"] == [True, True, False, False, False]
     assert acts["healthCheck"] == acts["protocol"] == [True, True, True, False, False]
     assert acts["loadBalancer"] == acts["connectionPool"] == acts["timeouts"] == [True, True, True, True, False]
-    assert all(acts[policy.name][2] for policy in CONNECTION_CHAIN)
+    assert all(acts[policy.name][2] for policy in BUILT_IN.connections)

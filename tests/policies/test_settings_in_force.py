@@ -134,6 +134,7 @@ def test_policies_that_act_elsewhere_put_nothing_around_a_handler():
         "outlierDetection",
         "healthCheck",
         "retryBudget",
+        "routes",
         "split",
         "connectionPool",
         "protocol",

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from nodeproxy.process.preflight import CannotStart, look_around
+from nodeproxy.process.preflight import CannotStart, look_around, policies_of
 from nodeproxy.settings import Settings
 
 NOWHERE = "/proc/nowhere"  # where nobody can make anything, root neither
@@ -113,3 +113,12 @@ def test_what_can_be_used_is_left_as_it_was_and_what_is_missing_is_made(place):
     assert [each.name for each in (place / "run").iterdir()] == ["discovery.sock"]
     assert (place / "state").read_text() == "old"
     assert list((place / "new" / "run").iterdir()) == list((place / "other").iterdir()) == []
+
+
+def test_a_policy_of_ones_own_that_is_not_installed_is_said_with_the_cure():
+    with pytest.raises(
+        CannotStart, match=r"^own_policies: absent: no installed package has it \(installed: .*install it"
+    ):
+        policies_of(Settings(own_policies=("absent",)))
+
+    assert policies_of(Settings()) == ()

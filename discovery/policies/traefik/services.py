@@ -3,7 +3,7 @@
 A bad annotation leaves its last good table in force and affects no other. Only annotated Services are stored.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from discovery.kubernetes.changes import ObjectChange, PutObject
 from discovery.kubernetes.objects import Ref, Service
@@ -31,16 +31,16 @@ class Annotations:
         """Whether a part has ever been refused, so that its verdict is reported."""
         self._ref = ref
         self._validate = validate
-        self._origin = NOWHERE
+        self.origin = NOWHERE
         self._found: Written | None = None
 
     def apply(self, service: Service, origin: Origin) -> bool:
         """Applies the current Service; returns whether the tables changed."""
         found, before = written(service), dict(self.in_force)
         self.version = (service.metadata.uid or "", "")
-        if (found, origin) == (self._found, self._origin):
+        if (found, origin) == (self._found, self.origin):
             return False
-        self._found, self._origin = found, origin
+        self._found, self.origin = found, origin
         tables: dict[str, Table] = {}
         problems: list[Problem] = []
         good: dict[str, Reading] = {}
@@ -59,11 +59,15 @@ class Annotations:
         self.failed = self.failed or bool(problems)
         return list(before.items()) != list(tables.items())
 
-    def refusals(self, key: str, messages: tuple[str, ...]) -> list[Problem]:
+    def text_of(self, _scope: str) -> str:
+        """Annotations have no YAML text."""
+        return ""
+
+    def refusals(self, key: str, messages: tuple[str, ...], _lines: Sequence[int | None] = ()) -> list[Problem]:
         """These messages as problems of an annotation."""
         return [self._problem(key, message, "error") for message in messages[:PROBLEMS_PER_TABLE]]
 
-    def warning(self, key: str, message: str) -> Problem:
+    def warning(self, key: str, message: str, _line: int | None = None) -> Problem:
         """This message as a warning of an annotation, or of all if `key` is ""."""
         return self._problem(key, message, "warning")
 
@@ -83,7 +87,7 @@ class Annotations:
 
     def _problem(self, key: str, message: str, severity: Severity) -> Problem:
         path = ("metadata", "annotations", *((key,) if key else ()))
-        return Problem(bounded(message), self._origin, str(self._ref), path, severity=severity)
+        return Problem(bounded(message), self.origin, str(self._ref), path, severity=severity)
 
 
 class AnnotatedServices:

@@ -19,7 +19,7 @@ from discovery.kubernetes.objects import Ref
 from discovery.log import log_event
 from discovery.policies.layers import Verdict
 from discovery.policies.notice import Notice
-from discovery.problem import path_text, printable
+from discovery.problem import Problem, path_text, printable
 from discovery.sources.cluster.errors import ApiError, Conflict, Forbidden, NotFound, Unauthorized
 from discovery.sources.cluster.watch import World
 
@@ -121,7 +121,13 @@ class Events:
 
 def notice_of(verdict: Verdict) -> Notice:
     """What is said of a verdict."""
-    return Notice(verdict.ref, verdict.version, reason_of(verdict), message_of(verdict), bool(verdict.problems))
+    return Notice(
+        verdict.ref,
+        verdict.version,
+        reason_of(verdict),
+        message_of(verdict),
+        bool(verdict.problems or verdict.warnings),
+    )
 
 
 def name_of(notice: Notice) -> str:
@@ -133,17 +139,24 @@ def name_of(notice: Notice) -> str:
 
 def reason_of(verdict: Verdict) -> str:
     """The reason of the event, one word to select events by."""
-    return "PolicyRejected" if verdict.problems else "PolicyAccepted"
+    if verdict.problems:
+        return "PolicyRejected"
+    return "PolicyDoubtful" if verdict.warnings else "PolicyAccepted"
 
 
 def message_of(verdict: Verdict) -> str:
     """The message of the event."""
+    first = "not all of it is in force, what is refused leaves its last good version there"
     if not verdict.problems:
-        return f"in force: {verdict.tables} {'table' if verdict.tables == 1 else 'tables'}"
-    problems = (f"{path_text(problem.path)}: {printable(problem.message)}" for problem in verdict.problems)
-    text = "; ".join(("not all of it is in force, what is refused leaves its last good version there", *problems))
+        first = f"in force: {verdict.tables} {'table' if verdict.tables == 1 else 'tables'}"
+    text = "; ".join((first, *map(_sentence, (*verdict.problems, *verdict.warnings))))
     cut = text.encode()[: MESSAGE_LIMIT_BYTES - 3].decode(errors="ignore")
     return text if len(text.encode()) <= MESSAGE_LIMIT_BYTES else f"{cut}…"
+
+
+def _sentence(problem: Problem) -> str:
+    line = f", line {problem.text_line}" if problem.text_line is not None else ""
+    return f"{path_text(problem.path)}{line}: {printable(problem.message)}"
 
 
 def event_of(notice: Notice, now: float) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from discovery.kubernetes.admission import accepted
-from discovery.kubernetes.documents import Document, NotDocuments, json_document, lines_of, yaml_documents
+from discovery.kubernetes.documents import Document, NotDocuments, json_document, lines_of, literals_of, yaml_documents
 from discovery.kubernetes.objects import KINDS, POLICY_LABEL, KnownObject, Ref, Refused, ref_of
 from discovery.problem import Origin, Path, Problem, printable, shown
 
@@ -159,8 +159,14 @@ def with_lines(yaml: bytes, problems: Sequence[Problem]) -> list[Problem]:
     places = {
         (each.origin.document, each.full_path[:end]) for each in problems for end in range(len(each.full_path) + 1)
     }
-    lines = lines_of(yaml, places)
-    return [replace(each, line=_line(each, lines)) for each in problems]
+    lines, texts = lines_of(yaml, places), literals_of(yaml, places)
+    return [replace(each, line=_in_text(each, texts) or _line(each, lines)) for each in problems]
+
+
+def _in_text(problem: Problem, texts: Mapping[tuple[int, Path], int]) -> int | None:
+    """The line of a problem inside a text, None where it is not inside one that is written line for line."""
+    first = texts.get((problem.origin.document, problem.full_path))
+    return first + problem.text_line - 1 if first is not None and problem.text_line is not None else None
 
 
 def _line(problem: Problem, lines: Mapping[tuple[int, Path], int]) -> int | None:

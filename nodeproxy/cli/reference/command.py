@@ -12,35 +12,35 @@ from nodeproxy.cli.reference.examples import example
 from nodeproxy.cli.reference.fields import Described, Field, described
 from nodeproxy.cli.reference.page import index, page
 from nodeproxy.cli.reference.schema import field_schema, policy_schema, table_schema
-from nodeproxy.policies import CHAIN
+from nodeproxy.policies.registry import BUILT_IN, Registry
 
 
 class NoSuchPlace(LookupError):
     """There is no such policy or field; the text has those that there are."""
 
 
-def json_schema(name: str) -> str:
+def json_schema(name: str, registry: Registry = BUILT_IN) -> str:
     """The JSON schema of the whole policy table (""), of a policy or of a field, e.g. `retries.backoff`.
 
     Raises:
         NoSuchPlace: see `find`.
     """
     if not name:
-        return _json(table_schema(CHAIN))
-    found = find(described(CHAIN), name)
-    policy = next(each for each in CHAIN if each.name == name.partition(".")[0])
+        return _json(table_schema(registry.chain))
+    found = find(described(registry.chain), name)
+    policy = registry.by_name[name.partition(".")[0]]
     if isinstance(found, Described):
         return _json(policy_schema(policy))
     return _json(field_schema(policy, found.path, found.schema))
 
 
-def markdown(name: str) -> str:
+def markdown(name: str, registry: Registry = BUILT_IN) -> str:
     """The page of a policy, or the table of all policies ("").
 
     Raises:
         NoSuchPlace: see `find`; a field has no page.
     """
-    policies = described(CHAIN)
+    policies = described(registry.chain)
     if not name:
         return f"{index(policies)}\n"
     found = find(policies, name)
@@ -49,13 +49,13 @@ def markdown(name: str) -> str:
     return page(found, example(found.name))
 
 
-def show(name: str, console: Console) -> None:
+def show(name: str, console: Console, registry: Registry = BUILT_IN) -> None:
     """Print all policies (""), a policy or a field.
 
     Raises:
         NoSuchPlace: see `find`.
     """
-    policies = described(CHAIN)
+    policies = described(registry.chain)
     if not name:
         console.print(text.all_policies(policies))
         return

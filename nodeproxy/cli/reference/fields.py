@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from nodeproxy.cli.reference.schema import Schema, duration_bounds, is_duration, paragraphs, raw_schemas
+from nodeproxy.cli.reference.schema import IS_SIZE, Schema, duration_bounds, is_duration, paragraphs, raw_schemas
 from nodeproxy.policies.block import Policy
 
 RANGES = {
@@ -179,6 +179,8 @@ class _Reader:
         schema = self._resolved(schema)
         if is_duration(schema):
             return "duration"
+        if IS_SIZE in schema:
+            return "size"
         if "enum" in schema or "const" in schema:
             return " or ".join(_yaml(value) for value in schema.get("enum", [schema.get("const")]))
         if choices := [each for each in _choices(schema) if each.get("type") != "null"]:

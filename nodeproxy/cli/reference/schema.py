@@ -14,12 +14,16 @@ from pydantic_core import core_schema
 
 from nodeproxy.cli.reference.docstrings import field_docstrings
 from nodeproxy.mesh.duration import duration_text, seconds
+from nodeproxy.mesh.size import size_bytes
 from nodeproxy.policies.block import Block, Policy
+from nodeproxy.policies.rule_policies import ROUTES, refusal
 
 Schema = Mapping[str, Any]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 DURATION = r"^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$"
+SIZE = r"^[0-9]{1,15}(k|M|G|Ki|Mi|Gi)?$"
+IS_SIZE, IS_SINGLE = "x-size", "x-single"  # marks in raw schemas: of a Bytes, of a list whose one item may stand alone
 REFERENCE = re.compile(r"#/\$defs/(\w+)")
 DURATION_BOUNDS = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at most"}
 
@@ -62,17 +66,46 @@ def field_schema(policy: Policy, path: str, schema: Schema) -> dict[str, Any]:
 
 
 def table_schema(policies: Iterable[Policy]) -> dict[str, Any]:
-    """The JSON schema of a policy table: a mapping from policies to their settings. Null asks for the defaults."""
+    """The JSON schema of a policy table: a mapping from policies to their settings. Null overrides nothing."""
+    policies = tuple(policies)
     names, definitions = raw_schemas(policies)
+    if "Rule" in definitions:
+        definitions["Rule"]["properties"]["policies"] |= _of_rules(policies, names, definitions)
     return {
         "$schema": DIALECT,
         "title": "policy table",
         "description": "The policies of a service, of a namespace or of the mesh: one value of a policy ConfigMap.",
         "type": "object",
         "additionalProperties": False,
-        "properties": {name: {"anyOf": [schema, {"type": "null"}]} for name, schema in names.items()},
+        "properties": {
+            policy.name: {"anyOf": [names[policy.name], {"type": "null"}, *_bare_list(policy, names, definitions)]}
+            for policy in policies
+        },
         "$defs": published(definitions),
     }
+
+
+def _bare_list(policy: Policy, names: Schema, definitions: Schema) -> list[Any]:
+    """The schema of a list that may stand in place of the settings of a policy; none for most policies."""
+    if not policy.settings.of_list:
+        return []
+    own = definitions[names[policy.name]["$ref"].rpartition("/")[2]]
+    return [published(own["properties"][policy.settings.of_list])]
+
+
+def _of_rules(policies: Iterable[Policy], names: Schema, definitions: Schema) -> dict[str, Any]:
+    """What may stand among the policies of a rule: fields merged over those of the service, so none is required."""
+    allowed = [policy.name for policy in policies if policy.name != ROUTES and not refusal(policy)]
+    fields = {name: definitions[names[name]["$ref"].rpartition("/")[2]]["properties"] for name in allowed}
+    parts = {
+        name: {
+            "type": ["object", "null"],
+            "additionalProperties": False,
+            "properties": {each: {"description": schema.get("description", "")} for each, schema in properties.items()},
+        }
+        for name, properties in fields.items()
+    }
+    return {"additionalProperties": False, "properties": parts}
 
 
 def paragraphs(docstring: str | None) -> list[str]:
@@ -86,7 +119,8 @@ def published(schema: Any) -> Any:  # noqa: ANN401  JSON
         return [published(item) for item in schema]
     if not isinstance(schema, Mapping):
         return schema
-    result = {key: published(value) for key, value in schema.items() if key != "title" or not isinstance(value, str)}
+    left_out = {IS_SIZE, IS_SINGLE, *(("title",) if isinstance(schema.get("title"), str) else ())}
+    result = {key: published(value) for key, value in schema.items() if key not in left_out}
     if isinstance(description := schema.get("description"), str):
         result["description"] = "\n\n".join(paragraphs(description))
     if is_duration(schema):
@@ -96,9 +130,18 @@ def published(schema: Any) -> Any:  # noqa: ANN401  JSON
         ]
         if text := " ".join(filter(None, words)):
             result["description"] = text
+    if is_duration(schema) or IS_SIZE in schema:
         for key in DURATION_BOUNDS:
             result.pop(key, None)
-    return result
+    if IS_SIZE in schema:
+        result |= {"type": ["integer", "string"], "pattern": SIZE, "minimum": 0}
+    return _or_alone(result) if IS_SINGLE in schema else result
+
+
+def _or_alone(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a list, or of one item without brackets."""
+    about: dict[str, Any] = {key: schema.pop(key) for key in ("description", "default") if key in schema}
+    return {**about, "anyOf": [schema, schema["items"]]}
 
 
 def written(value: object, as_duration: bool = False) -> Any:  # noqa: ANN401  JSON
@@ -121,7 +164,9 @@ class _AsWritten(GenerateJsonSchema):
     """Schemas of what stands in YAML, before validation converts it."""
 
     def function_before_schema(self, schema: core_schema.BeforeValidatorFunctionSchema) -> JsonSchemaValue:
-        """A Duration is a text."""
+        """A Duration is a text, a Bytes may be one."""
+        if schema["function"]["function"] is size_bytes:
+            return {**super().function_before_schema(schema), IS_SIZE: True}
         if schema["function"]["function"] is not seconds:
             return super().function_before_schema(schema)
         # of numbers only 0 needs no unit
@@ -133,6 +178,8 @@ class _AsWritten(GenerateJsonSchema):
         for name, text in field_docstrings(model).items():
             if (field := model.model_fields.get(name)) is not None:  # not a class variable
                 result["properties"][field.alias or name]["description"] = text
+        for name in model.singles if issubclass(model, Block) else ():
+            result["properties"][name][IS_SINGLE] = True
         return result
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
