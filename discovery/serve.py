@@ -95,7 +95,7 @@ async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TAS
                 b"/services": ServicesPage(reports, lambda: publisher.services),
                 b"/endpoints": EndpointsPage(publisher),
                 b"/explain": ExplainPage(publisher, catalogue),
-                b"/routes": RoutesPage(publisher),
+                b"/routes": RoutesPage(publisher, settings.scope.registry),
                 b"/tap": TapPage(publisher),
             }
             group.start_soon(serve_pages, settings.control, pages)

@@ -13,6 +13,7 @@ from discovery.workers.publish import Publisher
 from nodeproxy.mesh.model import Port, Service
 from nodeproxy.mesh.reports import PortCounters, PortKey
 from nodeproxy.mesh.routes_view import CanaryView, PortRoutes, RoutesView, RuleView, TargetView
+from nodeproxy.policies.registry import BUILT_IN, Registry
 from nodeproxy.policies.route_rules import Rule
 from nodeproxy.policies.routes import RoutesSettings
 from nodeproxy.policies.split import SplitSettings
@@ -26,8 +27,9 @@ Chosen = Mapping[tuple[str, str], int]
 class RoutesPage:
     """The page, a `RoutesView`."""
 
-    def __init__(self, publisher: Publisher) -> None:
+    def __init__(self, publisher: Publisher, registry: Registry = BUILT_IN) -> None:
         self._publisher = publisher
+        self._registry = registry
 
     async def __call__(self, asked: Asked) -> Page:
         """The page."""
@@ -35,24 +37,23 @@ class RoutesPage:
             service, number = await service_asked(asked, self._publisher.services)
         except NotFound as error:
             return error.page
-        reports = self._publisher.reports
         ports = (port for port in service.ports if number in (0, port.number) and port.takes_requests)
         view = RoutesView(
             service.namespace,
             service.name,
-            tuple(
-                routes_of(service, port, reports.counters_of([PortKey(service.namespace, service.name, port.key)]))
-                for port in ports
-            ),
+            tuple(routes_of(service, port, self._counters(service, port), self._registry) for port in ports),
             "" if service.trial is None else described(service.trial),
         )
         return Page(200, msgspec.json.encode(view) + b"\n", JSON)
 
+    def _counters(self, service: Service, port: Port) -> PortCounters:
+        return self._publisher.reports.counters_of([PortKey(service.namespace, service.name, port.key)])
 
-def routes_of(service: Service, port: Port, counters: PortCounters) -> PortRoutes:
+
+def routes_of(service: Service, port: Port, counters: PortCounters, registry: Registry = BUILT_IN) -> PortRoutes:
     """The rules of one port; where a changed table is on trial, those of the changed one."""
     policies = service.policies if service.trial is None else service.trial.policies
-    settings = settings_of(policies)
+    settings = settings_of(policies, registry)
     routes, split = settings.get("routes"), settings.get("split")
     chosen = {(each.policy, each.outcome): number for each, number in counters.decisions}
     own = split.targets if isinstance(split, SplitSettings) else ()

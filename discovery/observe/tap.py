@@ -1,6 +1,5 @@
 """/tap?service=…: a stream of single requests of one service, from all workers."""
 
-from collections.abc import Iterable
 from functools import partial
 
 import anyio
@@ -13,7 +12,7 @@ from discovery.problem import shown
 from discovery.workers.publish import Publisher
 from discovery.workers.taps import OpenTap, TooManyTaps
 from nodeproxy.mesh.duration import duration_text, seconds
-from nodeproxy.mesh.samples import EventSample, ExchangeSample
+from nodeproxy.mesh.samples import ExchangeSample
 from nodeproxy.mesh.tap_view import (
     TapBegan,
     TapEnded,
@@ -28,8 +27,6 @@ from nodeproxy.mesh.taps import EVERY_STATUS, TAPS_MOST, TapFilter
 LIMIT_S = 600.0  # of one tap: a forgotten terminal does not tap for ever
 NEWS_S = 1.0  # between two looks at what was left out
 TOO_MANY = f"{TAPS_MOST} taps are open on this node, which is the most; end one of them"
-NO_RULE = ("to-canary", "canary-unavailable")
-"""Outcomes of `routes` that are no rule's name."""
 
 
 class NotAFilter(ValueError):
@@ -148,7 +145,7 @@ def tapped(sample: ExchangeSample) -> TappedRequest:
         sample.reason,
         sample.grpc_status,
         sample.not_retried,
-        rule_of(sample.events),
+        sample.rule,
         tuple(
             TappedAttempt(
                 each.endpoint,
@@ -165,9 +162,3 @@ def tapped(sample: ExchangeSample) -> TappedRequest:
         sample.left_out,
         "" if sample.trace is None else sample.trace.trace_id,
     )
-
-
-def rule_of(events: Iterable[EventSample]) -> str:
-    """The rule of `routes` that decided, "" without one; one in shadow mode did not."""
-    rules = (each for each in events if each.policy == "routes" and each.outcome not in NO_RULE)
-    return next((each.outcome for each in rules if each.mode == "enforce"), "")

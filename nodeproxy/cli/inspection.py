@@ -19,7 +19,10 @@ PIPED_WIDTH = 400  # columns of a table for another program, so that a row stays
 
 
 def status(json: Json = False, config: ConfigFile = None) -> None:
-    """Show the workers and watches of the running node (the setting run_dir finds it)."""
+    """Show workers, watches and callers of the running node.
+
+    The setting run_dir finds the node.
+    """
     from nodeproxy.cli import node
 
     _show("status", node.status_shown, json, config)
@@ -30,21 +33,30 @@ def services(
     json: Json = False,
     config: ConfigFile = None,
 ) -> None:
-    """Show the services that this node calls: endpoints, requests, retries (the setting run_dir finds the node)."""
+    """Show the services that this node calls, and how it goes.
+
+    For each port: address, endpoints, requests, errors and retries since the node started; `top` shows them per second.
+    """
     from nodeproxy.cli import node
 
     _show("services?all" if everything else "services", node.services_shown, json, config)
 
 
 def endpoints(name: Service, json: Json = False, config: ConfigFile = None) -> None:
-    """Show the endpoints of a service in every worker: distance, ejections, probes, requests, connections."""
+    """Show the endpoints of a service, and why not all are used.
+
+    For each worker: distance, ejections, probes, requests and connections.
+    """
     from nodeproxy.cli import service
 
     _show(f"endpoints?{urlencode({'service': name})}", service.endpoints_shown, json, config)
 
 
 def routes(name: Service, json: Json = False, config: ConfigFile = None) -> None:
-    """Show the route rules of a service in their order: matches, targets, and how often each was chosen."""
+    """Show the route rules of a service, and how often each won.
+
+    In their order, with what each matches, where its requests go, and its canary.
+    """
     from nodeproxy.cli import rules
 
     _show(f"routes?{urlencode({'service': name})}", rules.routes_shown, json, config)
@@ -64,7 +76,10 @@ def explain(
     json: Json = False,
     config: ConfigFile = None,
 ) -> None:
-    """Show what is in force for a service, and where each value is written; or which rule a request would take."""
+    """Show what is in force for a service, and where it is written.
+
+    With --path, --method, --header or --from: which rule such a request would take.
+    """
     from nodeproxy.cli import service
 
     asked = {

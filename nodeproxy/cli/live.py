@@ -26,7 +26,10 @@ def top(
     json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each interval.")] = False,
     config: ConfigFile = None,
 ) -> None:
-    """Show requests per second, errors, latency and endpoints of each service, live; Ctrl-C ends it."""
+    """Show rates, errors and latency of each service, live.
+
+    Sorted by requests per second; latencies are between the bounds of the histogram of /metrics. Ctrl-C ends it.
+    """
     from nodeproxy.cli.asking import NoAnswer
     from nodeproxy.cli.rates import as_json, rates_table
 
@@ -91,8 +94,9 @@ def tap(
     json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each request.")] = False,
     config: ConfigFile = None,
 ) -> None:
-    """Show the requests of a service as they end, with the timing of each attempt; Ctrl-C ends it.
+    """Show single requests of a service with each attempt, live.
 
+    Each request is shown when it has ended, with the timing of its attempts and what policies decided. Ctrl-C ends it.
     At most 100 a second of each worker; what is left out is counted. A tap ends by itself after ten minutes.
     """
     given = {"path": path, "method": method, "status": status, "from": source, "slower-than": slower_than}

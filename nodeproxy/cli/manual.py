@@ -30,7 +30,9 @@ def policies(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the page of docs/policies.")] = False,
     config: ConfigFile = None,
 ) -> None:
-    """List the policies, or explain one of them: its fields, defaults, bounds, decisions, an example.
+    """List the policies, or explain one of them.
+
+    Its fields, defaults, bounds and decisions, and an example.
 
     Those of one's own are among them if the setting own_policies names them, and their packages are installed here.
     """
@@ -53,7 +55,7 @@ def policies(
 def schema(
     name: Annotated[str, typer.Argument(help="A policy, or a field of one: retries.backoff.", metavar="[NAME]")] = "",
 ) -> None:
-    """Print the JSON schema of a policy table, or of one policy, for editors and other checks."""
+    """Print the JSON schema of policy tables, for editors."""
     policies(name, json=True, markdown=False)
 
 
@@ -66,7 +68,9 @@ class Shell(StrEnum):
 
 
 def completion(shell: Annotated[Shell, typer.Argument(help="The shell.")]) -> None:
-    """Print the script that completes commands, options and the names of services in a shell.
+    """Print the completion script of a shell.
+
+    It completes commands, options and the names of services.
 
     bash: source <(nodeproxy completion bash). zsh: the same, after compinit. fish: nodeproxy completion fish | source.
     """

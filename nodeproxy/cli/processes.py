@@ -53,7 +53,9 @@ def check(
     json: Json = False,
     config: ConfigFile = None,
 ) -> None:
-    """Report errors in a folder of Kubernetes YAML; exit status 1 if there are any.
+    """Report errors in a folder of Kubernetes YAML.
+
+    The exit status is 1 if there are any.
 
     Policies of one's own are known if the setting own_policies names them, and their packages are installed here.
     """
@@ -68,7 +70,9 @@ def network(
     json: Json = False,
     config: ConfigFile = None,
 ) -> None:
-    """Make the mesh's addresses local to this node, as the init container does; needs NET_ADMIN.
+    """Make the mesh's addresses local to this node.
+
+    As the init container does; needs NET_ADMIN.
 
     These are the settings listen, mesh_range and headless_range. `status` exits with 1 if one is missing.
     """
@@ -106,7 +110,9 @@ def cluster_dns(
     ] = None,
     config: ConfigFile = None,
 ) -> None:
-    """Configure the cluster DNS to forward the zone mesh, and `also_zones`, to the node's proxy (the setting dns).
+    """Let the cluster DNS forward names of the mesh.
+
+    The zone mesh, and `also_zones`, go to the node's proxy (the setting dns).
 
     `show` exits with 1 if the configuration is missing. A running `keep` restores what `remove` removes.
     """
@@ -128,6 +134,6 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="Exit after the table.")] = False,
     requests: Annotated[int, typer.Option(min=1, max=100_000, help="How many requests to send.")] = 400,
 ) -> None:
-    """Start example services and the mesh in front of them, send requests, show the results."""
+    """Show the mesh with example services and requests."""
     command = [sys.executable, "-m", "nodeproxy.demo", str(requests), *(["--once"] if once else [])]
     os.execv(sys.executable, command)  # replaces this process, so that signals reach it

@@ -35,6 +35,7 @@ def sample_of(recording: Recording, wall: Callable[[], float], taps: tuple[int, 
         tuple([EventSample(at - started, *what) for at, *what in recording.events]),
         recording.left_out,
         None if trace is None else _trace(trace),
+        exchange.rule,
         taps,
     )
 
@@ -44,7 +45,7 @@ def _attempt(tried: Tried, started: float) -> AttemptSample:
     first_byte, outcome = attempt.first_byte, attempt.outcome
     return AttemptSample(
         attempt.endpoint.name,
-        attempt.began - started,
+        max(0.0, attempt.began - started),  # it has the time of the reactor's turn, which may be older
         None if first_byte is None else first_byte - started,
         tried.ended - started,
         attempt.status,

@@ -75,6 +75,8 @@ class ExchangeSample(msgspec.Struct, frozen=True, array_like=True):
     """Attempts and events beyond what is recorded."""
     trace: TraceSample | None
     """None for what is not traced."""
+    rule: str = ""
+    """The rule of `routes` that decided, "" without one."""
     taps: tuple[int, ...] = ()
     """The numbers of the taps that asked for it."""
 
