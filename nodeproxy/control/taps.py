@@ -117,11 +117,16 @@ class Taps:
 
     async def report(self, send: Callable[[bytes], Awaitable[None]]) -> None:
         """Send what is left out, once a second where that has changed, forever."""
-        sent: dict[int, int] = {}
+        sent: tuple[TapLeftOut, ...] = ()
         while True:
             await trio.sleep(ROUND_S)
-            now = {number: active.quota.left_out for number, active in self._active.items()}
-            news = [TapLeftOut(number, count) for number, count in now.items() if count != sent.get(number, 0)]
+            now = self.left_out()
+            news = [each for each in now if each not in sent]
             sent = now
             if news:
                 await send(b"".join(map(line, news)))
+
+    def left_out(self) -> tuple[TapLeftOut, ...]:
+        """How much each tap has left out, of those that have."""
+        counts = ((number, active.quota.left_out) for number, active in self._active.items())
+        return tuple(TapLeftOut(number, count) for number, count in counts if count)
