@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 TWINS := $(wildcard nodeproxy/protocol/*.h nodeproxy/protocol/http?/*.[ch])
 COVERED := $(CURDIR)/build/coverage
 # In this order: the last test stops the API server, whose controllers need most of a minute to come back.
-TWO_NODES := tests/cluster/test_two_nodes_grpc.py tests/cluster/test_two_nodes_databases.py tests/cluster/test_two_nodes.py
+TWO_NODES := tests/cluster/test_two_nodes_grpc.py tests/cluster/test_two_nodes_databases.py tests/cluster/test_two_nodes_canary.py tests/cluster/test_two_nodes.py
 PYTEST_COV := $(BIN)/python -m pytest --cov --cov-report= --cov-fail-under=0
 # Processes of tests that run at once need networks of their own (tests/conftest.py): two nodes would share their addresses.
 OWN_NETWORKS = $(shell unshare --net true 2>/dev/null && echo 2 || echo 0)

@@ -96,3 +96,9 @@ def printable(text: str) -> str:
 def bounded(text: str) -> str:
     """`text`, its end cut away beyond `MESSAGE_LIMIT`."""
     return text if len(text) <= MESSAGE_LIMIT else text[:MESSAGE_LIMIT] + "…"
+
+
+def sentence_of(problem: Problem) -> str:
+    """A problem of a policy map for its author, who has the map at hand."""
+    line = f", line {problem.text_line}" if problem.text_line is not None else ""
+    return f"{path_text(problem.path)}{line}: {printable(problem.message)}"

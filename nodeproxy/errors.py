@@ -14,6 +14,8 @@ class ProxyError(Exception):
     reason: ClassVar[str] = "internal"
     """The value of `x-mesh-error`, and a metric's label: from a small fixed set."""
     fault: ClassVar[Fault] = "mesh"
+    lines: bytes = b""
+    """Field lines that a policy adds to the response that reports this error."""
 
 
 class BadRequest(ProxyError):

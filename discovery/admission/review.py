@@ -14,7 +14,7 @@ from discovery.kubernetes.changes import PutObject
 from discovery.kubernetes.objects import POLICY_LABEL, ConfigMap, Ref, VersionedMetadata
 from discovery.policies.layers import PolicyLayers
 from discovery.policies.maps import PolicyMaps
-from discovery.problem import NOWHERE, Problem, path_text, printable, shown
+from discovery.problem import NOWHERE, Problem, sentence_of, shown
 from nodeproxy.policies.table import settings_of
 
 VERSION = "admission.k8s.io/v1"
@@ -117,7 +117,7 @@ def _not_a_policy_map(found: ConfigMap) -> tuple[str, ...]:
 
 def _words(problems: list[Problem]) -> tuple[str, ...]:
     """The problems in the words of the events and log lines of the nodes; the request has the map's name."""
-    return tuple(f"{path_text(each.path)}: {printable(each.message)}" for each in problems)
+    return tuple(sentence_of(each) for each in problems)
 
 
 def _response(uid: str, opinion: Opinion) -> dict[str, object]:

@@ -62,6 +62,8 @@ def example_table(policy: str) -> Table:
 def from_example(name: str) -> PolicySet:
     """A policy with the settings of its example, enforced: none without an example."""
     settings = example_table(name).get(name) or {}
+    if isinstance(settings, list):  # the short form, which has no mode
+        return PolicySet(name, f"{name} (its example)", {name: settings})
     return PolicySet(name, f"{name} (its example)", {name: {**settings, "mode": "enforce"}})
 
 

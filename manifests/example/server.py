@@ -8,7 +8,7 @@ import threading
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Answers every GET with a JSON object."""
+    """Answers every GET with a JSON object; with FAILS in the environment, as a bad version would."""
 
     protocol_version = "HTTP/1.1"
     timeout = 5  # idle limit of a connection, seconds
@@ -22,7 +22,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             "forwarded_for": self.headers.get("X-Forwarded-For", ""),
         }
         body = json.dumps(seen).encode() + b"\n"
-        self.send_response(200)
+        self.send_response(500 if "FAILS" in os.environ and self.path != "/healthz" else 200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         if Handler.ending:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 from nodeproxy.errors import NoEndpoints
 from nodeproxy.exchange.call import Call
 from nodeproxy.exchange.decisions import Decisions
+from nodeproxy.io.background import Background
 from nodeproxy.io.event import Event
 from nodeproxy.io.scope import Scope
 from nodeproxy.limits.buckets import Buckets
@@ -151,9 +152,11 @@ Handler = Callable[[Exchange], Awaitable[Response]]
 class Place(NamedTuple):
     """A service port by name, where a policy may send an exchange; None stands for that of the exchange's service."""
 
-    service: str
+    service: str | None = None
     namespace: str | None = None
     port: int | None = None
+    labels: str = ""
+    """Those of its endpoints, as a text of `mesh.selectors.selector_text`; "" for all of them."""
 
 
 async def nowhere(_exchange: Exchange) -> Response:
@@ -188,3 +191,5 @@ class Tools:
     """Those of the node; None for a policy that is alone, which makes its own."""
     event: Callable[[], Event] | None = None
     """Makes something that tasks of the hot lane can wait for; None where there is no lane."""
+    background: Background | None = None
+    """Runs what no exchange waits for; None where there is no lane."""

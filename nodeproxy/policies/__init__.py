@@ -4,13 +4,16 @@ from nodeproxy.policies import (
     adaptive_concurrency,
     circuit_breaker,
     connection_pool,
+    cors,
     fairness,
     fallback,
+    fault,
     health_check,
     hedging,
     load_balancer,
     max_request_body,
     max_response_headers,
+    mirrors,
     outlier_detection,
     protocol,
     proxy_protocol,
@@ -27,6 +30,8 @@ from nodeproxy.policies import (
 CHAIN = (
     protocol.POLICY,  # before all others: it decides which of them act on a port
     routes.POLICY,  # each rule has all those behind it with settings of its own
+    cors.POLICY,  # outside of all that answer or fail: pages can read refusals, preflights cost nothing
+    fault.POLICY,  # what callers see: no other policy makes up for it
     fallback.POLICY,  # outside of all whose refusals it may replace
     rate_limit.POLICY,  # what is refused costs the least first
     max_request_body.POLICY,  # outside of retries, which keep a part of the body
@@ -34,6 +39,7 @@ CHAIN = (
     circuit_breaker.POLICY,  # outside of timeouts and retries: it judges what the client would get
     timeouts.POLICY,
     fairness.POLICY,  # inside of timeouts, which bound the wait
+    mirrors.POLICY,  # inside of all that refuse, outside of retries: one copy of what is sent
     retry_budget.POLICY,
     retries.POLICY,
     hedging.POLICY,

@@ -43,7 +43,7 @@ def error_response(error: ProxyError, retry_after_s: float | None = None) -> Res
     Its Retry-After says `retry_after_s`, in whole seconds and at least one (RFC 9110, 10.2.3).
     """
     body = f"nodeproxy: {error.reason}: {error}\n".encode()
-    lines = b"x-mesh-error: %b\r\n" % error.reason.encode()
+    lines = b"x-mesh-error: %b\r\n%b" % (error.reason.encode(), error.lines)
     if retry_after_s is not None:
         lines += b"Retry-After: %d\r\n" % max(1, ceil(retry_after_s))
     response = own_response(error.status, body, b"text/plain; charset=utf-8", lines)

@@ -98,7 +98,7 @@ class Live:
                 if old.get(port) is not route:
                     self._makers.install(route.service, route.port, route.settings, route.states)
                     if route.rules is not None or (port in old and old[port].rules is not None):
-                        forget_others(route.stats, route.rules)
+                        forget_others(route.stats, route.rules, route.trial.rules if route.trial else None)
             if self._on_demand and any(not route.service.unsubscribed for route in routes.values()):
                 self.subscriptions.want(key)  # another subscriber may end: this worker ends its own subscription
         for key, routes in before.items():

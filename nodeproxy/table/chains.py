@@ -11,6 +11,7 @@ from nodeproxy.policies.block import Policy
 from nodeproxy.policies.filters import Admission, Filters, OnRequest
 from nodeproxy.policies.registry import Registry
 from nodeproxy.policies.routes import rule_port
+from nodeproxy.policies.targets import Resolved
 from nodeproxy.table.makers import Makers, Settings, States
 from nodeproxy.table.no_requests import no_requests
 from nodeproxy.telemetry.stats import RouteStats
@@ -94,8 +95,9 @@ class Chains:
         def elsewhere(place: Place) -> Handler:
             if make is None:
                 return nowhere
-            name = f"{place.namespace or service.namespace}/{place.service}:{place.port or port.number}"
-            return make(service, port, part.settings, name)
+            key = f"{place.namespace or service.namespace}/{place.service or service.name}"
+            target = Resolved(f"{key}:{place.port or port.number}", place.labels)
+            return make(service, port, part.settings, target)
 
         return elsewhere
 

@@ -10,6 +10,7 @@ from nodeproxy.mesh.model import Port, Service
 from nodeproxy.policies.block import PolicySettings
 from nodeproxy.policies.filters import Admission
 from nodeproxy.policies.route_rules import Rule
+from nodeproxy.policies.targets import Resolved
 from nodeproxy.telemetry.stats import RouteStats
 from nodeproxy.upstream.udp_upstream import UdpUpstream
 
@@ -31,8 +32,8 @@ class Makers:
     """Dismisses the endpoints of the service port with this name."""
     tools: Callable[[RouteStats, Decisions], Tools]
     """Makes the tools of one policy of a service port."""
-    elsewhere: Callable[[Service, Port, Settings, str], Handler] | None = None
-    """Makes a handler that sends to the cluster of this name on behalf of a service port."""
+    elsewhere: Callable[[Service, Port, Settings, Resolved], Handler] | None = None
+    """Makes a handler that sends to this destination on behalf of a service port."""
     datagrams: Callable[[Service, Port, Settings, States, Admission], UdpUpstream] | None = None
     """Makes what chooses for the sessions of a UDP port. Without side effects."""
     routed: Callable[[Service, Port, Settings, States, Rule], Handler] | None = None

@@ -46,9 +46,9 @@ class Before(NamedTuple):
     rules: Rules | None
 
 
-def forget_others(stats: RouteStats, rules: Rules | None) -> None:
-    """Drop the counts of rules that are not among `rules` any more: operators may name rules without end."""
-    labels = {each.label for each in rules.compiled.rules} | OWN_OUTCOMES if rules is not None else OWN_OUTCOMES
+def forget_others(stats: RouteStats, *in_force: Rules | None) -> None:
+    """Drop the counts of rules that are not among these any more: operators may name rules without end."""
+    labels = OWN_OUTCOMES.union(*({each.label for each in rules.compiled.rules} for rules in in_force if rules))
     gone = [key for key in stats.decisions if key[0] == ROUTES and key[1] not in labels]
     for key in gone:
         del stats.decisions[key]

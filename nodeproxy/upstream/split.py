@@ -56,13 +56,13 @@ class Split:
 
 
 class Elsewhere:
-    """One cluster of another service, by name: where a policy sends what this service cannot answer."""
+    """One cluster, by name, or a subset of it: where a policy sends what is not for the endpoints of its service."""
 
     __slots__ = ("_clusters", "_target")
 
-    def __init__(self, clusters: Clusters, name: str) -> None:
+    def __init__(self, clusters: Clusters, target: Resolved) -> None:
         self._clusters = clusters
-        self._target = Resolved(name, "")
+        self._target = target
 
     def next(self, exchange: Exchange) -> Group:
         """The cluster.

@@ -9,6 +9,7 @@ from nodeproxy.downstream.udp_sessions import UdpSessions
 from nodeproxy.exchange.decisions import Decisions
 from nodeproxy.exchange.exchange import Tools
 from nodeproxy.exchange.recording import Recorder
+from nodeproxy.io.background import Background
 from nodeproxy.io.capacity import Capacity
 from nodeproxy.io.event import Event
 from nodeproxy.io.reactor import Reactor
@@ -84,6 +85,7 @@ class DataPlane:
         self.upstream = UpstreamContext(reactor, self.all_idle, limits, http2)
         self.clusters = Clusters(ClusterContext(self.upstream, node.own, self.random.random))
         self.changes = Changes(reactor)
+        self.background = Background(reactor)
         self.live = Live(
             self._makers(),
             reactor.clock,
@@ -135,7 +137,15 @@ class DataPlane:
     def _tools(self, stats: RouteStats, decisions: Decisions) -> Tools:
         clock, chance = self.reactor.clock, self.random.random
         return Tools(
-            clock, chance, self._sleep, stats, decisions, self._workers, buckets=self.buckets, event=self._event
+            clock,
+            chance,
+            self._sleep,
+            stats,
+            decisions,
+            self._workers,
+            buckets=self.buckets,
+            event=self._event,
+            background=self.background,
         )
 
     def _event(self) -> Event:

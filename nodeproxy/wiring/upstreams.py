@@ -10,7 +10,7 @@ from nodeproxy.mesh.model import Port, Service
 from nodeproxy.policies.filters import Admission
 from nodeproxy.policies.route_rules import Rule, Sticky
 from nodeproxy.policies.split import SplitSettings
-from nodeproxy.policies.targets import resolved
+from nodeproxy.policies.targets import Resolved, resolved
 from nodeproxy.policies.timeouts import TimeoutsSettings, connect_limit_s, udp_idle_limit_s
 from nodeproxy.table.makers import Settings, States
 from nodeproxy.upstream.clusters import Clusters
@@ -92,11 +92,11 @@ class Upstreams:
         targets = [resolved(target, service, port) for target in split.targets]
         return Split(self._clusters, targets, states["split"], self._clusters.of(service, port))
 
-    def elsewhere(self, service: Service, port: Port, settings: Settings, name: str) -> Upstream:
-        """What sends to the cluster of this name on behalf of a service port: its own policies bound the connect."""
+    def elsewhere(self, service: Service, port: Port, settings: Settings, target: Resolved) -> Upstream:
+        """What sends to this destination on behalf of a service port: its own policies bound the connect."""
         timeouts = settings["timeouts"]
         assert isinstance(timeouts, TimeoutsSettings)
-        other, own = Elsewhere(self._clusters, name), self._clusters.of(service, port)
+        other, own = Elsewhere(self._clusters, target), self._clusters.of(service, port)
         return Upstream(own, other, "", connect_limit_s(timeouts), self._reactor, self._on_demand)
 
     def install(self, service: Service, port: Port, settings: Settings, states: States) -> None:

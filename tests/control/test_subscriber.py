@@ -211,7 +211,7 @@ async def test_an_update_with_a_wrong_policy_is_counted_and_the_line_goes_on(dis
 
     assert [await follower.next() for _ in range(3)] == [Replace((web(),)), "refused", Put(other("new"))]
     assert follower.mesh.names() == ["shop/new:80", "shop/web:80"]
-    assert caplog.records[0].problems == ["retries.attempts: input should be a valid integer, got 'many'"]
+    assert caplog.records[0].problems == ["retries.attempts: expected a valid integer, got 'many'"]
 
 
 async def test_wishes_go_up_and_all_of_them_again_to_a_new_discovery(discovery, follower):

@@ -20,7 +20,7 @@ def settings(table):
         {"split": {"targets": [{"weight": 9}, {"labels": V2}]}},
         {"split": [{"labels": V2}]},
         {"routes": [{"split": [{"labels": V2}]}]},
-        {"routes": {"rules": [{"canary": {"labels": V2, "requestsPerSecond": 1}}]}},
+        {"routes": {"rules": [{"canary": {"labels": V2, "requestsPerSecond": 1}, "split": [{}]}]}},
         {"routes": [{"policies": {"split": [{"labels": V2}]}}]},
     ],
     ids=["split", "bare split", "rule", "canary", "policy of a rule"],

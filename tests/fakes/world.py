@@ -91,6 +91,7 @@ class World:
         self.listener.close()
         self.connections.cancel()
         self.plane.sessions.cancel()
+        self.plane.background.cancel()
         self.clusters.clear()
         for _ in range(50):
             self.reactor.turn()

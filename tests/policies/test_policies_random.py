@@ -36,6 +36,8 @@ class Chain(Scene):
             "maxRequestBody": {"limit": chance.choice([0, 2, 1000])},
             "maxResponseHeaders": {"limit": 256},
             "rateLimit": {"requestsPerSecond": 100, "burst": 50},
+            "fault": {"delay": {"fixedDelay": "0.1s", "percentage": 20}},
+            "mirrors": {"targets": [{"service": "other", "percentage": 30}], "timeout": "1s", "maxInFlight": 3},
             "connectionPool": {"maxConnections": chance.randint(1, 4)},
             "fallback": {
                 "on": ["5xx", "circuit-open", "overloaded", "timeout", "reset", "bad-response"],
@@ -82,7 +84,11 @@ async def test_all_policies_recover_from_whatever_happened(world, seed):
         server.close()
     await world.settle()
 
+    world.advance(2)
+    await world.settle()
+
     assert not world.connections.open
+    assert world.plane.background.active == 0
     endpoints = [each for name in ("web", "other") for each in world.clusters.get(f"shop/{name}:80").endpoints]
     assert all(each.active == 0 for each in endpoints)
     assert all(gradient.in_flight == 0 for gradient in scene.states)

@@ -6,7 +6,7 @@ from tests.fakes.node import Node, command, policy, server, service, until
 
 GOOD = "timeouts: {responseHead: 10s}"
 ROLLOUT = "rollout: {percentage: 50, until: 1h, minRequests: 10, margin: 5}"
-BAD = ROLLOUT + "\ntimeouts: {request: 1us}"
+BAD = ROLLOUT + "\nfault: {abort: {httpStatus: 500, percentage: 100}}"
 
 
 def test_a_table_under_which_requests_fail_is_taken_back_by_itself(folder):
@@ -24,11 +24,11 @@ def test_a_table_under_which_requests_fail_is_taken_back_by_itself(folder):
                 return {node.get("web.shop.mesh")[0] for _ in range(20)}
 
             def returned():
-                failed = 504 in statuses()
+                failed = 500 in statuses()
                 (rollout,) = json.loads(command("status", "--json", *where).stdout)["rollouts"] or [{"state": ""}]
-                return not failed and rollout["state"].startswith("taken back: under the changed table ")
+                return not failed and rollout["state"].startswith("taken back: under the changed table 100.0% of ")
 
-            until(lambda: 504 in statuses(), "the trial")
+            until(lambda: 500 in statuses(), "the trial")
             until(returned, "the return")
             explained = json.loads(command("explain", "web.shop", "--json", *where).stdout)
         log = node.log.read_text()

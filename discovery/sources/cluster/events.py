@@ -19,7 +19,7 @@ from discovery.kubernetes.objects import Ref
 from discovery.log import log_event
 from discovery.policies.layers import Verdict
 from discovery.policies.notice import Notice
-from discovery.problem import Problem, path_text, printable
+from discovery.problem import sentence_of
 from discovery.sources.cluster.errors import ApiError, Conflict, Forbidden, NotFound, Unauthorized
 from discovery.sources.cluster.watch import World
 
@@ -149,14 +149,9 @@ def message_of(verdict: Verdict) -> str:
     first = "not all of it is in force, what is refused leaves its last good version there"
     if not verdict.problems:
         first = f"in force: {verdict.tables} {'table' if verdict.tables == 1 else 'tables'}"
-    text = "; ".join((first, *map(_sentence, (*verdict.problems, *verdict.warnings))))
+    text = "; ".join((first, *map(sentence_of, (*verdict.problems, *verdict.warnings))))
     cut = text.encode()[: MESSAGE_LIMIT_BYTES - 3].decode(errors="ignore")
     return text if len(text.encode()) <= MESSAGE_LIMIT_BYTES else f"{cut}…"
-
-
-def _sentence(problem: Problem) -> str:
-    line = f", line {problem.text_line}" if problem.text_line is not None else ""
-    return f"{path_text(problem.path)}{line}: {printable(problem.message)}"
 
 
 def event_of(notice: Notice, now: float) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def test_a_bad_table_is_refused_with_its_key_field_and_value(operation):
     response = response_to(policy_map(reviews__shop=BAD), operation)
 
     assert (response["uid"], response["allowed"], response["status"]["code"]) == ("u1", False, 422)
-    assert response["status"]["message"].startswith('data["reviews.shop"]: retries.attempts: ')
+    assert response["status"]["message"].startswith('data["reviews.shop"], line 1: retries.attempts: ')
     assert response["status"]["message"].endswith("got 'many'")
 
 
@@ -112,7 +112,7 @@ def test_tables_that_do_not_fit_each_other_are_refused_in_the_mesh_wide_map_and_
     own = response_to(own_policy_map(_default=path, web=grpc))
 
     assert mesh["status"]["message"].startswith(
-        'data["web.shop"]: with the wider tables: healthCheck: write path or grpc'
+        'data["web.shop"], line 1: with the wider tables: healthCheck: write path or grpc'
     )
     assert own["allowed"] is True
-    assert own["warnings"][0].startswith("data.web: with the wider tables: healthCheck: write path or grpc")
+    assert own["warnings"][0].startswith("data.web, line 1: with the wider tables: healthCheck: write path or grpc")

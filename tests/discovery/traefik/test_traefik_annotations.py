@@ -189,7 +189,7 @@ def test_each_value_has_its_annotation_as_origin():
 
     attempts = fields["retries", "attempts"]
     assert (attempts.origin, attempts.key) == ("Service shop/reviews", "mesh.traefik.io/retry-attempts")
-    assert fields["protocol", "ports"].key == "mesh.traefik.io/traffic-type"
+    assert fields["protocol", 'ports["80"]'].key == "mesh.traefik.io/traffic-type"
     assert [view.configmap for view in layers_in_force(written)] == ["Service shop/reviews"] * 2
 
 
