@@ -66,9 +66,9 @@ bench: $(READY)  ## nodeproxy beside nginx, HAProxy, Envoy and Traefik (loadtest
 	$(BIN)/python -m loadtest tcp
 	$(BIN)/python -m loadtest report
 
-interop: $(READY)  ## gRPC clients in Go, Java and JavaScript through a node; needs go, javac and mvn, npm
+interop: $(READY)  ## gRPC clients in Go, Java and JavaScript through a node, traces to a real collector; needs go, javac and mvn, npm
 	tests/interop/build.sh build/interop
-	$(BIN)/python -m pytest tests/interop/clients.py
+	$(BIN)/python -m pytest tests/interop/clients.py tests/interop/traces.py
 
 kube:  ## a real Kubernetes for tests/cluster, into a cache outside the repository
 	tests/cluster/get.sh

@@ -109,6 +109,10 @@ def serve_command(
     limit_password_file: Annotated[
         Path | None, typer.Option(help="File with the password for servers of limits of the cluster.")
     ] = None,
+    otlp_endpoint: Annotated[
+        str, typer.Option(metavar="URL", help="OTLP/HTTP collector that gets the workers' traces; by default none.")
+    ] = "",
+    otlp_headers_file: Annotated[Path | None, typer.Option(help="File with header fields for it.")] = None,
     state: Annotated[Path | None, typer.Option(help="File of the last good state, read at the next start.")] = None,
     log_format: Annotated[LogFormat, typer.Option(help="How log lines look.")] = "text",
     until_eof: Annotated[
@@ -134,6 +138,8 @@ def serve_command(
         control,
         limits,
         limit_password_file,
+        otlp_endpoint,
+        otlp_headers_file,
     )
     configure(log_format)
     sys.setswitchinterval(SWITCH_S)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from secrets import token_hex
+from typing import TYPE_CHECKING
 
 import anyio
 from anyio.abc import TaskStatus
@@ -24,6 +25,7 @@ from discovery.observe.routes import RoutesPage
 from discovery.observe.server import Pages, serve_pages
 from discovery.observe.service_pages import EndpointsPage, ExplainPage
 from discovery.observe.tap import TapPage
+from discovery.observe.traces.queue import SpanCounters, SpanQueue
 from discovery.services.catalogue import Catalogue, Scope
 from discovery.sources.cluster.access import Access, NoAccess
 from discovery.sources.external.foreign_addresses import refusal
@@ -36,6 +38,9 @@ from discovery.workers.publish import Publisher
 from discovery.workers.reports import Reports
 from nodeproxy.limits.buckets import Buckets
 from nodeproxy.limits.memory import Memory
+
+if TYPE_CHECKING:
+    from discovery.observe.traces.exporter import Exporter
 
 EOF_READ_BYTES = 4096  # the bytes are dropped; only the end of the file counts
 
@@ -66,6 +71,10 @@ class Settings:
     """The descriptor of the memory with the limits of this node, None for none."""
     limit_password_file: Path | None = None
     """The file with the password for the servers of limits of the cluster."""
+    otlp_endpoint: str = ""
+    """The URL of the collector of traces, "" for none."""
+    otlp_headers_file: Path | None = None
+    """The file with header fields for it."""
 
 
 async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> int:
@@ -75,6 +84,7 @@ async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TAS
     publisher = Publisher(wanted=wanted if settings.scope.on_demand else None, reports=reports)
     last_good = LastGood(settings.state, anyio.sleep) if settings.state is not None else None
     catalogue, limits = Catalogue(settings.scope), _cluster_limits(settings)
+    spans = SpanCounters()
     intake = Intake(catalogue, publisher, last_good, limits)
     async with anyio.create_task_group() as group:
         await group.start(_end_on_signal, group.cancel_scope)
@@ -87,7 +97,9 @@ async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TAS
             group.cancel_scope.cancel()
             return 1
         if settings.metrics is not None:
-            page = MetricsPage(reports, lambda: publisher.policy_maps, lambda: limits.up if limits is not None else {})
+            page = MetricsPage(
+                reports, lambda: publisher.policy_maps, lambda: limits.up if limits is not None else {}, spans
+            )
             group.start_soon(serve_pages, settings.metrics, {b"/metrics": page})
         if settings.control is not None:
             pages: Pages = {
@@ -108,6 +120,10 @@ async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TAS
                 publisher.restore(before)
         if limits is not None:
             group.start_soon(limits.run)
+        if settings.otlp_endpoint:
+            queue = SpanQueue(spans)
+            publisher.sample_takers.append(queue.add)
+            group.start_soon(_exporter(settings, queue).run)
         group.start_soon(intake.run_rollouts, anyio.sleep)
         task_status.started()
         log_event("serving", socket=settings.socket, source=settings.source)
@@ -167,6 +183,17 @@ def _cluster_limits(settings: Settings) -> ClusterLimits | None:
         return RedisServer(url, node, settings.limit_password_file)
 
     return ClusterLimits(Buckets(Memory(settings.limits)), connect, time.monotonic)
+
+
+def _exporter(settings: Settings, queue: SpanQueue) -> "Exporter":
+    # Loads httpcore and protobuf, 4 MiB that a node without traces saves.
+    from discovery.observe.traces.collector import Collector
+    from discovery.observe.traces.exporter import Exporter, World
+    from discovery.observe.traces.resource import resource_of
+
+    collector = Collector(f"{settings.otlp_endpoint}/v1/traces", settings.otlp_headers_file)
+    world = World(anyio.sleep, time.monotonic, random.random)
+    return Exporter(queue, collector, resource_of(settings.scope.place.node), world)
 
 
 class _Subscribed:

@@ -7,6 +7,7 @@ Range = IPv4Network | IPv6Network
 
 NAMESPACE = "namespace:"  # prefix of a namespace in trust_forwarded
 _BOOLEANS = {"true", "false", "yes", "no", "on", "off", "1", "0", "t", "f", "y", "n"}
+_COLLECTOR = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9a-fA-F:.]+\])(?::[0-9]{1,5})?(?:/[!-\"$->@-~]*)?")
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _NODE = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")  # an RFC 1123 subdomain, as Kubernetes names nodes
 _DOMAIN = re.compile(rf"{_LABEL.pattern}(?:\.{_LABEL.pattern})*")
@@ -50,6 +51,17 @@ def server_address(text: str) -> str:
     if _parsed(text, "10.96.0.10:53 or [::1]:53").is_unspecified or split_address(text)[1] == 0:
         raise ValueError("not the address of a server; write an address as 10.96.0.10:53 or [::1]:53")
     return text
+
+
+def collector(text: str) -> str:
+    """The URL of an OTLP/HTTP collector, "" for none.
+
+    Raises:
+        ValueError: `text` is not an http or https URL of a host, or has a query.
+    """
+    if text and _COLLECTOR.fullmatch(text) is None:
+        raise ValueError("expected the URL of a collector, such as http://collector.observability:4318")
+    return text.rstrip("/")
 
 
 def range_of_addresses(text: str) -> str:

@@ -127,7 +127,24 @@ class Settings(BaseSettings):
     # RFC 9110, 7.6.3 requires both; but nginx does not compress a response to a request with Via (gzip_proxied off).
     via: Literal["none", "responses", "both"] = Field("responses", description="messages that get a field Via")
     trace_sample_ratio: float = Field(
-        0.0, ge=0, le=1, description="share of requests without traceparent that get one, marked as sampled"
+        0.0,
+        ge=0,
+        le=1,
+        description="share of requests without a trace context that begin a trace, marked as sampled; of others the"
+        " caller has decided",
+    )
+    otlp_endpoint: Annotated[str, AfterValidator(setting_text.collector)] = Field(
+        "",
+        description="OpenTelemetry collector that gets the spans of sampled requests by OTLP/HTTP, such as"
+        " http://collector.observability:4318; empty: no spans",
+    )
+    otlp_headers_file: MaybePath = Field(
+        "",
+        description="file with header fields for the collector, as a Secret is mounted: one `name: value` a line;"
+        " empty: none",
+    )
+    trace_b3: bool = Field(
+        True, description="with otlp_endpoint: read trace contexts of B3 too, and send them on beside traceparent"
     )
     head_timeout_s: Positive = Field(
         10.0, description="limit from the first byte of a request head to its last"

@@ -13,6 +13,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from discovery.observe.connection_metrics import ConnectionMetrics, Placed
 from discovery.observe.lines import Place, PortFamily, PortHistogram, place_of, rendered, value_text
 from discovery.observe.ports import Port, ports_of
+from discovery.observe.span_metrics import span_metrics
+from discovery.observe.traces.queue import SpanCounters
 from discovery.observe.udp_metrics import UdpMetrics
 from discovery.workers.reports import Numbers, processes_added, state_of_all
 from nodeproxy.mesh.reports import LATENCY_BOUNDS_S, UNROUTED
@@ -93,6 +95,7 @@ class NodeMetrics:
         numbers: Numbers,
         policy_maps: Sequence[PolicyMap],
         limit_servers: Mapping[str, bool] = MappingProxyType({}),
+        spans: SpanCounters = SpanCounters(),  # noqa: B008 - it has counted nothing, and is only read
         *,
         openmetrics: bool = False,
     ) -> bytes:
@@ -104,6 +107,7 @@ class NodeMetrics:
             _policy_accepted(policy_maps),
             _annotations_accepted(policy_maps),
             _limit_servers(limit_servers),
+            *span_metrics(spans),
             *_process(numbers),
         )
         return b"".join((*pieces, rendered(rest, openmetrics=openmetrics)))
@@ -230,6 +234,11 @@ def _process(numbers: Numbers) -> Iterator[Metric]:
             "access_log_lines_dropped",
             "Access log lines dropped because their buffer was full.",
             node.log_lines_dropped,
+        ),
+        (
+            "samples_dropped",
+            "Recorded exchanges that a worker dropped because its samples for traces and tap were not taken in time.",
+            node.samples_dropped,
         ),
         (
             "limit_buckets_evicted",

@@ -11,6 +11,7 @@ from anyio import to_thread
 from discovery.observe.metrics import NodeMetrics
 from discovery.observe.ports import Port, ports_of
 from discovery.observe.server import Asked, Page
+from discovery.observe.traces.queue import SpanCounters
 from discovery.rollouts.rollouts import described
 from discovery.workers.publish import Publisher
 from discovery.workers.reports import Life, Numbers, Reports, state_of_all
@@ -34,10 +35,12 @@ class MetricsPage:
         reports: Reports,
         policy_maps: Callable[[], Sequence[PolicyMap]],
         limit_servers: Callable[[], Mapping[str, bool]] = dict,
+        spans: SpanCounters | None = None,
     ) -> None:
         self._reports = reports
         self._policy_maps = policy_maps
         self._limit_servers = limit_servers
+        self._spans = spans or SpanCounters()
         self._metrics = NodeMetrics()
         self._turn = anyio.Lock()
 
@@ -48,7 +51,7 @@ class MetricsPage:
         openmetrics = OPENMETRICS in asked.accept
         async with self._turn:
             numbers, maps, servers = self._reports.numbers(), self._policy_maps(), self._limit_servers()
-            render = partial(self._metrics.text, numbers, maps, servers, openmetrics=openmetrics)
+            render = partial(self._metrics.text, numbers, maps, servers, self._spans, openmetrics=openmetrics)
             body = await to_thread.run_sync(render)  # a thread left behind would render beside the next one
         return Page(200, body, f"{OPENMETRICS}; version=1.0.0; charset=utf-8" if openmetrics else METRICS)
 

@@ -41,8 +41,19 @@ class Judged(Protocol):
     def health(self) -> Health: ...
 
 
+class Recorded(Protocol):
+    """What is recorded of an exchange; see `exchange.recording`."""
+
+    def decided(self, policy: str, outcome: str, mode: str) -> None: ...
+
+
 class Asked(Protocol):
     """An exchange, as far as balancing depends on it."""
+
+    shadowed: tuple[str, ...]
+
+    @property
+    def recording(self) -> Recorded | None: ...
 
     @property
     def client(self) -> str: ...
@@ -82,7 +93,7 @@ class Counter(Protocol):
     @property
     def shadow(self) -> bool: ...
 
-    def count(self, outcome: str) -> None: ...
+    def count(self, outcome: str, exchange: Asked | None = None) -> None: ...
 
 
 class Judge(Protocol):

@@ -6,7 +6,7 @@ Source: Envoy, outlier_detection.proto and its detector; Istio, DestinationRule.
 
 from collections.abc import Callable, Sequence
 
-from nodeproxy.balance.judge import FAILURES, MALFORMED, Counter, Judged, Outcome, Try
+from nodeproxy.balance.judge import FAILURES, MALFORMED, Asked, Counter, Judged, Outcome, Try
 from nodeproxy.balance.outlier_record import OutlierRecord, OutlierRules, outliers
 from nodeproxy.errors import DeadlinePassed
 from nodeproxy.protocol.message import Response
@@ -47,9 +47,9 @@ class OutlierDetector:
         record = _record(member)
         record.local_failures = 0
         if status in rules.error_codes:
-            self._failed(member, record, status in GATEWAY_ERRORS)
+            self._failed(attempt, record, status in GATEWAY_ERRORS)
         elif status in GATEWAY_ERRORS:
-            self._gateway_error(member, record)
+            self._gateway_error(attempt, record)
         elif _is_connection(attempt):
             _succeeded(record, status)  # it is complete by being there, and may last for days
 
@@ -63,7 +63,7 @@ class OutlierDetector:
         if status in self.rules.error_codes:
             return  # counted when it came
         if outcome in self.rules.error_codes:  # of the trailers of a call
-            self._failed(member, record, outcome in GATEWAY_ERRORS)
+            self._failed(attempt, record, outcome in GATEWAY_ERRORS)
         elif outcome.__class__ is int:
             if not _is_connection(attempt):
                 _succeeded(record, status)
@@ -71,36 +71,36 @@ class OutlierDetector:
             return  # a slow client may be why the body took long
         elif outcome in FAILURES:
             if self.rules.split and outcome not in MALFORMED:
-                self._local_failure(member, record)
+                self._local_failure(attempt, record)
             else:
-                self._failed(member, record, gateway=True)
+                self._failed(attempt, record, gateway=True)
 
-    def _failed(self, member: Judged, record: OutlierRecord, gateway: bool) -> None:
+    def _failed(self, attempt: Try, record: OutlierRecord, gateway: bool) -> None:
         record.failures += 1
         record.errors += 1
         if gateway:
-            self._gateway_error(member, record)
+            self._gateway_error(attempt, record)
         else:
             record.gateway_errors = 0
-        if self._check(member, record, record.errors, self.rules.consecutive_errors, "consecutive-5xx"):
+        if self._check(attempt, record, record.errors, self.rules.consecutive_errors, "consecutive-5xx"):
             record.errors = 0
 
-    def _gateway_error(self, member: Judged, record: OutlierRecord) -> None:
+    def _gateway_error(self, attempt: Try, record: OutlierRecord) -> None:
         record.gateway_errors += 1
         most = self.rules.consecutive_gateway
-        if self._check(member, record, record.gateway_errors, most, "consecutive-gateway-errors"):
+        if self._check(attempt, record, record.gateway_errors, most, "consecutive-gateway-errors"):
             record.gateway_errors = 0
 
-    def _local_failure(self, member: Judged, record: OutlierRecord) -> None:
+    def _local_failure(self, attempt: Try, record: OutlierRecord) -> None:
         record.local_failures += 1
-        if self._check(member, record, record.local_failures, self.rules.consecutive_local, "local-origin"):
+        if self._check(attempt, record, record.local_failures, self.rules.consecutive_local, "local-origin"):
             record.local_failures = 0
 
-    def _check(self, member: Judged, record: OutlierRecord, count: int, most: int, outcome: str) -> bool:
+    def _check(self, attempt: Try, record: OutlierRecord, count: int, most: int, outcome: str) -> bool:
         """Eject when `count` has reached `most`, if that is on; returns whether it has."""
         if not most or count < most:
             return False
-        self._eject(member, record, outcome)
+        self._eject(attempt.endpoint, record, outcome, attempt.exchange)
         return True
 
     def _end_interval(self, now: float) -> None:
@@ -111,16 +111,16 @@ class OutlierDetector:
         for index, outcome in outliers(records, self.rules):
             self._eject(self._members[index], records[index], outcome)
 
-    def _eject(self, member: Judged, record: OutlierRecord, outcome: str) -> None:
+    def _eject(self, member: Judged, record: OutlierRecord, outcome: str, exchange: Asked | None = None) -> None:
         now = self._now()
         if now < record.ejected_until:
             return  # responses to requests sent before
         if not self._may_eject(self.ejected()):
-            self._decisions.count(NOT_EJECTED)
+            self._decisions.count(NOT_EJECTED, exchange)
             return
         record.ejection_s(now, self.rules)
         record.why = outcome
-        self._decisions.count(outcome)
+        self._decisions.count(outcome, exchange)
         if not self._decisions.shadow:
             member.health.ejections += 1
             member.health.outlier_until = record.ejected_until

@@ -95,7 +95,7 @@ class Shedding:
             self._refused(attempt, 0.0)
 
     def _refused(self, attempt: Try, after_s: float) -> None:
-        self._decisions.count("shed")
+        self._decisions.count("shed", attempt.exchange)
         refusals = attempt.endpoint.health.refusals
         if refusals is not None and not self._decisions.shadow:
             refusals.refuse(self._now(), after_s, self.rules)

@@ -92,6 +92,8 @@ class Recording:
         self.elapsed_s = 0.0
         self._now = now
         self._added = exchange.added
+        if trace is not None:
+            exchange.added += trace.lines(trace.span_id)  # for copies to mirrors; attempts replace it
         self._observer: Observer | None = exchange.observer
         exchange.observer = self
         exchange.recording = self

@@ -13,6 +13,21 @@ from nodeproxy.mesh.samples import (
 )
 
 
+class Sampler:
+    """The sink of traced exchanges."""
+
+    __slots__ = ("_add", "_wall")
+
+    def __init__(self, add: Callable[[ExchangeSample], None], wall: Callable[[], float]) -> None:
+        """`add` takes the samples; `wall` returns seconds since 1970."""
+        self._add = add
+        self._wall = wall
+
+    def __call__(self, recording: Recording) -> None:
+        """See Sink."""
+        self._add(sample_of(recording, self._wall))
+
+
 def sample_of(recording: Recording, wall: Callable[[], float], taps: tuple[int, ...] = ()) -> ExchangeSample:
     """The sample of `recording`, which has just ended; `wall` returns seconds since 1970."""
     exchange = recording.exchange

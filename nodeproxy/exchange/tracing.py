@@ -4,11 +4,10 @@ Head sampling: the decision of the caller counts, and the ratio decides where th
 with the context that it came with.
 """
 
-from collections.abc import Callable
 from random import Random
-from typing import NamedTuple
 
 from nodeproxy.exchange.exchange import Exchange
+from nodeproxy.protocol.message import Request
 from nodeproxy.protocol.trace_context import (
     B3,
     B3_FIELDS,
@@ -16,42 +15,48 @@ from nodeproxy.protocol.trace_context import (
     STATE_LIMIT_BYTES,
     TRACEPARENT,
     TRACESTATE,
+    Ids,
     Parent,
     context_lines,
-    new_span_id,
-    new_trace_id,
+    has_b3,
     parent_of,
 )
 
 
-class Trace(NamedTuple):
+class Trace:
     """The place of an exchange in its trace."""
 
-    trace_id: bytes
-    span_id: bytes
-    """Of the span of the exchange."""
-    parent: Parent
-    state: bytes
-    """The value of tracestate, b"" without one."""
-    bits: Callable[[int], int]
+    __slots__ = ("_ids", "parent", "span_id", "state", "trace_id")
+
+    def __init__(self, trace_id: bytes, span_id: bytes, parent: Parent, state: bytes, ids: Ids) -> None:
+        self.trace_id = trace_id
+        self.span_id = span_id
+        """Of the span of the exchange."""
+        self.parent = parent
+        self.state = state
+        """The value of tracestate, b"" without one."""
+        self._ids = ids
 
     def new_span_id(self) -> bytes:
         """The id of a new span of it."""
-        return new_span_id(self.bits)
+        return self._ids.take(16)
 
     def lines(self, span_id: bytes) -> bytes:
         """The field lines of a request that is sent within the span of this id."""
+        if not self.parent.b3 and not self.parent.flags:
+            return b"traceparent: 00-%b-%b-01\r\n" % (self.trace_id, span_id)
         return context_lines(self.trace_id, span_id, self.parent)
 
 
 class Tracing:
     """The sampler of one worker."""
 
-    __slots__ = ("_b3", "_random", "_ratio")
+    __slots__ = ("_b3", "_ids", "_random", "_ratio")
 
     def __init__(self, random: Random, ratio: float, b3: bool) -> None:
         """A share of `ratio` of what comes without a decision is traced. With `b3`, contexts of B3 are read too."""
-        self._random = random
+        self._random = random.random
+        self._ids = Ids(random.randbytes)
         self._ratio = ratio
         self._b3 = b3
 
@@ -61,29 +66,35 @@ class Tracing:
         The context of a request that is traced is taken out of its fields: each attempt adds its own.
         """
         request = exchange.request
-        parent = parent_of(request.fields, request.traced, self._b3) if request.traced or self._b3 else NO_PARENT
+        parent = NO_PARENT
+        if request.traced or (self._b3 and has_b3(request.fields.block())):
+            parent = parent_of(request.fields, request.traced, self._b3)
         sampled = parent.sampled
         if sampled is None:
-            sampled = self._ratio > 0.0 and self._random.random() < self._ratio
+            sampled = self._random() < self._ratio  # below 1
         if not sampled:
             if parent.b3 and parent.trace_id and parent.sampled is False and not request.traced:
                 exchange.added += context_lines(parent.trace_id, parent.span_id, parent, sampled=False)
-                _take_out(exchange, parent)
+                _take_out(request, parent)
             return None
-        bits = self._random.getrandbits
-        state = b""
+        state = _take_out(request, parent)
+        if parent.trace_id:
+            return Trace(parent.trace_id, self._ids.take(16), parent, state, self._ids)
+        digits = self._ids.take(48)
+        return Trace(digits[:32], digits[32:], parent, state, self._ids)
+
+
+def _take_out(request: Request, parent: Parent) -> bytes:
+    """Remove the context from the fields of `request`; returns the value of tracestate, which stays if it counts."""
+    fields, state = request.fields, b""
+    if request.traced and not fields.drop_only(TRACEPARENT):
+        fields.remove(TRACEPARENT)
+    if fields.mentions(TRACESTATE):
         if parent.trace_id and request.traced:
-            state = (request.fields.get(TRACESTATE) or b"")[:STATE_LIMIT_BYTES]
-        _take_out(exchange, parent)
-        return Trace(parent.trace_id or new_trace_id(bits), new_span_id(bits), parent, state, bits)
-
-
-def _take_out(exchange: Exchange, parent: Parent) -> None:
-    request = exchange.request
-    if request.traced:
-        request.fields.remove(TRACEPARENT)
-    if not (parent.trace_id and request.traced):
-        request.fields.remove(TRACESTATE)  # it belongs to a traceparent; here there is none, or none that is valid
+            state = (fields.get(TRACESTATE) or b"")[:STATE_LIMIT_BYTES]
+        else:
+            fields.remove(TRACESTATE)  # it belongs to a traceparent, and there is none, or none that is valid
     if parent.b3:
         for name in (B3, *B3_FIELDS):
-            request.fields.remove(name)
+            fields.remove(name)
+    return state

@@ -101,20 +101,20 @@ class Fallback:
             decisions.count(condition, exchange)
             return None
         if isinstance(instead, Static):
-            decisions.count(condition)
+            decisions.count(condition, exchange)
             return instead.response(reason)
         # A body that is still being sent to the endpoint, whose answer came early, has its one reader.
         if exchange.uploading or (exchange.deliveries and not exchange.body.rewind()):
-            decisions.count("not-resendable")
+            decisions.count("not-resendable", exchange)
             return None
         try:
             response = await self._ask(exchange, instead)
         except ProxyError as error:
             if error.fault == "client":
                 raise
-            decisions.count("failed")
+            decisions.count("failed", exchange)
             return None
-        decisions.count(condition)
+        decisions.count(condition, exchange)
         response.fields.set(FIELD, reason.encode())
         response.reason = reason
         return response

@@ -146,6 +146,8 @@ class Supervisor:
             "--metrics", settings.metrics, "--workers", str(settings.workers), "--control", self._control_path,
             "--limits", str(self._limits.descriptor),
             *(["--limit-password-file", settings.limit_password_file] if settings.limit_password_file else []),
+            *(["--otlp-endpoint", settings.otlp_endpoint] if settings.otlp_endpoint else []),
+            *(["--otlp-headers-file", settings.otlp_headers_file] if settings.otlp_headers_file else []),
             *(["--state", settings.state_file] if settings.state_file else []),
             *(["--node", settings.node_name] if settings.node_name else []),
             *(["--on-demand"] if settings.on_demand else []),

@@ -20,6 +20,7 @@ from nodeproxy.downstream.connections import Connections
 from nodeproxy.downstream.listener import Listener
 from nodeproxy.downstream.virtual_listeners import VirtualListeners
 from nodeproxy.exchange.access_log import AccessLog
+from nodeproxy.exchange.sampling import Sampler
 from nodeproxy.io.capacity import ADMIN_MOST
 from nodeproxy.limits.memory import Memory
 from nodeproxy.mesh.reports import Introduction
@@ -32,7 +33,7 @@ from nodeproxy.setting_text import split_address
 from nodeproxy.settings import Settings, ready_file
 from nodeproxy.telemetry.accesslog import AccessLines, flush_for_ever
 from nodeproxy.wiring.answers import Answers
-from nodeproxy.wiring.configuration import client_settings_of, data_plane_of
+from nodeproxy.wiring.configuration import client_settings_of, data_plane_of, tracing_of
 from nodeproxy.wiring.contexts import ACCEPTS, admin_context, by_name_context, clients_context, tls_context
 from nodeproxy.wiring.process_report import report_sources
 
@@ -70,6 +71,8 @@ class Worker:
         observer = None if settings.access_log == "off" else AccessLog(self._lines.add)
         self._context = clients_context(plane, client_settings_of(settings), observer)
         self._samples = SampleQueue(plane.stats)
+        if settings.otlp_endpoint:
+            plane.recorder.trace(tracing_of(settings, plane), Sampler(self._samples.add, time.time))
         self._virtual = VirtualListeners(
             plane.connections, self._context, sockets.held, lambda: plane.live.table, plane.capacity, ACCEPTS
         )

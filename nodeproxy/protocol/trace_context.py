@@ -13,10 +13,12 @@ from nodeproxy.protocol.fields import Fields
 TRACEPARENT, TRACESTATE, B3 = b"traceparent", b"tracestate", b"b3"
 B3_FIELDS = (b"x-b3-traceid", b"x-b3-spanid", b"x-b3-parentspanid", b"x-b3-sampled", b"x-b3-flags")
 STATE_LIMIT_BYTES = 512  # W3C Trace Context, 3.3.1.5: at least so much is to be passed on; a span keeps no more
+IDS_BYTES = 4096  # made at once: 512 ids of spans
 _SAMPLED, _RANDOM = 1, 2
+_NO_TRACE, _NO_SPAN = b"0" * 32, b"0" * 16
 # W3C Trace Context, 2.2.4: a higher version may be longer, and begins alike.
 _PARENT = re.compile(rb"(?!ff)(?:00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})|"
-                     rb"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?)")  # fmt: skip
+                     rb"(?!00)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?)")  # fmt: skip
 _B3 = re.compile(rb"([0-9a-f]{32}|[0-9a-f]{16})-([0-9a-f]{16})(?:-([01d]))?(?:-[0-9a-f]{16})?", re.IGNORECASE)
 _TRACE_ID = re.compile(rb"[0-9a-f]{32}|[0-9a-f]{16}", re.IGNORECASE)
 _SPAN_ID = re.compile(rb"[0-9a-f]{16}", re.IGNORECASE)
@@ -45,23 +47,27 @@ def parent_of(fields: Fields, traced: bool, b3: bool) -> Parent:
 
     With `b3`, B3 is read too; traceparent has precedence over it.
     """
-    block = fields.block()
-    # Most requests have no B3: looking for its name twice costs a tenth of walking over the fields.
-    other = _b3_of(fields) if b3 and (b"b3" in block or b"B3" in block) else NO_PARENT
+    other = _b3_of(fields) if b3 and has_b3(fields.block()) else NO_PARENT
     if traced:
-        found = parse_traceparent(fields.values(TRACEPARENT))
+        found = parse_traceparent(fields.only(TRACEPARENT) or b"")
         if found is not None:
             return found._replace(b3=other.b3) if other.b3 else found
     return other
 
 
-def parse_traceparent(lines: list[bytes]) -> Parent | None:
-    """The context in the lines traceparent of a request; None if it is not valid, as several of them are not."""
-    match = _PARENT.fullmatch(lines[0]) if len(lines) == 1 else None
+def has_b3(block: bytes) -> bool:
+    """Whether there may be a field of B3 in these field lines: if not, there is none. A tenth of a walk over them."""
+    lines = block.lower()
+    return b"b3" in lines and (b"b3:" in lines or b"x-b3-" in lines)
+
+
+def parse_traceparent(value: bytes) -> Parent | None:
+    """The context in a field traceparent; None if it is not valid."""
+    match = _PARENT.fullmatch(value)
     if match is None:
         return None
     trace_id, span_id, flags = (match[1], match[2], match[3]) if match[1] else (match[4], match[5], match[6])
-    if not trace_id.strip(b"0") or not span_id.strip(b"0"):
+    if trace_id == _NO_TRACE or span_id == _NO_SPAN:
         return None
     bits = int(flags, 16)
     return Parent(trace_id, span_id, bool(bits & _SAMPLED), bits & _RANDOM)
@@ -87,14 +93,27 @@ def _b3(trace_id: bytes, span_id: bytes, sampled: bool | None, form: bytes) -> P
     return Parent(trace_id.lower().rjust(32, b"0"), span_id.lower(), sampled, b3=form)
 
 
-def new_trace_id(bits: Callable[[int], int]) -> bytes:
-    """The id of a new trace. `bits(n)` returns n random bits, as `random.getrandbits`."""
-    return b"%032x" % (bits(128) | 1 << 127)  # zero is not valid; samplers use the lowest 56 bits
+class Ids:
+    """Random ids of traces and spans, made hundreds at a time: each costs a slice."""
 
+    __slots__ = ("_at", "_digits", "_random_bytes")
 
-def new_span_id(bits: Callable[[int], int]) -> bytes:
-    """The id of a new span; see `new_trace_id`."""
-    return b"%016x" % (bits(64) | 1 << 63)
+    def __init__(self, random_bytes: Callable[[int], bytes]) -> None:
+        """`random_bytes(n)` returns so many, as `random.randbytes`."""
+        self._random_bytes = random_bytes
+        self._digits = b""
+        self._at = 0
+
+    def take(self, digits: int) -> bytes:
+        """So many hexadecimal digits that are not all zero, at least 16: an id, or several."""
+        end = self._at + digits
+        if end > len(self._digits):
+            self._digits = self._random_bytes(IDS_BYTES).hex().encode()
+            while _NO_SPAN in self._digits:  # zero is not valid
+                self._digits = self._random_bytes(IDS_BYTES).hex().encode()
+            end = digits
+        self._at = end
+        return self._digits[end - digits : end]
 
 
 def context_lines(trace_id: bytes, span_id: bytes, parent: Parent, sampled: bool = True) -> bytes:

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 from ipaddress import ip_network
 
+from nodeproxy.exchange.tracing import Tracing
 from nodeproxy.io.capacity import Capacity, open_files
 from nodeproxy.io.reactor import Reactor
 from nodeproxy.limits.buckets import Buckets
@@ -44,8 +45,13 @@ def client_settings_of(settings: Settings) -> ClientSettings:
         half_close_is_gone=settings.abort_on_half_close,
         trusts_forwarded=bool(settings.trust_forwarded),
         via=settings.via,
-        trace_sample_ratio=settings.trace_sample_ratio,
+        trace_sample_ratio=0.0 if settings.otlp_endpoint else settings.trace_sample_ratio,  # else `Tracing` decides
     )
+
+
+def tracing_of(settings: Settings, plane: DataPlane) -> Tracing:
+    """Decides which exchanges of `plane` have spans."""
+    return Tracing(plane.random, settings.trace_sample_ratio, settings.trace_b3)
 
 
 def _node_of(settings: Settings, buckets: Buckets, registry: Registry) -> Node:
