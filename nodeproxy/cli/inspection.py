@@ -101,7 +101,7 @@ def console() -> "Console":
 
 
 def _show(page: str, shown: "Callable[[bytes], Iterable[Table | str]]", as_json: bool, config: Path | None) -> None:
-    from nodeproxy.cli.asking import NoAnswer, ask
+    from nodeproxy.cli.control_socket import NoAnswer, ask
 
     try:
         text = ask(run_dir_of(config), page)

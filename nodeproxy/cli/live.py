@@ -30,7 +30,7 @@ def top(
 
     Sorted by requests per second; latencies are between the bounds of the histogram of /metrics. Ctrl-C ends it.
     """
-    from nodeproxy.cli.asking import NoAnswer
+    from nodeproxy.cli.control_socket import NoAnswer
     from nodeproxy.cli.rates import as_json, rates_table
 
     seen = _intervals(run_dir_of(config), name, interval)
@@ -69,7 +69,7 @@ def _intervals(run_dir: str, name: str, interval_s: float) -> "Iterator[Interval
     Raises:
         NoAnswer: the node does not answer.
     """
-    from nodeproxy.cli.asking import ask
+    from nodeproxy.cli.control_socket import ask
     from nodeproxy.cli.rates import Rates
 
     rates = Rates(name)
@@ -105,7 +105,7 @@ def tap(
 
 
 def _follow_tap(page: str, count: int | None, as_json: bool, config: Path | None) -> None:
-    from nodeproxy.cli.asking import NoAnswer, lines
+    from nodeproxy.cli.control_socket import NoAnswer, lines
     from nodeproxy.cli.tapped import TapShown
 
     shown = TapShown(as_json, count)

@@ -13,7 +13,7 @@ def _complete(beginning: str) -> list[str]:
     """The services of the running node that begin so; none if there is no answer: a shell shows no errors here."""
     import msgspec
 
-    from nodeproxy.cli.asking import NoAnswer, ask
+    from nodeproxy.cli.control_socket import NoAnswer, ask
     from nodeproxy.mesh.node_view import PortView
 
     try:
