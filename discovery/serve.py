@@ -20,6 +20,7 @@ from discovery.cluster_limits.lessor import ClusterLimits
 from discovery.cluster_limits.server import LimitServer
 from discovery.intake import Intake
 from discovery.log import log_event
+from discovery.observe.diagnosis.page import DiagnosePage
 from discovery.observe.pages import MetricsPage, ServicesPage, StatusPage
 from discovery.observe.routes import RoutesPage
 from discovery.observe.server import Pages, serve_pages
@@ -109,6 +110,7 @@ async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TAS
                 b"/explain": ExplainPage(publisher, catalogue),
                 b"/routes": RoutesPage(publisher, settings.scope.registry),
                 b"/tap": TapPage(publisher),
+                b"/diagnose": DiagnosePage(publisher, catalogue),
             }
             group.start_soon(serve_pages, settings.control, pages)
         if last_good is not None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 import typer
 
 from nodeproxy.cli import inspection, live, manual, processes
+from nodeproxy.cli.diagnose import diagnose
 from nodeproxy.cli.new_policy import new_policy
 
 COMMANDS: Mapping[str, Callable[..., None]] = {
@@ -18,6 +19,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "endpoints": inspection.endpoints,
     "routes": inspection.routes,
     "explain": inspection.explain,
+    "diagnose": diagnose,
     "top": live.top,
     "tap": live.tap,
     "check": processes.check,
@@ -42,10 +44,10 @@ for _name, _command in COMMANDS.items():
     app.command(_name)(_command)
 
 
-def main() -> None:
-    """Run the command line, or complete a line of it."""
+def main(name: str = "nodeproxy") -> None:
+    """Run the command line under this name, or complete a line of it."""
     if manual.COMPLETE in os.environ:
         from typer._completion_classes import completion_init
 
         completion_init()
-    app(prog_name="nodeproxy")
+    app(prog_name=name)

@@ -1,65 +1,66 @@
 """The commands that show the running node once: `status`, `services`, `endpoints`, `routes`, `explain`."""
 
-import sys
-from collections.abc import Callable, Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 from urllib.parse import urlencode
 
 import typer
 
-from nodeproxy.cli.configuration import ConfigFile, Json, run_dir_of
+from nodeproxy.cli.asking import KubeFile, OnNode, Where, show
+from nodeproxy.cli.configuration import ConfigFile, Json
 from nodeproxy.cli.service_names import Service
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
 
-PIPED_WIDTH = 400  # columns of a table for another program, so that a row stays a line
-
-
-def status(json: Json = False, config: ConfigFile = None) -> None:
+def status(json: Json = False, config: ConfigFile = None, node: OnNode = "", kubeconfig: KubeFile = None) -> None:
     """Show workers, watches and callers of the running node.
 
     The setting run_dir finds the node.
     """
-    from nodeproxy.cli import node
+    from nodeproxy.cli.node import status_shown
 
-    _show("status", node.status_shown, json, config)
+    show("status", ["status"], status_shown, Where(json, config, node, kubeconfig))
 
 
 def services(
     everything: Annotated[bool, typer.Option("--all", help="Also those that this node has not called.")] = False,
     json: Json = False,
     config: ConfigFile = None,
+    node: OnNode = "",
+    kubeconfig: KubeFile = None,
 ) -> None:
     """Show the services that this node calls, and how it goes.
 
     For each port: address, endpoints, requests, errors and retries since the node started; `top` shows them per second.
     """
-    from nodeproxy.cli import node
+    from nodeproxy.cli.node import services_shown
 
-    _show("services?all" if everything else "services", node.services_shown, json, config)
+    words = ["services", *(["--all"] if everything else [])]
+    show("services?all" if everything else "services", words, services_shown, Where(json, config, node, kubeconfig))
 
 
-def endpoints(name: Service, json: Json = False, config: ConfigFile = None) -> None:
+def endpoints(
+    name: Service, json: Json = False, config: ConfigFile = None, node: OnNode = "", kubeconfig: KubeFile = None
+) -> None:
     """Show the endpoints of a service, and why not all are used.
 
     For each worker: distance, ejections, probes, requests and connections.
     """
     from nodeproxy.cli import service
 
-    _show(f"endpoints?{urlencode({'service': name})}", service.endpoints_shown, json, config)
+    page, where = f"endpoints?{urlencode({'service': name})}", Where(json, config, node, kubeconfig)
+    show(page, ["endpoints", name], service.endpoints_shown, where)
 
 
-def routes(name: Service, json: Json = False, config: ConfigFile = None) -> None:
+def routes(
+    name: Service, json: Json = False, config: ConfigFile = None, node: OnNode = "", kubeconfig: KubeFile = None
+) -> None:
     """Show the route rules of a service, and how often each won.
 
     In their order, with what each matches, where its requests go, and its canary.
     """
     from nodeproxy.cli import rules
 
-    _show(f"routes?{urlencode({'service': name})}", rules.routes_shown, json, config)
+    page, where = f"routes?{urlencode({'service': name})}", Where(json, config, node, kubeconfig)
+    show(page, ["routes", name], rules.routes_shown, where)
 
 
 def explain(
@@ -75,6 +76,8 @@ def explain(
     ] = None,
     json: Json = False,
     config: ConfigFile = None,
+    node: OnNode = "",
+    kubeconfig: KubeFile = None,
 ) -> None:
     """Show what is in force for a service, and where it is written.
 
@@ -90,27 +93,7 @@ def explain(
         "from": caller,
     }
     query = urlencode({"service": name} | {key: value for key, value in asked.items() if value})
-    _show(f"explain?{query}", service.explain_shown, json, config)
-
-
-def console() -> "Console":
-    """Where tables are printed."""
-    from rich.console import Console  # here, because the import takes time that other commands do not need
-
-    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
-
-
-def _show(page: str, shown: "Callable[[bytes], Iterable[Table | str]]", as_json: bool, config: Path | None) -> None:
-    from nodeproxy.cli.control_socket import NoAnswer, ask
-
-    try:
-        text = ask(run_dir_of(config), page)
-    except NoAnswer as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
-    if as_json:
-        typer.echo(text.decode(), nl=False)
-        return
-    to = console()
-    for each in shown(text):
-        to.print(each, soft_wrap=isinstance(each, str))
+    options = {"--port": port, "--path": path, "--method": method, "--from": caller}
+    words = [f"{option}={value}" for option, value in options.items() if value]
+    words = ["explain", name, *words, *(f"--header={each}" for each in header or ())]
+    show(f"explain?{query}", words, service.explain_shown, Where(json, config, node, kubeconfig))

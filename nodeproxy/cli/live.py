@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 
 import typer
 
+from nodeproxy.cli.asking import console
 from nodeproxy.cli.configuration import ConfigFile, run_dir_of
-from nodeproxy.cli.inspection import console
 from nodeproxy.cli.service_names import MaybeService, Service
 
 if TYPE_CHECKING:
