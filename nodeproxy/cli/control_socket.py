@@ -1,12 +1,12 @@
 """Asks the control process of the running node over its Unix socket."""
 
-import http.client
-import socket
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from nodeproxy.mesh.node_view import SOCKET
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
 
 LIMIT_S = 30.0  # as long as the control process takes for a page at most
 
@@ -36,8 +36,13 @@ def lines(run_dir: str, page: str) -> Generator[bytes, None, None]:
 
 
 @contextmanager
-def _answered(run_dir: str, page: str, limit_s: float, *, quiet: bool = False) -> Iterator[http.client.HTTPResponse]:
+def _answered(run_dir: str, page: str, limit_s: float, *, quiet: bool = False) -> "Iterator[HTTPResponse]":
     """A response of status 200. With `quiet`, any time may pass between its bytes."""
+    import http.client  # here, because it takes 50 ms that help does not need
+    import socket
+
+    from nodeproxy.mesh.node_view import SOCKET
+
     if not run_dir:
         raise NoAnswer("the setting run_dir names the directory of the running node's socket; set it as for `run`")
     path = str(Path(run_dir) / SOCKET)
