@@ -20,3 +20,11 @@ def size_bytes(text: object) -> int:
     if match is None:
         raise ValueError("not a size; write one as 65536, 64Ki or 1Mi")
     return int(match[1]) * _UNIT_BYTES[match[2]]
+
+
+def size_text(size: int) -> str:
+    """`size` bytes as `size_bytes` reads it, in the largest binary unit without a fraction: 65537, 64Ki, 1Mi."""
+    for unit in ("Gi", "Mi", "Ki"):
+        if size and size % _UNIT_BYTES[unit] == 0:
+            return f"{size // _UNIT_BYTES[unit]}{unit}"
+    return str(size)

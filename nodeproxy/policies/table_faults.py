@@ -8,32 +8,12 @@ from typing import Any, NamedTuple, get_args
 from pydantic import ValidationError
 
 from nodeproxy.policies.block import Block, PolicySettings
+from nodeproxy.policies.fault_words import in_words, quoted
 
 Path = tuple[str | int, ...]
 """The place of a value in a policy table as it is written: names of fields and indexes of lists."""
 
-QUOTED_MOST = 200  # characters of a wrong value: enough to find it
 NAMED_MOST = 40  # fields that a message lists; a policy has a dozen
-_PASSWORD = re.compile(r"//[^/@\s]*@")  # of a URL: problems are logged
-_PATTERNS = {
-    r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$": "expected a name of lower-case letters, digits and dashes",
-    r"^/[!-~]*$": "expected a path that begins with / and has no spaces",
-    r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$": "expected a name as HTTP has it, without spaces and separators",
-}
-_WORDS = {
-    "input should be a valid tuple": "expected a list",
-    "input should be a valid dictionary": "expected a mapping",
-    "input should be a valid boolean": "expected true or false",
-    "input should be a valid ": "expected a valid ",
-    "input should be greater than or equal to": "expected at least",
-    "input should be less than or equal to": "expected at most",
-    "input should be greater than": "expected more than",
-    "input should be less than": "expected less than",
-    "tuple should have": "the list should have",
-    "dictionary should have": "the mapping should have",
-    " after validation": "",
-}
-"""Python's words in pydantic's messages, and YAML's."""
 _FALSE_ALARMS = ("too_short", "union_tag_invalid")  # said of a list, too, of which pydantic has refused an item
 
 
@@ -85,31 +65,23 @@ def _message(settings: type[PolicySettings], details: Sequence[Any]) -> str:
     detail = details[0]
     if detail["type"] == "extra_forbidden":
         return unknown("field", str(detail["loc"][-1]), _fields_at(settings, detail["loc"][:-1]))
-    got = f", got {_quoted(detail['input'])}"
+    if detail["type"] == "missing":
+        return "has to be written, and is missing"
+    got = f", got {quoted(detail['input'])}"
     if detail["type"] == "literal_error":
         choices = [word for each in details for word in _choices(each)]
         close = get_close_matches(str(detail["input"]), choices, 1)
         meant = f"; did you mean {close[0]}?" if close else ""
         return f"expected one of {', '.join(choices)}{got}{meant}"
-    if detail["type"] == "missing":
-        return "has to be written, and is missing"
-    message = detail["msg"].removeprefix("Value error, ")
     if detail["type"] in ("model_type", "model_attributes_type"):
-        message = f"expected a mapping of fields: {', '.join(sorted(_fields_at(settings, detail['loc'])))}"
-    message = _PATTERNS.get(detail.get("ctx", {}).get("pattern", ""), f"{message[0].lower()}{message[1:]}")
-    for word, ours in _WORDS.items():
-        message = message.replace(word, ours)
-    return f"{message}{got}"
+        return f"expected a mapping of fields: {', '.join(sorted(_fields_at(settings, detail['loc'])))}{got}"
+    names = _fields_at(settings, detail["loc"][:-1])
+    return in_words(detail, names.get(str(detail["loc"][-1]), "") if detail["loc"] else "") + got
 
 
 def _choices(detail: Any) -> list[str]:  # noqa: ANN401  pydantic's ErrorDetails
     expected = detail.get("ctx", {}).get("expected", "")
     return re.findall(r"'([^']*)'", expected) or re.findall(r"\d+", expected)
-
-
-def _quoted(value: object) -> str:
-    text = "null" if value is None else _PASSWORD.sub("//***@", repr(value))
-    return text if len(text) <= QUOTED_MOST else f"{text[:QUOTED_MOST]}…"
 
 
 def _as_written(loc: Sequence[str | int], settings: type[PolicySettings], written: object) -> Path:
@@ -132,14 +104,14 @@ def _as_written(loc: Sequence[str | int], settings: type[PolicySettings], writte
     return tuple(path)
 
 
-def _fields_at(settings: type[Block], loc: Sequence[str | int]) -> set[str]:
-    """The names of the fields of the block at pydantic's `loc`."""
+def _fields_at(settings: type[Block], loc: Sequence[str | int]) -> dict[str, str]:
+    """The names of the fields of the block at pydantic's `loc`: as written, and in Python."""
     models = {settings}
     for step in loc:
         if isinstance(step, str):
             found = {model for each in models for model in _below(each, step)}
             models = found or models
-    return {field.alias or name for model in models for name, field in model.model_fields.items()}
+    return {field.alias or name: name for model in models for name, field in model.model_fields.items()}
 
 
 def _below(model: type[Block], alias: str) -> Iterator[type[Block]]:

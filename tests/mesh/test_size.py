@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import integers, sampled_from
 
-from nodeproxy.mesh.size import size_bytes
+from nodeproxy.mesh.size import size_bytes, size_text
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,15 @@ def test_what_is_no_size_is_refused_with_an_example_of_one(text):
 @given(number=integers(0, 10**9), unit=sampled_from(["k", "M", "G", "Ki", "Mi", "Gi"]))
 def test_a_unit_multiplies(number, unit):
     assert size_bytes(f"{number}{unit}") == number * size_bytes(f"1{unit}")
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(0, "0"), (1000, "1000"), (65536, "64Ki"), (65537, "65537"), (2**20, "1Mi"), (3 * 2**30, "3Gi")]
+)
+def test_a_size_is_written_in_the_largest_unit_without_a_fraction(size, text):
+    assert size_text(size) == text
+
+
+@given(size=integers(0, 10**15 - 1))
+def test_a_size_that_is_written_is_read_as_the_same(size):
+    assert size_bytes(size_text(size)) == size

@@ -150,8 +150,8 @@ def test_no_change_of_endpoints_or_settings_forgets_what_was_learned():
     ("written", "told"),
     [
         ({"minConcurrency": 5, "maxConcurrency": 4}, "adaptiveConcurrency: maxConcurrency is below minConcurrency"),
-        ({"buffer": 25}, r"adaptiveConcurrency\.buffer: input should be less than or equal to 1"),
-        ({"minConcurrency": 0}, r"adaptiveConcurrency\.minConcurrency: input should be greater than or equal to 1"),
+        ({"buffer": 25}, r"adaptiveConcurrency\.buffer: expected at most 1, got 25$"),
+        ({"minConcurrency": 0}, r"adaptiveConcurrency\.minConcurrency: expected at least 1, got 0$"),
     ],
 )
 def test_what_cannot_be_a_limit_is_refused(written, told):

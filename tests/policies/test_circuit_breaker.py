@@ -154,8 +154,8 @@ def test_no_change_of_endpoints_or_settings_closes_it():
     [
         ({"slowRatio": 0.5}, "circuitBreaker: slowRatio and slowerThan are set together"),
         ({"slowerThan": "1s"}, "circuitBreaker: slowRatio and slowerThan are set together"),
-        ({"failureRatio": 0}, r"circuitBreaker\.failureRatio: input should be greater than 0"),
-        ({"failureRatio": 50}, r"circuitBreaker\.failureRatio: input should be less than or equal to 1"),
+        ({"failureRatio": 0}, r"circuitBreaker\.failureRatio: expected more than 0, got 0$"),
+        ({"failureRatio": 50}, r"circuitBreaker\.failureRatio: expected at most 1, got 50$"),
         ({"maxOpenDuration": "1s"}, "circuitBreaker: maxOpenDuration is shorter than openDuration"),
     ],
 )

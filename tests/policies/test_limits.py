@@ -196,11 +196,23 @@ async def test_a_client_is_refused_on_its_connection_and_served_when_it_comes_ag
     [
         ({"requestsPerSecond": 1, "total": ONE}, "requestsPerSecond is short for total.requestsPerSecond"),
         ({"burst": 2}, "burst belongs to requestsPerSecond"),
-        ({"total": {"burst": 2}}, r"rateLimit.total.requestsPerSecond: field required"),
-        ({"perCaller": {"requestsPerSecond": 0}}, "rateLimit.perCaller.requestsPerSecond: input should be greater"),
-        ({"overrides": [{"workload": "x", **ONE}]}, r"rateLimit.overrides.0.namespace: field required"),
-        ({"byHeader": {"name": "a b", **ONE}}, "rateLimit.byHeader.name: string should match"),
-        ({"rules": [{"pathPrefix": "orders", **ONE}]}, "rateLimit.rules.0.pathPrefix: string should match"),
+        ({"total": {"burst": 2}}, r"^rateLimit\.total\.requestsPerSecond: has to be written, and is missing$"),
+        (
+            {"perCaller": {"requestsPerSecond": 0}},
+            r"^rateLimit\.perCaller\.requestsPerSecond: expected more than 0, got 0$",
+        ),
+        (
+            {"overrides": [{"workload": "x", **ONE}]},
+            r"^rateLimit\.overrides\[0\]\.namespace: has to be written, and is missing$",
+        ),
+        (
+            {"byHeader": {"name": "a b", **ONE}},
+            r"^rateLimit\.byHeader\.name: expected a name as HTTP has it, .*, got 'a b'$",
+        ),
+        (
+            {"rules": [{"pathPrefix": "orders", **ONE}]},
+            r"^rateLimit\.rules\[0\]\.pathPrefix: expected a path that begins with / and has no spaces, got 'orders'$",
+        ),
         ({"global": {"server": "http://x", **ONE}}, "rateLimit.global.server: expected redis://HOST:PORT/DATABASE"),
         ({"global": {"server": "redis://x/db", **ONE}}, "rateLimit.global.server: the path is the number"),
     ],

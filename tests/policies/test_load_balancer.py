@@ -211,11 +211,14 @@ def test_the_larger_of_panic_threshold_and_minimum_health_counts():
     [
         ({}, "exactly one of httpHeaderName, httpCookie, useSourceIp, httpQueryParameterName is needed"),
         ({"useSourceIp": True, "httpHeaderName": "x-user"}, "exactly one of"),
-        ({"httpHeaderName": "x user"}, "httpHeaderName: string should match pattern"),
-        ({"httpCookie": {"name": "a=b"}}, "httpCookie.name: string should match pattern"),
-        ({"httpCookie": {"name": "a", "path": "/;x"}}, "httpCookie.path: string should match pattern"),
-        ({"useSourceIp": True, "algorithm": "modulo"}, "algorithm: input should be 'maglev' or 'ring'"),
-        ({"useSourceIp": True, "balanceFactor": 99}, "balanceFactor: input should be greater than or equal to 100"),
+        ({"httpHeaderName": "x user"}, r"\.httpHeaderName: expected a name as HTTP has it, .*, got 'x user'$"),
+        ({"httpCookie": {"name": "a=b"}}, r"\.httpCookie\.name: expected a name as HTTP has it, .*, got 'a=b'$"),
+        (
+            {"httpCookie": {"name": "a", "path": "/;x"}},
+            r"\.httpCookie\.path: expected a path that begins with / .* no semicolon, got '/;x'$",
+        ),
+        ({"useSourceIp": True, "algorithm": "modulo"}, r"\.algorithm: expected one of maglev, ring, got 'modulo'$"),
+        ({"useSourceIp": True, "balanceFactor": 99}, r"\.balanceFactor: expected at least 100, got 99$"),
     ],
 )
 def test_what_cannot_be_hashed_is_refused(hashed, problem):

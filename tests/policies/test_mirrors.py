@@ -259,11 +259,11 @@ async def test_labels_choose_endpoints_of_the_service_itself(world):
 @pytest.mark.parametrize(
     ("written", "told"),
     [
-        ([], "mirrors.targets: tuple should have at least 1 item"),
-        ([{"percentage": 5}], "mirrors.targets.0: this is the service itself"),
-        ([{"service": "a", "percentage": 101}], "less than or equal to 100"),
-        ({"targets": [{"service": "a"}], "maxBody": "1Gi"}, "mirrors.maxBody: input should be less than"),
-        ({"targets": [{"service": "a"}], "timeout": 0}, "mirrors.timeout: input should be greater than 0"),
+        ([], r"^mirrors: the list should have at least 1 item, not 0, got \[\]$"),
+        ([{"percentage": 5}], r"^mirrors\[0\]: this is the service itself, .*, got {'percentage': 5}$"),
+        ([{"service": "a", "percentage": 101}], r"^mirrors\[0\]\.percentage: expected at most 100, got 101$"),
+        ({"targets": [{"service": "a"}], "maxBody": "1Gi"}, r"^mirrors\.maxBody: expected at most 1Mi, got '1Gi'$"),
+        ({"targets": [{"service": "a"}], "timeout": 0}, r"^mirrors\.timeout: expected more than 0, got 0$"),
     ],
 )
 def test_what_cannot_be_a_mirror_is_refused(written, told):

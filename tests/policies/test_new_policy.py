@@ -111,10 +111,10 @@ def test_it_stands_inside_the_policies_before_it():
 
 
 def test_its_mistakes_are_told_like_all_others():
-    with pytest.raises(table.PolicyRefused, match=r"^concurrency\.most: input should be a valid integer, got 'two'$"):
+    with pytest.raises(table.PolicyRefused, match=r"^concurrency\.most: expected a valid integer, got 'two'$"):
         mesh({"concurrency": {"most": "two"}}, Replies(200))
     with pytest.raises(
-        table.PolicyRefused, match=r"^concurency: no such policy; there are .*concurrency, .*healthCheck"
+        table.PolicyRefused, match=r"^concurency: no such policy; did you mean concurrency\? there are .*healthCheck"
     ):
         mesh({"concurency": {"most": 2}}, Replies(200))
 

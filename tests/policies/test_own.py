@@ -73,7 +73,7 @@ def test_what_cannot_be_used_is_refused_with_the_reason(names, points, words):
 def test_its_settings_are_validated_like_ours():
     registry = BUILT_IN.with_own((STAMP,))
 
-    with pytest.raises(PolicyRefused, match=r"^stamp\.value: input should be a valid string, got 3$"):
+    with pytest.raises(PolicyRefused, match=r"^stamp\.value: expected a valid string, got 3$"):
         settings_of({"stamp": {"value": 3}}, registry)
     assert settings_of({"stamp": {}}, registry)["stamp"].value == "stamped"
 

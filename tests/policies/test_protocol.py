@@ -22,10 +22,16 @@ def test_a_protocol_is_one_that_workers_can_serve_over_tcp(value):
 @pytest.mark.parametrize(
     ("written", "told"),
     [
-        ({"default": "udp"}, "protocol.default: input should be 'http', 'http2', 'tls', 'tcp' or 'detect', got 'udp'"),
-        ({"ports": {"80": "HTTP"}}, "protocol.ports.80: input should be 'http', "),
+        ({"default": "udp"}, "protocol.default: expected one of http, http2, tls, tcp, detect, got 'udp'"),
+        (
+            {"ports": {"80": "HTTP"}},
+            "protocol.ports.80: expected one of http, http2, tls, tcp, detect, got 'HTTP'",
+        ),
         ({"port": {}}, "protocol.port: no such field"),
-        ({"ports": {str(number): "tcp" for number in range(1, 66)}}, "protocol.ports: dictionary should have at most"),
+        (
+            {"ports": {str(number): "tcp" for number in range(1, 66)}},
+            "protocol.ports: the mapping should have at most 64 items, got {'1': 'tcp', ",
+        ),
         *(
             ({"ports": {key: "tcp"}}, f"protocol.ports: expected the number of a port, 1 to 65535, as key: '{key}' is")
             for key in ("0", "http", "-1", "65536", "080", "80/udp", "", "٨٠", "9" * 40)

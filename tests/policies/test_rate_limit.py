@@ -103,9 +103,9 @@ def test_each_port_has_a_bucket_and_the_pods_of_a_port_share_it():
     ("written", "told"),
     [
         ({}, "rateLimit: there is no limit; write requestsPerSecond, total, "),
-        ({"requestsPerSecond": 0}, "rateLimit.requestsPerSecond: input should be greater than 0"),
-        ({"requestsPerSecond": 1, "burst": 0}, "rateLimit.burst: input should be greater than or equal to 1"),
-        ({"requestsPerSecond": "many"}, "rateLimit.requestsPerSecond: input should be a valid number"),
+        ({"requestsPerSecond": 0}, r"^rateLimit\.requestsPerSecond: expected more than 0, got 0$"),
+        ({"requestsPerSecond": 1, "burst": 0}, r"^rateLimit\.burst: expected at least 1, got 0$"),
+        ({"requestsPerSecond": "many"}, r"^rateLimit\.requestsPerSecond: expected a valid number, got 'many'$"),
     ],
 )
 def test_what_cannot_be_a_limit_is_refused(written, told):

@@ -22,9 +22,12 @@ def test_an_empty_table_has_the_policies_that_hold_unless_told_otherwise():
     assert all(block == type(block)() for block in settings.values())
 
 
-@pytest.mark.parametrize("block", [None, {}])
-def test_an_empty_block_asks_for_the_policy_with_its_defaults(block):
-    assert settings_of({"healthCheck": block})["healthCheck"] == HealthCheckSettings()
+def test_an_empty_block_asks_for_the_policy_with_its_defaults():
+    assert settings_of({"healthCheck": {}})["healthCheck"] == HealthCheckSettings()
+
+
+def test_null_asks_for_nothing_and_takes_nothing_away():
+    assert settings_of({"healthCheck": None, "retries": None}) == settings_of({})
 
 
 def test_what_is_written_counts_and_the_rest_is_as_usual():
@@ -39,12 +42,13 @@ def test_what_is_written_counts_and_the_rest_is_as_usual():
     [
         (
             {"retry": {}},
-            f"retry: no such policy; there are {', '.join(sorted(policy.name for policy in CHAIN))}",
+            "retry: no such policy; did you mean retries? there are "
+            + ", ".join(sorted(policy.name for policy in CHAIN)),
         ),
         ({"retries": {"attempt": 1}}, "retries.attempt: no such field"),
         ({"retries": {"backoff": {"step": "1s"}}}, "retries.backoff.step: no such field"),
-        ({"retries": {"attempts": 99}}, "retries.attempts: input should be less than or equal to 10, got 99"),
-        ({"retries": {"attempts": "2"}}, "retries.attempts: input should be a valid integer, got '2'"),
+        ({"retries": {"attempts": 99}}, "retries.attempts: expected at most 10, got 99"),
+        ({"retries": {"attempts": "2"}}, "retries.attempts: expected a valid integer, got '2'"),
         (
             {"timeouts": {"request": "5 s"}},
             "timeouts.request: not a duration; write one as 250ms, 15s or 1m30s, got '5 s'",
@@ -52,9 +56,9 @@ def test_what_is_written_counts_and_the_rest_is_as_usual():
         ({"timeouts": {"request": 5}}, "timeouts.request: not a duration; write one as 250ms, 15s or 1m30s, got 5"),
         (
             {"loadBalancer": {"simple": "LEAST"}},
-            "loadBalancer.simple: input should be 'LEAST_REQUEST', 'ROUND_ROBIN', 'RANDOM' or 'PEAK_EWMA', got 'LEAST'",
+            "loadBalancer.simple: expected one of LEAST_REQUEST, ROUND_ROBIN, RANDOM, PEAK_EWMA, got 'LEAST'",
         ),
-        ({"healthCheck": {"interval": "1ms"}}, "healthCheck.interval: input should be greater than or equal to 0.1"),
+        ({"healthCheck": {"interval": "1ms"}}, "healthCheck.interval: expected at least 100ms, got '1ms'"),
     ],
 )
 def test_a_problem_names_its_place_what_is_wrong_and_the_value(policies, problem):
@@ -63,11 +67,14 @@ def test_a_problem_names_its_place_what_is_wrong_and_the_value(policies, problem
     assert told.startswith(problem)
 
 
-@pytest.mark.parametrize("block", [[], False, 0, "", "on", 5])
-def test_a_block_is_a_mapping(block):
+@pytest.mark.parametrize(
+    ("block", "got"), [([], "[]"), (False, "false"), (0, "0"), ("", "''"), ("on", "'on'"), (5, "5")]
+)
+def test_a_block_is_a_mapping(block, got):
     (told,) = problems({"retries": block})
 
-    assert told.startswith("retries: input should be a valid dictionary")
+    assert told.startswith("retries: expected a mapping of fields: attempts, backoff, ")
+    assert told.endswith(f", got {got}")
 
 
 def test_all_problems_are_told_at_once():
@@ -79,7 +86,7 @@ def test_all_problems_are_told_at_once():
         "nope",
         "timeouts.request",
         "timeouts.idle",
-        "retries.codes.0",
+        "retries.codes[0]",
     ]
 
 

@@ -134,10 +134,13 @@ async def test_a_target_is_subscribed_to_when_its_share_comes(world):
 @pytest.mark.parametrize(
     ("targets", "told"),
     [
-        ([], "split.targets: tuple should have at least 1 item"),
+        ([], r"^split\.targets: the list should have at least 1 item, not 0, got \[\]$"),
         ([{"service": "a", "weight": 0}], "at least one target needs a weight above 0"),
-        ([{"service": "A.b"}], "split.targets.0.service: string should match pattern"),
-        ([{"service": "a", "port": 0}], "split.targets.0.port: input should be greater than or equal to 1"),
+        (
+            [{"service": "A.b"}],
+            r"^split\.targets\[0\]\.service: expected a name of lower-case letters, digits and dashes, got 'A\.b'$",
+        ),
+        ([{"service": "a", "port": 0}], r"^split\.targets\[0\]\.port: expected at least 1, got 0$"),
     ],
 )
 def test_what_cannot_be_a_split_is_refused(targets, told):

@@ -2,9 +2,10 @@
 
 import pytest
 
+from nodeproxy.policies.fault_words import QUOTED_MOST
 from nodeproxy.policies.routes import RoutesSettings
 from nodeproxy.policies.table import PolicyRefused, settings_of
-from nodeproxy.policies.table_faults import QUOTED_MOST, faults_of, unknown
+from nodeproxy.policies.table_faults import faults_of, unknown
 
 
 def said_of(table):
@@ -34,7 +35,7 @@ def said_of(table):
             ("split", "targets", 0, "service"),
             "expected a name of lower-case letters, digits and dashes, got 'A b'",
         ),
-        ({"split": []}, ("split",), "the list should have at least 1 item, not 0, got ()"),
+        ({"split": []}, ("split",), "the list should have at least 1 item, not 0, got []"),
         (
             {"retries": {"retryOn": ["rest"]}},
             ("retries", "retryOn", 0),

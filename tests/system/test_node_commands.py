@@ -126,12 +126,14 @@ def test_what_is_in_force_for_a_service_is_explained_with_where_it_is_written(fo
         "origin": "ConfigMap nodeproxy/nodeproxy-policy",
         "key": "_default",
         "layer": "mesh",
+        "line": 1,
+        "file": "policy.yaml",
     }
     assert (fields["idle"]["value"], fields["idle"]["origin"]) == ("1m", "ConfigMap shop/mesh")
     assert fields["connect"]["origin"] == "built-in default"
     assert [each["configmap"] for each in told["refused"]] == ["shop/teams"]
-    assert re.search(r"idle +1m +ConfigMap shop/mesh, key web \(service web\.shop\)", shown)
-    assert "retries.attempts: input should be a valid integer, got 'many'" in shown
+    assert re.search(r"idle +1m +ConfigMap shop/mesh in own\.yaml, key web line 1 \(service web\.shop\)", shown)
+    assert "retries.attempts: expected a valid integer, got 'many'" in shown
     assert (unknown.returncode, unknown.stderr) == (
         1,
         "there is no service wep in namespace shop in the mesh; close to it: web.shop\n",
@@ -150,5 +152,5 @@ def test_the_commands_of_the_readme_answer(folder):
                 words = re.sub(r"[A-Z]+", lambda found: values[found[0]], re.sub(r"[\[\]]", "", rest)).split()
                 done.append((name, ask(name, *words)))
 
-    assert [name for name, _ in done] == ["status", "services", "endpoints", "explain"]
+    assert [name for name, _ in done] == ["status", "services", "endpoints", "explain", "explain"]
     assert {each.returncode for _, each in done} == {0}, [each.stderr for _, each in done]
