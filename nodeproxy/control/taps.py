@@ -50,8 +50,10 @@ class ActiveTap:
         self.number = start.number
         self.quota = Quota()
         self._filter = wanted = start.filter
-        self._port = f":{wanted.port}"
+        self._namespace, _, self._name = wanted.service.partition("/")
+        self._port, self._by_end = wanted.port, wanted.by_end
         self._path, self._method = wanted.path.encode(), wanted.method.encode()
+        self._of_some_callers = bool(wanted.namespace or wanted.workload)
         self._samples = samples
         self._now = now
         self._wall = wall
@@ -59,22 +61,24 @@ class ActiveTap:
 
     def _wants(self, exchange: Exchange, match: Match) -> bool:
         request = exchange.request
-        if self._method not in (b"", request.method) or not request.path.startswith(self._path):
+        if not request.path.startswith(self._path) or (self._method and self._method != request.method):
             return False
-        wanted = self._filter
-        if not _called_by(exchange, wanted):
+        if self._of_some_callers and not _called_by(exchange, self._filter):
             return False
         try:
             route = match(request, exchange.caller.namespace)
         except ProxyError:  # the request goes nowhere, and is answered so in its turn
             return False
-        if route.service.key != wanted.service or wanted.port not in (0, route.port.number):
+        service = route.service
+        if service.name != self._name or service.namespace != self._namespace:
             return False
-        return wanted.by_end or self.quota.take(self._now())
+        if self._port and self._port != route.port.number:
+            return False
+        return self._by_end or self.quota.take(self._now())
 
     def _take(self, recording: Recording) -> None:
         wanted = self._filter
-        if wanted.by_end:
+        if self._by_end:
             first, last = wanted.statuses
             if not first <= recording.status <= last or recording.elapsed_s < wanted.slower_than_s:
                 return

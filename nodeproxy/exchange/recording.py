@@ -195,7 +195,8 @@ class Recorder:
         if trace is None and not self._taps:
             return
         sinks: tuple[Sink, ...] = () if trace is None or self._traced is None else (self._traced,)
-        if self._taps:
-            sinks += tuple(tap.take for tap in self._taps if tap.wants(exchange, match))
+        for tap in self._taps:
+            if tap.wants(exchange, match):
+                sinks += (tap.take,)
         if sinks:
             Recording(exchange, self._now, sinks, trace)
