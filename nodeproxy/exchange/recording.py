@@ -92,11 +92,13 @@ class Recording:
         self.elapsed_s = 0.0
         self._now = now
         self._added = exchange.added
-        if trace is not None:
-            exchange.added += trace.lines(trace.span_id)  # for copies to mirrors; attempts replace it
         self._observer: Observer | None = exchange.observer
         exchange.observer = self
         exchange.recording = self
+
+    def added_to_copies(self) -> bytes:
+        """The field lines that are added to a copy of the request, within the span of the exchange itself."""
+        return self._added if self.trace is None else self._added + self.trace.lines(self.trace.span_id)
 
     def attempt_began(self, attempt: "Attempt") -> None:
         """Note an attempt; where the exchange is traced, what is sent in it has the attempt's own context."""

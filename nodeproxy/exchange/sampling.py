@@ -38,7 +38,7 @@ def sample_of(recording: Recording, wall: Callable[[], float], taps: tuple[int, 
         _text(request.method),
         _text(request.authority),
         _text(request.path),
-        request.version.decode("ascii"),
+        request.version.decode("latin-1"),
         exchange.client,
         exchange.caller.labels,
         recording.service_port,
@@ -47,7 +47,7 @@ def sample_of(recording: Recording, wall: Callable[[], float], taps: tuple[int, 
         None if call is None else call.status,
         exchange.not_retried,
         tuple([_attempt(tried, started) for tried in recording.attempts]),
-        tuple([EventSample(at - started, *what) for at, *what in recording.events]),
+        tuple([EventSample(at - started, *what) for at, *what in recording.events]) if recording.events else (),
         recording.left_out,
         None if trace is None else _trace(trace),
         exchange.rule,
@@ -66,19 +66,19 @@ def _attempt(tried: Tried, started: float) -> AttemptSample:
         attempt.status,
         "cancelled" if outcome is None else outcome,
         tried.hedge,
-        tried.span_id.decode("ascii"),
+        tried.span_id.decode("latin-1"),
     )
 
 
 def _trace(trace: Trace) -> TraceSample:
     parent = trace.parent
     return TraceSample(
-        trace.trace_id.decode("ascii"),
-        trace.span_id.decode("ascii"),
-        parent.span_id.decode("ascii"),
-        trace.state.decode("ascii", "replace"),
+        trace.trace_id.decode("latin-1"),
+        trace.span_id.decode("latin-1"),
+        parent.span_id.decode("latin-1"),
+        trace.state.decode("latin-1"),
     )
 
 
 def _text(received: bytes) -> str:
-    return received[:TEXT_MOST].decode("ascii", "replace")
+    return received[:TEXT_MOST].decode("latin-1")

@@ -5,6 +5,7 @@ with the context that it came with.
 """
 
 from random import Random
+from re import Match
 
 from nodeproxy.exchange.exchange import Exchange
 from nodeproxy.protocol.message import Request
@@ -20,7 +21,10 @@ from nodeproxy.protocol.trace_context import (
     context_lines,
     has_b3,
     parent_of,
+    usual_parent,
 )
+
+_SAMPLED = (b"1", b"3")  # the last digit of the flags
 
 
 class Trace:
@@ -66,9 +70,36 @@ class Tracing:
         The context of a request that is traced is taken out of its fields: each attempt adds its own.
         """
         request = exchange.request
-        parent = NO_PARENT
-        if request.traced or (self._b3 and has_b3(request.fields.block())):
-            parent = parent_of(request.fields, request.traced, self._b3)
+        block = request.fields.block()
+        if request.traced:
+            if (usual := usual_parent(block)) is not None:
+                return self._continued(exchange, block, usual) if usual[3] in _SAMPLED else None
+        elif not self._b3 or not has_b3(block):
+            if self._random() >= self._ratio:
+                return None
+            if b"tracestate" in block.lower():
+                request.fields.remove(TRACESTATE)  # it belongs to a traceparent, and there is none
+            return self._begun(NO_PARENT)
+        return self._unusual(exchange)
+
+    def _begun(self, parent: Parent) -> Trace:
+        digits = self._ids.take(48)
+        return Trace(digits[:32], digits[32:], parent, b"", self._ids)
+
+    def _continued(self, exchange: Exchange, block: bytes, usual: Match[bytes]) -> Trace | None:
+        """The trace of a sampled request, without a walk over its fields."""
+        lines, fields = block.lower(), exchange.request.fields
+        if lines.count(b"traceparent") > 1 or (self._b3 and has_b3(block)):
+            return self._unusual(exchange)
+        fields.cut(usual.start(), usual.end())
+        state = (fields.get(TRACESTATE) or b"")[:STATE_LIMIT_BYTES] if b"tracestate" in lines else b""
+        parent = Parent(usual[1], usual[2], True, 2 if usual[3] == b"3" else 0)
+        return Trace(usual[1], self._ids.take(16), parent, state, self._ids)
+
+    def _unusual(self, exchange: Exchange) -> Trace | None:
+        """The trace of a request whose context takes a walk over its fields."""
+        request = exchange.request
+        parent = parent_of(request.fields, request.traced, self._b3)
         sampled = parent.sampled
         if sampled is None:
             sampled = self._random() < self._ratio  # below 1
@@ -78,10 +109,9 @@ class Tracing:
                 _take_out(request, parent)
             return None
         state = _take_out(request, parent)
-        if parent.trace_id:
-            return Trace(parent.trace_id, self._ids.take(16), parent, state, self._ids)
-        digits = self._ids.take(48)
-        return Trace(digits[:32], digits[32:], parent, state, self._ids)
+        if not parent.trace_id:
+            return self._begun(parent)
+        return Trace(parent.trace_id, self._ids.take(16), parent, state, self._ids)
 
 
 def _take_out(request: Request, parent: Parent) -> bytes:

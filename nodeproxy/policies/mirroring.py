@@ -167,7 +167,8 @@ def _original(exchange: Exchange) -> Original:
     request.version = asked.version
     request.takes_trailers = asked.takes_trailers
     request.traced = asked.traced
-    return Original(request, exchange.client, exchange.caller, exchange.added, None if call is None else call.deadline)
+    added = exchange.added if exchange.recording is None else exchange.recording.added_to_copies()
+    return Original(request, exchange.client, exchange.caller, added, None if call is None else call.deadline)
 
 
 def _exchange(original: Original, body: WholeBody, scope: Scope, now: float) -> Exchange:

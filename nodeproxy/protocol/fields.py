@@ -74,6 +74,11 @@ class Fields:
             self._block = self._block[: found[0]] + self._block[found[1] :]
         return found is not None
 
+    def cut(self, start: int, end: int) -> None:
+        """Remove what stands from `start` to `end` in `block()`: whole lines."""
+        block = self.block()
+        self._block = block[:start] + block[end:]
+
     def _position(self, name: bytes) -> tuple[int, int] | None:
         lines, start = self.block().lower(), name + b":"
         at = 0 if lines.startswith(start) else lines.find(b"\n" + start) + 1

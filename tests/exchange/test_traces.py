@@ -70,6 +70,38 @@ async def test_a_request_that_the_ratio_leaves_out_goes_on_without_a_context(wor
     assert samples == [] and context_in(head) is None
 
 
+@pytest.mark.parametrize(
+    "written", [SAMPLED.replace(b"traceparent: ", b"TraceParent:  "), SAMPLED.replace(b"00-", b"cc-", 1)]
+)
+async def test_a_parent_that_is_written_unusually_counts_as_well(world, written):
+    endpoint, samples = world.endpoint(), traced(world, ratio=0.0)
+    world.serve(endpoint)
+
+    head = await asked(world, endpoint, get(written))
+
+    assert samples[0].trace.parent_id == SPAN.decode()
+    assert context_in(head) == (TRACE, samples[0].attempts[0].span_id.encode(), b"01")
+
+
+async def test_with_two_parents_a_trace_begins_anew(world):
+    endpoint, samples = world.endpoint(), traced(world)
+    world.serve(endpoint)
+
+    head = await asked(world, endpoint, get(SAMPLED, SAMPLED.title()))
+
+    assert samples[0].trace.parent_id == "" and context_in(head)[0] == samples[0].trace.trace_id.encode() != TRACE
+
+
+async def test_both_forms_of_a_sampled_context_go_on(world):
+    endpoint, samples = world.endpoint(), traced(world, ratio=0.0)
+    world.serve(endpoint)
+
+    head = await asked(world, endpoint, get(SAMPLED, b"b3: %b-%b-1\r\n" % (TRACE, SPAN)))
+
+    span = samples[0].attempts[0].span_id.encode()
+    assert context_in(head) == (TRACE, span, b"01") and b"\r\nb3: %b-%b-1\r\n" % (TRACE, span) in head
+
+
 async def test_b3_that_is_not_sampled_goes_on_as_w3c_too(world):
     endpoint, samples = world.endpoint(), traced(world)
     world.serve(endpoint)

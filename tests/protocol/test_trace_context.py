@@ -15,6 +15,7 @@ from nodeproxy.protocol.trace_context import (
     context_lines,
     parent_of,
     parse_traceparent,
+    usual_parent,
 )
 
 TRACE, SPAN = b"4bf92f3577b34da6a3ce929d0e0e4736", b"00f067aa0ba902b7"
@@ -51,6 +52,28 @@ def test_a_valid_traceparent_is_read(value, parent):
 )  # fmt: skip
 def test_an_invalid_traceparent_counts_as_absent(value):
     assert parse_traceparent(value) is None and read(b"traceparent: " + value) == NO_PARENT
+
+
+@pytest.mark.parametrize("start", [b"", b"Accept: */*\r\n"])
+@pytest.mark.parametrize("flags", [b"00", b"01", b"02", b"03"])
+def test_a_usual_traceparent_is_found_where_it_stands(start, flags):
+    line = b"traceparent: " + PARENT + flags + b"\r\n"
+
+    found = usual_parent(start + line + b"Host: a\r\n")
+
+    assert found[0] == line and parse_traceparent(PARENT + flags)[:2] == found.groups()[:2]
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        b"", b"Accept: */*\r\n", b"x-traceparent: " + PARENT + b"01\r\n", b"Traceparent: " + PARENT + b"01\r\n",
+        b"traceparent: " + PARENT + b"11\r\n", b"traceparent: " + PARENT + b"01 \r\n",
+        b"traceparent: 00-%b-%b-01\r\n" % (b"0" * 32, SPAN), b"traceparent: 00-%b-%b-01\r\n" % (TRACE, b"0" * 16),
+    ],
+)  # fmt: skip
+def test_all_else_is_left_to_the_walk(block):
+    assert usual_parent(block) is None
 
 
 def test_two_traceparents_are_none():
