@@ -41,7 +41,8 @@ def status_shown(text: bytes) -> Iterator[Table | str]:
 def _summary(status: NodeStatus) -> Iterator[str]:
     age_s = status.table_age_s
     yield "no table yet" if age_s is None else f"the table was confirmed {age_s:.1f} s ago"
-    yield f"services: {status.services}, of {status.unsubscribed} of them the endpoints are not followed"
+    not_followed = f"; of {status.unsubscribed}, which no pod here calls, the endpoints are not followed"
+    yield f"services in the mesh: {status.services}{not_followed if status.unsubscribed else ''}"
     if status.restored:
         yield "they are the last good state on disk: the source has not been in sync yet"
     yield from (f"worker {number} did not answer in time" for number in status.silent)

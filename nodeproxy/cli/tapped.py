@@ -7,6 +7,7 @@ import msgspec
 
 from nodeproxy.mesh.duration import duration_text
 from nodeproxy.mesh.tap_view import TapBegan, TapEnded, TapLine, TapMissed, TappedAttempt, TappedRequest
+from nodeproxy.mesh.taps import RATE_MOST
 
 _decoder: msgspec.json.Decoder[TapLine] = msgspec.json.Decoder(TapLine)
 
@@ -41,7 +42,8 @@ def _told(line: TapBegan | TapMissed | TapEnded) -> str:
         workers = f"{line.workers} worker{'s' * (line.workers != 1)}"
         return f"tapping {line.service} in {workers}; ends after {duration_text(line.ends_after_s)}"
     if isinstance(line, TapMissed):
-        return f"-- {line.left_out} requests left out so far: more than 100 a second of a worker"
+        why = f"more than {RATE_MOST} a second of a worker, or this terminal is slow"
+        return f"-- {line.left_out} requests left out so far: {why}"
     return f"-- {line.why}" + (f"; {line.left_out} requests were left out" if line.left_out else "")
 
 

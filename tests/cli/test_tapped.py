@@ -71,7 +71,7 @@ def test_beginning_left_out_requests_and_end_are_told():
 
     assert told == [
         "tapping shop/web in 1 worker; ends after 10m",
-        "-- 9 requests left out so far: more than 100 a second of a worker",
+        "-- 9 requests left out so far: more than 100 a second of a worker, or this terminal is slow",
         "-- a tap ends after 10m; 9 requests were left out",
     ]
     assert shown.over
