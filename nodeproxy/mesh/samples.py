@@ -3,6 +3,8 @@
 They go up in bounded batches beside the reports. A worker whose batches are not taken drops samples and counts them.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
 BATCH_MOST = 64  # samples in one line: about 50 kB, encoded in 0.2 ms
@@ -85,3 +87,16 @@ class Samples(msgspec.Struct, frozen=True, tag="samples"):
     """A batch. What was dropped is only counted: `reports.ProcessCounters.samples_dropped`."""
 
     exchanges: tuple[ExchangeSample, ...]
+
+
+def encoded(sample: ExchangeSample) -> bytes:
+    """`sample` as it stands in a line: a quarter of the memory, and a second one is made where the first was."""
+    return _encoder.encode(sample)
+
+
+def line_of(samples: Sequence[bytes]) -> bytes:
+    """The line of `Samples` with these `encoded` ones, its newline included."""
+    return b'{"type":"samples","exchanges":[%b]}\n' % b",".join(samples)
+
+
+_encoder = msgspec.json.Encoder()

@@ -6,6 +6,7 @@ import pytest
 
 from nodeproxy.errors import ConnectFailed
 from nodeproxy.exchange.recording import Recording
+from tests.fakes.grpc import GrpcMesh, call, refuse
 from tests.fakes.hedged import answer
 from tests.fakes.mirrored import Mirrored
 from tests.fakes.traces import NOT_SAMPLED, SAMPLED, SPAN, TRACE, context_in, get, traced
@@ -220,16 +221,60 @@ async def test_an_ejection_is_an_event_of_the_request_that_caused_it(world):
     assert ("outlierDetection", "consecutive-5xx", "enforce") in events(samples[0])
 
 
-async def test_a_refused_request_has_a_sample_without_attempts(world):
+async def test_a_request_for_an_unknown_name_has_a_sample_without_attempts(world):
     samples = traced(world)
-    world.serve(world.endpoint(), policies={"rateLimit": {"requestsPerSecond": 1, "burst": 1, "mode": "shadow"}})
+    world.serve(world.endpoint())
     client = await world.client()
 
     await client.send(b"GET / HTTP/1.1\r\nHost: nowhere.shop.mesh\r\n\r\n")
     await client.until(b"\r\n\r\n")
+    await world.settle()
 
     (sample,) = samples
     assert (sample.attempts, sample.service_port, sample.reason) == ((), "", "unknown-service")
+
+
+async def test_a_rate_limit_is_an_event_of_the_request_that_it_refuses(world):
+    endpoint, samples = world.endpoint(), traced(world)
+    world.serve(endpoint, policies={"rateLimit": {"requestsPerSecond": 1, "burst": 1}})
+    await asked(world, endpoint, get())
+    client = await world.client()
+
+    await client.send(get())
+    await client.until(b"\r\n\r\n")
+    await world.settle()
+
+    refused = samples[1]
+    assert (refused.status, refused.reason, refused.attempts) == (429, "rate-limited", ())
+    assert ("rateLimit", "rejected", "enforce") in events(refused)
+
+
+async def test_a_fallback_is_an_event(world):
+    endpoint, samples = world.endpoint(), traced(world)
+    fallback = {"fallback": {"on": ["5xx"], "response": {"status": 200, "body": "instead"}}}
+    world.serve(endpoint, policies={**fallback, "retries": {"attempts": 0}})
+
+    await asked(world, endpoint, get(), answer(b"", b"500 Broken"))
+
+    assert ("fallback", "5xx", "enforce") in events(samples[0]) and samples[0].attempts[0].status == 500
+
+
+async def test_a_call_over_http2_is_traced_as_any_request(world):
+    samples, mesh = traced(world, ratio=0.0), GrpcMesh(world, {"retries": {"attempts": 1, "retryOn": ["unavailable"]}})
+    number = await mesh.ask(call((b"traceparent", b"00-%b-%b-01" % (TRACE, SPAN))))
+
+    parents = []
+    for status in (14, 5):
+        server, stream = await mesh.arrived()
+        parents += [value for name, value in server.requests[stream] if name == b"traceparent"]
+        await refuse(server, stream, status)
+    assert await mesh.status_of(number) == 5
+    await world.settle()
+
+    (sample,) = samples
+    ids = [each.span_id.encode() for each in sample.attempts]
+    assert parents == [b"00-%b-%b-01" % (TRACE, each) for each in ids] and len(set(ids)) == 2
+    assert (sample.version, sample.grpc_status, sample.trace.parent_id) == ("2", 5, SPAN.decode())
 
 
 async def test_an_attempt_that_found_no_server_has_its_reason(world):

@@ -56,7 +56,7 @@ class GrpcMesh:
                     # without Nagle's algorithm: what it sends would wait up to 40 ms for an acknowledgement
                     peer.channel._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     server = Http2Peer(peer, client_side=False)
-                    server.endpoint = endpoint
+                    server.endpoint, server.requests = endpoint, {}
                     self.servers.append(server)
                     await server.flush()
             for server in self.servers:
@@ -64,6 +64,7 @@ class GrpcMesh:
                 for event in server.events:
                     if isinstance(event, RequestReceived):
                         server.events.remove(event)
+                        server.requests[event.stream_id] = event.headers
                         return server, event.stream_id
             await self.world.reactor.rest()
 

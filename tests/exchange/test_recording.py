@@ -1,0 +1,58 @@
+"""Recordings for taps: who gets them, beside traces and the context's own observer."""
+
+from nodeproxy.exchange.recording import ATTEMPTS_MOST, EVENTS_MOST, Recording
+from tests.fakes.exchanges import exchange
+from tests.fakes.hedged import answer
+from tests.fakes.traces import get, traced
+
+
+async def answered(world, endpoint):
+    client = await world.client()
+    await client.send(get())
+    server = await endpoint.accept()
+    await server.head()
+    await server.send(answer(b"x"))
+    await client.until(b"x")
+    await world.settle()
+
+
+async def test_a_trace_and_the_log_have_the_same_exchange(world):
+    endpoint, samples = world.endpoint(), traced(world)
+    world.serve(endpoint)
+
+    await answered(world, endpoint)
+
+    assert len(samples) == 1 and [line[2] for line in world.log] == [200]
+    assert [outcome for _, outcome in world.attempts] == [200]
+
+
+def test_what_is_beyond_the_limits_is_only_counted():
+    one, seen = exchange(), []
+    recording = Recording(one, lambda: 1.0, (lambda each: seen.append((len(each.events), each.left_out)),), None)
+
+    for _ in range(EVENTS_MOST + 3):
+        recording.decided("retries", "exhausted", "enforce")
+    recording.exchange_ended(one, "shop/web:80", 200, "", 0.1)
+
+    assert seen == [(EVENTS_MOST, 3)] and ATTEMPTS_MOST >= 11  # the most that retries can make
+
+
+class Log:
+    """An observer that remembers statuses."""
+
+    def __init__(self):
+        self.statuses = []
+
+    def exchange_ended(self, _exchange, _service_port, status, *_):
+        self.statuses.append(status)
+
+
+def test_after_the_end_the_exchange_has_its_own_observer_again():
+    one, log = exchange(), Log()
+    one.observer = log
+    recording = Recording(one, lambda: 1.0, (), None)
+    assert one.observer is recording and one.recording is recording
+
+    recording.exchange_ended(one, "shop/web:80", 204, "", 0.1)
+
+    assert (one.observer, one.recording, log.statuses) == (log, None, [204])
