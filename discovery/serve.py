@@ -19,6 +19,7 @@ from discovery.cluster_limits.lessor import ClusterLimits
 from discovery.cluster_limits.server import LimitServer
 from discovery.intake import Intake
 from discovery.log import log_event
+from discovery.observe.diagnosis.page import DiagnosePage
 from discovery.observe.pages import MetricsPage, ServicesPage, StatusPage
 from discovery.observe.server import Pages, serve_pages
 from discovery.observe.service_pages import EndpointsPage, ExplainPage
@@ -93,6 +94,7 @@ async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TAS
                 b"/services": ServicesPage(reports),
                 b"/endpoints": EndpointsPage(publisher),
                 b"/explain": ExplainPage(publisher, catalogue),
+                b"/diagnose": DiagnosePage(publisher, catalogue),
             }
             group.start_soon(serve_pages, settings.control, pages)
         if last_good is not None:

@@ -8,5 +8,10 @@ def main() -> None:
     app(prog_name="nodeproxy")
 
 
+def kubectl_mesh() -> None:
+    """Run the command line as a plugin of kubectl."""
+    app(prog_name="kubectl mesh")
+
+
 if __name__ == "__main__":
     main()

@@ -4,27 +4,18 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlencode
 
 import typer
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
-from pydantic_settings import SettingsConfigDict
 
+from nodeproxy.cli.asking import ConfigFile, Json, KubeFile, OnNode, Where, show
+from nodeproxy.cli.diagnose import diagnose
 from nodeproxy.cli.new_policy import new_policy
+from nodeproxy.cli.read_settings import read_settings
 from nodeproxy.setting_text import split_address
 from nodeproxy.settings import Settings
-from nodeproxy.settings_file import UnusableFile, check_file
 from nodeproxy.telemetry import logs
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from rich.table import Table
-
-PIPED_WIDTH = 400  # columns of a table for another program, so that a row stays a line
-SHOWN_MOST = 100  # characters of an invalid value: enough to find it
 
 app = typer.Typer(
     help="A service mesh with one proxy per node: http://<service>.<namespace>.mesh/",
@@ -129,35 +120,37 @@ def schema(
     policies(name, json=True, markdown=False)
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-ConfigFile = Annotated[Path | None, typer.Option(help="YAML file with any of the settings.")]
+app.command()(diagnose)
 
 
 @app.command()
-def status(json: Json = False, config: ConfigFile = None) -> None:
+def status(json: Json = False, config: ConfigFile = None, node: OnNode = "", kubeconfig: KubeFile = None) -> None:
     """Show the workers and watches of the running node (the setting run_dir finds it)."""
-    from nodeproxy.cli import node
+    from nodeproxy.cli.node import status_shown
 
-    _show("status", node.status_shown, json, config)
+    show("status", ["status"], status_shown, Where(json, config, node, kubeconfig))
 
 
 @app.command()
-def services(json: Json = False, config: ConfigFile = None) -> None:
+def services(json: Json = False, config: ConfigFile = None, node: OnNode = "", kubeconfig: KubeFile = None) -> None:
     """Show the services that this node calls: endpoints, requests, retries (the setting run_dir finds the node)."""
-    from nodeproxy.cli import node
+    from nodeproxy.cli.node import services_table
 
-    _show("services", lambda text: [node.services_table(text)], json, config)
+    show("services", ["services"], lambda text: [services_table(text)], Where(json, config, node, kubeconfig))
 
 
 Service = Annotated[str, typer.Argument(metavar="SERVICE", help="reviews.shop or shop/reviews, :PORT if wanted.")]
 
 
 @app.command()
-def endpoints(name: Service, json: Json = False, config: ConfigFile = None) -> None:
+def endpoints(
+    name: Service, json: Json = False, config: ConfigFile = None, node: OnNode = "", kubeconfig: KubeFile = None
+) -> None:
     """Show the endpoints of a service in every worker: distance, ejections, probes, requests, connections."""
     from nodeproxy.cli import service
 
-    _show(f"endpoints?{urlencode({'service': name})}", service.endpoints_shown, json, config)
+    page, where = f"endpoints?{urlencode({'service': name})}", Where(json, config, node, kubeconfig)
+    show(page, ["endpoints", name], service.endpoints_shown, where)
 
 
 @app.command()
@@ -174,6 +167,8 @@ def explain(
     ] = None,
     json: Json = False,
     config: ConfigFile = None,
+    node: OnNode = "",
+    kubeconfig: KubeFile = None,
 ) -> None:
     """Show what is in force for a service, and where each value is written; or which rule a request would take."""
     from nodeproxy.cli import service
@@ -186,7 +181,10 @@ def explain(
         "from": caller,
     }
     query = urlencode({"service": name} | {key: value for key, value in asked.items() if value})
-    _show(f"explain?{query}", service.explain_shown, json, config)
+    options = {"--port": port, "--path": path, "--method": method, "--from": caller}
+    words = [f"{option}={value}" for option, value in options.items() if value]
+    words = ["explain", name, *words, *(f"--header={each}" for each in header or ())]
+    show(f"explain?{query}", words, service.explain_shown, Where(json, config, node, kubeconfig))
 
 
 @app.command("net")
@@ -258,51 +256,3 @@ def demo(
     """Start example services and the mesh in front of them, send requests, show the results."""
     command = [sys.executable, "-m", "nodeproxy.demo", str(requests), *(["--once"] if once else [])]
     os.execv(sys.executable, command)  # replaces this process, so that signals reach it
-
-
-def _show(page: str, shown: "Callable[[bytes], Iterable[Table | str]]", as_json: bool, config: Path | None) -> None:
-    from rich.console import Console  # here, because the import takes time that other commands do not need
-
-    from nodeproxy.cli import node
-
-    try:
-        text = node.ask(read_settings(config, {}).run_dir, page)
-    except node.NoAnswer as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
-    if as_json:
-        typer.echo(text.decode(), nl=False)
-        return
-    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
-    for each in shown(text):
-        console.print(each, soft_wrap=isinstance(each, str))
-
-
-def read_settings(config: Path | None, flags: dict[str, Any]) -> Settings:
-    """The settings in force; exits with status 2 and one line per invalid setting."""
-
-    class FromFile(Settings):
-        model_config = SettingsConfigDict(yaml_file=config)
-
-    try:
-        if config is not None:
-            check_file(config)
-        return FromFile(**flags)
-    except UnusableFile as error:
-        typer.echo(f"--config {config}: {error}", err=True)
-        raise typer.Exit(2) from error
-    except ValidationError as error:
-        for detail in error.errors(include_url=False):
-            typer.echo(_sentence(detail), err=True)
-        raise typer.Exit(2) from error
-
-
-def _sentence(detail: ErrorDetails) -> str:
-    text = detail["msg"].removeprefix("Value error, ")
-    if detail["type"] == "extra_forbidden":
-        text = "unknown setting; `nodeproxy settings` lists all"
-    if not detail["loc"]:  # a conflict between settings
-        return f"settings: {text}"
-    shown = repr(detail["input"])
-    shown = shown if len(shown) <= SHOWN_MOST else shown[:SHOWN_MOST] + "…"
-    return f"setting {'.'.join(map(str, detail['loc']))}: {text}, got {shown}"

@@ -8,7 +8,7 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from nodeproxy.cli.commands import read_settings
+from nodeproxy.cli.read_settings import read_settings
 from nodeproxy.setting_text import OLD_TRUST
 from nodeproxy.settings import Settings
 from nodeproxy.settings_file import UnusableFile, check_file
