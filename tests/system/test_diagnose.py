@@ -7,10 +7,10 @@ from http import HTTPStatus
 import pytest
 
 from tests.fakes import dns
+from tests.fakes.failing import failing
 from tests.fakes.node import Gate, Node, command, policy, server, service, until
 from tests.fakes.ports import free_port
 from tests.fakes.unreachable import dropping
-from tests.fakes.failing import failing
 
 POLICY = {
     "sick": "healthCheck: {path: /healthz, interval: 100ms, unhealthyThreshold: 1}",
@@ -85,19 +85,44 @@ def test_a_healthy_service_is_said_to_be_healthy_with_the_response(mesh):
 @pytest.mark.parametrize(
     ("name", "step", "found", "cure"),
     [
-        ("wep.shop", "name", "there is no service wep in namespace shop in the mesh; close to it: web.shop", "kubectl get services"),
-        ("web.shup", "name", "there is no namespace shup with a service in it; close to it: web.shop", "there are shop"),
+        (
+            "wep.shop",
+            "name",
+            "there is no service wep in namespace shop in the mesh; close to it: web.shop",
+            "kubectl get services",
+        ),
+        (
+            "web.shup",
+            "name",
+            "there is no namespace shup with a service in it; close to it: web.shop",
+            "there are shop",
+        ),
         ("web.shop:81", "name", "web.shop has no port 81; it has 80", "add it to the Service"),
         ("http://db.shop.mesh:5432/", "name", "port 5432 speaks TCP that is not HTTP", "set its appProtocol to http"),
-        ("alone.shop", "endpoints", "alone.shop has no EndpointSlice, so its selector matches no pod", "labels of the pods"),
+        (
+            "alone.shop",
+            "endpoints",
+            "alone.shop has no EndpointSlice, so its selector matches no pod",
+            "labels of the pods",
+        ),
         ("unready.shop", "endpoints", "none of the 1 endpoints of unready.shop is ready", "readiness probes"),
-        ("dead.shop", "reached", "1 of 1 endpoints of dead.shop cannot be reached", "nothing listens there: compare the Service's targetPort"),
+        (
+            "dead.shop",
+            "reached",
+            "1 of 1 endpoints of dead.shop cannot be reached",
+            "nothing listens there: compare the Service's targetPort",
+        ),
         ("dropped.shop", "reached", "do not answer a connection", "check NetworkPolicies"),
-        ("refused.shop", "policy", "retries.attempts: input should be a valid integer, got 'many'", "correct the ConfigMap nodeproxy/nodeproxy-policy"),
+        (
+            "refused.shop",
+            "policy",
+            "retries.attempts: input should be a valid integer, got 'many'",
+            "correct the ConfigMap nodeproxy/nodeproxy-policy",
+        ),
         ("split.shop", "policy", "not in the mesh: split names shop/nowhere:80", "create the Service"),
         ("failing.shop", "request", "an endpoint of failing.shop answers GET / with 500 itself", "log of the endpoint"),
     ],
-)  # fmt: skip
+)
 def test_what_is_broken_is_named_with_the_cure(mesh, name, step, found, cure):
     _, diagnose = mesh
 
@@ -169,7 +194,7 @@ def test_a_cluster_dns_that_does_not_forward_the_zone_is_named(folder):
         (folder / "web.yaml").write_text(service("web", web))
         of_dns = service("kube-dns", cluster_ip="127.0.0.1", port=zone.port).replace("shop", "kube-system")
         (folder / "dns.yaml").write_text(of_dns.replace('"name": "http"', '"name": "dns", "protocol": "UDP"'))
-        with running(folder, dns=f"127.0.0.1:{port}") as (node, diagnose):
+        with running(folder, dns=f"127.0.0.1:{port}") as (_, diagnose):
             status, said = diagnose("web.shop")
             zone.records["web.shop.mesh"] = [("A", 60, "127.77.0.9")]
             cured = diagnose("web.shop")
