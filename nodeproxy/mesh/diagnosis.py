@@ -70,8 +70,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     refused: tuple[RefusedView, ...] = ()
     returned: str = ""
     """Why a changed table of it was taken back; "" if none was."""
-    missing_targets: tuple[str, ...] = ()
-    """Service ports that its policies send requests to and that are not in the mesh, with the field that names them."""
+    wrong_targets: tuple[str, ...] = ()
+    """Places that its policies send requests to and that cannot take them, with the field that names each, and why."""
     cluster_dns: str = ""
     """Address and port of the cluster DNS, as its Service has them; "" if there is none."""
     caller: CallerFacts | None = None

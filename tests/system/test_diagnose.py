@@ -116,10 +116,15 @@ def test_a_healthy_service_is_said_to_be_healthy_with_the_response(mesh):
         (
             "refused.shop",
             "policy",
-            "retries.attempts: input should be a valid integer, got 'many'",
+            "retries.attempts: expected a valid integer, got 'many'",
             "correct the ConfigMap nodeproxy/nodeproxy-policy",
         ),
-        ("split.shop", "policy", "not in the mesh: split names shop/nowhere:80", "create the Service"),
+        (
+            "split.shop",
+            "policy",
+            "split.targets[1].service: there is no service nowhere.shop in the mesh",
+            "correct the place in the policy",
+        ),
         ("failing.shop", "request", "an endpoint of failing.shop answers GET / with 500 itself", "log of the endpoint"),
     ],
 )

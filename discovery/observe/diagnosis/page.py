@@ -1,18 +1,18 @@
 """/diagnose?service=…&from=…: what this node has for a name, for `nodeproxy diagnose` to judge."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from discovery.observe.diagnosis.callers import NoCaller, caller_facts, caller_meant
 from discovery.observe.diagnosis.ports import NoPort, port_facts, port_meant
-from discovery.observe.diagnosis.targets import missing_targets
 from discovery.observe.lookup import NotFound, service_asked
 from discovery.observe.pages import JSON
 from discovery.observe.server import Asked, Page
 from discovery.observe.service_pages import port_view, refused_views
 from discovery.services.catalogue import Catalogue
+from discovery.services.destinations import Places, aims_of
 from discovery.workers.publish import Publisher
 from nodeproxy.mesh.diagnosis import CallerFacts, Facts
 from nodeproxy.mesh.model import Port, Service
@@ -20,6 +20,7 @@ from nodeproxy.mesh.names import named
 from nodeproxy.mesh.questions import Endpoints, EndpointsOf
 from nodeproxy.mesh.reports import PortKey
 from nodeproxy.policies.table import settings_of
+from nodeproxy.policies.table_faults import place_text
 
 CLUSTER_DNS = ("kube-system/kube-dns", "kube-system/coredns", "kube-system/rke2-coredns-rke2-coredns")
 """Services of the cluster DNS: what kubeadm, the clouds and k3s call it, a chart's own name, RKE2."""
@@ -101,9 +102,7 @@ class DiagnosePage:
             port=port_facts(service, port, port.name, slices, seen),
             refused=() if publisher.restored else tuple(refused_views(self._catalogue, service.key)),
             returned=trial.returned if trial is not None else "",
-            missing_targets=tuple(
-                missing_targets(settings_of(service.policies, self._catalogue.registry), service, port, self._services)
-            ),
+            wrong_targets=tuple(self._wrong_targets(service)),
             caller=found,
             caller_problem=problem,
         )
@@ -119,6 +118,11 @@ class DiagnosePage:
         counters = self._publisher.reports.counters_of([key])
         limits: Any = settings_of(service.policies, self._catalogue.registry).get("rateLimit")
         return caller_facts(caller, counters, limits), ""
+
+    def _wrong_targets(self, service: Service) -> Iterator[str]:
+        places = Places(self._services)
+        for aim in aims_of(settings_of(service.policies, self._catalogue.registry)):
+            yield from (f"{place_text((*aim.path, field))}: {text}" for field, text in places.wrong(aim, service))
 
     def _cluster_dns(self) -> str:
         for key in CLUSTER_DNS:

@@ -63,9 +63,11 @@ def policy(evidence: Evidence) -> Step:
     if facts.returned:
         text = f"a changed policy table was taken back ({facts.returned}), and the last good one is in force"
         return Step("policy", "broken", text, "change the table again, see `nodeproxy explain`", part=True)
-    if facts.missing_targets:
-        text = f"a policy of {evidence.name} sends requests to what is not in the mesh: {facts.missing_targets[0]}"
-        return Step("policy", "broken", text, "correct the name in the policy, or create the Service", part=True)
+    if facts.wrong_targets:
+        text = f"a policy of {evidence.name} sends requests where they fail, {facts.wrong_targets[0]}"
+        return Step(
+            "policy", "broken", text, "correct the place in the policy, or the Service that it names", part=True
+        )
     return Step("policy", "ok", "all that is written for it is in force")
 
 
