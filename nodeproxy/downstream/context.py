@@ -62,5 +62,6 @@ class ConnectionContext:
         stats.count(status, reason, exchange.caller.labels, elapsed_s)
         if exchange.call is not None:
             stats.count_call(exchange.call.end(status))
-        if self.observer is not None:
-            self.observer.exchange_ended(exchange, "" if route is None else route.name, status, reason, elapsed_s)
+        observer = exchange.observer
+        if observer is not None:
+            observer.exchange_ended(exchange, "" if route is None else route.name, status, reason, elapsed_s)

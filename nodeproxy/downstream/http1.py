@@ -214,7 +214,7 @@ class Http1Connection:
         """Answer a CONNECT; returns whether requests follow."""
         context = self.context
         exchange = Exchange(asked.head.request, WholeBody(b""), self._client, self._scope, self._reactor.clock())
-        exchange.caller = context.caller_of(self._client)
+        exchange.caller, exchange.observer = context.caller_of(self._client), context.observer
         following = await answer_connect(context, exchange, asked, self._channel, self._reply)
         if following is not None:
             self.context = following

@@ -18,6 +18,8 @@ from nodeproxy.downstream.connections import Connections
 from nodeproxy.downstream.listener import Listener
 from nodeproxy.downstream.virtual_listeners import VirtualListeners
 from nodeproxy.exchange.access_log import AccessLog
+from nodeproxy.exchange.audit_log import AuditLog
+from nodeproxy.exchange.exchange import Observer
 from nodeproxy.io.capacity import ADMIN_MOST
 from nodeproxy.limits.memory import Memory
 from nodeproxy.mesh.reports import Introduction
@@ -65,7 +67,10 @@ class Worker:
         self._plane = plane = data_plane_of(settings, limits, _log_bug, registry)
         self._reactor = plane.reactor
         self._lines = AccessLines(settings.access_log, plane.stats, time.time)
-        observer = None if settings.access_log == "off" else AccessLog(self._lines.add)
+        plane.log_line = self._lines.add
+        observer: Observer | None = None if settings.access_log == "off" else AccessLog(self._lines.add)
+        if settings.audit_log == "json":
+            observer = AuditLog(lambda line: self._lines.add(line, "json"), plane.reactor.clock, observer)
         self._context = clients_context(plane, client_settings_of(settings), observer)
         self._virtual = VirtualListeners(
             plane.connections, self._context, sockets.held, lambda: plane.live.table, plane.capacity, ACCEPTS
@@ -94,8 +99,7 @@ class Worker:
             nursery.start_soon(probe_all, plane.ports.probe_targets, probing)
             nursery.start_soon(end_unused, plane.live.subscriptions, plane.ports.usage)
             nursery.start_soon(give_back_for_ever)
-            if self._settings.access_log != "off":
-                nursery.start_soon(flush_for_ever, self._lines)
+            nursery.start_soon(flush_for_ever, self._lines)
             nursery.start_soon(self._open)
             with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
                 async for _number in signals:
