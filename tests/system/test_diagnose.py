@@ -1,6 +1,7 @@
 """`nodeproxy diagnose` on a real node: every breakage is made on purpose, and is to be named right."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from http import HTTPStatus
 
@@ -36,11 +37,11 @@ def running(folder, *flags, **settings):
     where = ("--config", str(config))
 
     def diagnose(*words):
-        done = command("diagnose", *words, "--json", *flags, *where)
+        done = command("diagnose", *words, "--json", *where)
         assert done.stdout, done.stderr
         return done.returncode, json.loads(done.stdout)
 
-    with Node(folder, "--listen", f"127.0.0.1:{listen}", *where, **settings) as node:
+    with Node(folder, "--listen", f"127.0.0.1:{listen}", *flags, *where, **settings) as node:
         node.port = listen
         yield node, diagnose
 
@@ -228,3 +229,43 @@ def test_a_node_that_cannot_be_asked_is_another_exit_status(folder):
 
     assert (done.returncode, done.stdout) == (2, "")
     assert "check that nodeproxy runs" in done.stderr
+
+
+def test_an_unreachable_api_server_is_named_while_the_last_good_state_serves(folder):
+    state, nowhere = folder.parent / "state", free_port()
+    cluster = {"name": "c", "cluster": {"server": f"http://127.0.0.1:{nowhere}"}}
+    kubeconfig = {
+        "apiVersion": "v1", "kind": "Config", "current-context": "x", "clusters": [cluster],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}], "users": [{"name": "u", "user": {}}],
+    }  # fmt: skip
+    (folder.parent / "kubeconfig").write_text(json.dumps(kubeconfig))
+    with server("web") as web:
+        (folder / "web.yaml").write_text(service("web", web))
+        with running(folder, state_file=str(state)):
+            until(state.exists, "the state")
+        with running(folder, "--discovery", f"kube:{folder.parent / 'kubeconfig'}", state_file=str(state)) as (_, ask):
+            known, unknown = ask("web.shop"), ask("wep.shop")
+
+    assert known[0] == unknown[0] == 1
+    assert "the source has not been in sync since the start, the last good state is in force" in known[1]["sentence"]
+    assert "check that the API server is reachable" in known[1]["sentence"]
+    assert "in the last good state, which is in force" in unknown[1]["sentence"]
+
+
+def test_a_full_connection_pool_is_named(folder):
+    gate = Gate()
+    with server("web", gate) as web, ThreadPoolExecutor(1) as pool:
+        (folder / "web.yaml").write_text(service("web", web))
+        written = "connectionPool: {maxRequests: 1, maxPendingRequests: 0}"
+        (folder / "policy.yaml").write_text(policy(web__shop=written))
+        with running(folder) as (node, diagnose):
+            slow = pool.submit(node.get, "web.shop.mesh", "/slow")
+            gate.arrived.wait()
+            try:
+                status, said = diagnose("web.shop")
+            finally:
+                gate.go.set()
+            assert slow.result()[0] == 200
+
+    assert status == 1
+    assert "its policy connectionPool allows no more connections or requests" in said["sentence"]
