@@ -10,7 +10,7 @@ import anyio
 import typer
 from rich.console import Console
 
-from discovery.check import check, show
+from discovery.check import check, report_json, show
 from discovery.cluster_dns.command import app as cluster_dns
 from discovery.kubernetes.objects import Ref
 from discovery.log import LogFormat, configure
@@ -157,11 +157,15 @@ def check_command(
     policy_namespace: PolicyNamespace = POLICY_MAP.namespace,
     policy_name: PolicyName = POLICY_MAP.name,
     own_policies: OwnPolicies = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show every problem of a folder; exit status 1 if there is an error."""
     scope = _scope(mesh_range, headless_range, Ref("ConfigMap", policy_namespace, policy_name))
     report = check(folder, replace(scope, registry=_registry(own_policies)))
-    show(report, Console(highlight=False))
+    if as_json:
+        typer.echo(report_json(report))
+    else:
+        show(report, Console(highlight=False))
     raise typer.Exit(1 if report.problems else 0)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from json import dumps
 from pathlib import Path
 
 from rich.console import Console
@@ -10,7 +11,7 @@ from rich.text import Text
 
 from discovery.kubernetes.documents import NotDocuments
 from discovery.kubernetes.objects import subject_of
-from discovery.problem import Problem, Severity
+from discovery.problem import Problem, Severity, path_text
 from discovery.services.catalogue import Catalogue, Scope
 from discovery.sources.external.slices import is_external
 from discovery.sources.folder.file_text import with_lines
@@ -65,6 +66,25 @@ def show(report: Report, console: Console) -> None:
     counts += f", {_count(len(report.notes), 'note')}" if report.notes else ""
     in_force = f"{_count(report.services, 'service')} with {_count(report.endpoints, 'endpoint')} in force"
     console.print(Text(f"{in_force}; {counts}", "bold"), soft_wrap=True)
+
+
+def report_json(report: Report) -> str:
+    """`report` as JSON, for another program."""
+    found = (*report.problems, *report.warnings, *report.notes)
+    problems = [
+        {
+            "severity": each.severity,
+            "file": each.origin.file,
+            "document": each.origin.document,
+            "line": each.line,
+            "subject": each.subject,
+            "path": path_text(each.full_path),
+            "message": each.message,
+        }
+        for each in found
+    ]
+    counts = {"services": report.services, "endpoints": report.endpoints}
+    return dumps({**counts, "errors": len(report.problems), "problems": problems}, indent=2)
 
 
 def _worth_a_look(catalogue: Catalogue) -> Iterator[Problem]:

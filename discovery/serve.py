@@ -20,10 +20,13 @@ from discovery.cluster_limits.lessor import ClusterLimits
 from discovery.cluster_limits.server import LimitServer
 from discovery.intake import Intake
 from discovery.log import log_event
+from discovery.observe.diagnosis.page import DiagnosePage
 from discovery.observe.metrics import Detail
 from discovery.observe.pages import MetricsPage, ServicesPage, StatusPage
+from discovery.observe.routes import RoutesPage
 from discovery.observe.server import Pages, serve_pages
 from discovery.observe.service_pages import EndpointsPage, ExplainPage
+from discovery.observe.tap import TapPage
 from discovery.observe.traces.queue import SpanCounters, SpanQueue
 from discovery.services.catalogue import Catalogue, Scope
 from discovery.sources.cluster.access import Access, NoAccess
@@ -103,9 +106,12 @@ async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TAS
         if settings.control is not None:
             pages: Pages = {
                 b"/status": StatusPage(publisher),
-                b"/services": ServicesPage(reports),
+                b"/services": ServicesPage(reports, lambda: publisher.services),
                 b"/endpoints": EndpointsPage(publisher),
                 b"/explain": ExplainPage(publisher, catalogue),
+                b"/routes": RoutesPage(publisher, settings.scope.registry),
+                b"/tap": TapPage(publisher),
+                b"/diagnose": DiagnosePage(publisher, catalogue),
             }
             group.start_soon(serve_pages, settings.control, pages)
         if last_good is not None:

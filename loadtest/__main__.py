@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from loadtest import hotspots, record, report, soak
+from loadtest import hotspots, record, report, seeing, soak
 from loadtest.cluster import run as cluster
 from loadtest.cluster.record import markdown
 from loadtest.cluster.world import inside_own_network
@@ -252,6 +252,24 @@ def flood(
     typer.echo(soak.markdown(seen))
     if faults := soak.faults(seen):
         raise FaultyError("\n".join(faults))
+
+
+@app.command("seeing")
+def measure_seeing(
+    rate: Annotated[float, typer.Option(min=1, help="Requests per second.")] = 2000.0,
+    seconds: Annotated[float, typer.Option(min=1, help="How long, each time.")] = 5.0,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each is measured.")] = 5,
+    out: Out = HERE / "results",
+    peer_bin: PeerBin = None,
+) -> None:
+    """Measure what `nodeproxy tap` and `nodeproxy top` cost the requests of a busy node."""
+    seen = seeing.run(rate, seconds, rounds, toolbox(peer_bin), typer.echo)
+    if faults := seeing.faults(seen):
+        seeing.save(seen, out / "failed.json")
+        raise FaultyError("\n".join([*faults, f"these numbers mean nothing; they are in {out / 'failed.json'}"]))
+    seeing.save(seen, out / "seeing.json")
+    (out / "seeing.md").write_text(seeing.markdown(seen))
+    typer.echo(seeing.markdown(seen))
 
 
 @app.command("cluster")

@@ -1,11 +1,11 @@
-"""`python -m nodeproxy` and the `nodeproxy` command."""
+"""`python -m nodeproxy`, the `nodeproxy` command, and the plugin `kubectl mesh`."""
 
-from nodeproxy.cli.commands import app
+from nodeproxy.cli.commands import main
 
 
-def main() -> None:
-    """Run the command line."""
-    app(prog_name="nodeproxy")
+def kubectl_mesh() -> None:
+    """Run the command line as a plugin of kubectl."""
+    main("kubectl mesh")
 
 
 if __name__ == "__main__":

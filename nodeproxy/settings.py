@@ -107,6 +107,11 @@ class Settings(BaseSettings):
     access_log: Literal["off", "json", "text"] = Field(
         "off", description="format of the access log, one line per request on stdout"
     )
+    audit_log: Literal["off", "json"] = Field(
+        "off",
+        description="a line on stdout for each request, connection and session that a policy refuses, with event"
+        " denied; at most 200 a second per worker",
+    )
     log_format: Literal["json", "text"] = Field("text", description="format of the log of the proxy itself, on stderr")
     own_policies: PolicyNames = Field(
         (),

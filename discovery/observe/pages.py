@@ -12,7 +12,7 @@ import msgspec
 from anyio import to_thread
 
 from discovery.observe.metrics import Detail, NodeMetrics
-from discovery.observe.ports import ports_of
+from discovery.observe.ports import Port, ports_of
 from discovery.observe.server import Asked, Page
 from discovery.observe.traces.queue import SpanCounters
 from discovery.observe.usage import usage_of
@@ -20,10 +20,11 @@ from discovery.observe.view import Source, View
 from discovery.rollouts.rollouts import described
 from discovery.workers.publish import Publisher
 from discovery.workers.reports import Life, Numbers, Reports, state_of_all
+from nodeproxy.mesh.model import Port as ModelPort
 from nodeproxy.mesh.model import Service
 from nodeproxy.mesh.node_view import NodeStatus, PortView, RolloutView, SubscriptionView, WorkerView
 from nodeproxy.mesh.questions import AnswerTo, SubscriptionAge, Subscriptions, SubscriptionsNow
-from nodeproxy.mesh.reports import UNROUTED
+from nodeproxy.mesh.reports import UNROUTED, PortCounters, PortKey, PortState
 
 JSON = "application/json"
 METRICS = "text/plain; version=0.0.4; charset=utf-8"
@@ -140,33 +141,49 @@ def subscriptions(answers: Mapping[int, AnswerTo]) -> Iterator[SubscriptionView]
 
 
 class ServicesPage:
-    """/services: the service ports that the workers report, as JSON; made in a thread, as /metrics."""
+    """/services: the service ports that the workers report, as JSON; made in a thread, as /metrics.
 
-    def __init__(self, reports: Reports) -> None:
+    With `all` in its query, every port of the mesh.
+    """
+
+    def __init__(self, reports: Reports, in_force: Callable[[], Mapping[str, Service]] = dict) -> None:
         self._reports = reports
+        self._in_force = in_force
         self._turn = anyio.Lock()
 
-    async def __call__(self, _asked: Asked) -> Page:
+    async def __call__(self, asked: Asked) -> Page:
         """The page."""
         async with self._turn:
-            numbers = self._reports.numbers()
-            return Page(200, await to_thread.run_sync(services, numbers, abandon_on_cancel=True), JSON)
+            numbers, in_force = self._reports.numbers(), dict(self._in_force())
+            render = partial(services, numbers, in_force, everything="all" in asked.query)
+            return Page(200, await to_thread.run_sync(render, abandon_on_cancel=True), JSON)
 
 
-def services(numbers: Numbers) -> bytes:
-    """The service ports, by name, as a JSON array of `PortView`."""
-    views = [
-        PortView(
-            *port.key,
-            port.state.endpoints,
-            port.state.usable,
-            port.state.active,
-            sum(number for _, number in port.counters.requests),
-            sum(number for kind, number in port.counters.requests if kind.status >= 500),
-            port.counters.retries,
-            port.state.connections + port.state.udp_sessions,
-        )
-        for port in sorted(ports_of(numbers), key=lambda port: port.key)
-        if port.key != UNROUTED
-    ]
-    return msgspec.json.encode(views) + b"\n"
+def services(numbers: Numbers, in_force: Mapping[str, Service], *, everything: bool = False) -> bytes:
+    """The service ports, by name, as a JSON array of `PortView`; with `everything`, also those of `in_force` alone."""
+    reported = {port.key: port for port in ports_of(numbers) if port.key != UNROUTED}
+    meant = {
+        PortKey(each.namespace, each.name, port.key): (each, port) for each in in_force.values() for port in each.ports
+    }
+    keys = sorted({*reported, *meant} if everything else reported)
+    found = [port_view(reported.get(key) or Port(key, PortCounters(), PortState()), meant.get(key)) for key in keys]
+    return msgspec.json.encode(found) + b"\n"
+
+
+def port_view(port: Port, meant: tuple[Service, ModelPort] | None) -> PortView:
+    """One service port; `meant` is what the mesh has under its key."""
+    counters, state = port.counters, port.state
+    return PortView(
+        *port.key,
+        state.endpoints,
+        state.usable,
+        state.active,
+        sum(number for _, number in counters.requests),
+        sum(number for kind, number in counters.requests if kind.status >= 500),
+        counters.retries,
+        state.connections + state.udp_sessions,
+        counters.durations,
+        meant[1].protocol if meant is not None else "",
+        meant[0].virtual_address if meant is not None else "",
+        meant is None or not meant[0].unsubscribed,
+    )

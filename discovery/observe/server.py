@@ -1,4 +1,4 @@
-"""A small HTTP/1 server for read-only pages: GET and HEAD, one request per connection, everything bounded.
+"""A small HTTP/1 server for read-only pages and streams: GET and HEAD, one request per connection, everything bounded.
 
 It refuses every other method, bodies, and heads that RFC 9112 does not allow; it never looks beyond the first request.
 """
@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import parse_qsl
@@ -18,6 +19,7 @@ from urllib.parse import parse_qsl
 import anyio
 
 from discovery.log import log_event
+from discovery.observe.streams import STREAMS_MOST, Stream, stream_head, streamed
 
 CONNECTIONS_MOST = 16  # at once: Prometheus, perhaps two of it, and an operator
 HEAD_LIMIT_BYTES = 8 * 1024  # as nginx
@@ -54,7 +56,15 @@ class Asked:
     accept: str = ""
 
 
-Pages = Mapping[bytes, Callable[[Asked], Awaitable[Page]]]
+Pages = Mapping[bytes, Callable[[Asked], Awaitable[Page | Stream]]]
+
+
+class Bounds:
+    """What the clients of one listener have at once."""
+
+    def __init__(self) -> None:
+        self.connections = anyio.CapacityLimiter(CONNECTIONS_MOST)
+        self.streams = anyio.CapacityLimiter(STREAMS_MOST)
 
 
 def listening(address: tuple[str, int]) -> socket.socket:
@@ -117,7 +127,7 @@ async def serve_pages(address: tuple[str, int] | Path, pages: Pages) -> None:
 
 async def serve_at(listener: socket.socket, pages: Pages) -> None:
     """Serves `pages` to the clients of `listener` until cancelled."""
-    limiter = anyio.CapacityLimiter(CONNECTIONS_MOST)
+    bounds = Bounds()
     async with anyio.create_task_group() as group:
         while True:
             await anyio.wait_readable(listener)
@@ -130,25 +140,58 @@ async def serve_at(listener: socket.socket, pages: Pages) -> None:
                 continue
             sock.setblocking(False)
             try:
-                limiter.acquire_on_behalf_of_nowait(sock)
+                bounds.connections.acquire_on_behalf_of_nowait(sock)
             except anyio.WouldBlock:
                 sock.close()
                 continue
-            group.start_soon(_attend, sock, pages, limiter)
+            group.start_soon(_attend, sock, pages, bounds)
 
 
-async def _attend(sock: socket.socket, pages: Pages, limiter: anyio.CapacityLimiter) -> None:
+async def _attend(sock: socket.socket, pages: Pages, bounds: Bounds) -> None:
     try:
-        with sock, suppress(OSError), anyio.move_on_after(LIMIT_S):
-            head = await _head(sock)
-            page = await answer(head, pages) if head else Page(408, b"the request did not arrive in time\n")
-            await _send(sock, rendered(page, with_body=not head.startswith(b"HEAD ")))
-            sock.shutdown(socket.SHUT_WR)
-            with anyio.move_on_after(LINGER_S):
-                while await _received(sock):
-                    pass
+        with sock, suppress(OSError):
+            stream = await _answered(sock, pages)
+            if stream is not None:
+                await _stream(sock, stream, bounds.streams)
     finally:
-        limiter.release_on_behalf_of(sock)
+        bounds.connections.release_on_behalf_of(sock)
+
+
+async def _answered(sock: socket.socket, pages: Pages) -> Stream | None:
+    """Answers a request with its page, or returns the stream that it asks for."""
+    with anyio.move_on_after(LIMIT_S):
+        head = await _head(sock)
+        page = await answer(head, pages) if head else Page(408, b"the request did not arrive in time\n")
+        if isinstance(page, Page):
+            await _send_page(sock, page, with_body=not head.startswith(b"HEAD "))
+        elif not head.startswith(b"GET ") or not head.partition(b"\r\n")[0].endswith(b"HTTP/1.1"):
+            await _send_page(sock, Page(400, b"a stream is for GET of HTTP/1.1\n"), with_body=True)
+        else:
+            return page
+    return None
+
+
+async def _send_page(sock: socket.socket, page: Page, *, with_body: bool) -> None:
+    await _send(sock, rendered(page, with_body=with_body))
+    sock.shutdown(socket.SHUT_WR)
+    with anyio.move_on_after(LINGER_S):
+        while await _received(sock):
+            pass
+
+
+async def _stream(sock: socket.socket, stream: Stream, room: anyio.CapacityLimiter) -> None:
+    try:
+        room.acquire_on_behalf_of_nowait(sock)
+    except anyio.WouldBlock:
+        text = f"{STREAMS_MOST} streams are open, which is the most; end one of them\n"
+        with anyio.move_on_after(LIMIT_S):
+            await _send_page(sock, Page(503, text.encode()), with_body=True)
+        return
+    try:
+        await _send(sock, stream_head(stream))
+        await streamed(sock, stream, partial(_send, sock))
+    finally:
+        room.release_on_behalf_of(sock)
 
 
 async def _head(sock: socket.socket) -> bytes:
@@ -164,7 +207,7 @@ async def _head(sock: socket.socket) -> bytes:
     return b""
 
 
-async def answer(head: bytes, pages: Pages) -> Page:
+async def answer(head: bytes, pages: Pages) -> Page | Stream:
     """The response to the request that begins with `head`, complete or longer than the limit."""
     if b"\r\n\r\n" not in head[:HEAD_LIMIT_BYTES]:
         return Page(431, b"the head of the request is too long\n")

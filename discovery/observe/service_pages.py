@@ -1,6 +1,6 @@
 """The pages of one service, as JSON: its endpoints in every worker, and what is in force for it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -57,7 +57,7 @@ class EndpointsPage:
             service.namespace,
             service.name,
             not service.unsubscribed,
-            tuple(_port(service, port, answered, reports) for port in ports),
+            tuple(port_view(service, port, answered, reports) for port in ports),
             tuple(sorted(answered.answers)),
             answered.silent,
         )
@@ -97,7 +97,7 @@ class ExplainPage:
             ),
             policies_in_force(_newest(service), written, service.ports, self._catalogue.registry),
             layers_in_force(written),
-            tuple(self._refused(service.key)),
+            tuple(refused_views(self._catalogue, service.key)),
             tuple(map(str, (*self._catalogue.problems_of(service.key), *self._catalogue.warnings_of(service.key)))),
             request,
             _rollout(service),
@@ -114,15 +114,6 @@ class ExplainPage:
     def _origins(self, service: Service) -> dict[str, str]:
         stored = self._catalogue.store.services.get(service.key)
         return origins_of(ports_of(stored.object), service.policies) if stored is not None else {}
-
-    def _refused(self, key: str) -> Iterable[RefusedView]:
-        in_force = {(each.ref, each.key) for each in self._catalogue.policies.written_for(key)}
-        for ref, problem in self._catalogue.refused_maps(key):
-            stays = any(ref == other and problem.path[-1] in ("data", name) for other, name in in_force)
-            instead = "its last valid version is in force" if stays else "nothing of it is in force"
-            yield RefusedView(
-                f"{ref.namespace}/{ref.name}" if ref.kind == "ConfigMap" else str(ref), str(problem), instead
-            )
 
     async def _subscription(self, service: Service) -> str:
         if self._publisher.restored:
@@ -142,6 +133,15 @@ class ExplainPage:
             return (f"{NOT_SUBSCRIBED} for {FORGET_S / 60:.0f} minutes" if service.unsubscribed else ending) + silent
         state = "subscribed, its endpoints have not arrived yet; see `nodeproxy status`" if service.unsubscribed else ""
         return "; ".join(filter(None, (state, *ages))) + silent
+
+
+def refused_views(catalogue: Catalogue, key: str) -> Iterator[RefusedView]:
+    """What is refused of the ConfigMaps that would apply to the service with this key, and what is in force instead."""
+    in_force = {(each.ref, each.key) for each in catalogue.policies.written_for(key)}
+    for ref, problem in catalogue.refused_maps(key):
+        stays = any(ref == other and problem.path[-1] in ("data", name) for other, name in in_force)
+        instead = "its last valid version is in force" if stays else "nothing of it is in force"
+        yield RefusedView(f"{ref.namespace}/{ref.name}" if ref.kind == "ConfigMap" else str(ref), str(problem), instead)
 
 
 def _newest(service: Service) -> dict[str, Any]:
@@ -166,7 +166,8 @@ def none_answered(answered: Answered) -> Page:
     return Page(504, text.encode())
 
 
-def _port(service: Service, port: Port, answered: Answered, reports: Reports) -> PortEndpointsView:
+def port_view(service: Service, port: Port, answered: Answered, reports: Reports) -> PortEndpointsView:
+    """One service port: its endpoints in the workers that have answered."""
     states: dict[tuple[str, int], dict[int, EndpointState]] = {}
     left_out = 0
     for worker, answer in sorted(answered.answers.items()):

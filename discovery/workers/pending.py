@@ -1,4 +1,4 @@
-"""The updates and questions not yet sent to one worker: the newest value per key, never a queue."""
+"""The updates, questions and taps not yet sent to one worker: the newest value per key, never a queue."""
 
 from collections.abc import Callable
 
@@ -7,11 +7,12 @@ import anyio
 from discovery.services.catalogue import Differences
 from nodeproxy.mesh.model import Service
 from nodeproxy.mesh.questions import Ask
+from nodeproxy.mesh.taps import StartTap, StopTap
 from nodeproxy.mesh.wire import Downward, Drop, Fresh, Put, Replace, Snapshot
 
 
 class Backlog:
-    """What is pending: questions first, then snapshots, then the services, which refer to them."""
+    """What is pending: questions and taps first, then snapshots, then the services, which refer to them."""
 
     def __init__(self) -> None:
         self._reported = False
@@ -19,6 +20,7 @@ class Backlog:
         self._services: dict[str, Service | None] = {}
         self._snapshots: dict[type[Snapshot], Snapshot] = {}
         self._questions: dict[int, Ask] = {}
+        self._taps: dict[int, StartTap | StopTap] = {}
         self._fresh = False
         self._something = anyio.Event()
 
@@ -30,6 +32,11 @@ class Backlog:
     def withdraw(self, number: int) -> None:
         """Removes the question of this number, unless it has been sent."""
         self._questions.pop(number, None)
+
+    def tap(self, message: StartTap | StopTap) -> None:
+        """Queues the start or the end of a tap, which replaces a pending start."""
+        self._taps[message.number] = message
+        self._something.set()
 
     def snapshot(self, snapshot: Snapshot) -> None:
         """Queues a snapshot; it replaces a pending one of its type."""
@@ -58,11 +65,13 @@ class Backlog:
 
     async def next_message(self, everything: Callable[[], Replace]) -> Downward:
         """The next update or question to send; waits until there is one."""
-        while not (self._questions or self._snapshots or self._all or self._services or self._fresh):
+        while not (self._questions or self._taps or self._snapshots or self._all or self._services or self._fresh):
             self._something = anyio.Event()
             await self._something.wait()
         if self._questions:
             return self._questions.pop(next(iter(self._questions)))
+        if self._taps:
+            return self._taps.pop(next(iter(self._taps)))
         if self._snapshots:
             return self._snapshots.pop(next(iter(self._snapshots)))
         if self._all:

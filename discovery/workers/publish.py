@@ -23,10 +23,12 @@ from discovery.workers.pending import Backlog
 from discovery.workers.questions import Answered, Questions
 from discovery.workers.reports import Reports
 from discovery.workers.subscriptions import Subscriptions
+from discovery.workers.taps import Taps
 from nodeproxy.mesh.model import Caller, Service
 from nodeproxy.mesh.questions import Answer, Question
 from nodeproxy.mesh.reports import REPORT_LIMIT_BYTES
 from nodeproxy.mesh.samples import Samples
+from nodeproxy.mesh.taps import TapLeftOut
 from nodeproxy.mesh.wire import (
     FRESH_EVERY_S,
     Callers,
@@ -76,12 +78,13 @@ class Publisher:
         self._questions = Questions(self._clock.sleep)
         self._snapshots: dict[type[Snapshot], Snapshot] = {}
         self.sample_takers: list[Callable[[Samples], None]] = []
-        """Called with each batch of samples: traces, tap. They must not wait."""
+        """Called with each batch of samples, for traces. They must not wait."""
         self._restored: Replace | None = None
         self._restored_services: dict[str, Service] = {}
         self._restored_at = 0.0
         self._services: dict[str, Service] = {}
         self._workers: set[Backlog] = set()
+        self.taps = Taps(self._workers)
         self._known = False
         self._in_sync = False
         self._lost_sync_at = self._clock.now()
@@ -215,6 +218,7 @@ class Publisher:
         if self._known or self._restored is not None:
             worker.replace_all()
         self._workers.add(worker)
+        self.taps.connected(worker)
         try:
             async with stream, anyio.create_task_group() as group:
                 own = stream.extra(SocketAttribute.raw_socket)
@@ -235,8 +239,12 @@ class Publisher:
         elif isinstance(message, Answer):
             self._questions.note(worker, message)
         elif isinstance(message, Samples):
-            for take in self.sample_takers:
-                take(message)
+            self.taps.take(message.exchanges)
+            for_traces = Samples(tuple(each for each in message.exchanges if not each.taps))
+            for take in self.sample_takers if for_traces.exchanges else ():
+                take(for_traces)
+        elif isinstance(message, TapLeftOut):
+            self.taps.note(worker, message)
         else:
             self.reports.note(worker, message)
 

@@ -1,7 +1,6 @@
 """`nodeproxy new-policy`: makes the package of a policy of one's own, which works at once."""
 
 import re
-from importlib.metadata import version
 from keyword import iskeyword
 from pathlib import Path
 from string import Template
@@ -90,7 +89,10 @@ def new_policy(
     name: Annotated[str, typer.Argument(help="Its name in policy tables, such as tenantHeader.")],
     into: Annotated[Path, typer.Option(help="Folder in which the package's folder is made.")] = Path(),
 ) -> None:
-    """Make the package of a policy of one's own: a policy that works, its test, and what installs it."""
+    """Make the package of a policy of one's own.
+
+    It has a policy that works, its test, and what installs it.
+    """
     try:
         folder = make(name, into)
     except CannotMake as error:
@@ -106,6 +108,8 @@ def make(name: str, into: Path) -> Path:
     Raises:
         CannotMake: the name cannot be one, or is taken; the folder is there already, or cannot be made.
     """
+    from importlib.metadata import version  # here, because the import takes time that other commands do not need
+
     from nodeproxy.policies.registry import BUILT_IN  # here, because other commands do not need the imports
 
     if POLICY_NAME.fullmatch(name) is None or iskeyword(name):

@@ -1,47 +1,12 @@
-"""Asks the control process of the running node, and shows what it answers."""
+"""Shows what the control process answers about the node: `status`, `services`."""
 
-import http.client
-import socket
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from nodeproxy.mesh.node_view import SOCKET, NodeStatus, PortView
-
-LIMIT_S = 30.0  # as long as the control process takes for a page at most
-
-
-class NoAnswer(Exception):
-    """The control process does not answer; the text has the reason and what to check."""
-
-
-def ask(run_dir: str, page: str) -> bytes:
-    """The JSON of a page, such as `status`, with its query.
-
-    Raises:
-        NoAnswer: `run_dir` is "", no control process listens there, or it refuses: then with its own words.
-    """
-    if not run_dir:
-        raise NoAnswer("the setting run_dir names the directory of the running node's socket; set it as for `run`")
-    path = str(Path(run_dir) / SOCKET)
-    connection = http.client.HTTPConnection("node", timeout=LIMIT_S)
-    connection.sock = socket.socket(socket.AF_UNIX)
-    try:
-        connection.sock.settimeout(LIMIT_S)
-        connection.sock.connect(path)
-        connection.request("GET", f"/{page}")
-        answer = connection.getresponse()
-        body = answer.read()
-    except (OSError, http.client.HTTPException) as error:
-        raise NoAnswer(f"{path}: {error}; check that nodeproxy runs and that this user is its user") from error
-    finally:
-        connection.close()
-    if answer.status != 200:
-        raise NoAnswer(body.decode(errors="replace").strip())
-    return body
+from nodeproxy.mesh.node_view import NodeStatus, PortView
 
 
 def status_shown(text: bytes) -> Iterator[Table | str]:
@@ -76,20 +41,29 @@ def status_shown(text: bytes) -> Iterator[Table | str]:
 def _summary(status: NodeStatus) -> Iterator[str]:
     age_s = status.table_age_s
     yield "no table yet" if age_s is None else f"the table was confirmed {age_s:.1f} s ago"
-    yield f"services: {status.services}, of {status.unsubscribed} of them the endpoints are not followed"
+    not_followed = f"; of {status.unsubscribed}, which no pod here calls, the endpoints are not followed"
+    yield f"services in the mesh: {status.services}{not_followed if status.unsubscribed else ''}"
     if status.restored:
         yield "they are the last good state on disk: the source has not been in sync yet"
     yield from (f"worker {number} did not answer in time" for number in status.silent)
 
 
-def services_table(text: bytes) -> Table:
+def services_shown(text: bytes) -> Iterator[Table | str]:
     """`services` for a reader."""
-    found = table("service", "port", "endpoints", "usable", "active", "requests", "5xx", "retries", "connections")
-    for each in msgspec.json.decode(text, type=list[PortView]):
-        requests = (each.active, each.requests, each.errors, each.retries)
-        numbers = (each.endpoints, each.usable, *requests, each.connections)
-        found.add_row(f"{each.service}.{each.namespace}", each.port, *map(str, numbers))
-    return found
+    views = msgspec.json.decode(text, type=list[PortView])
+    found = table(
+        "service", "port", "protocol", "address", "endpoints", "usable", "active", "requests", "5xx", "retries",
+        "connections",
+    )  # fmt: skip
+    for each in views:
+        what = (f"{each.service}.{each.namespace}", each.port, each.protocol, each.address or "-")
+        endpoints = (str(each.endpoints), str(each.usable)) if each.subscribed else ("not followed", "-")
+        numbers = (each.active, each.requests, each.errors, each.retries, each.connections)
+        found.add_row(*what, *endpoints, *map(str, numbers))
+    if views:
+        yield found
+    else:
+        yield "no service has been called from this node; `nodeproxy services --all` lists those that can be called"
 
 
 def table(*titles: str) -> Table:

@@ -119,11 +119,12 @@ def acts_text(policy: PolicyView, view: Explained) -> str:
 
 
 def value_text(value: object) -> str:
-    """A value as YAML's flow style has it; an empty list and none are told as such."""
+    """A value as YAML's flow style has it, without what is empty within it; an empty list and none are told as such."""
     if isinstance(value, list):
         return f"[{', '.join(map(value_text, value))}]"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{name}: {value_text(item)}" for name, item in value.items() if item is not None) + "}"
+        items = ((name, value_text(item)) for name, item in value.items() if item is not None)
+        return "{" + ", ".join(f"{name}: {text}" for name, text in items if text not in ("{}", "[]")) + "}"
     return "-" if value is None else str(value)
 
 

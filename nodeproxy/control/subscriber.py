@@ -12,8 +12,10 @@ import trio
 
 from nodeproxy.control.reports import Reporter, Sources
 from nodeproxy.control.samples import SampleQueue
+from nodeproxy.control.taps import Taps
 from nodeproxy.mesh.questions import Answer, AnswerTo, Ask, Question
 from nodeproxy.mesh.subscriptions import Subscriptions, Usage
+from nodeproxy.mesh.taps import StartTap, StopTap
 from nodeproxy.mesh.wire import LINE_LIMIT_BYTES, Update, line, parse
 from nodeproxy.policies.table import PolicyRefused
 
@@ -36,6 +38,7 @@ class Receivers:
     refused: Callable[[], None]
     """Called for each update that cannot be installed."""
     answer: Callable[[Question], AnswerTo]
+    taps: Taps
 
 
 async def subscribe(
@@ -59,6 +62,7 @@ async def subscribe(
                         nursery.start_soon(_send_subscriptions, send, subscriptions)
                         nursery.start_soon(Reporter(reported).run, send)
                         nursery.start_soon(samples.send, send)
+                        nursery.start_soon(receivers.taps.report, send)
                         await _follow(stream, receivers, send)
                         nursery.cancel_scope.cancel()
                 except* (msgspec.DecodeError, LineTooLong, trio.BrokenResourceError) as errors:
@@ -66,6 +70,7 @@ async def subscribe(
                         "connection to discovery broke; the table stays in force",
                         extra={"error": str(errors.exceptions[0])},
                     )
+            receivers.taps.clear()
         await trio.sleep(RETRY_S)
 
 
@@ -113,6 +118,8 @@ async def _follow(stream: trio.SocketStream, receivers: Receivers, send: Callabl
                 message = parse(text)
                 if isinstance(message, Ask):
                     await send(line(Answer(message.number, receivers.answer(message.question))))
+                elif isinstance(message, StartTap | StopTap):
+                    receivers.taps.follow(message)
                 else:
                     _install(message, receivers)
                 await trio.lowlevel.checkpoint()  # hundreds of lines may arrive at once, and requests must go on

@@ -173,7 +173,7 @@ class Http1Connection:
         exchange.caller = callers.known.get(self._client) or callers.stranger(self._client)
         exchange.added = context.adder(request, self._client, self._forwarded)
         if context.recorder.begin is not None:
-            context.recorder.begin(exchange)
+            context.recorder.begin(exchange, context.match)
         reply.began = False
         if head.minor:
             exchange.interim = reply.interim

@@ -46,6 +46,8 @@ class Reply:
             end = _END if persistent and head.minor else _END_KEPT if persistent else _END_CLOSE
             # RFC 9110, 9.3.2: the response to HEAD has the length of a body and no body, whatever made it.
             first = response.first if head.request.method != b"HEAD" else b""
+            if exchange.observer is not None:
+                exchange.sent_bytes = len(first)
             sending = self._channel.write(response_head(response, added + end) + first)
             if sending is not None:
                 await sending
@@ -77,13 +79,15 @@ class Reply:
     async def _stream(self, exchange: Exchange, response: Response, chunked: bool) -> None:
         body, reactor = response.body, self._channel.reactor
         assert body is not None  # checked by the caller
-        pieces = 0
+        pieces, observed = 0, exchange.observer is not None
         while True:
             exchange.scope.moved(reactor.now)
             piece = await body.read()
             if not piece:
                 break
             await self._channel.send(framed(piece, chunked))
+            if observed:
+                exchange.sent_bytes += len(piece)
             pieces += 1
             if pieces >= SHARE_PIECES:
                 pieces = 0

@@ -48,6 +48,8 @@ class Reply:
         if response.body is None:
             # RFC 9110, 9.3.2: the response to HEAD has the length of a body and no body, whatever made it.
             first = response.first if exchange.request.method != b"HEAD" else b""
+            if exchange.observer is not None:
+                exchange.sent_bytes = len(first)
             self._head(stream, response, added, not first)
             return stream.write(first, True) if first and not stream.try_write(first, True) else None
         if response.length < 0:
@@ -98,7 +100,7 @@ class Reply:
     async def _stream(self, stream: Stream, exchange: Exchange, response: Response) -> None:
         body, reactor = response.body, self._reactor
         assert body is not None  # checked by the caller
-        pieces = 0
+        pieces, observed = 0, exchange.observer is not None
         while True:
             exchange.scope.moved(reactor.now)
             piece = await body.read()
@@ -106,6 +108,8 @@ class Reply:
                 break
             if not stream.try_write(piece, False):
                 await stream.write(piece, False)
+            if observed:
+                exchange.sent_bytes += len(piece)
             pieces += 1
             if pieces >= SHARE_PIECES:
                 pieces = 0

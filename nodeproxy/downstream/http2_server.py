@@ -84,7 +84,7 @@ class StreamServer:
         trusted = forwarded(said) if context.trusts_forwarded and caller.trusted else None
         exchange.added = context.adder(request, client, trusted)
         if context.recorder.begin is not None:
-            context.recorder.begin(exchange)
+            context.recorder.begin(exchange, context.match)
         exchange.interim = self.interim
         route, response = None, None
         try:

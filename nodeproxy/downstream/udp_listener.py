@@ -90,7 +90,7 @@ class UdpListener:
 
     def ended(self, session: UdpSession, reason: str) -> None:
         """Count a session of this listener, and report it to the observer."""
-        exchange, stats, observer = session.exchange, session.stats, self._context.observer
+        exchange, stats, observer = session.exchange, session.stats, session.exchange.observer
         stats.active -= 1
         stats.sessions[reason, exchange.caller.labels] += 1
         if observer is not None:

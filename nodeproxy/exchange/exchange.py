@@ -63,6 +63,7 @@ class Exchange:
         "request",
         "rule",
         "scope",
+        "sent_bytes",
         "shadowed",
         "started",
         "tried",
@@ -109,6 +110,8 @@ class Exchange:
         self.observer: Observer | None = None
         self.recording: Recording | None = None
         """What is recorded of it; None for almost all."""
+        self.sent_bytes = 0
+        """Of the body of the response, handed to the client's connection; counted only for an observer."""
         self.shadowed: tuple[str, ...] = ()
         """Decisions of policies in shadow mode, which had no effect: `<policy>:<outcome>`."""
         self.tried: list[object] | None = None
@@ -191,5 +194,7 @@ class Tools:
     """Those of the node; None for a policy that is alone, which makes its own."""
     event: Callable[[], Event] | None = None
     """Makes something that tasks of the hot lane can wait for; None where there is no lane."""
+    log_line: Callable[[dict[str, str | int | float], str], None] | None = None
+    """Adds a line to the access log, with its fields, as `json` or `text`; None where nothing is written."""
     background: Background | None = None
     """Runs what no exchange waits for; None where there is no lane."""

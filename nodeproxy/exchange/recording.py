@@ -5,7 +5,10 @@ of the exchange's observer, which it calls on, and passes itself to its sinks wh
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from nodeproxy.mesh.model import Port, Service
+from nodeproxy.protocol.message import Request
 
 if TYPE_CHECKING:
     from nodeproxy.exchange.attempt import Attempt
@@ -17,6 +20,19 @@ ATTEMPTS_MOST = 32  # recorded of one exchange: more than any policy begins; fur
 EVENTS_MOST = 64  # recorded of one exchange; further ones are only counted
 CANCELLED = "cancelled"
 
+
+class Matched(Protocol):
+    """The service port of a request."""
+
+    @property
+    def service(self) -> Service: ...
+
+    @property
+    def port(self) -> Port: ...
+
+
+Match = Callable[[Request, str], Matched]
+"""The service port of a request from a caller in this namespace. Raises ProxyError if there is none."""
 Sink = Callable[["Recording"], None]
 """Takes a recording that has ended, within the hot lane: it must not wait, and keeps no reference to the exchange."""
 
@@ -138,9 +154,9 @@ class Tap:
 
     __slots__ = ("take", "wants")
 
-    def __init__(self, wants: Callable[["Exchange"], bool], take: Sink) -> None:
+    def __init__(self, wants: Callable[["Exchange", Match], bool], take: Sink) -> None:
         self.wants = wants
-        """Asked when the head of a request has come, before its route is known."""
+        """Asked when the head of a request has come; with what finds its service port."""
         self.take = take
 
 
@@ -151,8 +167,8 @@ class Recorder:
 
     def __init__(self, now: Callable[[], float]) -> None:
         """`now` returns monotonic seconds."""
-        self.begin: Callable[[Exchange], None] | None = None
-        """Called with each new exchange; None while none would be recorded."""
+        self.begin: Callable[[Exchange, Match], None] | None = None
+        """Called with each new exchange, and what finds its service port; None while none would be recorded."""
         self._now = now
         self._taps: tuple[Tap, ...] = ()
         self._trace_of: Callable[[Exchange], Trace | None] | None = None
@@ -176,12 +192,13 @@ class Recorder:
     def _follow(self) -> None:
         self.begin = self._begin if self._taps or self._trace_of is not None else None
 
-    def _begin(self, exchange: "Exchange") -> None:
+    def _begin(self, exchange: "Exchange", match: Match) -> None:
         trace = None if self._trace_of is None else self._trace_of(exchange)
         if trace is None and not self._taps:
             return
         sinks: tuple[Sink, ...] = () if trace is None or self._traced is None else (self._traced,)
-        if self._taps:
-            sinks += tuple(tap.take for tap in self._taps if tap.wants(exchange))
+        for tap in self._taps:
+            if tap.wants(exchange, match):
+                sinks += (tap.take,)
         if sinks:
             Recording(exchange, self._now, sinks, trace)

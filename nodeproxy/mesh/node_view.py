@@ -80,3 +80,10 @@ class PortView(msgspec.Struct, frozen=True):
     retries: int
     connections: int = 0
     """TCP connections that carry no HTTP, or UDP sessions, open now."""
+    durations: tuple[int, ...] = ()
+    """Completed requests by duration: up to each bound of `reports.LATENCY_BOUNDS_S`, and the rest; not cumulative."""
+    protocol: str = ""
+    address: str = ""
+    """The virtual address, "" without one."""
+    subscribed: bool = True
+    """Whether its endpoints are followed."""

@@ -15,6 +15,7 @@ from nodeproxy.mesh.model import Caller, Service
 from nodeproxy.mesh.questions import Answer, Ask
 from nodeproxy.mesh.reports import Report
 from nodeproxy.mesh.samples import Samples
+from nodeproxy.mesh.taps import StartTap, StopTap, TapLeftOut
 
 LINE_LIMIT_BYTES = 64 * 1024 * 1024  # 10,000 endpoints are about 1 MB; a line beyond this is a broken peer
 FRESH_EVERY_S = 1.0  # the precision of the age of a worker's table
@@ -109,10 +110,10 @@ class Unsubscribe(msgspec.Struct, frozen=True, tag="unsubscribe"):
 Snapshot = Callers | Watches | PolicyMaps
 """Sent beside the services: each type as a whole whenever it changes."""
 Update = Replace | Put | Drop | Fresh | Snapshot
-Downward = Update | Ask
+Downward = Update | Ask | StartTap | StopTap
 """What discovery sends."""
 SubscriptionChange = Subscribe | Unsubscribe
-Upward = SubscriptionChange | Report | Answer | Samples
+Upward = SubscriptionChange | Report | Answer | Samples | TapLeftOut
 """What a worker sends."""
 
 _encoder = msgspec.json.Encoder()
@@ -138,7 +139,7 @@ def parse_upward(text: bytes | bytearray) -> Upward:
 
 
 def parse(text: bytes | bytearray) -> Downward:
-    """The update or the question in one line.
+    """The update, the question, or the start or end of a tap in one line.
 
     Raises:
         msgspec.DecodeError: the line is not JSON or neither of them (`ValidationError` is a subclass).

@@ -1,6 +1,7 @@
 """One module per policy. `CHAIN` is their order, outermost first: each sees what those behind it answer, or raise."""
 
 from nodeproxy.policies import (
+    access_log,
     adaptive_concurrency,
     circuit_breaker,
     connection_pool,
@@ -30,6 +31,7 @@ from nodeproxy.policies import (
 CHAIN = (
     protocol.POLICY,  # before all others: it decides which of them act on a port
     routes.POLICY,  # each rule has all those behind it with settings of its own
+    access_log.POLICY,  # outside of all that refuse: it sees the end of what they refuse
     cors.POLICY,  # outside of all that answer or fail: pages can read refusals, preflights cost nothing
     fault.POLICY,  # what callers see: no other policy makes up for it
     fallback.POLICY,  # outside of all whose refusals it may replace

@@ -13,12 +13,15 @@ from nodeproxy.control.admin import Admin
 from nodeproxy.control.probes import Probing, probe_all
 from nodeproxy.control.samples import SampleQueue
 from nodeproxy.control.subscriber import Receivers, end_unused, subscribe
+from nodeproxy.control.taps import Taps
 from nodeproxy.dns.on_demand import EndpointsWaiter
 from nodeproxy.dns.server import Knowledge, serve_dns
 from nodeproxy.downstream.connections import Connections
 from nodeproxy.downstream.listener import Listener
 from nodeproxy.downstream.virtual_listeners import VirtualListeners
 from nodeproxy.exchange.access_log import AccessLog
+from nodeproxy.exchange.audit_log import AuditLog
+from nodeproxy.exchange.exchange import Observer
 from nodeproxy.exchange.sampling import Sampler
 from nodeproxy.io.capacity import ADMIN_MOST
 from nodeproxy.limits.memory import Memory
@@ -67,7 +70,10 @@ class Worker:
         self._plane = plane = data_plane_of(settings, limits, _log_bug, registry)
         self._reactor = plane.reactor
         self._lines = AccessLines(settings.access_log, plane.stats, time.time)
-        observer = None if settings.access_log == "off" else AccessLog(self._lines.add)
+        plane.log_line = self._lines.add
+        observer: Observer | None = None if settings.access_log == "off" else AccessLog(self._lines.add)
+        if settings.audit_log == "json":
+            observer = AuditLog(lambda line: self._lines.add(line, "json"), plane.reactor.clock, observer)
         self._context = clients_context(plane, client_settings_of(settings), observer)
         self._samples = SampleQueue(plane.stats)
         if settings.otlp_endpoint:
@@ -93,7 +99,10 @@ class Worker:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._reactor.run)
             receivers = Receivers(
-                self._install, plane.refused, Answers(plane.live, plane.clusters, self._reactor.clock)
+                self._install,
+                plane.refused,
+                Answers(plane.live, plane.clusters, self._reactor.clock),
+                Taps(plane.recorder, self._samples, self._reactor.clock, time.time),
             )
             nursery.start_soon(
                 subscribe, self._socket_path, receivers, plane.live.subscriptions, reported, self._samples
@@ -101,8 +110,7 @@ class Worker:
             nursery.start_soon(probe_all, plane.ports.probe_targets, probing)
             nursery.start_soon(end_unused, plane.live.subscriptions, plane.ports.usage)
             nursery.start_soon(give_back_for_ever)
-            if self._settings.access_log != "off":
-                nursery.start_soon(flush_for_ever, self._lines)
+            nursery.start_soon(flush_for_ever, self._lines)
             nursery.start_soon(self._open)
             with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
                 async for _number in signals:

@@ -99,6 +99,8 @@ class DataPlane:
         self.connections = Connections(reactor, capacity.clients_most(0), surroundings.on_bug, self.stats)
         self.sessions = UdpSessions(reactor, self.changes, capacity.sessions_most, self.stats)
         self.recorder = Recorder(reactor.clock)
+        self.log_line: Callable[[dict[str, str | int | float], str], None] | None = None
+        """Adds a line to the access log; see `exchange.Tools`."""
         self._sleep = surroundings.sleep
         self._workers = node.workers
         self.buckets = node.buckets or Buckets.private()
@@ -145,8 +147,13 @@ class DataPlane:
             self._workers,
             buckets=self.buckets,
             event=self._event,
+            log_line=self._log_line,
             background=self.background,
         )
+
+    def _log_line(self, fields: dict[str, str | int | float], style: str) -> None:
+        if self.log_line is not None:
+            self.log_line(fields, style)
 
     def _event(self) -> Event:
         return Event(self.reactor)

@@ -1,10 +1,13 @@
 """The DaemonSet on a real cluster of two nodes, called by pods of both under load, whatever happens to the mesh."""
 
+import json
 from collections import Counter
 
 from tests.cluster import pods
+from tests.cluster.control_plane import ADMIN
 from tests.cluster.mesh import NOBODY, failed
 from tests.cluster.pods import PYTHON
+from tests.fakes.node import command
 
 WORKER = """
 import os, signal
@@ -34,6 +37,20 @@ def test_a_client_is_served_by_its_own_node_and_every_endpoint_has_its_share(mes
         assert {each["forwarded_for"] for each in said} == {mesh.clients[name]["status"]["podIP"]}
         shares = Counter(each["pod"] for each in said)
         assert shares.keys() == web.keys() and min(shares.values()) >= 25
+
+
+def test_each_node_is_diagnosed_through_the_api_server(mesh):
+    account = ("--kubeconfig", str(mesh.nodes.plane.kubeconfig(ADMIN)))
+    for name in mesh.nodes.nodes:
+        mesh.call(name, 5)
+
+        done = command("diagnose", "web.shop", "--from", "callers/client", "--node", name, "--json", *account)
+        wrong = command("diagnose", "wep.shop", "--node", name, *account)
+
+        found = json.loads(done.stdout)
+        steps = {step["name"]: step["state"] for step in found["steps"]}
+        assert (done.returncode, set(steps.values())) == (0, {"ok"}), found["sentence"]
+        assert wrong.returncode == 1 and "close to it: web.shop" in wrong.stdout
 
 
 def test_an_update_of_the_proxy_loses_no_request(mesh):

@@ -10,9 +10,12 @@ from nodeproxy.control import subscriber
 from nodeproxy.control.reports import Sources
 from nodeproxy.control.samples import SampleQueue
 from nodeproxy.control.subscriber import Receivers, subscribe
+from nodeproxy.control.taps import Taps
+from nodeproxy.exchange.recording import Recorder
 from nodeproxy.mesh.questions import Answer, Ask, Endpoints, EndpointsOf, EndpointState, PortEndpoints
 from nodeproxy.mesh.reports import Introduction, PortReport, ProcessReport
 from nodeproxy.mesh.subscriptions import Subscriptions
+from nodeproxy.mesh.taps import StartTap, StopTap, TapFilter
 from nodeproxy.mesh.wire import Drop, Fresh, Put, Replace, Subscribe, Unsubscribe, line, parse_upward
 from nodeproxy.telemetry.stats import RouteStats, WorkerStats
 from tests.fakes.reports import process
@@ -109,10 +112,10 @@ async def discovery(path):
 @pytest.fixture
 def follower(path, nursery):
     follower = Follower()
-    receivers = Receivers(follower.install, follower.refused, follower.answer)
-    nursery.start_soon(
-        subscribe, path, receivers, follower.mesh.live.subscriptions, NOTHING, SampleQueue(WorkerStats())
-    )
+    follower.recorder, samples = Recorder(float), SampleQueue(WorkerStats())
+    taps = Taps(follower.recorder, samples, float, float)
+    receivers = Receivers(follower.install, follower.refused, follower.answer, taps)
+    nursery.start_soon(subscribe, path, receivers, follower.mesh.live.subscriptions, NOTHING, samples)
     return follower
 
 
@@ -260,8 +263,10 @@ async def test_between_two_of_many_updates_others_have_their_turn(tmp_path):
 
     with trio.fail_after(PATIENCE_S):
         async with trio.open_nursery() as nursery:
-            receivers = Receivers(lambda _update: turns.append("update"), lambda: None, lambda _question: ANSWER)
-            nursery.start_soon(subscribe, path, receivers, Subscriptions(float), NOTHING, SampleQueue(WorkerStats()))
+            samples = SampleQueue(WorkerStats())
+            taps = Taps(Recorder(float), samples, float, float)
+            receivers = Receivers(lambda _update: turns.append("update"), lambda: None, lambda _question: ANSWER, taps)
+            nursery.start_soon(subscribe, path, receivers, Subscriptions(float), NOTHING, samples)
             await discovery.meet()
             await discovery.say(line(Fresh()) * 50)
             nursery.start_soon(others)
@@ -271,3 +276,21 @@ async def test_between_two_of_many_updates_others_have_their_turn(tmp_path):
     await discovery.close()
 
     assert "update update update" not in " ".join(turns)  # trio shuffles who is first in a turn
+
+
+async def test_taps_are_on_while_discovery_asks_for_them_and_off_when_it_has_gone(discovery, follower):
+    await discovery.listen()
+    await discovery.meet()
+
+    await discovery.say(StartTap(1, TapFilter("shop/web")), StartTap(2, TapFilter("shop/api")), Fresh())
+    await follower.next()
+    on = follower.recorder.begin
+    await discovery.say(StopTap(1), StopTap(2), StopTap(3), Fresh())
+    await follower.next()
+    off = follower.recorder.begin
+    await discovery.say(StartTap(4, TapFilter("shop/web")), Fresh())
+    await follower.next()
+    await discovery.hang_up()
+    await wait_all_tasks_blocked()
+
+    assert on is not None and off is None and follower.recorder.begin is None

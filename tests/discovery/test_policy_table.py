@@ -27,7 +27,7 @@ def apply(found, **texts):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("retires: {attempts: 3}", "retires: no such policy; did you mean retries? there are adaptiveConcurrency, "),
+        ("retires: {attempts: 3}", "retires: no such policy; did you mean retries? there are accessLog, adaptive"),
         ("retries: {atempts: 3}", "retries.atempts: no such field; did you mean attempts? there are attempts, "),
         ("retries: {attempts: many}", "retries.attempts: "),
         ("timeouts: {request: 5}", "timeouts.request: not a duration; write one as 250ms, 15s or 1m30s, got 5"),

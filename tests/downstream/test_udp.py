@@ -15,6 +15,16 @@ from tests.fakes.descriptors import none_left
 from tests.fakes.udp import UdpEndpoint
 
 
+class BreaksAtAttempts:
+    """An observer with a bug."""
+
+    def attempt_ended(self, attempt):
+        raise AttributeError(attempt)
+
+    def connection_ended(self, *_):
+        pass
+
+
 async def test_a_reply_comes_from_the_address_that_the_client_has_sent_to(world, udp_service):
     service = udp_service()
     client = service.client()
@@ -303,7 +313,7 @@ async def test_a_bug_ends_one_session_and_not_the_worker(world, udp_service):
         client.send(b"hello")
         await world.settle()
     broken = next(iter(service.sessions._by_age))
-    broken.exchange.observer = object()  # fails when the attempt ends
+    broken.exchange.observer = BreaksAtAttempts()  # fails when the attempt ends
     first = [each for each in service.endpoints if each.port == broken._connection.attempt.endpoint.address[1]]
     world.expected_bugs = 1
 
@@ -444,7 +454,7 @@ async def test_a_bug_in_a_session_that_waits_leaves_the_others_their_endpoints(w
         client.send(b"x")
     await world.settle()
     broken = list(service.sessions._by_age)[1]
-    broken.exchange.observer = object()  # fails when its attempt is refused
+    broken.exchange.observer = BreaksAtAttempts()  # fails when its attempt is refused
     world.expected_bugs = 1
 
     service.now_has(*service.endpoints)

@@ -4,6 +4,7 @@ from math import inf
 
 from nodeproxy.exchange.access_log import AccessLog
 from nodeproxy.exchange.attempt import Attempt
+from nodeproxy.exchange.body import WholeBody
 from nodeproxy.exchange.call import Call
 from nodeproxy.exchange.connection import Ended
 from nodeproxy.mesh.callers import Known
@@ -46,14 +47,47 @@ def test_an_exchange_is_one_line_whatever_its_attempts():
             "method": "PUT",
             "host": "web.shop.mesh",
             "target": "/",
+            "version": "1.1",
             "service": "shop/web:80",
             "endpoint": "10.0.0.1:80",
             "status": 502,
             "reason": "connection-lost",
             "tries": 2,
             "seconds": 0.123457,
+            "bytes": 0,
         }
     ]
+
+
+def test_a_line_has_the_rule_the_trace_and_the_bytes_of_both_bodies():
+    lines, one = [], exchange(b"POST", WholeBody(b"12345"))
+    one.rule, one.sent_bytes = "canary", 7
+    one.added = b"Via: 1.1 mesh\r\ntraceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n"
+
+    AccessLog(lines.append).exchange_ended(one, "shop/web:80", 200, "", 0.1)
+
+    had = {name: lines[0][name] for name in ("rule", "trace_id", "bytes", "request_bytes")}
+    assert had == {
+        "rule": "canary", "trace_id": "0af7651916cd43dd8448eb211c80319c", "bytes": 7, "request_bytes": 5
+    }  # fmt: skip
+
+
+def test_the_trace_of_a_client_is_in_the_line():
+    lines, one = [], exchange()
+    one.request.fields.add(b"Traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+
+    AccessLog(lines.append).exchange_ended(one, "shop/web:80", 200, "", 0.1)
+
+    assert lines[0]["trace_id"] == "0af7651916cd43dd8448eb211c80319c"
+
+
+def test_bytes_that_are_no_ascii_do_not_break_the_line():
+    lines, one = [], exchange(b"GET")
+    one.request.authority = b"w\xff\x1b[2Jb"  # the path and the method are visible ASCII, see `Request`
+
+    AccessLog(lines.append).exchange_ended(one, "", 404, "unknown-service", 0.1)
+
+    assert lines[0]["host"] == "w\xff\x1b[2Jb"
 
 
 def test_a_connection_is_one_line_at_its_end():

@@ -17,9 +17,9 @@ def said_of(table):
 @pytest.mark.parametrize(
     ("table", "path", "message"),
     [
-        ({"retires": {}}, ("retires",), "no such policy; did you mean retries? there are adaptiveConcurrency, "),
+        ({"retires": {}}, ("retires",), "no such policy; did you mean retries? there are accessLog, adaptive"),
         ({"loadbalancer": {}}, ("loadbalancer",), "no such policy; did you mean loadBalancer? there are "),
-        ({"zzz": {}}, ("zzz",), "no such policy; there are adaptiveConcurrency, "),
+        ({"zzz": {}}, ("zzz",), "no such policy; there are accessLog, adaptive"),
         (
             {"retries": {"backoff": {"bse": 1}}},
             ("retries", "backoff", "bse"),

@@ -1,0 +1,1 @@
+"""`nodeproxy diagnose`: asks the control process, tries for itself, and says where it breaks."""

@@ -1,0 +1,134 @@
+"""`top`: what has happened at each service port between two pages of `services`. Pure."""
+
+import time
+from collections import deque
+from collections.abc import Sequence
+
+import msgspec
+from rich.table import Table
+
+from nodeproxy.cli.node import table
+from nodeproxy.mesh.names import named
+from nodeproxy.mesh.node_view import PortView
+from nodeproxy.mesh.reports import LATENCY_BOUNDS_S
+
+PAGES = 3  # compared are the newest and the oldest: workers report once a second, not in step with the one who asks
+_Key = tuple[str, str, str]
+
+
+class Rate(msgspec.Struct, frozen=True):
+    """One service port in an interval. Latencies are within the bounds of the histogram of /metrics."""
+
+    namespace: str
+    service: str
+    port: str
+    requests_per_s: float
+    error_ratio: float
+    """Responses of 500 and above."""
+    p50_s: float | None
+    """None where no request has ended."""
+    p99_s: float | None
+    retries_per_s: float
+    active: int
+    endpoints: int
+    usable: int
+
+
+class Interval(msgspec.Struct, frozen=True):
+    """All service ports, those with most requests first."""
+
+    time: float
+    """Its end, seconds since 1970."""
+    seconds: float
+    services: tuple[Rate, ...]
+
+
+class Rates:
+    """Compares each page with one of before; `name` is the only service, "" for all."""
+
+    def __init__(self, name: str = "") -> None:
+        found = named(name)
+        # a name that is none matches no service, and is shown as it is
+        self._only = None if not name else (found.namespace, found.service) if found is not None else ("", name)
+        self._pages: deque[tuple[float, dict[_Key, PortView]]] = deque(maxlen=PAGES)
+
+    def after(self, text: bytes, now: float) -> Interval | None:
+        """The interval that ends with this page, read at `now` (monotonic seconds); None for the first page."""
+        views = msgspec.json.decode(text, type=list[PortView])
+        page = {(each.namespace, each.service, each.port): each for each in views if self._wanted(each)}
+        self._pages.append((now, page))
+        before_at, before = self._pages[0]
+        if len(self._pages) == 1:
+            return None
+        elapsed_s = max(now - before_at, 1e-3)
+        found = [rate(before.get(key), view, elapsed_s) for key, view in page.items()]
+        found.sort(key=lambda each: (-each.requests_per_s, each.namespace, each.service, each.port))
+        return Interval(round(time.time(), 3), round(elapsed_s, 3), tuple(found))
+
+    def _wanted(self, view: PortView) -> bool:
+        return self._only in (None, (view.namespace, view.service))
+
+
+def rate(before: PortView | None, now: PortView, elapsed_s: float) -> Rate:
+    """What has happened at a port since `before`; None, or a number that went back, means that its counters began."""
+    if before is None or now.requests < before.requests:
+        before = msgspec.structs.replace(now, requests=0, errors=0, retries=0, durations=(0,) * len(now.durations))
+    requests = now.requests - before.requests
+    old = before.durations or (0,) * len(now.durations)
+    durations = [count - past for count, past in zip(now.durations, old, strict=True)]
+    return Rate(
+        now.namespace,
+        now.service,
+        now.port,
+        round(requests / elapsed_s, 2),
+        round((now.errors - before.errors) / requests, 4) if requests else 0.0,
+        quantile(durations, 0.5),
+        quantile(durations, 0.99),
+        round((now.retries - before.retries) / elapsed_s, 2),
+        now.active,
+        now.endpoints,
+        now.usable,
+    )
+
+
+def quantile(durations: Sequence[int], q: float) -> float | None:
+    """The duration that a share `q` does not exceed, between the bounds of its bucket as Prometheus has it.
+
+    None where there is no request; the highest bound for what exceeds all.
+    """
+    total = sum(durations)
+    if total <= 0:
+        return None
+    rank, below, low = q * total, 0, 0.0
+    for count, bound in zip(durations, LATENCY_BOUNDS_S, strict=False):
+        if count and below + count >= rank:
+            return round(low + (bound - low) * (rank - below) / count, 6)
+        below, low = below + count, bound
+    return LATENCY_BOUNDS_S[-1]
+
+
+def rates_table(interval: Interval) -> Table:
+    """An interval for a reader."""
+    made = table("service", "port", "requests/s", "5xx", "p50", "p99", "retries/s", "active", "usable")
+    made.title = f"in {interval.seconds:.1f} s, {sum(each.requests_per_s for each in interval.services):.0f} requests/s"
+    for each in interval.services:
+        numbers = (f"{each.requests_per_s:.1f}", f"{each.error_ratio:.1%}", shown_s(each.p50_s), shown_s(each.p99_s))
+        state = (f"{each.retries_per_s:.1f}", str(each.active), f"{each.usable} of {each.endpoints}")
+        made.add_row(f"{each.service}.{each.namespace}", each.port, *numbers, *state)
+    if not interval.services:
+        made.caption = "no such service has been called from this node"
+    return made
+
+
+def shown_s(duration_s: float | None) -> str:
+    """A duration for a reader: 1.3 ms, 2.50 s; the highest bound means "or more"."""
+    if duration_s is None:
+        return "-"
+    if duration_s >= LATENCY_BOUNDS_S[-1]:
+        return f"> {LATENCY_BOUNDS_S[-1]:g} s"
+    return f"{duration_s:.2f} s" if duration_s >= 1 else f"{duration_s * 1000:.1f} ms"
+
+
+def as_json(interval: Interval) -> str:
+    """An interval for a program, as one line."""
+    return msgspec.json.encode(interval).decode()

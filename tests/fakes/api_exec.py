@@ -1,0 +1,84 @@
+"""An API server that lists pods and nodes and runs exec: v4.channel.k8s.io over a WebSocket, as kubelet answers it."""
+
+import json
+import subprocess
+import threading
+from contextlib import contextmanager
+from urllib.parse import parse_qs, urlsplit
+
+from websockets.datastructures import Headers
+from websockets.http11 import Response
+from websockets.sync.server import serve
+
+STDOUT, STDERR, ERROR = b"\1", b"\2", b"\3"
+
+
+class Api:
+    """`pods` are those of the proxy by node, `nodes` all nodes; `forbidden` are paths that are answered with 403.
+
+    `run(words)` is what the pod does: a finished process.
+    """
+
+    def __init__(self, pods=None, nodes=(), forbidden=(), run=None):
+        self.pods, self.nodes, self.forbidden = pods or {}, nodes, forbidden
+        self.run = run or (lambda words: subprocess.CompletedProcess(words, 0, b"{}", b""))
+        self.asked = []
+
+    def answer(self, connection, request):
+        """The response to a plain GET, None for an exec that may begin."""
+        parts = urlsplit(request.path)
+        query = parse_qs(parts.query)
+        if any(each in parts.path for each in self.forbidden):
+            return _response(403, "Forbidden", {"kind": "Status", "message": f"{parts.path} is not for you"})
+        if parts.path.endswith("/exec"):
+            return None
+        if parts.path.endswith("/nodes"):
+            return _response(200, "OK", {"kind": "NodeList", "items": [_named(name) for name in self.nodes]})
+        node = query["fieldSelector"][0].split(",")[0].removeprefix("spec.nodeName=")
+        pods = [_named(name) for name in self.pods.get(node, ())]
+        return _response(200, "OK", {"kind": "PodList", "items": pods})
+
+    def execute(self, socket):
+        """One exec, to its end."""
+        parts = urlsplit(socket.request.path)
+        query = parse_qs(parts.query)
+        self.asked.append((parts.path.split("/")[-2], query["container"][0], query["command"]))
+        done = self.run(query["command"])
+        for channel, text in ((STDOUT, done.stdout), (STDERR, done.stderr)):
+            for start in range(0, len(text), 4096):
+                socket.send(channel + text[start : start + 4096])
+        status = {"status": "Success"}
+        if done.returncode:
+            causes = [{"reason": "ExitCode", "message": str(done.returncode)}]
+            status = {"status": "Failure", "reason": "NonZeroExitCode", "details": {"causes": causes}}
+        socket.send(ERROR + json.dumps(status).encode())
+
+
+def _named(name):
+    return {"metadata": {"name": name, "namespace": "nodeproxy"}}
+
+
+def _response(status, reason, value):
+    body = json.dumps(value).encode()
+    headers = Headers({"Content-Type": "application/json", "Content-Length": str(len(body)), "Connection": "close"})
+    return Response(status, reason, headers, body)
+
+
+@contextmanager
+def serving(api, folder):
+    """A kubeconfig for `api`, as long as the block runs."""
+    subprotocols = ["v4.channel.k8s.io"]
+    with serve(api.execute, "127.0.0.1", 0, process_request=api.answer, subprotocols=subprotocols) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        cluster = {"name": "c", "cluster": {"server": f"http://127.0.0.1:{server.socket.getsockname()[1]}"}}
+        config = {
+            "apiVersion": "v1", "kind": "Config", "current-context": "x", "clusters": [cluster],
+            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}], "users": [{"name": "u", "user": {}}],
+        }  # fmt: skip
+        (folder / "kubeconfig").write_text(json.dumps(config))
+        try:
+            yield folder / "kubeconfig"
+        finally:
+            server.shutdown()
+            thread.join()
