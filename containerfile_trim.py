@@ -19,7 +19,8 @@ def trim(environment: Path) -> None:
     for pattern in ("*.md", "pyproject.toml", "**/*.pyi", "**/*.pyx", "**/*.pxd"):
         for each in list(packages.glob(pattern)):
             each.unlink()
-    for each in ("cffi", "pycparser"):  # cryptography loads only _cffi_backend, beside them
+    # cryptography loads only _cffi_backend, beside cffi; rich loads pygments only for source code and Markdown
+    for each in ("cffi", "pycparser", "pygments"):
         shutil.rmtree(packages / each, ignore_errors=True)
     _generated_client(packages / "kubernetes_asyncio")
     for each in packages.glob("**/*.so"):

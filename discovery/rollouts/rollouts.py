@@ -136,10 +136,12 @@ class Rollouts:
         if trial is None or trial.returned:
             self._sample(key, state, counts_of)
             return False
+        over = now - trial.began_at >= settings.until_s
         counts = counts_of(key) if trial.percentage else None
-        if counts is not None and self._judge(key, state, counts, settings):
+        least = 0 if over else settings.min_requests  # in the end, few requests are better than none
+        if counts is not None and self._judge(key, state, counts, least):
             return True
-        if now - trial.began_at < settings.until_s:
+        if not over:
             return False
         if not trial.percentage:  # the time of the chosen nodes is over
             state.trial, state.since = replace(trial, percentage=settings.percentage, began_at=now), None
@@ -160,10 +162,11 @@ class Rollouts:
         if counts is not None:
             state.past = [*state.past, (now, counts.whole)][-SAMPLES_MOST:]
 
-    def _judge(self, key: str, state: _State, counts: Counts, settings: RolloutSettings) -> bool:
-        """Whether the trial was taken back."""
-        trial = state.trial
+    def _judge(self, key: str, state: _State, counts: Counts, least: int) -> bool:
+        """Whether the trial was taken back; it is not judged by fewer requests than `least`."""
+        trial, settings = state.trial, state.settings
         assert trial is not None
+        assert settings is not None
         if state.since is None:
             state.since = counts
             return False
@@ -172,7 +175,7 @@ class Rollouts:
             last_good = state.since.whole.since(state.past[0][1]) if state.past else Tally()
         else:
             new, last_good = counts.new.since(state.since.new), counts.last_good.since(state.since.last_good)
-        if new.requests < settings.min_requests or not is_worse(new, last_good, settings.margin / 100):
+        if new.requests < least or not is_worse(new, last_good, settings.margin / 100):
             return False
         why = f"under the changed table {new}, under the last good one {last_good}"
         if settings.mode == "shadow":

@@ -30,7 +30,7 @@ class RolloutSettings(PolicySettings):
     margin: Annotated[float, Field(ge=0, le=100, strict=False)] = 1.0
     """By how many percent of the requests the failures may rise."""
     min_requests: Annotated[int, Field(ge=1, le=1_000_000)] = 50
-    """Requests under the new table before it is judged."""
+    """Requests under the new table before it is judged. At the end of its time it is judged by however many came."""
 
 
 POLICY = Policy(

@@ -75,7 +75,7 @@ def test_a_rejected_map_leaves_the_last_good_one_in_force_and_says_why(cluster, 
 
         assert in_force(shop)(follower)["attempts"] == 7
         told = dict(events(cluster, shop))["PolicyRejected"]
-        assert "data.web: retries.attempts: " in told and "got 'many'" in told
+        assert "data.web, line 1: retries.attempts: " in told and "got 'many'" in told
         assert f'data["web.elsewhere"]: a policy map of namespace {shop} is for services of {shop} alone' in told
         assert "got 'many'" in follower.log.read_text()
 

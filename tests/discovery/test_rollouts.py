@@ -114,6 +114,16 @@ def test_few_requests_are_not_judged(wall):
     assert reviewed(rollouts, new=Tally(20, 20), last_good=GOOD)
 
 
+def test_few_requests_are_judged_when_the_time_has_passed(wall):
+    rollouts = rollouts_of(wall, OLD, NEW)
+    rollouts.review(lambda _key: Counts())
+    wall.now += 600
+
+    rollouts.review(lambda _key: Counts(new=Tally(5, 5), last_good=GOOD))
+
+    assert rollouts.settle(KEY, NEW)[1].returned
+
+
 def test_what_came_before_the_trial_does_not_count(wall):
     rollouts = rollouts_of(wall, OLD, NEW)
     rollouts.review(lambda _key: Counts(new=BAD, last_good=GOOD))
