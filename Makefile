@@ -3,10 +3,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TWINS := $(wildcard nodeproxy/protocol/*.h nodeproxy/protocol/http?/*.[ch])
-COVERED := $(CURDIR)/build/coverage
+COVERED := $(CURDIR)/build/.coverage
 # In this order: the last test stops the API server, whose controllers need most of a minute to come back.
 TWO_NODES := tests/cluster/test_two_nodes_grpc.py tests/cluster/test_two_nodes_databases.py tests/cluster/test_two_nodes_canary.py tests/cluster/test_two_nodes.py
-PYTEST_COV := $(BIN)/python -m pytest --cov --cov-report= --cov-fail-under=0
+PYTEST := $(BIN)/python -m pytest
 # Processes of tests that run at once need networks of their own (tests/conftest.py): two nodes would share their addresses.
 OWN_NETWORKS = $(shell unshare --net true 2>/dev/null && echo 2 || echo 0)
 # Tests start hundreds of processes, each of which would compile its modules again.
@@ -21,30 +21,25 @@ demo: $(READY)  ## the main job on this machine: example services, the mesh in f
 # two nodes have limits of seconds: with more than three processes of tests at once some fail, so the tests of processes, two
 # at a time, come after them, and all others leave the cores to the nodes first.
 test: $(READY)  ## the whole suite, with its coverage floor
-	rm -rf $(COVERED)
 	$(MAKE) --no-print-directory --jobs=3 --keep-going --output-sync=target test-nodes-then-processes test-cluster test-others
-	$(BIN)/coverage combine --quiet $(COVERED)
-	$(BIN)/coverage report
 
-$(COVERED):
-	mkdir -p $@
-
-test-nodes-then-processes test-nodes test-cluster test-processes test-others: $(READY) | $(COVERED)
+test-nodes-then-processes test-nodes test-cluster test-processes test-others: $(READY)
 
 test-nodes-then-processes:
 	status=0; for job in test-nodes test-processes; do $(MAKE) --no-print-directory $$job || status=1; done; exit $$status
 
 test-nodes:
-	COVERAGE_FILE=$(COVERED)/.coverage.nodes $(PYTEST_COV) -p no:cacheprovider $(TWO_NODES)
+	$(PYTEST) -p no:cacheprovider $(TWO_NODES)
 
 test-cluster:
-	COVERAGE_FILE=$(COVERED)/.coverage.cluster nice -n 10 $(PYTEST_COV) -p no:cacheprovider tests/cluster $(TWO_NODES:%=--ignore=%)
+	nice -n 10 $(PYTEST) -p no:cacheprovider tests/cluster $(TWO_NODES:%=--ignore=%)
 
 test-processes:
-	COVERAGE_FILE=$(COVERED)/.coverage.processes nice -n 10 $(PYTEST_COV) -p no:cacheprovider --numprocesses=$(OWN_NETWORKS) --dist=loadscope -m "process or namespace"
+	nice -n 10 $(PYTEST) -p no:cacheprovider --numprocesses=$(OWN_NETWORKS) --dist=loadscope -m "process or namespace"
 
 test-others:
-	COVERAGE_FILE=$(COVERED)/.coverage.others nice -n 19 $(PYTEST_COV) -m "not process and not namespace and not cluster"
+	mkdir -p $(dir $(COVERED))
+	COVERAGE_FILE=$(COVERED) nice -n 19 $(PYTEST) --cov --cov-report=term:skip-covered -m "not process and not namespace and not cluster"
 
 quick: $(READY)  ## at each save: all tests but those of processes, network namespaces and clusters
 	$(BIN)/python -m pytest --quiet --numprocesses=auto -m "not process and not namespace and not cluster"

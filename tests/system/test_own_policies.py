@@ -115,13 +115,16 @@ def test_it_is_in_force_by_a_table_and_measured(mesh, packages):
         paused, without = answer(node, "pause.shop.mesh"), answer(node, "web.shop.mesh")
         (mesh / "policy.yaml").write_text(policy(**{**TABLES, "tenants.shop": "requireTenant: {tenants: [green]}"}))
         until(lambda: answer(node, "tenants.shop.mesh", **{"x-tenant": "green"})[0] == 200, "the update")
-        until(lambda: 'nodeproxy_own_policy_calls_total{namespace="shop",policy="pause"' in node.metrics(), "metrics")
-        page = node.metrics()
+        expected = (
+            'nodeproxy_own_policy_calls_total{namespace="shop",policy="pause"',
+            'nodeproxy_own_policy_seconds_total{namespace="shop",policy="requireTenant",port="80"',
+            'policy="requireTenant",port="80",service="tenants"} ',
+            'reason="no-tenant"',
+        )
+        until(lambda: [text for text in expected if text not in node.metrics()] == [], "the metrics of both policies")
 
     assert (refused, allowed) == ((403, "no-tenant", "none"), (200, None, "blue"))
     assert (paused, without) == ((200, None, None), (200, None, None))
-    assert 'nodeproxy_own_policy_seconds_total{namespace="shop",policy="requireTenant",port="80"' in page
-    assert 'policy="requireTenant",port="80",service="tenants"} ' in page and 'reason="no-tenant"' in page
 
 
 @pytest.mark.parametrize("path", ["/raise", "/nonsense"])

@@ -199,7 +199,7 @@ def test_explain_names_the_annotation_that_a_value_comes_from(node, monkeypatch)
 
     shown = command("explain", "hello.hello").stdout
 
-    assert "Service hello/hello, annotation mesh.traefik.io/retry-attempts (service hello.hello)" in shown
+    assert "Service hello/hello in hello.yaml, annotation mesh.traefik.io/retry-attempts (service hello.hello)" in shown
     assert "differ: retries waits between tries" in shown
 
 
@@ -224,7 +224,7 @@ def test_a_bad_annotation_is_a_metric_and_a_line_of_the_log_and_its_last_good_ta
 
     assert 'metadata.annotations["mesh.traefik.io/retry-attempts"]' in log and "got 'often'" in log
     assert "its last valid version is in force" in shown
-    assert "Service hello/hello, annotation mesh.traefik.io/retry-attempts" in shown
+    assert "Service hello/hello in hello.yaml, annotation mesh.traefik.io/retry-attempts" in shown
 
 
 def test_without_the_setting_the_annotations_have_no_effect(tmp_path):
