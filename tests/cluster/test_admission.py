@@ -110,7 +110,7 @@ def test_a_bad_table_is_refused_with_the_words_of_the_nodes_and_a_good_one_taken
 
         assert 'admission webhook "namespaced.policy.nodeproxy.dev" denied the request' in bad.stderr
         assert "data.web, line 1: retries.attempts: " in bad.stderr and "got 'many'" in bad.stderr
-        assert 'data["reviews.shop"]: retires: no such policy' in dry.stderr
+        assert 'data["reviews.shop"], line 1: retires: no such policy' in dry.stderr
         assert (good.returncode, made_bad.returncode) == (0, 1)
         found = webhook.cluster.get(f"/api/v1/namespaces/{shop}/configmaps/policies")
         assert found["data"] == {"web": GOOD}

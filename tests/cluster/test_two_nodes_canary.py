@@ -32,6 +32,7 @@ def steps(mesh):
     yield run_to
     for command in left:
         mesh.kubectl(*shlex.split(command))
+    mesh.nodes.plane.until(lambda: len(mesh.nodes.pods("web", "shop")) == 4, "the pods of other versions to go")
 
 
 def rollouts(mesh):
