@@ -60,6 +60,7 @@ def answers(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page") / "mesh"
     folder.mkdir()
     with scene(folder) as ask:
+        until(lambda: "the table was confirmed" in ask("status").stdout, "the report of the worker")
         every = (*(words for words, _ in BLOCKS), *(f"{words} --json" for words in ASKED))
         return {words: _answer(ask, folder, words) for words in every}
 
