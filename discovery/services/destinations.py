@@ -9,7 +9,8 @@ from difflib import get_close_matches
 from typing import NamedTuple
 
 from nodeproxy.mesh.model import Port, Service
-from nodeproxy.policies.block import Block, PolicySettings
+from nodeproxy.policies.block import PolicySettings
+from nodeproxy.policies.destinations import places
 from nodeproxy.policies.fallback import FallbackService
 from nodeproxy.policies.table_faults import Path
 from nodeproxy.policies.targets import Destination, Target
@@ -34,7 +35,8 @@ class Aim(NamedTuple):
 
 def aims_of(settings: Mapping[str, PolicySettings]) -> tuple[Aim, ...]:
     """All places that these policies send requests to, those that get none by their weight left out."""
-    return tuple(aim for name, policy in settings.items() for aim in _aims(policy, (name,)))
+    found = (each for name, policy in settings.items() for each in places(policy, (name,)))
+    return tuple(_aim(path, place) for path, place in found if not isinstance(place, Target) or place.weight)
 
 
 class Places:
@@ -93,16 +95,6 @@ def _wrong_port(aim: Aim, port: Port, target: Service, name: str) -> Iterator[tu
             yield "port", f"{message}; name a port of {port.protocol}"
 
 
-def _aims(value: object, path: Path) -> Iterator[Aim]:
-    if isinstance(value, Target) and not value.weight:
-        return
-    if isinstance(value, Destination):
-        yield Aim(path, value.service, value.namespace, value.port)
-    elif isinstance(value, FallbackService):
-        yield Aim(path, value.name, value.namespace, value.port)
-    elif isinstance(value, tuple):
-        for index, each in enumerate(value):
-            yield from _aims(each, (*path, index))
-    elif isinstance(value, Block):
-        for name, field in type(value).model_fields.items():
-            yield from _aims(getattr(value, name), (*path, field.alias or name))
+def _aim(path: Path, place: Destination | FallbackService) -> Aim:
+    service = place.name if isinstance(place, FallbackService) else place.service
+    return Aim(path, service, place.namespace, place.port)

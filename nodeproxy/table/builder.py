@@ -19,12 +19,12 @@ from nodeproxy.mesh.wire import Callers as CallersSnapshot
 from nodeproxy.mesh.wire import Drop, Fresh, PolicyMaps, Put, Replace, Update, Watches
 from nodeproxy.policies.registry import BUILT_IN, Registry
 from nodeproxy.policies.table import SharedSettings
+from nodeproxy.table.arms import arms
 from nodeproxy.table.chains import Chains, Part
 from nodeproxy.table.makers import Makers, Settings, States
 from nodeproxy.table.rules import Before, RuleBuilder, Rules, forget_others
 from nodeproxy.table.states import states_of
 from nodeproxy.table.table import NoTable, PodRoutes, Route, Table
-from nodeproxy.table.trial import arms
 from nodeproxy.telemetry.stats import RouteStats
 
 
