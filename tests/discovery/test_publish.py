@@ -52,6 +52,11 @@ class Ticks:
         await self._sleeping.wait()
 
 
+def quiet_publisher():
+    """One that never says by itself that its state is fresh, however slow the machine."""
+    return Publisher(Clock(Ticks().sleep))
+
+
 class Worker:
     """The other end of the socket."""
 
@@ -84,7 +89,7 @@ def of(*services):
 
 
 async def test_a_worker_receives_everything_once_and_then_the_changes(tmp_path):
-    publisher = Publisher()
+    publisher = quiet_publisher()
     publisher.publish(of(REVIEWS, RATINGS), in_sync=True)
 
     async with serving(tmp_path / "mesh", publisher), connected(tmp_path / "mesh") as worker:
@@ -100,7 +105,7 @@ async def test_a_worker_receives_everything_once_and_then_the_changes(tmp_path):
 
 
 async def test_a_worker_that_connects_later_receives_the_current_state(tmp_path):
-    publisher = Publisher()
+    publisher = quiet_publisher()
     publisher.publish(of(REVIEWS, RATINGS), in_sync=True)
 
     async with serving(tmp_path / "mesh", publisher), connected(tmp_path / "mesh") as early:
@@ -124,7 +129,7 @@ async def test_nothing_is_sent_before_the_source_was_in_sync(tmp_path):
 
 
 async def test_an_empty_mesh_in_sync_is_told(tmp_path):
-    publisher = Publisher()
+    publisher = quiet_publisher()
 
     async with serving(tmp_path / "mesh", publisher), connected(tmp_path / "mesh") as worker:
         publisher.publish({}, in_sync=True)
@@ -161,7 +166,7 @@ async def test_no_freshness_is_sent_while_the_source_is_out_of_sync(tmp_path):
 
 
 async def test_a_worker_that_does_not_read_gets_the_newest_value_and_delays_no_other(tmp_path):
-    publisher = Publisher()
+    publisher = quiet_publisher()
     publisher.publish(of(REVIEWS), in_sync=True)
     versions = [Service("shop", "reviews", policies={"version": n, "bulk": "x" * 200_000}) for n in range(100)]
 
@@ -185,7 +190,7 @@ async def test_a_worker_that_does_not_read_gets_the_newest_value_and_delays_no_o
 
 
 async def test_a_service_that_came_and_went_unread_is_a_drop(tmp_path):
-    publisher = Publisher()
+    publisher = quiet_publisher()
     publisher.publish({}, in_sync=True)
 
     async with serving(tmp_path / "mesh", publisher), connected(tmp_path / "mesh") as worker:
@@ -197,7 +202,7 @@ async def test_a_service_that_came_and_went_unread_is_a_drop(tmp_path):
 
 
 async def test_workers_come_and_go(tmp_path):
-    publisher = Publisher()
+    publisher = quiet_publisher()
     publisher.publish(of(REVIEWS), in_sync=True)
 
     async with serving(tmp_path / "mesh", publisher):
@@ -211,7 +216,7 @@ async def test_workers_come_and_go(tmp_path):
 
 
 async def test_a_worker_that_goes_in_the_middle_of_a_line_is_forgotten(tmp_path):
-    publisher = Publisher()
+    publisher = quiet_publisher()
     publisher.publish(of(Service("shop", "reviews", policies={"bulk": "x" * 5_000_000})), in_sync=True)
 
     async with serving(tmp_path / "mesh", publisher):
@@ -246,7 +251,7 @@ async def test_a_workers_subscriptions_linger_after_it_has_disconnected(tmp_path
 
 
 async def test_reports_are_taken_and_stay_after_the_worker_has_disconnected(tmp_path):
-    publisher = Publisher()
+    publisher = quiet_publisher()
     publisher.publish(of(REVIEWS), in_sync=True)
 
     async with serving(tmp_path / "mesh", publisher):
@@ -262,7 +267,7 @@ async def test_reports_are_taken_and_stay_after_the_worker_has_disconnected(tmp_
 
 
 async def test_a_service_that_left_the_mesh_takes_the_counters_of_gone_workers_with_it():
-    publisher = Publisher()
+    publisher = quiet_publisher()
     publisher.publish(of(Service("shop", "web", ports=(Port(80),))), in_sync=True)
     for message in (Introduction(0, 7), port(requests=3), process()):
         publisher.reports.note("connection", message)
@@ -276,7 +281,7 @@ async def test_a_service_that_left_the_mesh_takes_the_counters_of_gone_workers_w
 
 @pytest.mark.parametrize("sent", [b"no subscription\n", b"x" * 2000 + b"\n", b'{"type":"put"}\n', b"\xff\xfe\n"])
 async def test_a_worker_that_sends_an_invalid_subscription_is_disconnected(tmp_path, sent):
-    publisher = Publisher()
+    publisher = quiet_publisher()
     publisher.publish(of(REVIEWS), in_sync=True)
 
     async with serving(tmp_path / "mesh", publisher), connected(tmp_path / "mesh") as worker:
@@ -287,7 +292,7 @@ async def test_a_worker_that_sends_an_invalid_subscription_is_disconnected(tmp_p
 
 
 async def test_snapshots_are_sent_before_the_services_and_whenever_they_change(tmp_path):
-    publisher = Publisher()
+    publisher = quiet_publisher()
     publisher.publish(of(REVIEWS), in_sync=True)
     one, two = Callers((Caller("10.0.0.1", "shop", "web"),)), Callers(())
     publisher.publish_snapshot(one)
@@ -305,7 +310,7 @@ async def test_the_socket_is_for_one_user_replaces_a_stale_one_and_is_removed(tm
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(str(path))
 
-    async with serving(path, Publisher()):
+    async with serving(path, quiet_publisher()):
         assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
 
     assert not path.exists()
@@ -314,7 +319,7 @@ async def test_the_socket_is_for_one_user_replaces_a_stale_one_and_is_removed(tm
 async def test_the_socket_of_the_next_discovery_is_left_alone(tmp_path):
     path = tmp_path / "mesh"
 
-    async with serving(path, Publisher()):
+    async with serving(path, quiet_publisher()):
         path.rename(tmp_path / "moved")  # its inode stays taken
         path.touch()
 
@@ -325,6 +330,6 @@ async def test_a_file_that_is_no_socket_is_not_replaced(tmp_path):
     (tmp_path / "mesh").write_text("precious")
 
     with pytest.raises(OSError, match="in use"):
-        await Publisher().serve(str(tmp_path / "mesh"))
+        await quiet_publisher().serve(str(tmp_path / "mesh"))
 
     assert (tmp_path / "mesh").read_text() == "precious"
