@@ -51,6 +51,7 @@ def forked(arguments: list[str], lifeline: int, prepare: Callable[[], None]) -> 
         os.dup2(lifeline, STDIN)
         os.close(lifeline)
         from discovery.__main__ import app  # here: workers and supervisor do without it
+
         app(args=arguments, prog_name="python -m discovery")
     except SystemExit as error:
         status = error.code if isinstance(error.code, int) else 1
