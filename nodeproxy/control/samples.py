@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
-from nodeproxy.mesh.samples import BATCH_MOST, ExchangeSample, encoded, line_of
+from nodeproxy.mesh.samples import BATCH_MOST, ExchangeSample, Row, encoded, line_of
 from nodeproxy.telemetry.stats import WorkerStats
 
 HELD_MOST = 4096  # about 2 MB; at 10,000 requests a second all traced, four rounds
@@ -23,7 +23,7 @@ class SampleQueue:
         """How many are held."""
         return len(self._held)
 
-    def add(self, sample: ExchangeSample) -> None:
+    def add(self, sample: ExchangeSample | Row) -> None:
         """Hold one sample until it is sent; may be called from the hot lane."""
         if len(self._held) < HELD_MOST:
             self._held.append(encoded(sample))

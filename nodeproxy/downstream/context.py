@@ -16,7 +16,7 @@ from nodeproxy.protocol.http1.head import HeadLimits
 from nodeproxy.protocol.http2.limits import HTTP2_LIMITS, Http2Limits
 from nodeproxy.protocol.message import Request
 from nodeproxy.table.table import Route
-from nodeproxy.telemetry.exemplars import Exemplar, sampled_trace_id
+from nodeproxy.telemetry.exemplars import EXEMPLAR_S, Exemplar, sampled_trace_id
 from nodeproxy.telemetry.stats import GRPC, HTTP1, RouteStats, WorkerStats
 
 
@@ -69,19 +69,26 @@ class ConnectionContext:
         if exchange.call is not None:
             stats.count_call(exchange.call.end(status))
             protocol = GRPC
-        stats.count(status, reason, exchange.caller.labels, elapsed_s, protocol)
-        if request.traced or exchange.recording is not None:
-            self._note_exemplar(exchange, stats, elapsed_s)
+        bucket = stats.count(status, reason, exchange.caller.labels, elapsed_s, protocol)
+        recording = exchange.recording
+        if recording is not None or request.traced:
+            self._note_exemplar(exchange, stats, bucket, elapsed_s)
         observer = exchange.observer
         if observer is not None:
             observer.exchange_ended(exchange, "" if route is None else route.name, status, reason, elapsed_s)
+        if recording is not None:
+            recording.exchange_ended("" if route is None else route.name, status, reason, elapsed_s)
 
-    def _note_exemplar(self, exchange: Exchange, stats: RouteStats, elapsed_s: float) -> None:
-        """Remember the trace of a sampled exchange."""
-        recording = exchange.recording
+    def _note_exemplar(self, exchange: Exchange, stats: RouteStats, bucket: int, elapsed_s: float) -> None:
+        """Remember the trace of a sampled exchange, if that of its bucket is older than EXEMPLAR_S."""
+        now, recording = self.wall(), exchange.recording
+        if stats.exemplars is not None and bucket in stats.exemplars:
+            age_s = now - stats.exemplars[bucket].at
+            if 0 <= age_s < EXEMPLAR_S:
+                return
         if recording is not None and recording.trace is not None:
             trace_id = recording.trace.trace_id.decode()
         else:
-            trace_id = sampled_trace_id(exchange.request.fields.get(b"traceparent"))
+            trace_id = sampled_trace_id(exchange.request.fields)
         if trace_id:
-            stats.note_exemplar(Exemplar(trace_id, elapsed_s, self.wall()))
+            stats.note_exemplar(bucket, Exemplar(trace_id, elapsed_s, now))

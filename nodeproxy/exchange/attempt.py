@@ -19,7 +19,11 @@ class Carrier(Protocol):
 class Attempt:
     """An attempt: active at its endpoint until `end` is called."""
 
-    __slots__ = ("began", "endpoint", "exchange", "first_byte", "outcome", "status")
+    __slots__ = ("began", "ended", "endpoint", "exchange", "first_byte", "outcome", "span_id", "status")
+    ended: float
+    """When it ended, monotonic seconds; set only where the exchange is recorded."""
+    span_id: bytes
+    """Of its span, which the endpoint got as its parent, b"" where the exchange is not traced; set as `ended`."""
 
     def __init__(self, exchange: Exchange, endpoint: Carrier, began: float) -> None:
         self.exchange = exchange
@@ -47,6 +51,8 @@ class Attempt:
             self.endpoint.active -= 1
             for judge in self.endpoint.judges:
                 judge.ended(self, outcome)
-            observer = self.exchange.observer
-            if observer is not None:
-                observer.attempt_ended(self)
+            exchange = self.exchange
+            if exchange.observer is not None:
+                exchange.observer.attempt_ended(self)
+            if exchange.recording is not None:
+                exchange.recording.attempt_ended(self)

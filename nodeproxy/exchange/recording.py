@@ -1,10 +1,10 @@
 """The recording of one exchange: its attempts, what policies decided, and how it ended, for traces and for tap.
 
-A recording is made for few exchanges; all others cost a comparison with None where one could begin. It takes the place
-of the exchange's observer, which it calls on, and passes itself to its sinks when the exchange has ended.
+A recording is made for few exchanges; all others cost a comparison with None where one could begin, and where each of
+its parts could be noted. It passes itself to its sinks when the exchange has ended.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from nodeproxy.mesh.model import Port, Service
@@ -12,8 +12,7 @@ from nodeproxy.protocol.message import Request
 
 if TYPE_CHECKING:
     from nodeproxy.exchange.attempt import Attempt
-    from nodeproxy.exchange.connection import Ended
-    from nodeproxy.exchange.exchange import Exchange, Observer
+    from nodeproxy.exchange.exchange import Exchange
     from nodeproxy.exchange.tracing import Trace
 
 ATTEMPTS_MOST = 32  # recorded of one exchange: more than any policy begins; further ones are only counted
@@ -50,28 +49,14 @@ class Decided(NamedTuple):
     """`enforce` or `shadow`."""
 
 
-class Tried:
-    """One attempt of a recording."""
-
-    __slots__ = ("attempt", "ended", "hedge", "span_id")
-
-    def __init__(self, attempt: "Attempt", hedge: bool, span_id: bytes) -> None:
-        self.attempt = attempt
-        self.hedge = hedge
-        """Whether it began beside another one."""
-        self.span_id = span_id
-        """Of its span, which the endpoint got as its parent; b"" where the exchange is not traced."""
-        self.ended = -1.0
-        """Monotonic seconds; below 0 before the end."""
-
-
 class Recording:
-    """What happens to one exchange, until it has ended. It is an Observer."""
+    """What happens to one exchange, until it has ended."""
 
     __slots__ = (
-        "_added", "_now", "_observer", "attempts", "elapsed_s", "events", "exchange", "left_out", "reason",
-        "service_port", "sinks", "status", "trace",
+        "_added", "_now", "attempts", "elapsed_s", "events", "exchange", "left_out", "reason", "service_port", "sinks",
+        "status", "trace",
     )  # fmt: skip
+    events: Sequence[Decided]
 
     def __init__(
         self, exchange: "Exchange", now: Callable[[], float], sinks: tuple[Sink, ...], trace: "Trace | None"
@@ -80,20 +65,13 @@ class Recording:
         self.exchange = exchange
         self.trace = trace
         self.sinks = sinks
-        self.attempts: list[Tried] = []
-        self.events: list[Decided] = []
+        self.attempts: list[Attempt] = []
+        """Each with the times and the id that it has only where it is recorded."""
+        self.events = ()
         self.left_out = 0
         """Attempts and events beyond the limits."""
-        self.service_port = ""
-        """`<namespace>/<service>:<port>`; "" without a route."""
-        self.status = 0
-        self.reason = ""
-        """"" for a response of an endpoint, else as `errors.ProxyError.reason`."""
-        self.elapsed_s = 0.0
         self._now = now
         self._added = exchange.added
-        self._observer: Observer | None = exchange.observer
-        exchange.observer = self
         exchange.recording = self
 
     def added_to_copies(self) -> bytes:
@@ -102,51 +80,42 @@ class Recording:
 
     def attempt_began(self, attempt: "Attempt") -> None:
         """Note an attempt; where the exchange is traced, what is sent in it has the attempt's own context."""
-        exchange, trace = attempt.exchange, self.trace
-        span_id = b""
-        if trace is not None:
-            span_id = trace.new_span_id()
-            exchange.added = self._added + trace.lines(span_id)
-        if len(self.attempts) < ATTEMPTS_MOST:
-            self.attempts.append(Tried(attempt, exchange is not self.exchange, span_id))
+        trace = self.trace
+        if trace is None:
+            attempt.span_id = b""
         else:
-            self.left_out += 1
-
-    def decided(self, policy: str, outcome: str, mode: str) -> None:
-        """Note a decision of a policy."""
-        if len(self.events) < EVENTS_MOST:
-            self.events.append(Decided(self._now(), policy, outcome, mode))
+            attempt.span_id = span_id = trace.new_span_id()
+            attempt.exchange.added = self._added + trace.lines(span_id)
+        if len(self.attempts) < ATTEMPTS_MOST:
+            self.attempts.append(attempt)
         else:
             self.left_out += 1
 
     def attempt_ended(self, attempt: "Attempt") -> None:
-        """See Observer."""
-        for tried in self.attempts:
-            if tried.attempt is attempt:
-                tried.ended = self._now()
-        if self._observer is not None:
-            self._observer.attempt_ended(attempt)
+        """Note the end of an attempt that began after the recording."""
+        attempt.ended = self._now()
 
-    def exchange_ended(
-        self, exchange: "Exchange", service_port: str, status: int, reason: str, elapsed_s: float
-    ) -> None:
-        """See Observer. A hedge that is still being interrupted counts as ended now."""
-        if self._observer is not None:
-            self._observer.exchange_ended(exchange, service_port, status, reason, elapsed_s)
+    def decided(self, policy: str, outcome: str, mode: str) -> None:
+        """Note a decision of a policy."""
+        if len(self.events) < EVENTS_MOST:
+            self.events = (*self.events, Decided(self._now(), policy, outcome, mode))
+        else:
+            self.left_out += 1
+
+    def exchange_ended(self, service_port: str, status: int, reason: str, elapsed_s: float) -> None:
+        """Pass the recording on; a hedge that is still being interrupted counts as ended now.
+
+        `service_port` is `<namespace>/<service>:<port>`, or "" without a route; `reason` is "" for a response of an
+        endpoint, else as `errors.ProxyError.reason`.
+        """
         self.service_port, self.status, self.reason, self.elapsed_s = service_port, status, reason, elapsed_s
-        for tried in self.attempts:
-            if tried.ended < 0.0:
-                tried.ended = exchange.started + elapsed_s
-        sinks, self.sinks = self.sinks, ()
-        for sink in sinks:
+        for attempt in self.attempts:
+            if attempt.outcome is None:
+                attempt.ended = self.exchange.started + elapsed_s
+        for sink in self.sinks:
             sink(self)
         # Requests leave nothing for the garbage collector: these were cycles.
-        exchange.observer, exchange.recording, self.attempts = self._observer, None, []
-
-    def connection_ended(self, connection: "Exchange", service_port: str, ended: "Ended") -> None:
-        """See Observer. Connections are not recorded."""
-        if self._observer is not None:
-            self._observer.connection_ended(connection, service_port, ended)
+        self.exchange.recording, self.attempts = None, []
 
 
 class Tap:

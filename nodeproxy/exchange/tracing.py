@@ -30,12 +30,14 @@ _SAMPLED = (b"1", b"3")  # the last digit of the flags
 class Trace:
     """The place of an exchange in its trace."""
 
-    __slots__ = ("_ids", "parent", "span_id", "state", "trace_id")
+    __slots__ = ("_ids", "_next", "parent", "span_id", "state", "trace_id")
 
-    def __init__(self, trace_id: bytes, span_id: bytes, parent: Parent, state: bytes, ids: Ids) -> None:
+    def __init__(self, trace_id: bytes, spans: bytes, parent: Parent, state: bytes, ids: Ids) -> None:
+        """`spans` are the digits of two new ids: that of the span of the exchange, and the first of `new_span_id`."""
         self.trace_id = trace_id
-        self.span_id = span_id
+        self.span_id = spans[:16]
         """Of the span of the exchange."""
+        self._next = spans[16:]
         self.parent = parent
         self.state = state
         """The value of tracestate, b"" without one."""
@@ -43,7 +45,8 @@ class Trace:
 
     def new_span_id(self) -> bytes:
         """The id of a new span of it."""
-        return self._ids.take(16)
+        span_id, self._next = self._next, b""
+        return span_id or self._ids.take(16)
 
     def lines(self, span_id: bytes) -> bytes:
         """The field lines of a request that is sent within the span of this id."""
@@ -74,27 +77,30 @@ class Tracing:
         if request.traced:
             if (usual := usual_parent(block)) is not None:
                 return self._continued(exchange, block, usual) if usual[3] in _SAMPLED else None
-        elif not self._b3 or not has_b3(block):
-            if self._random() >= self._ratio:
-                return None
-            if b"tracestate" in block.lower():
-                request.fields.remove(TRACESTATE)  # it belongs to a traceparent, and there is none
-            return self._begun(NO_PARENT)
-        return self._unusual(exchange)
+            return self._unusual(exchange)
+        lines = block.lower()
+        if self._b3 and has_b3(lines):
+            return self._unusual(exchange)
+        if self._random() >= self._ratio:
+            return None
+        if TRACESTATE in lines:
+            request.fields.remove(TRACESTATE)  # it belongs to a traceparent, and there is none
+        return self._begun(NO_PARENT)
 
     def _begun(self, parent: Parent) -> Trace:
-        digits = self._ids.take(48)
+        digits = self._ids.take(64)
         return Trace(digits[:32], digits[32:], parent, b"", self._ids)
 
     def _continued(self, exchange: Exchange, block: bytes, usual: Match[bytes]) -> Trace | None:
         """The trace of a sampled request, without a walk over its fields."""
         lines, fields = block.lower(), exchange.request.fields
-        if lines.count(b"traceparent") > 1 or (self._b3 and has_b3(block)):
+        if lines.count(TRACEPARENT) > 1 or (self._b3 and has_b3(lines)):
             return self._unusual(exchange)
-        fields.cut(usual.start(), usual.end())
-        state = (fields.get(TRACESTATE) or b"")[:STATE_LIMIT_BYTES] if b"tracestate" in lines else b""
-        parent = Parent(usual[1], usual[2], True, 2 if usual[3] == b"3" else 0)
-        return Trace(usual[1], self._ids.take(16), parent, state, self._ids)
+        fields.cut(*usual.span())
+        state = (fields.get(TRACESTATE) or b"")[:STATE_LIMIT_BYTES] if TRACESTATE in lines else b""
+        trace_id, span_id, flags = usual.groups()
+        parent = Parent(trace_id, span_id, True, 2 if flags == b"3" else 0)
+        return Trace(trace_id, self._ids.take(32), parent, state, self._ids)
 
     def _unusual(self, exchange: Exchange) -> Trace | None:
         """The trace of a request whose context takes a walk over its fields."""
@@ -111,7 +117,7 @@ class Tracing:
         state = _take_out(request, parent)
         if not parent.trace_id:
             return self._begun(parent)
-        return Trace(parent.trace_id, self._ids.take(16), parent, state, self._ids)
+        return Trace(parent.trace_id, self._ids.take(32), parent, state, self._ids)
 
 
 def _take_out(request: Request, parent: Parent) -> bytes:

@@ -13,7 +13,7 @@ from nodeproxy.protocol.fields import Fields
 TRACEPARENT, TRACESTATE, B3 = b"traceparent", b"tracestate", b"b3"
 B3_FIELDS = (b"x-b3-traceid", b"x-b3-spanid", b"x-b3-parentspanid", b"x-b3-sampled", b"x-b3-flags")
 STATE_LIMIT_BYTES = 512  # W3C Trace Context, 3.3.1.5: at least so much is to be passed on; a span keeps no more
-IDS_BYTES = 4096  # made at once: 512 ids of spans
+IDS_BYTES = 4096  # made at once: those of 128 requests that begin a trace
 _SAMPLED, _RANDOM = 1, 2
 _USUAL_START = b"traceparent: 00-"
 _USUAL = re.compile(_USUAL_START + rb"(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-0([0-3])\r\n")
@@ -49,7 +49,7 @@ def parent_of(fields: Fields, traced: bool, b3: bool) -> Parent:
 
     With `b3`, B3 is read too; traceparent has precedence over it.
     """
-    other = _b3_of(fields) if b3 and has_b3(fields.block()) else NO_PARENT
+    other = _b3_of(fields) if b3 and has_b3(fields.block().lower()) else NO_PARENT
     if traced:
         found = parse_traceparent(fields.only(TRACEPARENT) or b"")
         if found is not None:
@@ -67,9 +67,8 @@ def usual_parent(block: bytes) -> re.Match[bytes] | None:
     return _USUAL.match(block, at) if at == 0 or (at > 0 and block[at - 1] == 10) else None
 
 
-def has_b3(block: bytes) -> bool:
-    """Whether there may be a field of B3 in these field lines: if not, there is none. A tenth of a walk over them."""
-    lines = block.lower()
+def has_b3(lines: bytes) -> bool:
+    """Whether there may be a field of B3 in these field lines, in lower case: if not, there is none."""
     return b"b3" in lines and (b"b3:" in lines or b"x-b3-" in lines)
 
 

@@ -6,6 +6,10 @@ Only a request that came with a sampled trace (W3C Trace Context) becomes one: t
 import re
 from typing import NamedTuple
 
+from nodeproxy.protocol.fields import Fields
+from nodeproxy.protocol.trace_context import TRACEPARENT, usual_parent
+
+EXEMPLAR_S = 1.0  # at least, before a newer one takes its place: a scrape sees no more of them
 # Source: W3C Trace Context, 3.2.2: the last bit of the flags is `sampled`. A later version may be longer.
 _SAMPLED = re.compile(
     rb"(?!ff|00.{54})[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f][13579bdf](?:-.*)?", re.DOTALL
@@ -21,7 +25,10 @@ class Exemplar(NamedTuple):
     """When it ended, Unix time in seconds."""
 
 
-def sampled_trace_id(traceparent: bytes | None) -> str:
-    """The id of the trace in the value of a field traceparent; "" if it is not valid or not sampled."""
-    match = None if traceparent is None else _SAMPLED.fullmatch(traceparent)
+def sampled_trace_id(fields: Fields) -> str:
+    """The id of the trace in the field traceparent; "" if it is not valid or not sampled."""
+    block = fields.block()
+    if (usual := usual_parent(block)) is not None and block.find(TRACEPARENT, usual.end()) < 0:
+        return usual[1].decode() if usual[3] in b"13" else ""
+    match = _SAMPLED.fullmatch(fields.get(TRACEPARENT) or b"")
     return "" if match is None else match[1].decode()

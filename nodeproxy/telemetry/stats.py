@@ -142,17 +142,19 @@ class RouteStats:
             self.own_policies = {}
         return self.own_policies.setdefault(name, OwnPolicyStats())
 
-    def count(self, status: int, reason: str, caller: tuple[str, str], elapsed_s: float, protocol: str = HTTP1) -> None:
-        """Count one finished exchange: its response's last byte has been sent, or it failed."""
+    def count(self, status: int, reason: str, caller: tuple[str, str], elapsed_s: float, protocol: str = HTTP1) -> int:
+        """Count one finished exchange: its response's last byte has been sent, or it failed. Returns its bucket."""
         self.requests[status, reason, caller, protocol] += 1
-        self.buckets[bisect_left(LATENCY_BOUNDS_S, elapsed_s)] += 1
+        bucket = bisect_left(LATENCY_BOUNDS_S, elapsed_s)
+        self.buckets[bucket] += 1
         self.seconds += elapsed_s
+        return bucket
 
-    def note_exemplar(self, exemplar: Exemplar) -> None:
+    def note_exemplar(self, bucket: int, exemplar: Exemplar) -> None:
         """Keep the trace of a counted exchange, in place of an older one of the same bucket."""
         if self.exemplars is None:
             self.exemplars = {}
-        self.exemplars[bisect_left(LATENCY_BOUNDS_S, exemplar.seconds)] = exemplar
+        self.exemplars[bucket] = exemplar
 
     def count_call(self, status: int) -> None:
         """The finished exchange was a gRPC call that ended with this grpc-status."""

@@ -47,3 +47,23 @@ async def test_requests_are_told_apart_by_what_the_client_speaks(world):
         "http2": 1,
         "grpc": 1,
     }
+
+
+async def test_an_exemplar_makes_room_for_a_newer_one_after_a_second(world):
+    endpoint, unix = world.endpoint(), [1.7e9]
+    world.serve(endpoint)
+    world.reopen(wall=lambda: unix[0])
+    client, seen = await world.client(), []
+    server = None
+    for number, later in ((1, 0.0), (2, 0.9), (3, 1.0)):
+        unix[0] = 1.7e9 + later
+        trace = b"%032x" % number
+        line = b"traceparent: 00-%b-b7ad6b7169203331-01\r\n" % trace
+        await client.send(b"GET / HTTP/1.1\r\nHost: web.shop.mesh\r\n" + line + b"\r\n")
+        server = server or await endpoint.accept()
+        await server.head()
+        await server.send(OK)
+        await client.until(b"ok")
+        seen.append(int(world.route.stats.exemplars[0].trace_id))
+
+    assert seen == [1, 1, 3]

@@ -32,27 +32,16 @@ def test_what_is_beyond_the_limits_is_only_counted():
 
     for _ in range(EVENTS_MOST + 3):
         recording.decided("retries", "exhausted", "enforce")
-    recording.exchange_ended(one, "shop/web:80", 200, "", 0.1)
+    recording.exchange_ended("shop/web:80", 200, "", 0.1)
 
     assert seen == [(EVENTS_MOST, 3)] and ATTEMPTS_MOST >= 11  # the most that retries can make
 
 
-class Log:
-    """An observer that remembers statuses."""
+def test_after_the_end_the_exchange_is_recorded_no_more():
+    one, seen = exchange(), []
+    recording = Recording(one, lambda: 1.0, (lambda each: seen.append((each.status, each.elapsed_s)),), None)
+    assert one.recording is recording
 
-    def __init__(self):
-        self.statuses = []
+    recording.exchange_ended("shop/web:80", 204, "", 0.1)
 
-    def exchange_ended(self, _exchange, _service_port, status, *_):
-        self.statuses.append(status)
-
-
-def test_after_the_end_the_exchange_has_its_own_observer_again():
-    one, log = exchange(), Log()
-    one.observer = log
-    recording = Recording(one, lambda: 1.0, (), None)
-    assert one.observer is recording and one.recording is recording
-
-    recording.exchange_ended(one, "shop/web:80", 204, "", 0.1)
-
-    assert (one.observer, one.recording, log.statuses) == (log, None, [204])
+    assert (one.recording, recording.attempts, seen) == (None, [], [(204, 0.1)])

@@ -5,9 +5,9 @@ import pytest
 from nodeproxy.control.samples import SampleQueue
 from nodeproxy.control.taps import Taps
 from nodeproxy.mesh.model import Caller
-from nodeproxy.mesh.samples import ExchangeSample
 from nodeproxy.mesh.taps import RATE_MOST, TAPS_MOST, StartTap, StopTap, TapFilter
 from nodeproxy.mesh.wire import Callers
+from tests.fakes.traces import arrived
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 BUSY = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 2\r\n\r\nno"
@@ -20,8 +20,8 @@ class Held(SampleQueue):
         super().__init__(world.stats)
         self.all = []
 
-    def add(self, sample: ExchangeSample) -> None:
-        self.all.append(sample)
+    def add(self, sample) -> None:
+        self.all.append(arrived(sample))
 
     @property
     def paths(self):

@@ -3,8 +3,11 @@
 import random
 import re
 
+import msgspec
+
 from nodeproxy.exchange.sampling import Sampler
 from nodeproxy.exchange.tracing import Tracing
+from nodeproxy.mesh.samples import ExchangeSample, encoded
 
 TRACE, SPAN = b"4bf92f3577b34da6a3ce929d0e0e4736", b"00f067aa0ba902b7"
 SAMPLED = b"traceparent: 00-%b-%b-01\r\n" % (TRACE, SPAN)
@@ -17,10 +20,16 @@ def get(*lines):
     return b"GET /basket?key=1 HTTP/1.1\r\nHost: web.shop.mesh\r\n%b\r\n" % b"".join(lines)
 
 
+def arrived(row):
+    """A sample as the control process has it."""
+    return msgspec.json.decode(encoded(row), type=ExchangeSample)
+
+
 def traced(world, ratio=1.0, b3=True):
     """Trace the requests of `world`; returns the list that gets their samples."""
     samples = []
-    world.plane.recorder.trace(Tracing(random.Random(5), ratio, b3), Sampler(samples.append, lambda: 1.7e9))
+    sampler = Sampler(lambda row: samples.append(arrived(row)), lambda: 1.7e9)
+    world.plane.recorder.trace(Tracing(random.Random(5), ratio, b3), sampler)
     return samples
 
 
