@@ -8,6 +8,7 @@ from time import time
 from nodeproxy.downstream.connection import Accept
 from nodeproxy.downstream.udp_sessions import UdpSessions
 from nodeproxy.exchange.exchange import Exchange, Observer
+from nodeproxy.exchange.failures import FailureLog
 from nodeproxy.exchange.recording import Recorder
 from nodeproxy.io.reactor import Reactor
 from nodeproxy.mesh.callers import Callers, Known
@@ -53,6 +54,8 @@ class ConnectionContext:
     """Whether a client may name the service of all its further requests by CONNECT."""
     check_room_to_last: Callable[[], None] = lambda: None
     """Raises WorkerFull: one more connection that never makes way for another client is too many."""
+    failures: FailureLog | None = None
+    """Notes exchanges that failed."""
     prefaces: Mapping[bytes, Accept] = field(default_factory=dict)
     """The other protocols of this listener, by the bytes with which a client begins each; see `detect`."""
 
@@ -72,6 +75,8 @@ class ConnectionContext:
         stats.count(status, reason, exchange.caller.labels, elapsed_s, protocol)
         if request.traced or exchange.recording is not None:
             self._note_exemplar(exchange, stats, elapsed_s)
+        if (reason or status >= 500) and self.failures is not None:
+            self.failures.note(exchange, "" if route is None else route.name, status, reason)
         observer = exchange.observer
         if observer is not None:
             observer.exchange_ended(exchange, "" if route is None else route.name, status, reason, elapsed_s)
