@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl
 import anyio
 
 from discovery.log import log_event
-from discovery.observe.streams import STREAMS_MOST, Stream, stream_head, streamed
+from discovery.observe.streams import SLOW_S, STREAMS_MOST, Stream, stream_head, streamed
 
 CONNECTIONS_MOST = 16  # at once: Prometheus, perhaps two of it, and an operator
 HEAD_LIMIT_BYTES = 8 * 1024  # as nginx
@@ -77,6 +77,8 @@ class Rules:
     """Field lines of every response."""
     connections_most: int = CONNECTIONS_MOST
     streams_most: int = STREAMS_MOST
+    slow_s: float = SLOW_S
+    """In which the reader of a stream takes what is sent to it."""
 
 
 class Bounds:
@@ -210,7 +212,7 @@ async def _stream(sock: socket.socket, stream: Stream, rules: Rules, room: anyio
         return
     try:
         await _send(sock, stream_head(stream, rules.lines + stream.lines))
-        await streamed(sock, stream, partial(_send, sock))
+        await streamed(sock, stream, partial(_send, sock), rules.slow_s)
     finally:
         room.release_on_behalf_of(sock)
 

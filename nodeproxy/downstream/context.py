@@ -7,11 +7,12 @@ from time import time
 
 from nodeproxy.downstream.connection import Accept
 from nodeproxy.downstream.udp_sessions import UdpSessions
+from nodeproxy.errors import ProxyError
 from nodeproxy.exchange.exchange import Exchange, Observer
 from nodeproxy.exchange.failures import FailureLog
 from nodeproxy.exchange.recording import Recorder
 from nodeproxy.io.reactor import Reactor
-from nodeproxy.mesh.callers import Callers, Known
+from nodeproxy.mesh.callers import UNKNOWN, Callers, Known
 from nodeproxy.protocol.forwarded import Adder
 from nodeproxy.protocol.http1.head import HeadLimits
 from nodeproxy.protocol.http2.limits import HTTP2_LIMITS, Http2Limits
@@ -80,6 +81,12 @@ class ConnectionContext:
         observer = exchange.observer
         if observer is not None:
             observer.exchange_ended(exchange, "" if route is None else route.name, status, reason, elapsed_s)
+
+    def count_refused(self, error: ProxyError, client: str, protocol: str = HTTP1) -> None:
+        """Count what came from the client with this address in the place of a request."""
+        self.stats.unrouted.count(error.status, error.reason, UNKNOWN.labels, 0.0, protocol)
+        if self.failures is not None:
+            self.failures.note_refused(error.status, error.reason, self.caller_of(client).labels)
 
     def _note_exemplar(self, exchange: Exchange, stats: RouteStats, elapsed_s: float) -> None:
         """Remember the trace of a sampled exchange."""

@@ -12,7 +12,7 @@ from nodeproxy.mesh.failures import Failure
 
 RATE_MOST = 20  # a second and worker: more than a person reads; what is beyond is counted
 HELD_MOST = 100  # while the control process is away
-PATH_MOST = 256
+TEXT_MOST = 256  # bytes of a path; longer ones are cut off
 
 
 class FailureLog:
@@ -32,31 +32,34 @@ class FailureLog:
 
     def note(self, exchange: Exchange, service_port: str, status: int, reason: str) -> None:
         """Note an exchange that has just ended; `reason` is "" for a response of an endpoint."""
-        if reason == ForwardsUsedUp.reason:  # not a failure
+        if reason == ForwardsUsedUp.reason or not self._may_take():  # the former is no failure
             return
+        request = exchange.request
+        method, path = _text(request.method), _text(request.path.partition(b"?")[0])
+        caller, tries = caller_text(*exchange.caller.labels), exchange.tries
+        endpoint = exchange.endpoint_name
+        self._held.append(Failure(self._wall(), service_port, status, reason, caller, method, path, tries, endpoint))
+
+    def note_refused(self, status: int, reason: str, caller: tuple[str, str]) -> None:
+        """Note what came from this caller in the place of a request."""
+        if self._may_take():
+            self._held.append(Failure(self._wall(), "", status, reason, caller_text(*caller), "", "", 0, ""))
+
+    def _may_take(self) -> bool:
         second = int(self._now())
         if second != self._second:
             self._second, self._taken = second, 0
         self._taken += 1
         if self._taken > RATE_MOST or len(self._held) >= HELD_MOST:
             self.left_out += 1
-            return
-        request = exchange.request
-        self._held.append(
-            Failure(
-                self._wall(),
-                service_port,
-                status,
-                reason,
-                caller_text(*exchange.caller.labels),
-                request.method.decode("latin-1"),
-                request.path.partition(b"?")[0][:PATH_MOST].decode("latin-1"),
-                exchange.tries,
-                exchange.endpoint_name,
-            )
-        )
+            return False
+        return True
 
     def taken(self) -> list[Failure]:
         """Those that are held, which are then no longer."""
         some, self._held = self._held, []
         return some
+
+
+def _text(received: bytes) -> str:
+    return received[:TEXT_MOST].decode("latin-1")

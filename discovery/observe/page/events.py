@@ -51,7 +51,8 @@ class Feed:
         self.number = 0
         """Of the newest event."""
         self.readers = 0
-        self._events: deque[tuple[int, bytes]] = deque(maxlen=KEPT)
+        self.kept: deque[tuple[int, bytes]] = deque(maxlen=KEPT)
+        """The newest events with their numbers."""
         self._news = anyio.Event()
         self._wanted = anyio.Event()
 
@@ -72,7 +73,7 @@ class Feed:
     def put(self, text: bytes) -> None:
         """Adds an event."""
         self.number += 1
-        self._events.append((self.number, text))
+        self.kept.append((self.number, text))
         self._news.set()
         self._news = anyio.Event()
 
@@ -81,6 +82,6 @@ class Feed:
         if self.number == number:
             with anyio.move_on_after(limit_s):
                 await self._news.wait()
-        if self._events and self._events[0][0] > number + 1:
+        if self.kept and self.kept[0][0] > number + 1:
             return None
-        return [text for each, text in self._events if each > number]
+        return [text for each, text in self.kept if each > number]

@@ -36,14 +36,22 @@ class Live:
         """Makes an event a second while there is a reader, forever."""
         while True:
             await self.feed.until_wanted()
-            self._changed = self._reports.follow_changes()
+            self.begin()
             try:
                 while self.feed.readers:
                     await sleep(TICK_S)
                     self.tick()
             finally:
-                self._reports.unfollow_changes(self._changed)
-                self._looks, self._rows, self._rates = {}, {}, {}
+                self.end()
+
+    def begin(self) -> None:
+        """Notes from now on which ports are reported."""
+        self._changed = self._reports.follow_changes()
+
+    def end(self) -> None:
+        """Notes nothing more."""
+        self._reports.unfollow_changes(self._changed)
+        self._looks, self._rows, self._rates = {}, {}, {}
 
     def tick(self) -> None:
         """Looks at the ports that were reported since the last look, and at those with a rate."""

@@ -1,6 +1,6 @@
 """All addresses of the page, and the tasks behind them."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources.abc import Traversable
@@ -52,8 +52,8 @@ class Site:
     ) -> None:
         """`command_line` are the pages of the command line; `static` is a folder in the place of the package's."""
         self._own = own
-        self._history = history = History(publisher.reports)
-        self._live = live = Live(publisher.reports, history)
+        self.history = history = History(publisher.reports)
+        self.live = live = Live(publisher.reports, history)
         summary = SummaryPage(publisher, history, own.node)
         self._cluster = ClusterApi(summary, own.metrics_port)
         tap = command_line[b"/tap"]
@@ -80,14 +80,24 @@ class Site:
         """Who may read the page, and how many at once."""
         return Rules(Visitors(self._own.hosts).refusal, LINES, CONNECTIONS_MOST, STREAMS_MOST)
 
+    @property
+    def readers(self) -> int:
+        """How many streams show rates now."""
+        return self.live.feed.readers
+
     async def run(self) -> None:
         """Serves the page until cancelled."""
         async with anyio.create_task_group() as group:
-            group.start_soon(self._history.run, anyio.sleep)
-            group.start_soon(self._live.run, anyio.sleep)
+            group.start_soon(self.repeat, anyio.sleep)
             if self._own.cluster is not None:
                 group.start_soon(self._reach, self._own.cluster)
             await serve_pages(self._own.address, self.pages, self.rules)
+
+    async def repeat(self, sleep: Callable[[float], Awaitable[None]]) -> None:
+        """Keeps the history, and the rates while there are readers, until cancelled."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self.history.run, sleep)
+            group.start_soon(self.live.run, sleep)
 
     async def _reach(self, access: Access) -> None:
         from discovery.sources.cluster.api import connected  # costs 45 MiB where the source is a folder
