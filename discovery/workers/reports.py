@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TypeVar
 
+from nodeproxy.mesh.rates import Totals, totals_of
 from nodeproxy.mesh.reports import (
     ConnectionCounters,
     Introduction,
@@ -103,6 +104,10 @@ class Reports:
     def counters_of(self, keys: Iterable[PortKey]) -> PortCounters:
         """The sum of the counters of some service ports, of all workers."""
         return ports_added(each for key in keys for each in self._counters(key))
+
+    def totals_of(self, key: PortKey) -> Totals:
+        """What rates of one service port are made of, summed over all workers."""
+        return totals_of(self._counters(key))
 
     def states_of(self, key: PortKey) -> list[PortState]:
         """One service port now, in each connected worker that reports it."""

@@ -1,6 +1,7 @@
 """What has happened at a service port between two looks at its counters: rates and latencies. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from operator import add
 from typing import NamedTuple
 
 from nodeproxy.mesh.reports import LATENCY_BOUNDS_S, PortCounters
@@ -28,14 +29,19 @@ class Rate(NamedTuple):
     p99_s: float | None = None
 
 
-def totals_of(counters: PortCounters) -> Totals:
-    """The totals of a service port."""
-    requests = errors = 0
-    for kind, number in counters.requests:
-        requests += number
-        if kind.status >= 500:
-            errors += number
-    return Totals(requests, errors, counters.retries, counters.durations)
+def totals_of(some: Iterable[PortCounters]) -> Totals:
+    """The totals of a service port, summed over its workers."""
+    requests = errors = retries = 0
+    durations: tuple[int, ...] = ()
+    for counters in some:
+        for kind, number in counters.requests:
+            requests += number
+            if kind.status >= 500:
+                errors += number
+        retries += counters.retries
+        if counters.durations:
+            durations = tuple(map(add, durations, counters.durations)) if durations else counters.durations
+    return Totals(requests, errors, retries, durations)
 
 
 def rate_between(before: Totals, now: Totals, elapsed_s: float) -> Rate:

@@ -9,7 +9,7 @@ import threading
 from contextlib import closing, contextmanager
 
 from tests.fakes.api_exec import Api, serving
-from tests.fakes.node import LIMIT_S, Node, command, server, service, until
+from tests.fakes.node import LIMIT_S, Node, command, service, until
 from tests.fakes.ports import free_port
 
 PODS = {"n1": ("nodeproxy-abc",)}
@@ -36,9 +36,8 @@ def is_open(port):
 
 def test_a_request_that_fails_is_in_the_page_also_after_a_restart_of_the_control_process(folder):
     port = free_port()
-    with server("web") as web, Node(folder, page=f"127.0.0.1:{port}") as node:
-        (folder / "web.yaml").write_text(service("web", web) + "\n---\n" + service("dead", cluster_ip="10.96.0.10"))
-        until(lambda: node.answers("web.shop.mesh", 200), "the service")
+    (folder / "dead.yaml").write_text(service("dead"))
+    with Node(folder, page=f"127.0.0.1:{port}") as node:
         node.get("dead.shop.mesh", "/basket?token=secret")
         until(lambda: is_open(port) and any(each["service"] == "dead.shop" for each in errors(port)), "the error")
         (before,) = [each for each in errors(port) if each["service"] == "dead.shop"]
@@ -89,6 +88,7 @@ def forwarding(*words):
 def test_the_page_of_another_node_is_a_local_port(folder):
     port = free_port()
     api = Api(PODS, ports={9070: port})
+    (folder / "web.yaml").write_text(service("web"))
     with Node(folder, page=f"127.0.0.1:{port}"), serving(api, folder.parent) as kubeconfig:
         until(lambda: is_open(port), "the page")
         with forwarding("--node", "n1", "--kubeconfig", str(kubeconfig)) as (local, _):

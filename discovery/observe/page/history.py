@@ -11,7 +11,7 @@ from time import monotonic
 import msgspec
 
 from discovery.workers.reports import Reports
-from nodeproxy.mesh.rates import Rate, Totals, rate_between, totals_of
+from nodeproxy.mesh.rates import Rate, Totals, rate_between
 from nodeproxy.mesh.reports import UNROUTED, PortKey
 
 STEP_S = 5.0  # workers report once a second: a step has four to six reports
@@ -102,7 +102,7 @@ class History:
             self._forget()
 
     def _note(self, key: PortKey, elapsed_s: float) -> None:
-        totals = totals_of(self._reports.counters_of([key]))
+        totals = self._reports.totals_of(key)
         before = self._totals.get(key)
         if before == totals or key == UNROUTED or (before is None and not totals.requests):
             return

@@ -8,7 +8,7 @@ from discovery.observe.page.events import Feed, event
 from discovery.observe.page.history import History
 from discovery.observe.ports import state_of
 from discovery.workers.reports import Reports
-from nodeproxy.mesh.rates import Rate, Totals, rate_between, totals_of
+from nodeproxy.mesh.rates import Rate, Totals, rate_between
 from nodeproxy.mesh.reports import UNROUTED, PortKey
 
 TICK_S = 1.0
@@ -78,7 +78,7 @@ class Live:
         return row
 
     def _rate(self, key: PortKey, now: float) -> Rate:
-        totals = totals_of(self._reports.counters_of([key]))
+        totals = self._reports.totals_of(key)
         looks = self._looks.get(key)
         if looks is None:
             looks = self._looks[key] = deque(((self._history.looked_at, self._before(key, totals)),), LOOKS)
