@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-TWINS := $(wildcard nodeproxy/protocol/*.h nodeproxy/protocol/http?/*.[ch])
+TWINS := $(wildcard nodeproxy/protocol/*.h nodeproxy/protocol/http?/*.[ch] nodeproxy/io/*.c)
 COVERED := $(CURDIR)/build/.coverage
 # In this order: the last test stops the API server, whose controllers need most of a minute to come back.
 TWO_NODES := tests/cluster/test_two_nodes_grpc.py tests/cluster/test_two_nodes_databases.py tests/cluster/test_two_nodes_canary.py tests/cluster/test_two_nodes.py
@@ -76,5 +76,5 @@ $(READY): pyproject.toml requirements.lock build_twin.py $(TWINS)
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist nodeproxy/protocol/http?/twin.*.so
+	rm -rf $(VENV) build dist nodeproxy/protocol/http?/twin.*.so nodeproxy/io/twin.*.so
 	find nodeproxy discovery tests loadtest -name __pycache__ -prune -exec rm -rf {} +

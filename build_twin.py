@@ -1,4 +1,4 @@
-"""Build hook of hatchling: compiles twin.c of HTTP/1 and of HTTP/2 where there is a C compiler, else does without.
+"""Build hook of hatchling: compiles the twins (MODULES) where there is a C compiler, else does without.
 
 A wheel also carries the examples of docs/policies, which `nodeproxy policies` shows.
 """
@@ -11,7 +11,7 @@ from setuptools import Distribution, Extension
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import BaseError, CompileError, LinkError
 
-MODULES = ("nodeproxy.protocol.http1.twin", "nodeproxy.protocol.http2.twin")
+MODULES = ("nodeproxy.protocol.http1.twin", "nodeproxy.protocol.http2.twin", "nodeproxy.io.twin")
 FLAGS = ["-O3", "-std=c11", "-Wall", "-Wextra", "-Werror", "-Wno-missing-field-initializers"]
 
 

@@ -280,6 +280,7 @@ def measure_cluster(
     status = inside_own_network(["cluster", f"--probes={probes}", f"--out={out}"])
     if status is not None:
         raise typer.Exit(status)
+    out.mkdir(parents=True, exist_ok=True)
     seen = cluster.run(probes, typer.echo)
     (out / "cluster.json").write_bytes(msgspec.json.format(msgspec.json.encode(seen), indent=1) + b"\n")
     text = markdown(seen)

@@ -117,7 +117,7 @@ def _stretch(watched: str, number: int, proxy: Running, toolbox: Toolbox, how: t
 
 
 def _control_of(proxy: Running) -> tuple[int, ...]:
-    return tuple(pid for pid in proxy.all if b"discovery\0serve" in (PROC / str(pid) / "cmdline").read_bytes())
+    return tuple(pid for pid in proxy.all if (PROC / str(pid) / "comm").read_text() == "discovery\n")
 
 
 def many_services() -> str:

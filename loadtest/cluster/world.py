@@ -151,8 +151,8 @@ class Node:
 
     def __init__(self, pid: int) -> None:
         self.family = family_of(pid)
-        names = {each: (Path("/proc") / str(each) / "cmdline").read_bytes() for each in self.family}
-        self.discovery = tuple(each for each, name in names.items() if b"discovery\0serve" in name)
+        names = {each: (Path("/proc") / str(each) / "comm").read_text() for each in self.family}
+        self.discovery = tuple(each for each, name in names.items() if name == "discovery\n")
         self.worker = tuple(each for each in self.family if each not in (pid, *self.discovery))
 
     def memory_bytes(self) -> tuple[int, int, int]:

@@ -13,11 +13,12 @@ from typing import Protocol
 from nodeproxy.errors import ClientGone, ProxyError
 from nodeproxy.io import tcp_socket
 from nodeproxy.io.callbacks import Resumed, Watcher
+from nodeproxy.io.calls import receive, send
 from nodeproxy.io.reactor import Reactor
+from nodeproxy.io.socket_calls import RECEIVE_BYTES
 from nodeproxy.io.task import Task, park
 
 Address = tuple[str, int]
-RECEIVE_BYTES = 64 * 1024  # one read: the largest head, and large enough for bodies (the kernel copies 10 GB/s)
 _INPUT = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _ENDING = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _GONE = select.EPOLLHUP | select.EPOLLERR
@@ -37,7 +38,7 @@ class SocketChannel:
     """
 
     __slots__ = (
-        "_recv", "_send", "_senders", "_sock", "broken", "closed", "ending", "guard", "half_close_is_gone",
+        "_descriptor", "_senders", "_sock", "broken", "closed", "ending", "guard", "half_close_is_gone",
         "idle_since", "reactor", "readable", "reader", "when_orphaned", "writable", "writer",
     )  # fmt: skip
 
@@ -59,8 +60,7 @@ class SocketChannel:
         """Whether the end of the peer's side interrupts the `guard` too."""
         self._senders: deque[Task] | None = None  # in the order of their calls, while the first one waits
         self._sock = sock
-        self._recv = sock.recv
-        self._send = sock.send
+        self._descriptor = sock.fileno()  # below 0 once it is closed: another connection may have the number then
         reactor.watch(sock, self)
 
     @property
@@ -91,11 +91,11 @@ class SocketChannel:
         while True:
             if self.readable:
                 try:
-                    data = self._recv(RECEIVE_BYTES)
-                except BlockingIOError:
-                    self.readable = False
+                    data = receive(self._descriptor)
                 except OSError as error:
                     raise self.broken(f"reading: {error}") from error
+                if data is None:
+                    self.readable = False
                 else:
                     if len(data) < RECEIVE_BYTES and not self.ending:
                         self.readable = False
@@ -115,13 +115,10 @@ class SocketChannel:
         if not self.readable:
             return None
         try:
-            data = self._recv(RECEIVE_BYTES)
-        except BlockingIOError:
-            self.readable = False
-            return None
+            data = receive(self._descriptor)
         except OSError as error:
             raise self.broken(f"reading: {error}") from error
-        if len(data) < RECEIVE_BYTES and not self.ending:
+        if data is None or (len(data) < RECEIVE_BYTES and not self.ending):
             self.readable = False
         return data
 
@@ -139,9 +136,7 @@ class SocketChannel:
         if self._senders is not None:
             return self._send_in_turn(data)
         try:
-            sent = self._send(data)
-        except BlockingIOError:
-            sent = 0
+            sent = send(self._descriptor, data)
         except OSError as error:
             return self._fail(error)
         if sent == len(data):
@@ -173,11 +168,10 @@ class SocketChannel:
                     raise self.broken("writing: the connection was closed")
                 if self.writable:
                     try:
-                        data = data[self._send(data) :]
-                    except BlockingIOError:
-                        pass
+                        sent = send(self._descriptor, data)
                     except OSError as error:
                         raise self.broken(f"writing: {error}") from error
+                    data = data[sent:]
                     self.writable = not data
                 else:
                     self.writer = self.reactor.current
@@ -208,9 +202,7 @@ class SocketChannel:
             ProxyError: the connection is broken; the class identifies the side.
         """
         try:
-            sent = self._send(data)
-        except BlockingIOError:
-            sent = 0
+            sent = send(self._descriptor, data)
         except OSError as error:
             raise self.broken(f"writing: {error}") from error
         self.writable = sent == len(data)
@@ -219,7 +211,7 @@ class SocketChannel:
     @property
     def raw(self) -> tuple[Callable[[int], bytes], Callable[[memoryview], int], Callable[[bytes | memoryview], int]]:
         """`recv`, `recv_into` and `send` of its socket, for what handles its events; see `hand_over`."""
-        return self._recv, self._sock.recv_into, self._send
+        return self._sock.recv, self._sock.recv_into, self._sock.send
 
     def unsent(self) -> bool:
         """Whether the peer has not received all that was sent."""
@@ -284,6 +276,7 @@ class SocketChannel:
         """See Channel."""
         if not self.closed:
             self.closed = True
+            self._descriptor = -1
             for task in self._senders or ():
                 self.reactor.wake(task)
             self.reader = self.writer = self.guard = None

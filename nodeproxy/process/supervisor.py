@@ -1,15 +1,14 @@
 """The parent of a node's processes: starts discovery and the workers, restarts those that exit, ends them together.
 
-Synchronous and small on purpose. Workers are forked with all modules imported: they share that memory, and are
-replaced within milliseconds. The supervisor holds the listening sockets: connections wait in the kernel's queue while a
-worker is replaced.
+Synchronous and small on purpose. All are forked with the data plane's modules imported: they share that memory, and
+workers are replaced within milliseconds. The supervisor holds the listening sockets: connections wait in the kernel's
+queue while a worker is replaced.
 """
 
+import gc
 import logging
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from functools import partial
@@ -24,6 +23,7 @@ from nodeproxy.mesh.node_view import SOCKET
 from nodeproxy.policies.block import Policy
 from nodeproxy.policies.guard import guarded
 from nodeproxy.policies.registry import BUILT_IN
+from nodeproxy.process import discovery
 from nodeproxy.process.child import Child
 from nodeproxy.process.sockets import CannotListen, look_at_metrics, opened
 from nodeproxy.process.stuck import StuckWorkers
@@ -54,7 +54,9 @@ class Supervisor:
         self._addresses = {"listen": settings.listen, "admin": settings.admin, "metrics": settings.metrics}
         self._addresses |= {"listen_tls": settings.listen_tls} if settings.listen_tls else {}
         self._socket_path = str(run_dir / "discovery.sock")
-        self._control_path = str(run_dir / SOCKET)
+        self._discovery_arguments = discovery.arguments(
+            settings, Path(self._socket_path), run_dir / SOCKET, self._limits.descriptor
+        )
         ready_file(run_dir).unlink(missing_ok=True)  # left by an earlier run
         look_at_metrics(settings)
         self._sockets = {index: opened(settings, index) for index in range(settings.workers)}
@@ -67,6 +69,8 @@ class Supervisor:
     def run(self) -> int:
         """Run the processes; returns the exit status: 0 after a graceful shutdown, 1 if a process had to be killed."""
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        gc.collect()
+        gc.freeze()  # a collection in a child would write to, and so copy, every page with an object of before
         for child in self._children:
             child.run()
         log.info("started", extra=self._addresses)
@@ -138,42 +142,23 @@ class Supervisor:
             return 0
 
     def _forked_discovery(self) -> int:
-        settings = self._settings
-        command = [
-            sys.executable, "-m", "discovery", "serve", "--source", settings.discovery, "--socket", self._socket_path,
-            "--mesh-range", settings.mesh_range, "--headless-range", settings.headless_range,
-            "--log-format", settings.log_format, "--until-eof",
-            "--metrics", settings.metrics, "--workers", str(settings.workers), "--control", self._control_path,
-            "--limits", str(self._limits.descriptor),
-            *(["--limit-password-file", settings.limit_password_file] if settings.limit_password_file else []),
-            *(["--otlp-endpoint", settings.otlp_endpoint] if settings.otlp_endpoint else []),
-            *(["--otlp-headers-file", settings.otlp_headers_file] if settings.otlp_headers_file else []),
-            *(["--state", settings.state_file] if settings.state_file else []),
-            *(["--node", settings.node_name] if settings.node_name else []),
-            *(["--on-demand"] if settings.on_demand else []),
-            *([] if settings.virtual_addresses else ["--no-virtual-addresses"]),
-            "--buckets", settings.metrics_buckets,
-            *(["--page", settings.page] if settings.page else []),
-            *(["--page-hosts", ",".join(settings.page_hosts)] if settings.page_hosts else []),
-            *(["--page-cluster"] if settings.page_cluster else []),
-            *(["--resolver", settings.resolver] if settings.resolver else []),
-            *(["--zone", settings.zone] if settings.zone else []),
-            *([] if settings.traefik_annotations else ["--no-traefik-annotations"]),
-            *(["--own-policies", ",".join(settings.own_policies)] if settings.own_policies else []),
-        ]  # fmt: skip
         # Its stdin reaches EOF when this process dies, which ends discovery.
         if self._lifeline >= 0:
             os.close(self._lifeline)
             self._lifeline = -1
         reading, self._lifeline = os.pipe()
         try:
-            process = subprocess.Popen(
-                command, stdin=reading, preexec_fn=_unblock_signals, pass_fds=[self._limits.descriptor]
-            )  # no threads here
+            return discovery.forked(self._discovery_arguments, reading, self._leave_all)
         finally:
             os.close(reading)
-        process.returncode = 0  # reaped by `_reap`, not by Popen
-        return process.pid
+
+    def _leave_all(self) -> None:
+        """Close, in the child that becomes discovery, what only this process and the workers use."""
+        _name("discovery")
+        _unblock_signals()
+        os.close(self._lifeline)
+        for index in tuple(self._sockets):
+            self._close_sockets(index)
 
     def _start_worker(self, index: int) -> int:
         try:
@@ -187,6 +172,7 @@ class Supervisor:
             return pid
         status = 1
         try:
+            _name(f"worker-{index}")
             _unblock_signals()
             _die_with(parent)
             for other in self._sockets.keys() - {index}:
@@ -219,6 +205,11 @@ def run(settings: Settings, own: tuple[Policy, ...] = ()) -> int:
         return Supervisor(settings, Path(settings.run_dir), own).run()
     with tempfile.TemporaryDirectory(prefix="nodeproxy-") as folder:
         return Supervisor(settings, Path(folder), own).run()
+
+
+def _name(name: str) -> None:
+    """Name this process for `ps -o comm` and top: its command line is the supervisor's."""
+    Path("/proc/self/comm").write_text(name)
 
 
 def _unblock_signals() -> None:

@@ -12,7 +12,7 @@ from tests.fakes.node import command
 WORKER = """
 import os, signal
 for pid in open("/proc/1/task/1/children").read().split():
-    if b"discovery" not in open(f"/proc/{pid}/cmdline", "rb").read():
+    if open(f"/proc/{pid}/comm").read().startswith("worker"):
         os.kill(int(pid), signal.SIGKILL)
 """
 

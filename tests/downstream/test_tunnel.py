@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 
 from nodeproxy.errors import ConnectionLost
-from nodeproxy.io.channel import RECEIVE_BYTES
+from nodeproxy.io.socket_calls import RECEIVE_BYTES
 
 GET = b"GET /chat HTTP/1.1\r\nHost: web.shop.mesh\r\n"
 ASK = GET + b"Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: a\r\n\r\n"

@@ -8,7 +8,7 @@ from h2.events import RemoteSettingsChanged, ResponseReceived, StreamEnded, Stre
 from h2.settings import SettingCodes
 
 from nodeproxy.errors import ConnectionLost
-from nodeproxy.io.channel import RECEIVE_BYTES
+from nodeproxy.io.socket_calls import RECEIVE_BYTES
 from nodeproxy.protocol.websocket import accept_of
 from tests.downstream.test_tunnel import probed
 from tests.fakes.http2 import http2_client, request

@@ -7,7 +7,7 @@ import pytest
 from nodeproxy.downstream.closing import LINGER_BYTES
 from nodeproxy.downstream.http1 import IN_A_ROW
 from nodeproxy.exchange.body import SHARE_PIECES
-from nodeproxy.io.channel import RECEIVE_BYTES
+from nodeproxy.io.socket_calls import RECEIVE_BYTES
 from nodeproxy.protocol.http1.framing import STEPS_MOST
 
 GET = b"GET / HTTP/1.1\r\nHost: web.shop.mesh\r\n\r\n"

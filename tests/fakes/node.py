@@ -187,10 +187,10 @@ class Node:
         for entry in Path("/proc").glob("[0-9]*"):
             try:
                 stat = (entry / "stat").read_text().rpartition(")")[2].split()
-                command = (entry / "cmdline").read_bytes()
+                command = (entry / "comm").read_text()
             except OSError:
                 continue
             if int(stat[1]) == self.process.pid and stat[0] != "Z":
-                name = "discovery" if b"discovery\0serve" in command else "worker"
+                name = command.rstrip("\n").partition("-")[0]
                 found.setdefault(name, []).append(int(entry.name))
         return found

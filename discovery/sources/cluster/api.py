@@ -7,10 +7,15 @@ from typing import NamedTuple
 
 import aiohttp
 import msgspec
-from kubernetes_asyncio.client import ApiClient, Configuration
-from kubernetes_asyncio.config import ConfigException, load_incluster_config, load_kube_config
 
 from discovery.sources.cluster.access import Access, NoAccess
+from discovery.sources.cluster.client_modules import (
+    ApiClient,
+    ConfigException,
+    Configuration,
+    load_incluster_config,
+    load_kube_config,
+)
 from discovery.sources.cluster.errors import ApiError, Unreachable, Unreadable, of_status
 
 CONNECT_S = 5.0

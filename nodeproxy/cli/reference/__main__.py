@@ -3,9 +3,10 @@
 import sys
 from pathlib import Path
 
-from nodeproxy.cli.reference.command import json_schema, markdown
+from nodeproxy.cli.reference.command import json_schema
+from nodeproxy.cli.reference.examples import example
 from nodeproxy.cli.reference.fields import described
-from nodeproxy.cli.reference.page import GENERATED, with_index
+from nodeproxy.cli.reference.page import GENERATED, page, with_index
 from nodeproxy.policies import CHAIN
 
 README, SCHEMA = "README.md", "schema.json"
@@ -13,8 +14,9 @@ README, SCHEMA = "README.md", "schema.json"
 
 def generated(readme: str) -> dict[str, str]:
     """The generated files by name; `readme` is the present README, of which only the table is generated."""
-    pages = {f"{policy.name}.md": markdown(policy.name) for policy in CHAIN}
-    return {**pages, SCHEMA: json_schema(""), README: with_index(readme, described(CHAIN))}
+    policies = described(CHAIN)
+    pages = {f"{policy.name}.md": page(policy, example(policy.name)) for policy in policies}
+    return {**pages, SCHEMA: json_schema(""), README: with_index(readme, policies)}
 
 
 def write(folder: Path) -> None:

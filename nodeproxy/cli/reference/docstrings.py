@@ -5,6 +5,7 @@ policies, in every process, for texts that only the reference shows.
 """
 
 import ast
+from functools import cache
 from inspect import cleandoc, getsource
 from itertools import pairwise
 from textwrap import dedent
@@ -21,6 +22,7 @@ def field_docstrings(model: type[Block]) -> dict[str, str]:
     return found
 
 
+@cache
 def _own(model: type[Block]) -> dict[str, str]:
     (definition,) = ast.parse(dedent(getsource(model))).body
     assert isinstance(definition, ast.ClassDef)

@@ -1,0 +1,122 @@
+"""Both implementations receive and send the same; Python's is the law."""
+
+import errno
+import socket
+from contextlib import contextmanager
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nodeproxy.io import calls, socket_calls
+from nodeproxy.io.socket_calls import RECEIVE_BYTES
+
+BOTH = [pytest.param(socket_calls, id="python")]
+if calls.COMPILED:
+    from nodeproxy.io import twin
+
+    BOTH.append(pytest.param(twin, id="compiled"))
+both = pytest.mark.parametrize("tested", BOTH)
+
+
+@contextmanager
+def connected():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        near = socket.create_connection(server.getsockname())
+        far, _ = server.accept()
+        with near, far:
+            near.setblocking(False)
+            yield near, far
+
+
+def next_of(tested, sock):
+    while (data := tested.receive(sock.fileno())) is None:
+        pass
+    return data
+
+
+@both
+def test_what_has_come_is_received_up_to_one_read(tested):
+    with connected() as (near, far):
+        assert tested.receive(near.fileno()) is None
+
+        far.sendall(b"some")
+        assert tested.receive(near.fileno()) == b"some"
+
+        far.shutdown(socket.SHUT_WR)
+        assert tested.receive(near.fileno()) == b""
+
+
+@both
+def test_no_more_than_one_read_comes_at_once(tested):
+    with connected() as (near, far):
+        near.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * RECEIVE_BYTES)
+        data = bytes(range(256)) * (RECEIVE_BYTES // 256) + b"more"
+        far.sendall(data)
+        while len(near.recv(2 * RECEIVE_BYTES, socket.MSG_PEEK)) < len(data):
+            pass
+
+        assert tested.receive(near.fileno()) == data[:RECEIVE_BYTES]
+        assert tested.receive(near.fileno()) == b"more"
+
+
+@both
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_what_the_socket_takes_is_sent_and_then_nothing(tested, kind):
+    with connected() as (near, far):
+        piece, sent = kind(bytes(100_000)), 0
+        while taken := tested.send(near.fileno(), piece):
+            assert 0 < taken <= len(piece)
+            sent += taken
+
+        received = 0
+        while received < sent:
+            received += len(far.recv(1 << 20))
+        assert received == sent and tested.send(near.fileno(), kind(b"last")) == 4
+        assert far.recv(10) == b"last"
+
+
+@both
+def test_a_broken_connection_is_an_error_and_no_signal(tested):
+    with connected() as (near, far):
+        far.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        far.close()
+        with pytest.raises(ConnectionResetError):
+            next_of(tested, near)
+        with pytest.raises(BrokenPipeError):
+            tested.send(near.fileno(), b"x")
+
+
+@both
+def test_a_closed_descriptor_is_an_error(tested):
+    for call in (lambda: tested.receive(-1), lambda: tested.send(-1, b"x")):
+        with pytest.raises(OSError, match="Bad file descriptor") as caught:
+            call()
+        assert caught.value.errno == errno.EBADF
+
+
+@both
+@pytest.mark.parametrize("arguments", [(), (1,), (1, "text"), (1, 2), ("x", b""), (1, b"", 0), (1 << 40, b"")])
+def test_arguments_of_another_kind_are_refused(tested, arguments):
+    with pytest.raises((TypeError, OverflowError)):
+        tested.send(*arguments)
+    with pytest.raises((TypeError, OverflowError)):
+        tested.receive("x")
+
+
+@pytest.mark.skipif(not calls.COMPILED, reason="the compiled twin was not built")
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.one_of(st.integers(1, 200_000), st.just("receive")), max_size=20))
+def test_any_conversation_is_the_same(conversation):
+    """Sizes to send, and reads at the other end; unix sockets, whose buffers do not depend on time."""
+    outcomes = []
+    for tested in (socket_calls, twin):
+        near, far = socket.socketpair()
+        with near, far:
+            near.setblocking(False)
+            far.setblocking(False)
+            outcomes.append([
+                tested.receive(far.fileno()) if step == "receive" else tested.send(near.fileno(), b"%d" % step * step)
+                for step in conversation
+            ])  # fmt: skip
+    assert outcomes[0] == outcomes[1]
