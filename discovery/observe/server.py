@@ -268,11 +268,10 @@ def _asked(target: bytes, fields: list[tuple[bytes, bytes]]) -> Asked:
 def rendered(page: Page, rules: Rules | None = None, *, with_body: bool) -> bytes:
     """`page` as bytes, without its body for HEAD."""
     lines = page.lines if rules is None else rules.lines + page.lines
-    head = (
-        f"HTTP/1.1 {page.status} {HTTPStatus(page.status).phrase}\r\nDate: {formatdate(usegmt=True)}\r\n"
-        f"Content-Type: {page.content_type}\r\nContent-Length: {len(page.body)}\r\n"
-        f"Connection: close\r\n{lines}\r\n"
-    )
+    if page.status != HTTPStatus.NOT_MODIFIED:  # RFC 9110, 8.6: the length would be that of the page
+        lines = f"Content-Type: {page.content_type}\r\nContent-Length: {len(page.body)}\r\n{lines}"
+    status = f"{page.status} {HTTPStatus(page.status).phrase}"
+    head = f"HTTP/1.1 {status}\r\nDate: {formatdate(usegmt=True)}\r\nConnection: close\r\n{lines}\r\n"
     return head.encode() + (page.body if with_body else b"")
 
 

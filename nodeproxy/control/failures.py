@@ -13,10 +13,10 @@ ROUND_S = 0.5
 
 async def send_failures(log: FailureLog, send: Callable[[bytes], Awaitable[None]]) -> None:
     """Send what `log` holds, forever, on a new connection."""
-    sent = 0
+    began, sent = log.left_out, 0
     while True:
-        some = log.taken()
-        if some or log.left_out != sent:
-            sent = log.left_out
+        some, left_out = log.taken(), log.left_out - began
+        if some or left_out != sent:
+            sent = left_out
             await send(line(Failures(tuple(some), sent)))
         await trio.sleep(ROUND_S)

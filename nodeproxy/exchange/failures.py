@@ -10,6 +10,8 @@ from nodeproxy.exchange.exchange import Exchange
 from nodeproxy.mesh.callers import caller_text
 from nodeproxy.mesh.failures import Failure
 
+ORDERLY = frozenset({ForwardsUsedUp.reason, "drained", "cancelled"})
+"""Reasons of what has ended otherwise than by an endpoint's response, and is no failure."""
 RATE_MOST = 20  # a second and worker: more than a person reads; what is beyond is counted
 HELD_MOST = 100  # while the control process is away
 TEXT_MOST = 256  # bytes of a path; longer ones are cut off
@@ -32,7 +34,7 @@ class FailureLog:
 
     def note(self, exchange: Exchange, service_port: str, status: int, reason: str) -> None:
         """Note an exchange that has just ended; `reason` is "" for a response of an endpoint."""
-        if reason == ForwardsUsedUp.reason or not self._may_take():  # the former is no failure
+        if reason in ORDERLY or not self._may_take():
             return
         request = exchange.request
         method, path = _text(request.method), _text(request.path.partition(b"?")[0])

@@ -28,4 +28,4 @@ class Failures(msgspec.Struct, frozen=True, tag="failures"):
 
     exchanges: tuple[Failure, ...]
     left_out: int
-    """So far by this worker, beyond its rate."""
+    """On this connection so far, beyond the rate of the worker."""

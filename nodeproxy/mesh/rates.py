@@ -49,9 +49,9 @@ def rate_between(before: Totals, now: Totals, elapsed_s: float) -> Rate:
     if now.requests < before.requests:
         before = Totals()
     requests = now.requests - before.requests
-    durations = now.durations
-    if before.durations:
-        durations = tuple(count - past for count, past in zip(durations, before.durations, strict=True))
+    durations: Sequence[int] = now.durations
+    if before.durations:  # the other one may be empty: a port that has left the mesh
+        durations = [max(0, count - past) for count, past in zip(durations, before.durations, strict=False)]
     return Rate(
         round(requests / elapsed_s, 2),
         round((now.errors - before.errors) / elapsed_s, 2),

@@ -32,10 +32,11 @@ def test_a_long_path_is_cut():
     assert len(found.path) == TEXT_MOST and found.path.startswith("/<")
 
 
-def test_an_answer_that_is_meant_so_is_no_failure():
+@pytest.mark.parametrize("reason", [ForwardsUsedUp.reason, "drained", "cancelled"])
+def test_an_end_that_is_meant_so_is_no_failure(reason):
     failures = log()
 
-    failures.note(exchange(), "", ForwardsUsedUp.status, ForwardsUsedUp.reason)
+    failures.note(exchange(), "", 0, reason)
 
     assert failures.taken() == []
 

@@ -1,7 +1,7 @@
 """Rates between two looks at counters."""
 
-from nodeproxy.mesh.rates import Totals, quantile, rate_between
-from nodeproxy.mesh.reports import LATENCY_BOUNDS_S
+from nodeproxy.mesh.rates import Rate, Totals, quantile, rate_between, totals_of
+from nodeproxy.mesh.reports import LATENCY_BOUNDS_S, PortCounters, RequestKind
 
 
 def durations(**by_index):
@@ -30,3 +30,16 @@ def test_without_requests_there_is_no_latency():
 
 def test_what_exceeds_all_bounds_is_the_highest():
     assert quantile(durations(**{f"b{len(LATENCY_BOUNDS_S)}": 3}), 0.5) == LATENCY_BOUNDS_S[-1]
+
+
+def test_a_port_that_comes_and_goes_without_a_request_has_no_rate():
+    unused = Totals(0, 0, 0, durations())
+
+    assert rate_between(unused, Totals(), 1.0) == rate_between(Totals(), unused, 1.0) == Rate()
+
+
+def test_the_totals_of_workers_are_added():
+    ok, failed = RequestKind(200, "", "shop", "cart"), RequestKind(503, "timeout", "shop", "cart")
+    one = PortCounters(((ok, 3), (failed, 1)), durations(b0=4), retries=2)
+
+    assert totals_of([one, PortCounters(), one]) == Totals(8, 2, 4, durations(b0=8))

@@ -1,6 +1,7 @@
 """All addresses of the page, and the tasks behind them."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources.abc import Traversable
@@ -20,7 +21,7 @@ from discovery.observe.page.tapped import TapApi
 from discovery.observe.page.visitors import LINES, Visitors
 from discovery.observe.server import Answer, Rules, serve_pages
 from discovery.observe.tap import TapPage
-from discovery.sources.cluster.access import Access
+from discovery.sources.cluster.access import Access, NoAccess
 from discovery.workers.publish import Publisher
 
 CONNECTIONS_MOST = 48  # a browser opens six at a time, and keeps one for each stream
@@ -102,6 +103,7 @@ class Site:
     async def _reach(self, access: Access) -> None:
         from discovery.sources.cluster.api import connected  # costs 45 MiB where the source is a folder
 
-        async with connected(access) as api:
-            self._cluster.api = api
-            await anyio.sleep_forever()
+        with suppress(NoAccess):  # the source fails for the same reason, and says so
+            async with connected(access) as api:
+                self._cluster.api = api
+                await anyio.sleep_forever()
