@@ -1,5 +1,6 @@
 """Failures on a connection to the control process: in batches, with what was left out since it began."""
 
+import pytest
 import trio
 
 from nodeproxy.control.failures import ROUND_S, send_failures
@@ -8,6 +9,7 @@ from nodeproxy.mesh.failures import Failures
 from nodeproxy.mesh.wire import parse_upward
 
 
+@pytest.mark.trio
 async def test_they_are_sent_each_half_second_where_there_are_any(autojump_clock):
     log, sent = FailureLog(trio.current_time, lambda: 1.7e9), []
 
