@@ -124,7 +124,6 @@ class Connections:
             OSError: the socket cannot be watched; it is closed.
         """
         try:
-            sock.setblocking(False)
             channel = SocketChannel(self._reactor, sock, ClientGone, context.half_close_is_gone)
         except OSError:
             sock.close()

@@ -51,6 +51,7 @@ class Http1Connection:
         self._draining = False
         self._request_body: ReceivedBody | None = None  # that has not been read to its end
         self._forwarded: Forwarded | None = None  # of this request, from a client that is trusted with it
+        self._left_unread = False  # whether a request was answered before its end
         self._reply = Reply(channel, context.via)
         self._stage = _IDLE
         self._scope: Scope
@@ -109,8 +110,9 @@ class Http1Connection:
                 return None
             self._requests += 1
             if not await self._exchange(head):
+                no_more = not head.persistent and not self._left_unread and not self._received
                 del head  # of up to 60 kB, and a client may linger
-                if not self._channel.closed:
+                if not no_more and not self._channel.closed:
                     await linger(self._channel)
                 return None
             in_a_row = in_a_row + 1 if self._received else 0
@@ -206,6 +208,7 @@ class Http1Connection:
             if self._request_body is not None:  # unread: it refers to this connection, which refers to it
                 self._request_body.abandon()
                 self._request_body = None
+                self._left_unread = True
             if task.has_children:
                 await task.cancel_children()
         context.count(exchange, route, status, reason)

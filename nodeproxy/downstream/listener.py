@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from nodeproxy.downstream.connections import ACCEPTS_PER_TURN, Connections
 from nodeproxy.downstream.context import ConnectionContext
+from nodeproxy.io.calls import accept
 from nodeproxy.io.capacity import is_shortage
 from nodeproxy.io.reactor import Reactor
 
@@ -42,6 +43,7 @@ class Listener:
         self._connections = connections
         self._reactor = reactor
         self._sock = sock
+        self._family = sock.family  # asking for it takes 1 us
         self._context = context
         self._watched = False
         self._closed = False
@@ -68,10 +70,11 @@ class Listener:
     def _admit_next(self) -> bool:
         """Accept the client that has waited longest; returns False when none waits or accepting fails for now."""
         try:
-            sock, peer = self._sock.accept()
-            self._connections.admit(self._context, sock, peer[0])
-        except (BlockingIOError, ConnectionAbortedError):
-            return False
+            accepted = accept(self._sock)
+            if accepted is None:
+                return False
+            sock = socket.socket(self._family, socket.SOCK_STREAM, 0, accepted[0])
+            self._connections.admit(self._context, sock, accepted[1])
         except OSError as error:  # out of descriptors: clients stay in the kernel's queue
             self._context.stats.shortages["accept"] += is_shortage(error)
             self._connections.make_room()

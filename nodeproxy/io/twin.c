@@ -4,9 +4,12 @@
  * before they know how much has. These calls never block, and a worker has no other thread that waits for it: they keep
  * the interpreter, and receive into room that is always there.
  */
+#define _GNU_SOURCE /* accept4 */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <sys/socket.h>
 
 #define RECEIVE_BYTES (64 * 1024)  /* as in socket_calls.py */
@@ -29,11 +32,25 @@ static PyObject *failed(void)
     return PyErr_Occurred() ? NULL : PyErr_SetFromErrno(PyExc_OSError);
 }
 
+/* Returns 0 with an exception where it is none. */
+static int descriptor_of(PyObject *number, int *descriptor)
+{
+    long value = PyLong_AsLong(number);
+    if (value == -1 && PyErr_Occurred())
+        return 0;
+    if (value < INT_MIN || value > INT_MAX) {
+        PyErr_SetString(PyExc_OverflowError, "no descriptor is as large");
+        return 0;
+    }
+    *descriptor = (int)value;
+    return 1;
+}
+
 static PyObject *receive(PyObject *module, PyObject *argument)
 {
     (void)module;
-    int descriptor = _PyLong_AsInt(argument);
-    if (descriptor == -1 && PyErr_Occurred())
+    int descriptor;
+    if (!descriptor_of(argument, &descriptor))
         return NULL;
     ssize_t received;
     do {
@@ -51,8 +68,8 @@ static PyObject *send_some(PyObject *module, PyObject *const *arguments, Py_ssiz
     (void)module;
     if (count != 2)
         return PyErr_Format(PyExc_TypeError, "send takes a descriptor and data, not %zd arguments", count);
-    int descriptor = _PyLong_AsInt(arguments[0]);
-    if (descriptor == -1 && PyErr_Occurred())
+    int descriptor;
+    if (!descriptor_of(arguments[0], &descriptor))
         return NULL;
     Py_buffer data;
     if (PyObject_GetBuffer(arguments[1], &data, PyBUF_SIMPLE) < 0)
@@ -66,7 +83,36 @@ static PyObject *send_some(PyObject *module, PyObject *const *arguments, Py_ssiz
     return result;
 }
 
+static PyObject *accept_one(PyObject *module, PyObject *listener)
+{
+    (void)module;
+    PyObject *number = PyObject_CallMethod(listener, "fileno", NULL);
+    if (number == NULL)
+        return NULL;
+    int descriptor, found = descriptor_of(number, &descriptor);
+    Py_DECREF(number);
+    if (!found)
+        return NULL;
+    struct sockaddr_storage client;
+    socklen_t size = sizeof client;
+    int accepted;
+    do {
+        accepted = accept4(descriptor, (struct sockaddr *)&client, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    } while (accepted < 0 && again());
+    if (accepted < 0 && (would_wait() || errno == ECONNABORTED))
+        Py_RETURN_NONE;
+    if (accepted < 0)
+        return failed();
+    char text[INET6_ADDRSTRLEN];
+    const void *address = client.ss_family == AF_INET6 ? (void *)&((struct sockaddr_in6 *)&client)->sin6_addr
+                                                       : (void *)&((struct sockaddr_in *)&client)->sin_addr;
+    if (inet_ntop(client.ss_family, address, text, sizeof text) == NULL)
+        text[0] = 0;
+    return Py_BuildValue("is", accepted, text);
+}
+
 static PyMethodDef functions[] = {
+    {"accept", accept_one, METH_O, "See socket_calls.accept."},
     {"receive", receive, METH_O, "See socket_calls.receive."},
     {"send", (PyCFunction)(void (*)(void))send_some, METH_FASTCALL, "See socket_calls.send."},
     {NULL},

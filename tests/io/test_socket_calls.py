@@ -1,6 +1,7 @@
 """Both implementations receive and send the same; Python's is the law."""
 
 import errno
+import os
 import socket
 from contextlib import contextmanager
 
@@ -93,6 +94,27 @@ def test_a_closed_descriptor_is_an_error(tested):
         with pytest.raises(OSError, match="Bad file descriptor") as caught:
             call()
         assert caught.value.errno == errno.EBADF
+
+
+@both
+@pytest.mark.parametrize(("family", "address"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
+def test_who_waits_is_accepted_in_turn_and_does_not_block(tested, family, address):
+    with socket.create_server((address, 0), family=family) as listener:
+        listener.setblocking(False)
+        assert tested.accept(listener) is None
+
+        with (
+            socket.create_connection(listener.getsockname()[:2]) as first,
+            socket.create_connection(listener.getsockname()[:2]) as second,
+        ):
+            for client in (first, second):
+                descriptor, name = tested.accept(listener)
+                with socket.socket(fileno=descriptor) as accepted:
+                    assert name == address and accepted.getpeername() == client.getsockname()
+                    assert not os.get_blocking(descriptor) and not os.get_inheritable(descriptor)
+        assert tested.accept(listener) is None
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        tested.accept(listener)
 
 
 @both
