@@ -115,6 +115,9 @@ def serve_command(
     ] = "",
     otlp_headers_file: Annotated[Path | None, typer.Option(help="File with header fields for it.")] = None,
     buckets: Annotated[Detail, typer.Option(help="Detail of durations in /metrics: 5 or 15 per service.")] = "coarse",
+    page: Annotated[str, typer.Option(metavar="ADDRESS:PORT", help="Serves the page; by default not.")] = "",
+    page_hosts: Annotated[str, typer.Option(metavar="HOST,HOST", help="Further hosts of the page.")] = "",
+    page_cluster: Annotated[bool, typer.Option("--page-cluster", help="Show the other nodes too (kube:).")] = False,
     state: Annotated[Path | None, typer.Option(help="File of the last good state, read at the next start.")] = None,
     log_format: Annotated[LogFormat, typer.Option(help="How log lines look.")] = "text",
     until_eof: Annotated[
@@ -143,6 +146,9 @@ def serve_command(
         otlp_endpoint,
         otlp_headers_file,
         buckets,
+        _server(page, "--page"),
+        tuple(filter(None, page_hosts.split(","))),
+        page_cluster,
     )
     configure(log_format)
     sys.setswitchinterval(SWITCH_S)

@@ -22,6 +22,7 @@ from discovery.intake import Intake
 from discovery.log import log_event
 from discovery.observe.diagnosis.page import DiagnosePage
 from discovery.observe.metrics import Detail
+from discovery.observe.page.site import Own, Site
 from discovery.observe.pages import MetricsPage, ServicesPage, StatusPage
 from discovery.observe.routes import RoutesPage
 from discovery.observe.server import Pages, serve_pages
@@ -79,6 +80,12 @@ class Settings:
     """The file with header fields for it."""
     buckets: Detail = "coarse"
     """The buckets of durations in /metrics."""
+    page: tuple[str, int] | None = None
+    """The listener address of the page for browsers, None for none."""
+    page_hosts: tuple[str, ...] = ()
+    """Names in the field Host that it is served at beside those of loopback."""
+    page_cluster: bool = False
+    """Whether it asks the other nodes, and this node answers them."""
 
 
 async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> int:
@@ -100,20 +107,17 @@ async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TAS
             log_event("not serving", logging.ERROR, socket=settings.socket, reason=error.strerror or str(error))
             group.cancel_scope.cancel()
             return 1
+        pages = _command_line(settings, publisher, catalogue)
+        site = None if settings.page is None else Site(_own(settings, settings.page), publisher, pages)
         if settings.metrics is not None:
             page = MetricsPage(publisher, lambda: limits.up if limits is not None else {}, spans, settings.buckets)
-            group.start_soon(serve_pages, settings.metrics, {b"/metrics": page})
+            for_others: Pages = {} if site is None else site.for_others
+            for_metrics: Pages = {b"/metrics": page, **for_others}
+            group.start_soon(serve_pages, settings.metrics, for_metrics)
         if settings.control is not None:
-            pages: Pages = {
-                b"/status": StatusPage(publisher),
-                b"/services": ServicesPage(reports, lambda: publisher.services),
-                b"/endpoints": EndpointsPage(publisher),
-                b"/explain": ExplainPage(publisher, catalogue),
-                b"/routes": RoutesPage(publisher, settings.scope.registry),
-                b"/tap": TapPage(publisher),
-                b"/diagnose": DiagnosePage(publisher, catalogue),
-            }
             group.start_soon(serve_pages, settings.control, pages)
+        if site is not None:
+            group.start_soon(site.run)
         if last_good is not None:
             group.start_soon(last_good.run)
             if (before := last_good.load()) is not None:
@@ -139,6 +143,29 @@ async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TAS
             return 1
     log_event("ended")
     return 0
+
+
+def _command_line(settings: Settings, publisher: Publisher, catalogue: Catalogue) -> Pages:
+    return {
+        b"/status": StatusPage(publisher),
+        b"/services": ServicesPage(publisher.reports, lambda: publisher.services),
+        b"/endpoints": EndpointsPage(publisher),
+        b"/explain": ExplainPage(publisher, catalogue),
+        b"/routes": RoutesPage(publisher, settings.scope.registry),
+        b"/tap": TapPage(publisher),
+        b"/diagnose": DiagnosePage(publisher, catalogue),
+    }
+
+
+def _own(settings: Settings, address: tuple[str, int]) -> Own:
+    source = settings.source
+    return Own(
+        address,
+        settings.page_hosts,
+        settings.scope.place.node,
+        source if settings.page_cluster and isinstance(source, Access) else None,
+        0 if settings.metrics is None else settings.metrics[1],
+    )
 
 
 @asynccontextmanager

@@ -262,7 +262,7 @@ def measure_seeing(
     out: Out = HERE / "results",
     peer_bin: PeerBin = None,
 ) -> None:
-    """Measure what `nodeproxy tap` and `nodeproxy top` cost the requests of a busy node."""
+    """Measure what `nodeproxy tap`, `nodeproxy top` and an open page cost the requests of a busy node."""
     seen = seeing.run(rate, seconds, rounds, toolbox(peer_bin), typer.echo)
     if faults := seeing.faults(seen):
         seeing.save(seen, out / "failed.json")

@@ -42,6 +42,29 @@ def known_address(text: str) -> str:
     return text
 
 
+def loopback_address(text: str) -> str:
+    """A listener address with a fixed port that only this machine reaches.
+
+    Raises:
+        ValueError: as `known_address`, and for every other address than one of loopback.
+    """
+    host, _ = split_address(known_address(text))
+    if not ip_address(host).is_loopback:
+        raise ValueError("the page has no login, so it listens at loopback alone, as 127.0.0.1:9070 or [::1]:9070")
+    return text
+
+
+def host(text: str) -> str:
+    """A host as a browser sends it, without a port.
+
+    Raises:
+        ValueError: `text` is no name or address of a host.
+    """
+    if _NODE.fullmatch(text.lower()) is None:
+        raise ValueError("expected the name or address of a host without a port, such as mesh.example.com")
+    return text.lower()
+
+
 def server_address(text: str) -> str:
     """The address and port of another server.
 

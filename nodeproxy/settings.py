@@ -19,6 +19,12 @@ from nodeproxy.setting_text import split_address
 Address = Annotated[str, AfterValidator(setting_text.own_address)]
 KnownAddress = Annotated[str, AfterValidator(setting_text.known_address)]
 MaybeKnownAddress = Annotated[str, AfterValidator(lambda text: setting_text.known_address(text) if text else text)]
+LoopbackAddress = Annotated[str, AfterValidator(lambda text: setting_text.loopback_address(text) if text else text)]
+Hosts = Annotated[
+    tuple[Annotated[str, AfterValidator(setting_text.host)], ...],
+    NoDecode,
+    BeforeValidator(setting_text.elements),
+]
 Server = Annotated[str, AfterValidator(lambda text: setting_text.server_address(text) if text else text)]
 Addresses = Annotated[str, AfterValidator(setting_text.range_of_addresses)]
 MaybePath = Annotated[str, AfterValidator(setting_text.path)]
@@ -62,6 +68,20 @@ class Settings(BaseSettings):
     )
     admin: Address = Field("127.0.0.1:9077", description="listener address of a worker's /livez and /readyz")
     metrics: KnownAddress = Field("127.0.0.1:9076", description="listener address of /metrics for all workers")
+    page: LoopbackAddress = Field(
+        "127.0.0.1:9070",
+        description="listener address of the page for browsers (docs/page.md), at loopback; empty: none",
+    )
+    page_hosts: Hosts = Field(
+        (),
+        description="further hosts that the page is served as, such as mesh.example.com of a reverse proxy on this node"
+        " that logs users in; others are refused",
+    )
+    page_cluster: bool = Field(
+        False,
+        description="show the other nodes in the page too, asked through the API server (kube:); needs"
+        " manifests/components/page-cluster",
+    )
     dns: MaybeKnownAddress = Field(
         "", description="listener address of DNS for the zone mesh, UDP and TCP; empty: none"
     )
@@ -210,6 +230,7 @@ class Settings(BaseSettings):
         listeners += [("listen_tls", split_address(self.listen_tls))] if self.listen_tls else []
         listeners += [("dns", split_address(self.dns))] if self.dns else []
         listeners += [("metrics", split_address(self.metrics))]
+        listeners += [("page", split_address(self.page))] if self.page else []
         host, port = split_address(self.admin)
         if port + self.workers - 1 > 65535:
             raise ValueError(

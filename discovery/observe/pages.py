@@ -87,22 +87,26 @@ class StatusPage:
 
     async def __call__(self, _asked: Asked) -> Page:
         """The page."""
-        publisher = self._publisher
-        answered = await publisher.ask(SubscriptionsNow())
-        numbers = publisher.reports.numbers()
-        status = NodeStatus(
-            tuple(worker_view(life, numbers.now) for life in sorted(numbers.workers, key=lambda life: life.number)),
-            state_of_all(numbers).table_age_s,
-            publisher.watches,
-            len(publisher.services),
-            sum(service.unsubscribed for service in publisher.services.values()),
-            publisher.restored,
-            tuple(subscriptions(answered.answers)),
-            publisher.callers,
-            answered.silent,
-            tuple(rollouts(publisher.services.values(), self._wall())),
-        )
+        status = await status_of(self._publisher, self._wall())
         return Page(200, msgspec.json.encode(status) + b"\n", JSON)
+
+
+async def status_of(publisher: Publisher, wall_s: float) -> NodeStatus:
+    """The status of the node; asks the workers for their subscriptions. `wall_s` is Unix time in seconds."""
+    answered = await publisher.ask(SubscriptionsNow())
+    numbers = publisher.reports.numbers()
+    return NodeStatus(
+        tuple(worker_view(life, numbers.now) for life in sorted(numbers.workers, key=lambda life: life.number)),
+        state_of_all(numbers).table_age_s,
+        publisher.watches,
+        len(publisher.services),
+        sum(service.unsubscribed for service in publisher.services.values()),
+        publisher.restored,
+        tuple(subscriptions(answered.answers)),
+        publisher.callers,
+        answered.silent,
+        tuple(rollouts(publisher.services.values(), wall_s)),
+    )
 
 
 def rollouts(services: Iterable[Service], now: float) -> Iterator[RolloutView]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from discovery.workers.reports import Numbers, ports_added
 from nodeproxy.mesh.reports import PortCounters, PortKey, PortState
 
-_NO_STATES = (PortState(),)
+_NO_STATE = PortState()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,13 @@ def ports_of(numbers: Numbers, only: Callable[[PortCounters, PortState], bool] =
             if life.connection is not None:
                 states.setdefault(key, []).append(report.state)
     for key, each in counters.items():
-        now = states.get(key) or _NO_STATES
-        yield Port(key, ports_added(each), now[0] if len(now) == 1 else _sum_of(now))
+        yield Port(key, ports_added(each), state_of(states.get(key, ())))
 
 
-def _sum_of(now: Sequence[PortState]) -> PortState:
+def state_of(now: Sequence[PortState]) -> PortState:
+    """One service port now, of its state in each worker."""
+    if len(now) < 2:
+        return now[0] if now else _NO_STATE
     most = max(now, key=lambda state: (state.endpoints, -state.usable))
     return PortState(
         active=sum(state.active for state in now),

@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl
 import anyio
 
 from discovery.log import log_event
-from discovery.observe.streams import STREAMS_MOST, Stream, stream_head, streamed
+from discovery.observe.streams import SLOW_S, STREAMS_MOST, Stream, stream_head, streamed
 
 CONNECTIONS_MOST = 16  # at once: Prometheus, perhaps two of it, and an operator
 HEAD_LIMIT_BYTES = 8 * 1024  # as nginx
@@ -54,17 +54,39 @@ class Asked:
     query: Mapping[str, str] = field(default_factory=dict)
     """The last value of each name."""
     accept: str = ""
+    path: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """The header fields by name in lower case, the values of one name joined by commas."""
 
 
-Pages = Mapping[bytes, Callable[[Asked], Awaitable[Page | Stream]]]
+Answer = Callable[[Asked], Awaitable[Page | Stream]]
+Pages = Mapping[bytes, Answer]
+
+
+def _allowed(_asked: Asked) -> Page | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What holds for all requests at one listener."""
+
+    refusal: Callable[[Asked], Page | None] = _allowed
+    """The response to a request that may not be answered; None if it may."""
+    lines: str = ""
+    """Field lines of every response."""
+    connections_most: int = CONNECTIONS_MOST
+    streams_most: int = STREAMS_MOST
+    slow_s: float = SLOW_S
+    """In which the reader of a stream takes what is sent to it."""
 
 
 class Bounds:
     """What the clients of one listener have at once."""
 
-    def __init__(self) -> None:
-        self.connections = anyio.CapacityLimiter(CONNECTIONS_MOST)
-        self.streams = anyio.CapacityLimiter(STREAMS_MOST)
+    def __init__(self, rules: Rules) -> None:
+        self.connections = anyio.CapacityLimiter(rules.connections_most)
+        self.streams = anyio.CapacityLimiter(rules.streams_most)
 
 
 def listening(address: tuple[str, int]) -> socket.socket:
@@ -106,7 +128,7 @@ def listening_unix(path: Path) -> socket.socket:
     return sock
 
 
-async def serve_pages(address: tuple[str, int] | Path, pages: Pages) -> None:
+async def serve_pages(address: tuple[str, int] | Path, pages: Pages, rules: Rules | None = None) -> None:
     """Serves `pages`, by path, at `address` until cancelled. While it cannot listen there, it tries again.
 
     `address` is host and port, or the path of a Unix socket.
@@ -122,12 +144,13 @@ async def serve_pages(address: tuple[str, int] | Path, pages: Pages) -> None:
             await anyio.sleep(RETRY_S)
             continue
         with listener:
-            await serve_at(listener, pages)
+            await serve_at(listener, pages, rules)
 
 
-async def serve_at(listener: socket.socket, pages: Pages) -> None:
+async def serve_at(listener: socket.socket, pages: Pages, rules: Rules | None = None) -> None:
     """Serves `pages` to the clients of `listener` until cancelled."""
-    bounds = Bounds()
+    rules = rules or Rules()
+    bounds = Bounds(rules)
     async with anyio.create_task_group() as group:
         while True:
             await anyio.wait_readable(listener)
@@ -144,52 +167,52 @@ async def serve_at(listener: socket.socket, pages: Pages) -> None:
             except anyio.WouldBlock:
                 sock.close()
                 continue
-            group.start_soon(_attend, sock, pages, bounds)
+            group.start_soon(_attend, sock, pages, rules, bounds)
 
 
-async def _attend(sock: socket.socket, pages: Pages, bounds: Bounds) -> None:
+async def _attend(sock: socket.socket, pages: Pages, rules: Rules, bounds: Bounds) -> None:
     try:
         with sock, suppress(OSError):
-            stream = await _answered(sock, pages)
+            stream = await _answered(sock, pages, rules)
             if stream is not None:
-                await _stream(sock, stream, bounds.streams)
+                await _stream(sock, stream, rules, bounds.streams)
     finally:
         bounds.connections.release_on_behalf_of(sock)
 
 
-async def _answered(sock: socket.socket, pages: Pages) -> Stream | None:
+async def _answered(sock: socket.socket, pages: Pages, rules: Rules) -> Stream | None:
     """Answers a request with its page, or returns the stream that it asks for."""
     with anyio.move_on_after(LIMIT_S):
         head = await _head(sock)
-        page = await answer(head, pages) if head else Page(408, b"the request did not arrive in time\n")
+        page = await answer(head, pages, rules) if head else Page(408, b"the request did not arrive in time\n")
         if isinstance(page, Page):
-            await _send_page(sock, page, with_body=not head.startswith(b"HEAD "))
+            await _send_page(sock, page, rules, with_body=not head.startswith(b"HEAD "))
         elif not head.startswith(b"GET ") or not head.partition(b"\r\n")[0].endswith(b"HTTP/1.1"):
-            await _send_page(sock, Page(400, b"a stream is for GET of HTTP/1.1\n"), with_body=True)
+            await _send_page(sock, Page(400, b"a stream is for GET of HTTP/1.1\n"), rules, with_body=True)
         else:
             return page
     return None
 
 
-async def _send_page(sock: socket.socket, page: Page, *, with_body: bool) -> None:
-    await _send(sock, rendered(page, with_body=with_body))
+async def _send_page(sock: socket.socket, page: Page, rules: Rules, *, with_body: bool) -> None:
+    await _send(sock, rendered(page, rules, with_body=with_body))
     sock.shutdown(socket.SHUT_WR)
     with anyio.move_on_after(LINGER_S):
         while await _received(sock):
             pass
 
 
-async def _stream(sock: socket.socket, stream: Stream, room: anyio.CapacityLimiter) -> None:
+async def _stream(sock: socket.socket, stream: Stream, rules: Rules, room: anyio.CapacityLimiter) -> None:
     try:
         room.acquire_on_behalf_of_nowait(sock)
     except anyio.WouldBlock:
-        text = f"{STREAMS_MOST} streams are open, which is the most; end one of them\n"
+        text = f"{rules.streams_most} streams are open, which is the most; end one of them\n"
         with anyio.move_on_after(LIMIT_S):
-            await _send_page(sock, Page(503, text.encode()), with_body=True)
+            await _send_page(sock, Page(503, text.encode()), rules, with_body=True)
         return
     try:
-        await _send(sock, stream_head(stream))
-        await streamed(sock, stream, partial(_send, sock))
+        await _send(sock, stream_head(stream, rules.lines + stream.lines))
+        await streamed(sock, stream, partial(_send, sock), rules.slow_s)
     finally:
         room.release_on_behalf_of(sock)
 
@@ -207,7 +230,7 @@ async def _head(sock: socket.socket) -> bytes:
     return b""
 
 
-async def answer(head: bytes, pages: Pages) -> Page | Stream:
+async def answer(head: bytes, pages: Pages, rules: Rules | None = None) -> Page | Stream:
     """The response to the request that begins with `head`, complete or longer than the limit."""
     if b"\r\n\r\n" not in head[:HEAD_LIMIT_BYTES]:
         return Page(431, b"the head of the request is too long\n")
@@ -223,21 +246,32 @@ async def answer(head: bytes, pages: Pages) -> Page | Stream:
         return Page(405, b"GET only\n", lines="Allow: GET, HEAD\r\n")
     if b"transfer-encoding" in names or any(value != b"0" for name, value in fields if name == b"content-length"):
         return Page(400, b"a request for a page has no body\n")
-    path, _, query = target.partition(b"?")
-    page = pages.get(path)
+    asked = _asked(target, fields)
+    refused = (rules or Rules()).refusal(asked)
+    if refused is not None:
+        return refused
+    page = pages.get(asked.path.encode())
     if page is None:
         return Page(404, b"pages are " + b", ".join(pages) + b"\n")
-    accept = b",".join(value for name, value in fields if name == b"accept")  # RFC 9110, 5.3
-    return await page(Asked(dict(parse_qsl(query.decode(), keep_blank_values=True)), accept.decode("ascii", "replace")))
+    return await page(asked)
 
 
-def rendered(page: Page, *, with_body: bool) -> bytes:
+def _asked(target: bytes, fields: list[tuple[bytes, bytes]]) -> Asked:
+    path, _, query = target.decode().partition("?")
+    texts: dict[str, str] = {}
+    for name, value in fields:
+        before, text = texts.get(name.decode()), value.decode("ascii", "replace")
+        texts[name.decode()] = text if before is None else f"{before},{text}"  # RFC 9110, 5.3
+    return Asked(dict(parse_qsl(query, keep_blank_values=True)), texts.get("accept", ""), path, texts)
+
+
+def rendered(page: Page, rules: Rules | None = None, *, with_body: bool) -> bytes:
     """`page` as bytes, without its body for HEAD."""
-    head = (
-        f"HTTP/1.1 {page.status} {HTTPStatus(page.status).phrase}\r\nDate: {formatdate(usegmt=True)}\r\n"
-        f"Content-Type: {page.content_type}\r\nContent-Length: {len(page.body)}\r\n"
-        f"Connection: close\r\n{page.lines}\r\n"
-    )
+    lines = page.lines if rules is None else rules.lines + page.lines
+    if page.status != HTTPStatus.NOT_MODIFIED:  # RFC 9110, 8.6: the length would be that of the page
+        lines = f"Content-Type: {page.content_type}\r\nContent-Length: {len(page.body)}\r\n{lines}"
+    status = f"{page.status} {HTTPStatus(page.status).phrase}"
+    head = f"HTTP/1.1 {status}\r\nDate: {formatdate(usegmt=True)}\r\nConnection: close\r\n{lines}\r\n"
     return head.encode() + (page.body if with_body else b"")
 
 

@@ -24,13 +24,15 @@ class Stream:
 
     run: Callable[[Send], Awaitable[None]]
     content_type: str = "application/x-ndjson"
+    lines: str = ""
+    """Further field lines."""
 
 
-def stream_head(stream: Stream) -> bytes:
-    """The head of the response."""
+def stream_head(stream: Stream, lines: str = "") -> bytes:
+    """The head of the response, with these further field lines."""
     return (
         f"HTTP/1.1 200 OK\r\nDate: {formatdate(usegmt=True)}\r\nContent-Type: {stream.content_type}\r\n"
-        "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+        f"Transfer-Encoding: chunked\r\nConnection: close\r\n{lines}\r\n"
     ).encode()
 
 

@@ -21,9 +21,11 @@ from anyio.lowlevel import checkpoint
 from discovery.services.catalogue import Differences
 from discovery.workers.pending import Backlog
 from discovery.workers.questions import Answered, Questions
+from discovery.workers.recent_failures import RecentFailures
 from discovery.workers.reports import Reports
 from discovery.workers.subscriptions import Subscriptions
 from discovery.workers.taps import Taps
+from nodeproxy.mesh.failures import Failures
 from nodeproxy.mesh.model import Caller, Service
 from nodeproxy.mesh.questions import Answer, Question
 from nodeproxy.mesh.reports import REPORT_LIMIT_BYTES
@@ -85,6 +87,9 @@ class Publisher:
         self._services: dict[str, Service] = {}
         self._workers: set[Backlog] = set()
         self.taps = Taps(self._workers)
+        self.failures = RecentFailures()
+        self.revision = 0
+        """Grows when a service comes, goes or has other ports."""
         self._known = False
         self._in_sync = False
         self._lost_sync_at = self._clock.now()
@@ -142,6 +147,7 @@ class Publisher:
         """Publishes the last good state and its age, until the source is in sync for the first time."""
         self._restored, self._restored_at = last_good, self._clock.now()
         self._restored_services = {service.key: service for service in last_good.services}
+        self.revision += 1
         for worker in self._workers:
             worker.replace_all()
 
@@ -159,10 +165,12 @@ class Publisher:
         from the previous discovery. `Fresh` is sent only while the source is in sync.
         """
         for key, service in differences.items():
+            before = self._services.get(key)
             if service is None:
                 self._services.pop(key, None)
             else:
                 self._services[key] = service
+            self.revision += before is None or service is None or _ports(before) != _ports(service)
             self.reports.follow(key, {port.key for port in service.ports} if service is not None else ())
         if self._in_sync and not in_sync:
             self._lost_sync_at = self._clock.now()
@@ -170,6 +178,7 @@ class Publisher:
         if in_sync and not self._known:
             self._known = True
             self._restored, self._restored_services = None, {}
+            self.revision += 1
             for worker in self._workers:
                 worker.replace_all()
         if self._known:
@@ -232,6 +241,7 @@ class Publisher:
             self._subscriptions.gone(worker)
             self._questions.gone(worker)
             self.reports.gone(worker)
+            self.failures.gone(worker)
 
     def _note(self, worker: Backlog, message: Upward) -> None:
         if isinstance(message, Subscribe | Unsubscribe):
@@ -245,6 +255,8 @@ class Publisher:
                 take(for_traces)
         elif isinstance(message, TapLeftOut):
             self.taps.note(worker, message)
+        elif isinstance(message, Failures):
+            self.failures.take(worker, message)
         else:
             self.reports.note(worker, message)
 
@@ -290,6 +302,11 @@ async def _read(own: Socket, note: Callable[[Upward], None], scope: anyio.Cancel
                     for text in lines:
                         note(parse_upward(text))
     scope.cancel()
+
+
+def _ports(service: Service) -> tuple[object, ...]:
+    """What a list of services shows of one beside its numbers."""
+    return service.virtual_address, service.unsubscribed, *((port.key, port.protocol) for port in service.ports)
 
 
 def _ignored(_keys: frozenset[str]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TypeVar
 
+from nodeproxy.mesh.rates import Totals, totals_of
 from nodeproxy.mesh.reports import (
     ConnectionCounters,
     Introduction,
@@ -16,6 +17,7 @@ from nodeproxy.mesh.reports import (
     PortGone,
     PortKey,
     PortReport,
+    PortState,
     ProcessCounters,
     ProcessReport,
     ProcessState,
@@ -68,6 +70,17 @@ class Reports:
         self._past_ports: dict[str, dict[PortKey, PortCounters]] = {}
         self._past_process = ProcessCounters()
         self._restarts = 0
+        self._followers: list[set[PortKey]] = []
+
+    def follow_changes(self) -> set[PortKey]:
+        """A set to which each port is added when it is reported or leaves; its user empties it."""
+        changed: set[PortKey] = set()
+        self._followers.append(changed)
+        return changed
+
+    def unfollow_changes(self, changed: set[PortKey]) -> None:
+        """Adds nothing more to `changed`."""
+        self._followers = [each for each in self._followers if each is not changed]
 
     @property
     def complete(self) -> bool:
@@ -92,6 +105,16 @@ class Reports:
         """The sum of the counters of some service ports, of all workers."""
         return ports_added(each for key in keys for each in self._counters(key))
 
+    def totals_of(self, key: PortKey) -> Totals:
+        """What rates of one service port are made of, summed over all workers."""
+        return totals_of(self._counters(key))
+
+    def states_of(self, key: PortKey) -> list[PortState]:
+        """One service port now, in each connected worker that reports it."""
+        return [
+            life.ports[key].state for life in self._lives.values() if life.connection is not None and key in life.ports
+        ]
+
     def _counters(self, key: PortKey) -> Iterator[PortCounters]:
         past = self._past_ports.get(_service_of(key), {})
         yield from (life.ports[key].counters for life in self._lives.values() if key in life.ports)
@@ -103,6 +126,9 @@ class Reports:
             self._introduce(connection, report)
         elif (life := self._of.get(connection)) is not None:
             _apply(life, report, self._now())
+            if isinstance(report, PortReport | PortGone):
+                for changed in self._followers:
+                    changed.add(report.key)
 
     def gone(self, connection: object) -> None:
         """Notes that `connection` has ended: its worker's counters stay, its state does not count any more."""

@@ -11,6 +11,7 @@ import typer
 from nodeproxy.cli import inspection, live, manual, processes
 from nodeproxy.cli.diagnose import diagnose
 from nodeproxy.cli.new_policy import new_policy
+from nodeproxy.cli.page import page
 
 COMMANDS: Mapping[str, Callable[..., None]] = {
     "run": processes.run,
@@ -22,6 +23,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "diagnose": diagnose,
     "top": live.top,
     "tap": live.tap,
+    "page": page,
     "check": processes.check,
     "settings": manual.settings,
     "policies": manual.policies,

@@ -2,7 +2,6 @@
 
 import time
 from collections import deque
-from collections.abc import Sequence
 
 import msgspec
 from rich.table import Table
@@ -10,6 +9,7 @@ from rich.table import Table
 from nodeproxy.cli.node import table
 from nodeproxy.mesh.names import named
 from nodeproxy.mesh.node_view import PortView
+from nodeproxy.mesh.rates import Totals, rate_between
 from nodeproxy.mesh.reports import LATENCY_BOUNDS_S
 
 PAGES = 3  # compared are the newest and the oldest: workers report once a second, not in step with the one who asks
@@ -71,40 +71,26 @@ class Rates:
 
 def rate(before: PortView | None, now: PortView, elapsed_s: float) -> Rate:
     """What has happened at a port since `before`; None, or a number that went back, means that its counters began."""
-    if before is None or now.requests < before.requests:
-        before = msgspec.structs.replace(now, requests=0, errors=0, retries=0, durations=(0,) * len(now.durations))
-    requests = now.requests - before.requests
-    old = before.durations or (0,) * len(now.durations)
-    durations = [count - past for count, past in zip(now.durations, old, strict=True)]
+    past = Totals() if before is None or now.requests < before.requests else _totals(before)
+    found = rate_between(past, _totals(now), elapsed_s)
+    requests = now.requests - past.requests
     return Rate(
         now.namespace,
         now.service,
         now.port,
-        round(requests / elapsed_s, 2),
-        round((now.errors - before.errors) / requests, 4) if requests else 0.0,
-        quantile(durations, 0.5),
-        quantile(durations, 0.99),
-        round((now.retries - before.retries) / elapsed_s, 2),
+        found.requests_per_s,
+        round((now.errors - past.errors) / requests, 4) if requests else 0.0,
+        found.p50_s,
+        found.p99_s,
+        found.retries_per_s,
         now.active,
         now.endpoints,
         now.usable,
     )
 
 
-def quantile(durations: Sequence[int], q: float) -> float | None:
-    """The duration that a share `q` does not exceed, between the bounds of its bucket as Prometheus has it.
-
-    None where there is no request; the highest bound for what exceeds all.
-    """
-    total = sum(durations)
-    if total <= 0:
-        return None
-    rank, below, low = q * total, 0, 0.0
-    for count, bound in zip(durations, LATENCY_BOUNDS_S, strict=False):
-        if count and below + count >= rank:
-            return round(low + (bound - low) * (rank - below) / count, 6)
-        below, low = below + count, bound
-    return LATENCY_BOUNDS_S[-1]
+def _totals(view: PortView) -> Totals:
+    return Totals(view.requests, view.errors, view.retries, view.durations)
 
 
 def rates_table(interval: Interval) -> Table:

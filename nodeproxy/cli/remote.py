@@ -42,24 +42,25 @@ def run(node: str, words: Sequence[str], kubeconfig: Path | None = None) -> Fini
 async def _bounded(node: str, words: Sequence[str], kubeconfig: Path | None) -> Finished:
     configuration = Configuration()
     try:
-        await _load(kubeconfig, configuration)
+        await load(kubeconfig, configuration)
     except (ConfigException, OSError) as error:
         raise NotReached(f"--node needs a kubeconfig, as kubectl does (--kubeconfig, KUBECONFIG): {error}") from error
     try:
         async with asyncio.timeout(LIMIT_S), ApiClient(configuration) as api:
-            pod = await _pod_of(CoreV1Api(api), node)
+            pod = await pod_of(CoreV1Api(api), node)
             return await _executed(configuration, pod, words)
     except TimeoutError as error:
         raise NotReached(f"node {node}: no answer through the API server within {LIMIT_S:g} s") from error
     except aiohttp.WSServerHandshakeError as error:
-        raise _refused(error.status, f"pods/exec in namespace {NAMESPACE}", error.message) from error
+        raise refused(error.status, f"pods/exec in namespace {NAMESPACE}", error.message) from error
     except ApiException as error:
-        raise _refused(error.status, "pods", _message(error)) from error
+        raise refused(error.status, "pods", message_of(error)) from error
     except aiohttp.ClientError as error:
         raise NotReached(f"the API server {configuration.host} cannot be reached: {error}") from error
 
 
-async def _load(kubeconfig: Path | None, configuration: Configuration) -> None:
+async def load(kubeconfig: Path | None, configuration: Configuration) -> None:
+    """Read a kubeconfig, by default that of kubectl, else the account of this pod. Raises ConfigException, OSError."""
     try:
         path = None if kubeconfig is None else str(kubeconfig)
         await load_kube_config(path, client_configuration=configuration, persist_config=False)
@@ -69,7 +70,8 @@ async def _load(kubeconfig: Path | None, configuration: Configuration) -> None:
         load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
 
 
-async def _pod_of(api: CoreV1Api, node: str) -> Any:  # noqa: ANN401  untyped client
+async def pod_of(api: CoreV1Api, node: str) -> Any:  # noqa: ANN401  untyped client
+    """The running pod of the proxy on that node. Raises NotReached, ApiException."""
     found = await api.list_namespaced_pod(
         NAMESPACE, label_selector=LABEL, field_selector=f"spec.nodeName={node},status.phase=Running"
     )
@@ -131,14 +133,17 @@ def _exit_status(text: bytes, pod: str) -> int:
     raise NotReached(f"pod {pod}: {status.get('message', 'the command could not be run')}")
 
 
-def _refused(status: int | None, what: str, message: str) -> NotReached:
+def refused(status: int | None, what: str, message: str) -> NotReached:
+    """The error for what the API server does not do."""
     if status in (401, 403):
-        cure = f"ask for a Role with `create` and `get` on pods/exec and `list` on pods in namespace {NAMESPACE}"
+        verbs = what.partition(" ")[0] if "/" in what else "pods/exec"
+        cure = f"ask for a Role with `create` and `get` on {verbs} and `list` on pods in namespace {NAMESPACE}"
         return NotReached(f"the API server forbids {what} ({status}, {message}); {cure}")
     return NotReached(f"the API server refuses {what}: {status}, {message}")
 
 
-def _message(error: ApiException) -> str:
+def message_of(error: ApiException) -> str:
+    """What the API server says about it."""
     try:
         return str(json.loads(error.body or "")["message"])
     except (ValueError, KeyError, TypeError):

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 import msgspec
 import trio
 
+from nodeproxy.control.failures import send_failures
 from nodeproxy.control.reports import Reporter, Sources
 from nodeproxy.control.samples import SampleQueue
 from nodeproxy.control.taps import Taps
+from nodeproxy.exchange.failures import FailureLog
 from nodeproxy.mesh.questions import Answer, AnswerTo, Ask, Question
 from nodeproxy.mesh.subscriptions import Subscriptions, Usage
 from nodeproxy.mesh.taps import StartTap, StopTap
@@ -39,6 +41,8 @@ class Receivers:
     """Called for each update that cannot be installed."""
     answer: Callable[[Question], AnswerTo]
     taps: Taps
+    failures: FailureLog | None = None
+    """What is sent beside the reports; None for nothing."""
 
 
 async def subscribe(
@@ -63,6 +67,8 @@ async def subscribe(
                         nursery.start_soon(Reporter(reported).run, send)
                         nursery.start_soon(samples.send, send)
                         nursery.start_soon(receivers.taps.report, send)
+                        if receivers.failures is not None:
+                            nursery.start_soon(send_failures, receivers.failures, send)
                         await _follow(stream, receivers, send)
                         nursery.cancel_scope.cancel()
                 except* (msgspec.DecodeError, LineTooLong, trio.BrokenResourceError) as errors:

@@ -7,10 +7,12 @@ from time import time
 
 from nodeproxy.downstream.connection import Accept
 from nodeproxy.downstream.udp_sessions import UdpSessions
+from nodeproxy.errors import ProxyError
 from nodeproxy.exchange.exchange import Exchange, Observer
+from nodeproxy.exchange.failures import FailureLog
 from nodeproxy.exchange.recording import Recorder
 from nodeproxy.io.reactor import Reactor
-from nodeproxy.mesh.callers import Callers, Known
+from nodeproxy.mesh.callers import UNKNOWN, Callers, Known
 from nodeproxy.protocol.forwarded import Adder
 from nodeproxy.protocol.http1.head import HeadLimits
 from nodeproxy.protocol.http2.limits import HTTP2_LIMITS, Http2Limits
@@ -53,6 +55,8 @@ class ConnectionContext:
     """Whether a client may name the service of all its further requests by CONNECT."""
     check_room_to_last: Callable[[], None] = lambda: None
     """Raises WorkerFull: one more connection that never makes way for another client is too many."""
+    failures: FailureLog | None = None
+    """Notes exchanges that failed."""
     prefaces: Mapping[bytes, Accept] = field(default_factory=dict)
     """The other protocols of this listener, by the bytes with which a client begins each; see `detect`."""
 
@@ -73,11 +77,19 @@ class ConnectionContext:
         recording = exchange.recording
         if recording is not None or request.traced:
             self._note_exemplar(exchange, stats, bucket, elapsed_s)
+        if (reason or status >= 500) and self.failures is not None:
+            self.failures.note(exchange, "" if route is None else route.name, status, reason)
         observer = exchange.observer
         if observer is not None:
             observer.exchange_ended(exchange, "" if route is None else route.name, status, reason, elapsed_s)
         if recording is not None:
             recording.exchange_ended("" if route is None else route.name, status, reason, elapsed_s)
+
+    def count_refused(self, error: ProxyError, client: str, protocol: str = HTTP1) -> None:
+        """Count what came from the client with this address in the place of a request."""
+        self.stats.unrouted.count(error.status, error.reason, UNKNOWN.labels, 0.0, protocol)
+        if self.failures is not None:
+            self.failures.note_refused(error.status, error.reason, self.caller_of(client).labels)
 
     def _note_exemplar(self, exchange: Exchange, stats: RouteStats, bucket: int, elapsed_s: float) -> None:
         """Remember the trace of a sampled exchange, if that of its bucket is older than EXEMPLAR_S."""

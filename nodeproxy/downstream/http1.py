@@ -24,7 +24,6 @@ from nodeproxy.exchange.body import ReceivedBody, WholeBody
 from nodeproxy.exchange.exchange import Exchange
 from nodeproxy.io.channel import SocketChannel
 from nodeproxy.io.scope import Scope
-from nodeproxy.mesh.callers import UNKNOWN
 from nodeproxy.protocol.errors_as_responses import error_response
 from nodeproxy.protocol.forwarded import Forwarded, forwarded
 from nodeproxy.protocol.http1.framing import decoder
@@ -257,7 +256,7 @@ class Http1Connection:
 
     async def _refuse(self, error: BadRequest) -> None:
         """The next head is no request: report that, forward nothing, and read no more."""
-        self.context.stats.unrouted.count(error.status, error.reason, UNKNOWN.labels, 0.0)
+        self.context.count_refused(error, self._client)
         self._reactor.current.limit(self._reactor.now + LINGER_S)
         with suppress(ProxyError):
             await self._channel.send(self._reply.refusal(error, self._received))

@@ -199,7 +199,7 @@ class Http2Connection:
             server = free.pop() if free else self._server()
             server.begin(stream, payload, frame.said)
         elif isinstance(payload, MalformedRequest):
-            self.context.stats.unrouted.count(payload.status, payload.reason, UNKNOWN.labels, 0.0, HTTP2)
+            self.context.count_refused(payload, self._client, HTTP2)
             link.refuse(number, payload.code)
         elif isinstance(payload, BadRequest):
             self._refuse(number, payload, bool(frame.flags & codes.END_STREAM))
@@ -290,7 +290,7 @@ class Http2Connection:
 
     def _refuse(self, number: int, error: BadRequest, ended: bool) -> None:
         """A request that the mesh understands and forwards to nobody."""
-        self.context.stats.unrouted.count(error.status, error.reason, UNKNOWN.labels, 0.0, HTTP2)
+        self.context.count_refused(error, self._client, HTTP2)
         stream = self._link.open(number)
         stream.ended = ended
         self._reply.refuse(stream, error)

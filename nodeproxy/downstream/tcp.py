@@ -173,6 +173,9 @@ class _Life:
             channel.reset()
             if relay is not None:
                 relay.second.reset()
+            if self._context.failures is not None:
+                name = "" if self.route is None else self.route.name
+                self._context.failures.note(exchange, name, 0, self.reason)
         channel.close()
         if response is not None:
             response.close()

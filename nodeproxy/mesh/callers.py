@@ -31,6 +31,11 @@ NODE = Known("", ("", "node"))
 OTHER = ("", "other")
 
 
+def caller_text(namespace: str, workload: str) -> str:
+    """A caller by its labels: `<namespace>/<workload>`, or `node`, `unknown`, `other` of what is no pod."""
+    return f"{namespace}/{workload}" if namespace else workload
+
+
 class Callers:
     """The known callers. `own` are the ranges whose addresses only this node itself uses as a source.
 

@@ -3,14 +3,15 @@
 Discovery sends the snapshots and a `Replace` first, then `Put` and `Drop`, the newest value per service; a snapshot
 whenever it changes, and `Fresh` while nothing does. A worker that receives an unknown type of line keeps its table and
 reconnects. The worker sends subscriptions: the services whose endpoints it needs, all of them on each new connection.
-Beside them it sends its reports (see `reports`), samples of exchanges (`samples`), and answers to what it is asked
-(`questions`).
+Beside them it sends its reports (see `reports`), samples of exchanges (`samples`), those that failed (`failures`), and
+answers to what it is asked (`questions`).
 """
 
 from collections.abc import Sequence
 
 import msgspec
 
+from nodeproxy.mesh.failures import Failures
 from nodeproxy.mesh.model import Caller, Service
 from nodeproxy.mesh.questions import Answer, Ask
 from nodeproxy.mesh.reports import Report
@@ -113,7 +114,7 @@ Update = Replace | Put | Drop | Fresh | Snapshot
 Downward = Update | Ask | StartTap | StopTap
 """What discovery sends."""
 SubscriptionChange = Subscribe | Unsubscribe
-Upward = SubscriptionChange | Report | Answer | Samples | TapLeftOut
+Upward = SubscriptionChange | Report | Answer | Samples | TapLeftOut | Failures
 """What a worker sends."""
 
 _encoder = msgspec.json.Encoder()

@@ -103,6 +103,7 @@ class Worker:
                 plane.refused,
                 Answers(plane.live, plane.clusters, self._reactor.clock),
                 Taps(plane.recorder, self._samples, self._reactor.clock, time.time),
+                plane.failures,
             )
             nursery.start_soon(
                 subscribe, self._socket_path, receivers, plane.live.subscriptions, reported, self._samples

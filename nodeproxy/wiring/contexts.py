@@ -61,6 +61,7 @@ def clients_context(plane: DataPlane, settings: ClientSettings, observer: Observ
         via=NO_VIA if settings.via == "none" else VIA,
         understands_connect=True,
         check_room_to_last=plane.connections.check_room_to_last,
+        failures=plane.failures,
         prefaces=PREFACES,
     )
 
@@ -93,6 +94,7 @@ def admin_context(clients: ConnectionContext, handler: Handler) -> ConnectionCon
         clients,
         match=match,
         observer=None,
+        failures=None,
         recorder=recorder,
         understands_connect=False,
         idle_timeout_s=idle_s,

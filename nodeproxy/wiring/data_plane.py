@@ -3,11 +3,13 @@
 from collections.abc import Awaitable, Callable, Container
 from dataclasses import dataclass
 from random import Random
+from time import time
 
 from nodeproxy.downstream.connections import Connections
 from nodeproxy.downstream.udp_sessions import UdpSessions
 from nodeproxy.exchange.decisions import Decisions
 from nodeproxy.exchange.exchange import Tools
+from nodeproxy.exchange.failures import FailureLog
 from nodeproxy.exchange.recording import Recorder
 from nodeproxy.io.background import Background
 from nodeproxy.io.capacity import Capacity
@@ -99,6 +101,7 @@ class DataPlane:
         self.connections = Connections(reactor, capacity.clients_most(0), surroundings.on_bug, self.stats)
         self.sessions = UdpSessions(reactor, self.changes, capacity.sessions_most, self.stats)
         self.recorder = Recorder(reactor.clock)
+        self.failures = FailureLog(reactor.clock, time)
         self.log_line: Callable[[dict[str, str | int | float], str], None] | None = None
         """Adds a line to the access log; see `exchange.Tools`."""
         self._sleep = surroundings.sleep

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis.strategies import integers, lists
 from rich.console import Console
 
-from nodeproxy.cli.rates import PAGES, Rates, as_json, quantile, rates_table, shown_s
+from nodeproxy.cli.rates import PAGES, Rates, as_json, rates_table, shown_s
 from nodeproxy.mesh.node_view import PortView
+from nodeproxy.mesh.rates import quantile
 from nodeproxy.mesh.reports import LATENCY_BOUNDS_S
 
 WITHIN = 1 + len(LATENCY_BOUNDS_S)

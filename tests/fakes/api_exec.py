@@ -1,6 +1,7 @@
-"""An API server that lists pods and nodes and runs exec: v4.channel.k8s.io over a WebSocket, as kubelet answers it."""
+"""An API server that lists pods and nodes, runs exec and forwards ports: v4.channel.k8s.io over a WebSocket."""
 
 import json
+import socket as sockets
 import subprocess
 import threading
 from contextlib import contextmanager
@@ -16,10 +17,11 @@ STDOUT, STDERR, ERROR = b"\1", b"\2", b"\3"
 class Api:
     """`pods` are those of the proxy by node, `nodes` all nodes; `forbidden` are paths that are answered with 403.
 
-    `run(words)` is what the pod does: a finished process.
+    `run(words)` is what the pod does: a finished process. `ports` are where its ports are in truth.
     """
 
-    def __init__(self, pods=None, nodes=(), forbidden=(), run=None):
+    def __init__(self, pods=None, nodes=(), forbidden=(), run=None, ports=None):
+        self.ports = ports or {}
         self.pods, self.nodes, self.forbidden = pods or {}, nodes, forbidden
         self.run = run or (lambda words: subprocess.CompletedProcess(words, 0, b"{}", b""))
         self.asked = []
@@ -30,7 +32,7 @@ class Api:
         query = parse_qs(parts.query)
         if any(each in parts.path for each in self.forbidden):
             return _response(403, "Forbidden", {"kind": "Status", "message": f"{parts.path} is not for you"})
-        if parts.path.endswith("/exec"):
+        if parts.path.endswith(("/exec", "/portforward")):
             return None
         if parts.path.endswith("/nodes"):
             return _response(200, "OK", {"kind": "NodeList", "items": [_named(name) for name in self.nodes]})
@@ -38,10 +40,40 @@ class Api:
         pods = [_named(name) for name in self.pods.get(node, ())]
         return _response(200, "OK", {"kind": "PodList", "items": pods})
 
-    def execute(self, socket):
-        """One exec, to its end."""
+    def serve(self, socket):
+        """One exec or one forwarded connection, to its end."""
         parts = urlsplit(socket.request.path)
         query = parse_qs(parts.query)
+        if parts.path.endswith("/portforward"):
+            self._forward(socket, parts.path.split("/")[-2], int(query["ports"][0]))
+        else:
+            self._execute(socket, parts, query)
+
+    def _forward(self, socket, pod, port):
+        self.asked.append((pod, port))
+        for channel in (b"\0", b"\1"):
+            socket.send(channel + port.to_bytes(2, "little"))
+        try:
+            inside = sockets.create_connection(("127.0.0.1", self.ports[port]))
+        except (KeyError, OSError) as error:
+            socket.send(b"\1" + f"no such port: {error}".encode())
+            return
+
+        def down():
+            while data := inside.recv(4096):
+                socket.send(b"\0" + data)
+            socket.close()
+
+        with inside:
+            thread = threading.Thread(target=down)
+            thread.start()
+            for message in socket:
+                assert message[:1] == b"\0"
+                inside.sendall(message[1:])
+            inside.shutdown(sockets.SHUT_RDWR)
+            thread.join()
+
+    def _execute(self, socket, parts, query):
         self.asked.append((parts.path.split("/")[-2], query["container"][0], query["command"]))
         done = self.run(query["command"])
         for channel, text in ((STDOUT, done.stdout), (STDERR, done.stderr)):
@@ -68,7 +100,7 @@ def _response(status, reason, value):
 def serving(api, folder):
     """A kubeconfig for `api`, as long as the block runs."""
     subprotocols = ["v4.channel.k8s.io"]
-    with serve(api.execute, "127.0.0.1", 0, process_request=api.answer, subprotocols=subprotocols) as server:
+    with serve(api.serve, "127.0.0.1", 0, process_request=api.answer, subprotocols=subprotocols) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         cluster = {"name": "c", "cluster": {"server": f"http://127.0.0.1:{server.socket.getsockname()[1]}"}}

@@ -10,7 +10,7 @@ def record(*runs):
 
 
 def seen(watched, p99_s, number=1, errors=None):
-    return Seen(watched, number, 10_000, 0.0004, p99_s, 0.0001, 0.0, errors or {"connect": 0})
+    return Seen(watched, number, 10_000, 0.0004, p99_s, 0.0001, 0.02, 90_000_000, 0.0, errors or {"connect": 0})
 
 
 def test_each_kind_of_watching_is_compared_with_nothing_by_medians():
@@ -19,8 +19,8 @@ def test_each_kind_of_watching_is_compared_with_nothing_by_medians():
     text = markdown(record(*runs, seen("tap", 0.0021)))
 
     assert "2000 requests/s for 5 s, 3 rounds, commit 0123456" in text
-    assert "| nothing | 0.400 ms | 2.000 ms | - | 100.0 µs |" in text
-    assert "| tap | 0.400 ms | 2.100 ms | +5.0% | 100.0 µs |" in text
+    assert "| nothing | 0.400 ms | 2.000 ms | - | 100.0 µs | 2.0% | 90.0 MB |" in text
+    assert "| tap | 0.400 ms | 2.100 ms | +5.0% | 100.0 µs | 2.0% | 90.0 MB |" in text
 
 
 def test_a_run_with_errors_is_named():
