@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 REASONS: Mapping[str, str] = {
     "attempt-timeout": (
-        "One attempt took longer than timeouts.responseHead or timeouts.backendRequest of the service allows; see "
-        "whether its endpoints are slow, or raise the limit."
+        "One attempt took longer than timeouts.backendRequest of the service allows; see whether its endpoints are "
+        "slow, or raise the limit."
     ),
     "bad-request": (
         "The client sent something other than one well-formed HTTP request; check what speaks to this port, and "
@@ -135,8 +135,8 @@ REASONS: Mapping[str, str] = {
     ),
     "target-too-long": "The request line is longer than line_limit_bytes; shorten the URL, or raise that setting.",
     "timeout": (
-        "The whole exchange took longer than timeouts.request of the service, or no byte moved for timeouts.idle; "
-        "see whether its endpoints are slow, or raise the limit."
+        "A limit of the policy timeouts has passed: responseHead, request, or idle without a byte that moved; see "
+        "whether the service's endpoints are slow, or raise the limit."
     ),
     "unknown-caller": (
         "The name has no namespace and the caller's is not known yet; use <service>.<namespace>, or try again "
