@@ -12,7 +12,7 @@ OWN_NETWORKS = $(shell unshare --net true 2>/dev/null && echo 2 || echo 0)
 # Tests start hundreds of processes, each of which would compile its modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-nodes-then-processes test-nodes test-cluster test-processes test-others quick check docs bench interop kube clean
+.PHONY: demo test test-nodes-then-processes test-nodes test-cluster test-processes test-others quick check docs site bench interop kube clean
 
 demo: $(READY)  ## the main job on this machine: example services, the mesh in front of them, requests
 	$(BIN)/nodeproxy demo $(DEMO)
@@ -44,17 +44,23 @@ test-others:
 quick: $(READY)  ## at each save: all tests but those of processes, network namespaces and clusters
 	$(BIN)/python -m pytest --quiet --numprocesses=auto -m "not process and not namespace and not cluster"
 
-check: $(READY)  ## format, lint, types, layers, our own rules; the lengths of modules
+check: $(READY)  ## format, lint, types, layers, our own rules; the lengths of modules; the site of docs/, built strictly
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python source_rules.py
+	$(MAKE) --no-print-directory site
 
-docs: $(READY)  ## the generated pages of docs/policies, the tables of docs/protocols.md and docs/metrics.md
+docs: $(READY)  ## what of docs/ is made from code: policies, settings, commands, reasons, protocols and metrics
 	$(BIN)/python -m nodeproxy.cli.reference docs/policies
+	$(BIN)/python -m nodeproxy.cli.pages docs
 	$(BIN)/python -m discovery.services.protocols_page docs/protocols.md
 	$(BIN)/python -m discovery.observe.metrics_page docs/metrics.md
+
+site: $(READY)  ## the documentation as a site, in build/site: every link, anchor and place in the navigation is checked
+	$(BIN)/zensical build --clean --strict
+	$(BIN)/python docs_rules.py build/site
 
 bench: $(READY)  ## nodeproxy beside nginx, HAProxy, Envoy and Traefik (loadtest/README.md)
 	$(BIN)/python -m loadtest peers
@@ -76,5 +82,5 @@ $(READY): pyproject.toml requirements.lock build_twin.py $(TWINS)
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist nodeproxy/protocol/http?/twin.*.so nodeproxy/io/twin.*.so
+	rm -rf $(VENV) build dist .cache nodeproxy/protocol/http?/twin.*.so nodeproxy/io/twin.*.so
 	find nodeproxy discovery tests loadtest -name __pycache__ -prune -exec rm -rf {} +

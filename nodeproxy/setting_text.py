@@ -8,6 +8,7 @@ Range = IPv4Network | IPv6Network
 NAMESPACE = "namespace:"  # prefix of a namespace in trust_forwarded
 _BOOLEANS = {"true", "false", "yes", "no", "on", "off", "1", "0", "t", "f", "y", "n"}
 _COLLECTOR = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9a-fA-F:.]+\])(?::[0-9]{1,5})?(?:/[!-\"$->@-~]*)?")
+_PAGE = re.compile(r"https?://[!#-;=?-~]+")  # visible ASCII, but nothing that ends a field Link: " < >
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _NODE = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")  # an RFC 1123 subdomain, as Kubernetes names nodes
 _DOMAIN = re.compile(rf"{_LABEL.pattern}(?:\.{_LABEL.pattern})*")
@@ -85,6 +86,17 @@ def collector(text: str) -> str:
     if text and _COLLECTOR.fullmatch(text) is None:
         raise ValueError("expected the URL of a collector, such as http://collector.observability:4318")
     return text.rstrip("/")
+
+
+def page(text: str) -> str:
+    """The URL of a page to whose sections links lead, "" for none.
+
+    Raises:
+        ValueError: `text` is not an http or https URL, or has a fragment already.
+    """
+    if text and (_PAGE.fullmatch(text) is None or "#" in text):
+        raise ValueError("expected the URL of a page without a fragment, such as https://docs.example/troubleshooting/")
+    return text
 
 
 def range_of_addresses(text: str) -> str:

@@ -154,6 +154,12 @@ class Settings(BaseSettings):
     )
     # RFC 9110, 7.6.3 requires both; but nginx does not compress a response to a request with Via (gzip_proxied off).
     via: Literal["none", "responses", "both"] = Field("responses", description="messages that get a field Via")
+    troubleshooting_url: Annotated[str, AfterValidator(setting_text.page)] = Field(
+        "",
+        description="page with a section for each reason of an error, such as"
+        " https://docs.example/nodeproxy/troubleshooting/: errors of the mesh get a field Link to it; empty: none,"
+        " and their text names the command `nodeproxy why`",
+    )
     trace_sample_ratio: float = Field(
         0.0,
         ge=0,

@@ -12,6 +12,7 @@ from nodeproxy.cli import inspection, live, manual, processes
 from nodeproxy.cli.diagnose import diagnose
 from nodeproxy.cli.new_policy import new_policy
 from nodeproxy.cli.page import page
+from nodeproxy.cli.why import why
 
 COMMANDS: Mapping[str, Callable[..., None]] = {
     "run": processes.run,
@@ -21,6 +22,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "routes": inspection.routes,
     "explain": inspection.explain,
     "diagnose": diagnose,
+    "why": why,
     "top": live.top,
     "tap": live.tap,
     "page": page,

@@ -14,6 +14,7 @@ from nodeproxy.exchange.recording import Recorder
 from nodeproxy.io.reactor import Reactor
 from nodeproxy.mesh.callers import UNKNOWN, Callers, Known
 from nodeproxy.protocol.forwarded import Adder
+from nodeproxy.protocol.help_lines import HelpLines
 from nodeproxy.protocol.http1.head import HeadLimits
 from nodeproxy.protocol.http2.limits import HTTP2_LIMITS, Http2Limits
 from nodeproxy.protocol.message import Request
@@ -46,6 +47,8 @@ class ConnectionContext:
     recorder: Recorder
     sessions: UdpSessions
     """The UDP sessions of the worker."""
+    help_lines: Mapping[str, bytes] = field(default_factory=HelpLines)
+    """The line that is added to an error of the mesh, by its reason; see `HelpLines`."""
     http2: Http2Limits = HTTP2_LIMITS
     random_bytes: Callable[[int], bytes] = urandom
     """So many bytes that no one can foresee."""

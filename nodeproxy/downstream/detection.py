@@ -167,7 +167,9 @@ class DetectingConnection:
         context.stats.unrouted.count(error.status, error.reason, context.caller_of(self._client).labels, 0.0)
         self._reactor.current.limit(self._reactor.now + LINGER_S)
         with suppress(ProxyError):
-            await self._channel.send(Reply(self._channel, context.via).refusal(error, self._received))
+            await self._channel.send(
+                Reply(self._channel, context.via, context.help_lines).refusal(error, self._received)
+            )
             await linger(self._channel)
 
     def idle_since(self, deadline: float) -> float:

@@ -52,7 +52,7 @@ class Http1Connection:
         self._request_body: ReceivedBody | None = None  # that has not been read to its end
         self._forwarded: Forwarded | None = None  # of this request, from a client that is trusted with it
         self._left_unread = False  # whether a request was answered before its end
-        self._reply = Reply(channel, context.via)
+        self._reply = Reply(channel, context.via, context.help_lines)
         self._stage = _IDLE
         self._scope: Scope
         self.idle_since_seen = -inf

@@ -22,11 +22,12 @@ _END_KEPT = b"Connection: keep-alive\r\n\r\n"  # HTTP/1.0 clients close without 
 class Reply:
     """Sends responses to one client."""
 
-    __slots__ = ("_channel", "_via", "began")
+    __slots__ = ("_channel", "_help", "_via", "began")
 
-    def __init__(self, channel: SocketChannel, via: Mapping[bytes, bytes]) -> None:
+    def __init__(self, channel: SocketChannel, via: Mapping[bytes, bytes], help_lines: Mapping[str, bytes]) -> None:
         self._channel = channel
         self._via = via
+        self._help = help_lines
         self.began = False
         """Whether the head of the final response has been sent: no other response can follow."""
 
@@ -40,8 +41,8 @@ class Reply:
         persistent = persistent and head.persistent
         self.began = True
         added = self._via[response.version]
-        if not response.dated:  # RFC 9110, 6.6.1
-            added += date_line(time())
+        if not response.dated:  # RFC 9110, 6.6.1; the mesh's own responses are among these
+            added += date_line(time()) + self._help[response.reason]
         if response.body is None:
             end = _END if persistent and head.minor else _END_KEPT if persistent else _END_CLOSE
             # RFC 9110, 9.3.2: the response to HEAD has the length of a body and no body, whatever made it.
@@ -73,7 +74,7 @@ class Reply:
     def refusal(self, error: ProxyError, received: bytes) -> bytes:
         """All bytes of the response to `received`, which is no request but may begin with a method."""
         response = error_response(error)
-        head = response_head(response, date_line(time()) + _END_CLOSE)
+        head = response_head(response, date_line(time()) + self._help[response.reason] + _END_CLOSE)
         return head + (b"" if received.startswith(b"HEAD ") else response.first)
 
     async def _stream(self, exchange: Exchange, response: Response, chunked: bool) -> None:

@@ -57,7 +57,7 @@ class Http2Connection:
         reader = FrameReader("requests", context.limits)
         self._link = Link(channel, reader, context.http2, self, client)
         self._drain = Drain(self._link)
-        self._reply = Reply(self._link, context.via)
+        self._reply = Reply(self._link, context.via, context.help_lines)
 
     @property
     def _served(self) -> int:

@@ -22,10 +22,11 @@ from nodeproxy.protocol.websocket import opened
 class Reply:
     """Sends the responses of one connection."""
 
-    __slots__ = ("_link", "_reactor", "_via")
+    __slots__ = ("_help", "_link", "_reactor", "_via")
 
-    def __init__(self, link: Link, via: Mapping[bytes, bytes]) -> None:
+    def __init__(self, link: Link, via: Mapping[bytes, bytes], help_lines: Mapping[str, bytes]) -> None:
         self._link = link
+        self._help = help_lines
         self._reactor = link.reactor
         self._via = via
 
@@ -43,8 +44,8 @@ class Reply:
         if call is not None:
             response = self._of_call(call, response)
         added = self._via[response.version]
-        if not response.dated:  # RFC 9110, 6.6.1
-            added += date_line(time())
+        if not response.dated:  # RFC 9110, 6.6.1; the mesh's own responses are among these
+            added += date_line(time()) + self._help[response.reason]
         if response.body is None:
             # RFC 9110, 9.3.2: the response to HEAD has the length of a body and no body, whatever made it.
             first = response.first if exchange.request.method != b"HEAD" else b""
@@ -80,7 +81,7 @@ class Reply:
     def refuse(self, stream: Stream, error: ProxyError) -> None:
         """Send the whole response to what is no request to be forwarded."""
         response = error_response(error)
-        self._head(stream, response, date_line(time()), False)
+        self._head(stream, response, date_line(time()) + self._help[response.reason], False)
         stream.try_write(response.first, True)  # else the client leaves no room for a line of text
 
     def _of_call(self, call: Call, response: Response) -> Response:

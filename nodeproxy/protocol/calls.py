@@ -1,7 +1,7 @@
 """The mesh's own responses and errors, and the ends of endpoints' responses, as a gRPC client has them."""
 
 from nodeproxy.errors import ProxyError, StreamReset
-from nodeproxy.protocol.errors_as_responses import error_response
+from nodeproxy.protocol.errors_as_responses import error_response, words_of
 from nodeproxy.protocol.fields import Fields, without
 from nodeproxy.protocol.grpc import ABSENT, encoded_message, status_in, status_of_http, status_of_reset
 from nodeproxy.protocol.message import Response
@@ -40,8 +40,7 @@ def as_refusal(response: Response, status: int = ABSENT) -> Response:
 
 def last_lines(status: int, error: ProxyError) -> bytes:
     """The trailers that end a call with `status`, because of `error`, once its response has begun."""
-    message = encoded_message(f"nodeproxy: {error.reason}: {error}".encode())
-    return status_lines(status, message) + b"x-mesh-error: %b\r\n" % error.reason.encode()
+    return status_lines(status, encoded_message(words_of(error))) + b"x-mesh-error: %b\r\n" % error.reason.encode()
 
 
 def status_lines(status: int, message: bytes) -> bytes:

@@ -37,12 +37,17 @@ def own_response(status: int, body: bytes, content_type: bytes, lines: bytes = b
     return response
 
 
+def words_of(error: ProxyError) -> bytes:
+    """What a client reads about `error`, in one line: what happened, and the command that explains it offline."""
+    return f"nodeproxy: {error.reason}: {error} (see: nodeproxy why {error.reason})".encode()
+
+
 def error_response(error: ProxyError, retry_after_s: float | None = None) -> Response:
-    """The response that reports `error` to the client: its reason in `x-mesh-error`, its text as the body.
+    """The response that reports `error` to the client: its reason in `x-mesh-error`, its words as the body.
 
     Its Retry-After says `retry_after_s`, in whole seconds and at least one (RFC 9110, 10.2.3).
     """
-    body = f"nodeproxy: {error.reason}: {error}\n".encode()
+    body = b"%b\n" % words_of(error)
     lines = b"x-mesh-error: %b\r\n%b" % (error.reason.encode(), error.lines)
     if retry_after_s is not None:
         lines += b"Retry-After: %d\r\n" % max(1, ceil(retry_after_s))

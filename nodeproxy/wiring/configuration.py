@@ -45,6 +45,7 @@ def client_settings_of(settings: Settings) -> ClientSettings:
         half_close_is_gone=settings.abort_on_half_close,
         trusts_forwarded=bool(settings.trust_forwarded),
         via=settings.via,
+        troubleshooting_url=settings.troubleshooting_url,
         trace_sample_ratio=0.0 if settings.otlp_endpoint else settings.trace_sample_ratio,  # else `Tracing` decides
     )
 

@@ -17,6 +17,7 @@ from nodeproxy.exchange.exchange import Handler, Observer
 from nodeproxy.exchange.recording import Recorder
 from nodeproxy.mesh.model import Port, PortProtocol, Service
 from nodeproxy.protocol.forwarded import NO_VIA, VIA, Adder
+from nodeproxy.protocol.help_lines import HelpLines
 from nodeproxy.protocol.message import Request
 from nodeproxy.table.table import Route
 from nodeproxy.telemetry.stats import RouteStats
@@ -38,6 +39,7 @@ class ClientSettings:
     trusts_forwarded: bool
     via: Literal["none", "responses", "both"]
     trace_sample_ratio: float
+    troubleshooting_url: str = ""
 
 
 def clients_context(plane: DataPlane, settings: ClientSettings, observer: Observer | None) -> ConnectionContext:
@@ -59,6 +61,7 @@ def clients_context(plane: DataPlane, settings: ClientSettings, observer: Observ
         trusts_forwarded=settings.trusts_forwarded,
         observer=observer,
         via=NO_VIA if settings.via == "none" else VIA,
+        help_lines=HelpLines(settings.troubleshooting_url),
         understands_connect=True,
         check_room_to_last=plane.connections.check_room_to_last,
         failures=plane.failures,

@@ -67,7 +67,7 @@ def test_a_mistake_with_a_response_in_hand_leaves_both_connections_usable(opened
             await peer.head()
             await peer.send(OK)
             heads.append(await client.head())
-            await client.until(b"log\n")
+            await client.until(b")\n")
             if len(heads) < 2:
                 await client.send(GET)
 

@@ -169,7 +169,7 @@ async def test_a_request_is_refused_while_another_is_under_way_and_admitted_behi
 
     await second.send(GET)
     head = await second.head()
-    await second.until(b"capacity\n")
+    await second.until(b"nodeproxy why overloaded)\n")
     await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
     await first.head()
     await second.send(GET)

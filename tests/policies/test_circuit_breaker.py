@@ -182,7 +182,7 @@ async def test_a_service_that_fails_is_left_alone_and_called_again_when_it_works
     await client.send(GET)
     head = await client.head()
     assert head.startswith(b"HTTP/1.1 503 ") and b"Retry-After: 30\r\n" in head
-    await client.until(b"endpoints\n")
+    await client.until(b"nodeproxy why circuit-open)\n")
     world.advance(30)
     await client.send(GET)
     assert await answered(200) == b"200"

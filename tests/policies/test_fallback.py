@@ -313,7 +313,7 @@ async def test_a_client_is_answered_by_another_service_which_is_looked_up_when_t
     client = await world.client()
     await client.send(GET)
     assert b"x-mesh-error: no-endpoints\r\n" in await client.head()
-    await client.until(b"EndpointSlices\n")
+    await client.until(b"nodeproxy why no-endpoints)\n")
 
     world.install(Put(service("web-static", other)))
     await client.send(GET)

@@ -146,7 +146,7 @@ async def test_a_subset_without_an_endpoint_fails_and_says_which_labels_were_ask
 
     assert (await client.head()).startswith(b"HTTP/1.1 503 ")
     assert b"no ready endpoint has the labels tier=a,version=v2; check them in the policy and at the pods" in (
-        await client.until(b"have others\n")
+        await client.until(b"have others (see: nodeproxy why no-endpoints)\n")
     )
 
 

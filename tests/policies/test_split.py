@@ -113,7 +113,7 @@ async def test_the_share_of_a_target_that_is_not_there_fails_and_goes_nowhere_el
         await client.head()
 
     assert answer.startswith(b"HTTP/1.1 503 ")
-    assert b"shop/web-v2:80: the policy split names it, and it is not in the mesh" in await client.until(b"port\n")
+    assert b"shop/web-v2:80: the policy split names it, and it is not in the mesh" in await client.until(b")\n")
 
 
 async def test_a_target_is_subscribed_to_when_its_share_comes(world):

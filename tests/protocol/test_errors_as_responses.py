@@ -45,7 +45,9 @@ def test_an_error_has_its_status_its_reason_and_a_line_to_act_on(kind):
 
     assert (response.status, response.reason, response.length) == (kind.status, kind.reason, len(response.first))
     assert response.fields.get(b"x-mesh-error") == kind.reason.encode()
-    assert response.first.decode() == f"nodeproxy: {kind.reason}: look at web.shop \u00fc\n"
+    assert response.first.decode() == (
+        f"nodeproxy: {kind.reason}: look at web.shop \u00fc (see: nodeproxy why {kind.reason})\n"
+    )
 
 
 @pytest.mark.parametrize(("wait_s", "told"), [(None, None), (0.0, b"1"), (0.2, b"1"), (1.0, b"1"), (1.01, b"2")])

@@ -81,11 +81,11 @@ def test_a_command_of_the_page_answers_as_it_is_shown(answers, words, shown):
     assert done.returncode == 0, done.stderr
     actual = " ".join(done.stdout.split())
     for line in shown.splitlines():
-        if marked := _claims(line):
+        if marked := claims(line):
             assert all(part in actual for part in marked), (line, done.stdout)
 
 
-def _claims(line):
+def claims(line):
     """What of a line of an example has to be in the real answer: all words without a digit, together where adjacent."""
     parts = re.split(r"\s*\S*\d\S*\s*|─+|…", line)
     return [" ".join(part.split()) for part in parts if part.split()]

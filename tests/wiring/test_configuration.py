@@ -17,6 +17,16 @@ def test_the_limits_of_http2_are_those_of_both_sides():
     plane.reactor.close()
 
 
+def test_errors_lead_to_the_page_of_the_settings():
+    settings = Settings(troubleshooting_url="https://docs.example/troubleshooting/")
+
+    plane = data_plane_of(settings, Memory(), lambda _error: None)
+    clients = clients_context(plane, client_settings_of(settings), None)
+
+    assert clients.help_lines["timeout"].startswith(b"Link: <https://docs.example/troubleshooting/#timeout>;")
+    plane.reactor.close()
+
+
 def test_the_proxy_is_no_endpoint_of_its_own_and_its_addresses_are_the_nodes():
     settings = Settings(listen="127.0.0.1:8077", listen_tls="127.0.0.2:443", admin="10.0.0.1:9077")
 
