@@ -10,9 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from typer.main import get_command
 
-from nodeproxy.cli.commands import app
 from nodeproxy.demo import lines
 from nodeproxy.demo.__main__ import STEPS as KNOWN
 
@@ -37,9 +35,8 @@ def tour():
 
 
 def test_each_step_can_be_asked_for_by_name():
-    (option,) = (each for each in get_command(app).commands["demo"].params if each.name == "step")
-
-    assert list(option.type.choices) == [*KNOWN] == [*STEPS]
+    assert "|".join(KNOWN) in run("--help").stdout
+    assert [*KNOWN] == [*STEPS]
 
 
 def counted(shown, series):
