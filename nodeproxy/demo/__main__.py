@@ -25,7 +25,7 @@ STEPS: Mapping[str, tuple[str, Callable[[Stage], None]]] = {
     "flood": ("one pod floods a service", flood.show),
     "diagnose": ("a broken service, explained", explained.show),
 }
-PAUSE_S = 5.0  # between two steps on a terminal: to read; the whole tour takes less than a minute
+PAUSE_S = 4.0  # between two steps on a terminal: to read; the whole tour takes less than a minute
 
 
 def main(names: Sequence[str], pause_s: float, *, keep: bool) -> int:
