@@ -5,16 +5,18 @@ READY := $(VENV)/.ready
 TWINS := $(wildcard nodeproxy/protocol/*.h nodeproxy/protocol/http?/*.[ch] nodeproxy/io/*.c)
 COVERED := $(CURDIR)/build/.coverage
 # In this order: the last test stops the API server, whose controllers need most of a minute to come back.
-TWO_NODES := tests/cluster/test_two_nodes_grpc.py tests/cluster/test_two_nodes_databases.py tests/cluster/test_two_nodes_canary.py tests/cluster/test_two_nodes.py
+TWO_NODES := tests/cluster/test_two_nodes_grpc.py tests/cluster/test_two_nodes_databases.py tests/cluster/test_two_nodes_canary.py tests/cluster/test_two_nodes_tutorial.py tests/cluster/test_two_nodes.py
 PYTEST := $(BIN)/python -m pytest
 # Processes of tests that run at once need networks of their own (tests/conftest.py): two nodes would share their addresses.
 OWN_NETWORKS = $(shell unshare --net true 2>/dev/null && echo 2 || echo 0)
 # Tests start hundreds of processes, each of which would compile its modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-nodes-then-processes test-nodes test-cluster test-processes test-others quick check docs site bench interop kube clean
+.PHONY: install demo test test-nodes-then-processes test-nodes test-cluster test-processes test-others quick check docs site bench interop kube clean
 
-demo: $(READY)  ## the main job on this machine: example services, the mesh in front of them, requests
+install: $(READY)  ## the command nodeproxy, as .venv/bin/nodeproxy
+
+demo: $(READY)  ## the tour: example services, the mesh in front of them, and what it does when one breaks
 	$(BIN)/nodeproxy demo $(DEMO)
 
 # Clusters and processes often wait, so they run beside the other tests, which leave them the cores (nice). Requests of the

@@ -131,9 +131,17 @@ def cluster_dns(
 
 
 def demo(
-    once: Annotated[bool, typer.Option("--once", help="Exit after the table.")] = False,
-    requests: Annotated[int, typer.Option(min=1, max=100_000, help="How many requests to send.")] = 400,
+    quick: Annotated[bool, typer.Option("--quick", help="No pauses between the steps.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Stay until Ctrl-C after the last step.")] = False,
+    step: Annotated[
+        Literal["healthy", "break", "canary", "flood", "diagnose"] | None, typer.Option(help="Only this step.")
+    ] = None,
 ) -> None:
-    """Show the mesh with example services and requests."""
-    command = [sys.executable, "-m", "nodeproxy.demo", str(requests), *(["--once"] if once else [])]
-    os.execv(sys.executable, command)  # replaces this process, so that signals reach it
+    """Show what the mesh does, in a minute: a tour.
+
+    Real servers, a real mesh and real requests on this machine: an endpoint breaks, a canary is shifted, a pod floods a
+    service, and a broken service is explained.
+    """
+    flags = [*(["--quick"] if quick else []), *(["--keep"] if keep else []), *(["--step", step] if step else [])]
+    # replaces this process, so that signals reach it
+    os.execv(sys.executable, [sys.executable, "-m", "nodeproxy.demo", *flags])

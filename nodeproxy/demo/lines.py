@@ -1,4 +1,4 @@
-"""The demo's TCP service: greets each client first, as mail servers and MySQL do, and returns lines in capitals."""
+"""The tour's TCP service: greets each client first, as mail servers and MySQL do, and returns lines in capitals."""
 
 import socket
 import socketserver
@@ -6,8 +6,8 @@ from contextlib import AbstractContextManager
 
 from nodeproxy.demo.threaded import serving
 
-NAME = "lines-v1"
-ADDRESS = ("127.77.0.13", 7000)
+NAME = "lines-a"
+ADDRESS = ("127.77.0.15", 7000)
 """Of its service: the mesh address that belongs to the ClusterIP in shop.yaml, and the port there."""
 LIMIT_S = 5.0
 

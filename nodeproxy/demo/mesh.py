@@ -1,5 +1,7 @@
-"""The demo's mesh: a `nodeproxy run` process with a folder of YAML."""
+"""The tour's mesh: a `nodeproxy run` process with a folder of YAML, and the commands that ask it."""
 
+import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -9,14 +11,16 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
-from string import Template
+
+from nodeproxy.demo.counters import Counters, counters_of
 
 START_LIMIT_S = 20.0  # three Python processes on a busy laptop; usually one second
-REPORT_LIMIT_S = 5.0
+REPORT_LIMIT_S = 20.0  # usually one second; a busy machine is slower
 END_LIMIT_S = 30.0  # the proxy drains for at most 25 s
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # ignores http_proxy
+PORTS = {"listen": 8077, "admin": 9077, "metrics": 9076, "page": 9070, "dns": 5377}
+"""The settings that are addresses on loopback, with the port of each; any free one where that is taken."""
 
 
 class NotStarted(Exception):
@@ -25,56 +29,89 @@ class NotStarted(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Mesh:
-    """The addresses and the folder of the running mesh."""
+    """The settings of the running mesh."""
 
-    listen: str
-    admin: str
-    metrics_address: str
-    folder: Path
+    settings: Mapping[str, str]
+    environment: Path
+    """A file for a shell to read, after which commands ask this mesh."""
 
-    def metrics(self, has: Callable[[str], bool]) -> str:
-        """Its metrics page, once `has` is true of it; workers report once a second. After REPORT_LIMIT_S as it is."""
+    @property
+    def listen(self) -> str:
+        """The address for HTTP by mesh name."""
+        return self.settings["listen"]
+
+    @property
+    def page(self) -> str:
+        """The URL of its page for browsers, "" if it serves none."""
+        url = f"http://{self.settings['page']}/"
+        try:
+            with DIRECT.open(url, timeout=5):
+                return url
+        except OSError:
+            return ""
+
+    def counters(self, has: Callable[[Counters], bool] = lambda _: True) -> Counters:
+        """Its counters, once `has` is true of them; workers report once a second. After REPORT_LIMIT_S as they are."""
         until = time.monotonic() + REPORT_LIMIT_S
         while True:
-            with DIRECT.open(f"http://{self.metrics_address}/metrics", timeout=5) as page:
-                text = str(page.read().decode())
-            if has(text) or time.monotonic() >= until:
-                return text
+            with DIRECT.open(f"http://{self.settings['metrics']}/metrics", timeout=5) as page:
+                found = counters_of(page.read().decode())
+            if has(found) or time.monotonic() >= until:
+                return found
             time.sleep(0.1)
+
+    def started(self, *words: str) -> "subprocess.Popen[str]":
+        """A command that asks this mesh, such as `endpoints reviews.shop`, while it runs."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "nodeproxy", *words],
+            env=os.environ | variables(self.settings), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+
+    def answer(self, *words: str) -> str:
+        """What such a command prints."""
+        with self.started(*words) as process:
+            return process.communicate()[0]
+
+
+def variables(settings: Mapping[str, str]) -> dict[str, str]:
+    """The environment in which a command has these settings."""
+    return {f"NODEPROXY_{name.upper()}": value for name, value in settings.items()}
 
 
 @contextmanager
-def running(folder: Path, ports: Mapping[str, int]) -> Iterator[Mesh]:
-    """Run a mesh whose services have endpoints at these ports (by version name) until the block ends.
+def running(folder: Path, yaml: Path) -> Iterator[Mesh]:
+    """Run a mesh of the folder `yaml` until the block ends; `folder` gets its log and its sockets.
 
     Raises:
         NotStarted: the mesh exited, or was not ready within START_LIMIT_S.
     """
-    template = Template(files("nodeproxy.demo").joinpath("shop.yaml").read_text())
-    yaml = folder / "yaml"
-    yaml.mkdir()
-    values = {name.replace("-", "_"): port for name, port in ports.items()}
-    (yaml / "shop.yaml").write_text(template.substitute(values))
-    listen, admin, metrics = (f"127.0.0.1:{_port(wanted)}" for wanted in (8077, 9077, 9076))
-    mesh = Mesh(listen, admin, metrics, yaml)
-    command = [
-        sys.executable, "-m", "nodeproxy", "run", "--discovery", f"files:{yaml}",
-        "--listen", mesh.listen, "--admin", mesh.admin, "--metrics", mesh.metrics_address, "--workers", "1",
-    ]  # fmt: skip
+    addresses = {name: f"127.0.0.1:{free_port(wanted)}" for name, wanted in PORTS.items()}
+    settings = {**addresses, "discovery": f"files:{yaml}", "run_dir": str(folder / "run"), "workers": "1"}
+    mesh = Mesh(settings, folder / "env")
+    mesh.environment.write_text(_exports(settings))
     log = folder / "nodeproxy.log"
-    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
+    command = [sys.executable, "-m", "nodeproxy", "run"]
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(command, env=os.environ | variables(settings), stdout=output, stderr=output) as process,
+    ):
         try:
-            _await_ready(mesh, process, log)
+            _await_ready(settings["admin"], process, log)
             yield mesh
         finally:
             _end(process)
 
 
-def _await_ready(mesh: Mesh, process: "subprocess.Popen[bytes]", log: Path) -> None:
+def _exports(settings: Mapping[str, str]) -> str:
+    lines = [f"export {name}={shlex.quote(value)}\n" for name, value in variables(settings).items()]
+    return "".join(lines) + f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"\n'
+
+
+def _await_ready(admin: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
     until = time.monotonic() + START_LIMIT_S
     while time.monotonic() < until and process.poll() is None:
         try:
-            with DIRECT.open(f"http://{mesh.admin}/readyz", timeout=1):
+            with DIRECT.open(f"http://{admin}/readyz", timeout=1):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.05)
@@ -90,7 +127,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         process.kill()
 
 
-def _port(wanted: int) -> int:
+def free_port(wanted: int = 0) -> int:
     """`wanted` if it is free, else any free port."""
     for port in (wanted, 0):
         try:

@@ -1,29 +1,14 @@
-"""The demo's result: statuses and latencies per service and endpoint."""
+"""The table of what clients saw: statuses and latencies by caller, service and endpoint."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from prometheus_client.parser import text_string_to_metric_families
-from prometheus_client.samples import Sample
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from nodeproxy.demo.traffic import Answer
 
-
-def retries(metrics: str) -> dict[str, int]:
-    """Retries by service, from a metrics page."""
-    return {sample.labels["service"]: int(sample.value) for sample in _samples(metrics, "nodeproxy_retries_total")}
-
-
-def requests(metrics: str) -> int:
-    """All completed requests, from a metrics page."""
-    return sum(int(sample.value) for sample in _samples(metrics, "nodeproxy_requests_total"))
-
-
-def _samples(metrics: str, name: str) -> Iterator[Sample]:
-    for family in text_string_to_metric_families(metrics):
-        yield from (sample for sample in family.samples if sample.name == name)
+LEFT = ("caller", "service", "endpoint", "status")
 
 
 def quantile_ms(seconds: Sequence[float], ratio: float) -> float:
@@ -31,24 +16,32 @@ def quantile_ms(seconds: Sequence[float], ratio: float) -> float:
     return sorted(seconds)[min(len(seconds) - 1, int(ratio * len(seconds)))] * 1000
 
 
-def rendered(answers: Sequence[Answer], retried: dict[str, int]) -> Table:
-    """The table: one row per endpoint; retries are counted per service and shown in its first row."""
-    table = Table(title="what the mesh did", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)  # fits 80 columns
-    for title in ("service", "endpoint", "requests", "status", "p50 ms", "p99 ms", "retries"):
-        table.add_column(title, justify="left" if title in ("service", "endpoint", "status") else "right")
-    before = ""
-    for service, endpoint in sorted({(answer.service, answer.endpoint) for answer in answers}):
-        own = [answer for answer in answers if (answer.service, answer.endpoint) == (service, endpoint)]
-        statuses = Counter(answer.status for answer in own)
+def rendered(title: str, answers: Sequence[Answer]) -> Table:
+    """The table: one row per caller, service and endpoint."""
+    # fits 80 columns
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for column in ("caller", "service", "endpoint", "requests", "status", "p50 ms", "p99 ms"):
+        table.add_column(column, justify="left" if column in LEFT else "right")
+    for key in sorted({_key(answer) for answer in answers}):
+        own = [answer for answer in answers if _key(answer) == key]
+        caller, service, endpoint = key
         seconds = [answer.seconds for answer in own]
         table.add_row(
-            f"{service}.shop.mesh",
+            caller,
+            service,
             endpoint or "(the mesh itself)",
             str(len(own)),
-            ", ".join(f"{status}: {number}" for status, number in sorted(statuses.items())),
-            f"{quantile_ms(seconds, 0.5):.2f}",
-            f"{quantile_ms(seconds, 0.99):.2f}",
-            str(retried.get(service, 0)) if service != before else "",
+            statuses(own),
+            f"{quantile_ms(seconds, 0.5):.1f}",
+            f"{quantile_ms(seconds, 0.99):.1f}",
         )
-        before = service
     return table
+
+
+def statuses(answers: Sequence[Answer]) -> str:
+    """How often each status was seen: `200: 19, 503: 1`."""
+    return ", ".join(f"{status}: {number}" for status, number in sorted(Counter(a.status for a in answers).items()))
+
+
+def _key(answer: Answer) -> tuple[str, str, str]:
+    return answer.caller, answer.service, answer.endpoint

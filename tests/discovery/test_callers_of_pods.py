@@ -3,7 +3,9 @@
 import msgspec
 import pytest
 
-from discovery.sources.cluster.pods import Pod, callers_of, pods_of, workload_of
+from discovery.kubernetes.callers import callers_of, workload_of
+from discovery.kubernetes.objects import Pod
+from discovery.sources.cluster.pods import pods_of
 from nodeproxy.mesh.model import Caller
 
 

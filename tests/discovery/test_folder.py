@@ -9,6 +9,8 @@ from discovery.kubernetes.documents import SIZE_LIMIT_BYTES
 from discovery.kubernetes.objects import Ref
 from discovery.services.catalogue import POLICY_MAP
 from discovery.sources.folder.folder import Folder
+from nodeproxy.mesh.model import Caller
+from nodeproxy.mesh.wire import Callers
 from tests.discovery.kube import endpoint, file_of, own_policy_map, policy_map, service, slice_of
 
 REVIEWS = Ref("Service", "shop", "reviews")
@@ -64,6 +66,19 @@ def test_other_kinds_of_objects_are_none_of_our_business(folder, tmp_path):
     batch = folder.read()
 
     assert (batch.changes, batch.problems, batch.in_sync) == ((), (), True)
+
+
+def test_pods_with_addresses_are_callers_until_they_go(folder, tmp_path):
+    metadata = {"name": "cart-1", "namespace": "shop"}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": {"podIPs": [{"ip": "127.0.0.21"}]}}
+    (tmp_path / "services.yaml").write_bytes(file_of(service()))
+    (tmp_path / "pods.yaml").write_bytes(file_of(pod))
+    first, again = folder.read(), folder.read()
+    (tmp_path / "pods.yaml").unlink()
+
+    assert first.snapshots == (Callers((Caller("127.0.0.21", "shop", "cart-1"),)),)
+    assert again.snapshots == ()
+    assert folder.read().snapshots == (Callers(()),)
 
 
 def test_a_config_map_counts_as_long_as_it_has_the_label_of_policy_maps(folder, tmp_path):

@@ -7,12 +7,13 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup
 
+from discovery.kubernetes.callers import callers_of
 from discovery.kubernetes.objects import POLICY_LABEL, ConfigMap, Ref, Service
 from discovery.problem import Problem
 from discovery.sources.cluster.node import node_of
 from discovery.sources.cluster.on_demand import OnDemand, slices_of_all
 from discovery.sources.cluster.part import Part
-from discovery.sources.cluster.pods import callers_of, pods_of
+from discovery.sources.cluster.pods import pods_of
 from discovery.sources.cluster.pods_by_labels import PodsByLabels
 from discovery.sources.cluster.watch import Api, Resource, World
 from discovery.sources.source import Batch, Change, PodSelection

@@ -12,6 +12,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
+from discovery.kubernetes.callers import callers_of
 from discovery.kubernetes.changes import DeleteObject, PutObject
 from discovery.kubernetes.documents import SIZE_LIMIT_BYTES
 from discovery.kubernetes.objects import Ref
@@ -19,6 +20,7 @@ from discovery.problem import Origin, Problem, printable
 from discovery.sources.folder.file_text import FileText, Found, read_text
 from discovery.sources.folder.mirror import mirrored
 from discovery.sources.source import Batch, Change
+from nodeproxy.mesh.wire import Callers
 
 SUFFIXES = (".yaml", ".yml", ".json")
 
@@ -41,6 +43,7 @@ class Folder:
         self._files: dict[str, FileText] = {}
         self._digests: dict[str, bytes] = {}
         self._in_force: dict[Ref, Found] = {}
+        self._callers = Callers(())
 
     def signature(self) -> tuple[Signature, ...]:
         """The signatures of the folder, first, and of its files; empty if the folder is missing."""
@@ -64,7 +67,13 @@ class Folder:
             self._read_file(name)
         changes, double = self._settle()
         problems = [problem for _, text in sorted(self._files.items()) for problem in text.problems]
-        return Batch(tuple(changes), (*problems, *double), any(text.whole for text in self._files.values()))
+        in_sync = any(text.whole for text in self._files.values())
+        return Batch(tuple(changes), (*problems, *double), in_sync, self._changed_callers())
+
+    def _changed_callers(self) -> tuple[Callers, ...]:
+        """The pods of the folder as callers, if they are not those of the last time."""
+        before, self._callers = self._callers, Callers(callers_of(found.object for found in self._in_force.values()))
+        return () if self._callers == before else (self._callers,)
 
     def _unread(self, message: str) -> Batch:
         stays = "; the last good objects stay in force" if self._in_force else ""

@@ -1,0 +1,1 @@
+"""The steps of the tour, each a function of the stage, and independent of the others."""
