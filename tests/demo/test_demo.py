@@ -107,17 +107,20 @@ def test_a_service_that_is_not_reached_is_told_with_the_reason():
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_lines_it_shows_work_and_nothing_is_left_when_it_is_told_to_end(number):
     with started("--keep", "--step", "healthy") as (demo, shown):
+        page = re.search(r"page of the node, in a browser: +(http://\S+)", shown)[1]
         curl = re.search(r"http_proxy=.* curl http://reviews.*", shown)[0]
         environment = Path(re.search(r"for the commands below: +\. (\S+)", shown)[1])
         started_by_it = descendants(demo.pid)
 
         status = shell(f"{curl} --silent --output /dev/null --write-out '%{{http_code}}'")
+        title = shell(f"curl --silent --noproxy '*' {page}")
         asked = shell(f". {environment}; nodeproxy services")
         demo.send_signal(number)
         exit_status = demo.wait(LIMIT_S)
 
     assert status == "200" and exit_status == 0
     assert "reviews.shop" in asked
+    assert "<title>" in title and f"{page}#/services" in shown
     assert len(started_by_it) >= 3  # supervisor, discovery, worker
     assert [pid for pid in started_by_it if Path(f"/proc/{pid}").exists()] == []
     assert not environment.parent.exists()
