@@ -12,6 +12,7 @@ from nodeproxy.mesh.model import Service
 from nodeproxy.mesh.names import MeshName, named
 
 CLOSE_MOST = 5
+PORT_DIGITS_MOST = 5  # int() itself refuses thousands of digits, with an error
 
 
 class NotFound(Exception):
@@ -58,7 +59,7 @@ def _unknown(name: MeshName, close: list[str]) -> str:
 
 def _port(service: Service, text: str) -> int:
     numbers = [port.number for port in service.ports]
-    number = int(text) if text.isascii() and text.isdecimal() else -1
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) <= PORT_DIGITS_MOST else -1
     if number and number not in numbers:
         have = ", ".join(map(str, dict.fromkeys(numbers))) or "none"
         raise NotFound(404, f"{service.name}.{service.namespace} has no port {shown(text)[1:-1]}; it has {have}")

@@ -184,7 +184,7 @@ async def _answered(sock: socket.socket, pages: Pages, rules: Rules) -> Stream |
     """Answers a request with its page, or returns the stream that it asks for."""
     with anyio.move_on_after(LIMIT_S):
         head = await _head(sock)
-        page = await answer(head, pages, rules) if head else Page(408, b"the request did not arrive in time\n")
+        page = await _page(head, pages, rules) if head else Page(408, b"the request did not arrive in time\n")
         if isinstance(page, Page):
             await _send_page(sock, page, rules, with_body=not head.startswith(b"HEAD "))
         elif not head.startswith(b"GET ") or not head.partition(b"\r\n")[0].endswith(b"HTTP/1.1"):
@@ -192,6 +192,16 @@ async def _answered(sock: socket.socket, pages: Pages, rules: Rules) -> Stream |
         else:
             return page
     return None
+
+
+async def _page(head: bytes, pages: Pages, rules: Rules) -> Page | Stream:
+    try:
+        return await answer(head, pages, rules)
+    except Exception as error:  # a bug ends one response, and not the process, which publishes tables
+        log_event(
+            "a page failed", logging.ERROR, request=head.partition(b"\r\n")[0].decode("latin-1"), reason=repr(error)
+        )
+        return Page(500, b"the page failed; the log of discovery has the reason\n")
 
 
 async def _send_page(sock: socket.socket, page: Page, rules: Rules, *, with_body: bool) -> None:

@@ -34,7 +34,10 @@ class Backlog:
         self._questions.pop(number, None)
 
     def tap(self, message: StartTap | StopTap) -> None:
-        """Queues the start or the end of a tap, which replaces a pending start."""
+        """Queues the start or the end of a tap. An end cancels a start that has not been sent: neither is."""
+        if isinstance(message, StopTap) and isinstance(self._taps.get(message.number), StartTap):
+            del self._taps[message.number]  # taps without end would pile up before a worker that does not read
+            return
         self._taps[message.number] = message
         self._something.set()
 

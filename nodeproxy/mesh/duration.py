@@ -2,6 +2,7 @@
 
 import re
 
+LONGEST_S = 3600.0 * 87_600  # ten years: so long is never; numbers beyond a float would be no number
 _UNIT_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)", re.ASCII)
 _WHOLE = re.compile(rf"(?:{_PART.pattern})+", re.ASCII)
@@ -21,7 +22,10 @@ def seconds(text: object) -> float:
         return 0.0
     if not isinstance(text, str) or _WHOLE.fullmatch(text) is None:
         raise ValueError("not a duration; write one as 250ms, 15s or 1m30s")
-    return sum(float(number) * _UNIT_S[unit] for number, unit in _PART.findall(text))
+    found = sum(float(number) * _UNIT_S[unit] for number, unit in _PART.findall(text))
+    if found > LONGEST_S:
+        raise ValueError(f"a duration is at most {duration_text(LONGEST_S)}")
+    return found
 
 
 def duration_text(duration_s: float) -> str:

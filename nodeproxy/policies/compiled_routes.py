@@ -6,7 +6,7 @@ from typing import NamedTuple
 from nodeproxy.policies.fallback import FallbackResponse, field_lines
 from nodeproxy.policies.header_edits import edits
 from nodeproxy.policies.path_change import path_change
-from nodeproxy.policies.route_rules import Redirect, Rewrite, Rule
+from nodeproxy.policies.route_rules import Redirect, Rewrite, Rule, refusing
 from nodeproxy.policies.routes import RoutesSettings
 from nodeproxy.protocol.errors_as_responses import own_response
 from nodeproxy.protocol.message import Request, Response
@@ -38,7 +38,7 @@ class CompiledRoutes(NamedTuple):
 
 def compiled(settings: RoutesSettings) -> CompiledRoutes:
     """The rules ready for requests; whatever could be wrong with them has been refused with the settings."""
-    router = Router([rule.match for rule in settings.rules])
+    router = Router([rule.match for rule in settings.rules], refusing(settings.rules))
     return CompiledRoutes(router, tuple(_rule(rule, number) for number, rule in enumerate(settings.rules, 1)))
 
 

@@ -1,5 +1,6 @@
 """A new path in place of that of a request: as a whole, of the prefix that a rule has matched, or by a pattern."""
 
+import re
 from collections.abc import Callable, Sequence
 
 from nodeproxy.errors import BadRequest, TargetTooLong
@@ -10,6 +11,8 @@ from nodeproxy.routing.conditions import shown, within
 from nodeproxy.routing.patterns import TooManyPlaces, substitution
 
 LIMIT_BYTES = 16 * 1024  # of a new path; as the request line that nodeproxy takes from clients by default
+
+_DOTS = re.compile(rb"/(?:\.|%2[eE]){1,2}(?=[/;]|\Z)")  # a dot segment, also one that a server decodes
 
 Change = Callable[[bytes], bytes]
 
@@ -51,7 +54,10 @@ def _change(written: PathChange, matches: Sequence[Match]) -> Change:
             new = replaced(path)
         except TooManyPlaces as error:
             raise BadRequest(f"the path is not rewritten: {error}") from error
-        return new if new.startswith(b"/") else b"/" + new
+        new = new if new.startswith(b"/") else b"/" + new
+        if _DOTS.search(new) is not None:  # of `/pub/(.*)\.html` and `/srv/\1`: /pub/...html would leave /srv
+            raise BadRequest(f"the path {shown(path)} would be rewritten to one with a dot segment: {shown(new)}")
+        return new
 
     return by_pattern
 

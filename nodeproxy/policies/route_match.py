@@ -96,7 +96,7 @@ class Match(Block):
     singles: ClassVar[tuple[str, ...]] = ("method", "caller")
 
     path: PathMatch | None = None
-    """Its path. A path that cannot be normalised safely matches no rule with a `path`."""
+    """Its path. One that cannot be normalised safely matches only rules that refuse: a `directResponse` from 400 on."""
     method: Annotated[tuple[Token, ...], Field(max_length=16)] = ()
     """One of these methods, case-sensitive as in HTTP. A single one may be written without brackets."""
     headers: Annotated[tuple[NamedHeader, ...], Field(max_length=16)] = ()

@@ -1,5 +1,6 @@
 """One rule of `routes`: what it matches, and what becomes of such a request."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -204,3 +205,9 @@ class Rule(Block):
         if self.sticky is not None and not self.split:
             raise ValueError("sticky keeps clients at a target of split, which is missing")
         return self
+
+
+def refusing(rules: Sequence[Rule]) -> frozenset[int]:
+    """The numbers of the rules that refuse their requests: by a fixed response with the status of an error."""
+    fixed = ((number, rule.direct_response) for number, rule in enumerate(rules))
+    return frozenset(number for number, response in fixed if response is not None and response.status >= 400)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from nodeproxy.mesh.callers import UNKNOWN, Known
 from nodeproxy.mesh.selectors import selector_text
-from nodeproxy.policies.route_rules import PathChange, Rule
+from nodeproxy.policies.route_rules import PathChange, Rule, refusing
 from nodeproxy.policies.routes import RoutesSettings, label_of
 from nodeproxy.policies.targets import Destination
 from nodeproxy.protocol.fields import FieldRefused, Fields
@@ -44,7 +44,8 @@ def looked_at(settings: RoutesSettings, supposed: Supposed, host: str) -> tuple[
     found: list[RuleReason] = []
     namespace, workload = supposed.caller
     caller = Known(namespace, (namespace, workload)) if namespace else UNKNOWN
-    failures = reasons([rule.match for rule in settings.rules], request_of(supposed, host), caller)
+    rules = settings.rules
+    failures = reasons([rule.match for rule in rules], request_of(supposed, host), caller, refusing(rules))
     for number, failed in enumerate(failures):
         found.append(RuleReason(number, label_of(settings.rules[number], number), failed or ""))
         if failed is None:

@@ -14,6 +14,9 @@ from nodeproxy.policies.rule_policies import ROUTES, refusal
 from nodeproxy.policies.table_faults import Fault, Path, faults_of, unknown
 
 SHARED_MOST = 1024  # different tables that are cached for sharing
+SHARED_MOST_BYTES = (
+    1024 * 1024
+)  # of their texts as JSON; settings take thirty times as much, and tables may change for ever
 
 
 class PolicyRefused(ValueError):
@@ -83,6 +86,7 @@ class SharedSettings:
     def __init__(self, registry: Registry = BUILT_IN) -> None:
         self._registry = registry
         self._known: dict[bytes, tuple[dict[str, Any], dict[str, PolicySettings]]] = {}
+        self._bytes = 0
 
     def of(self, policies: dict[str, Any]) -> tuple[dict[str, Any], dict[str, PolicySettings]]:
         """`policies`, and their settings.
@@ -92,9 +96,12 @@ class SharedSettings:
         """
         text = msgspec.json.encode(policies, order="deterministic")
         if text not in self._known:
-            if len(self._known) >= SHARED_MOST:
+            settings = settings_of(policies, self._registry)
+            self._bytes += len(text)
+            if len(self._known) >= SHARED_MOST or self._bytes > SHARED_MOST_BYTES:
                 self._known.clear()  # services keep their references
-            self._known[text] = policies, settings_of(policies, self._registry)
+                self._bytes = len(text)
+            self._known[text] = policies, settings
         return self._known[text]
 
 

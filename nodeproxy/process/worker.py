@@ -41,6 +41,7 @@ from nodeproxy.wiring.process_report import report_sources
 
 # Objects between two collections. Requests make no cycles (tests/io), so a collection only walks over those under way:
 # with 32 streams at a time, the default of 700 cost a tenth of the CPU of a request.
+LAST_LINES_S = 1.0  # for the last lines of the access log, should stdout block: less than a supervisor waits
 GARBAGE_OBJECTS = 20_000
 log = logging.getLogger(__name__)
 
@@ -119,7 +120,8 @@ class Worker:
             await self._drain()
             admin.close()
             nursery.cancel_scope.cancel()
-        self._lines.flush()
+        with trio.move_on_after(LAST_LINES_S):
+            await self._lines.flush_in_thread()
 
     async def _open(self) -> None:
         """Serve once there is a table. Until then the previous proxy serves, or connections are refused."""

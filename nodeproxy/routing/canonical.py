@@ -20,8 +20,10 @@ _READABLE = re.compile(rb"/[!-\"$-\[\]-~]*+")  # neither # nor a backslash, whic
 _UNSAFE = re.compile(rb"%(?![0-9A-Fa-f]{2})|%[01]|%2[fF]|%5[cC]|%7[fF]")
 _TWICE = re.compile(rb"%25[0-9A-Fa-f]{2}")  # a second decoding would find more
 _PARAMETER = re.compile(rb"/\.\.?;")  # `..;x` is a dot segment to servlet containers, and a name to all others
+_PARAMETERS = re.compile(rb";[^/]*+")
 _NOT_ASCII = re.compile(rb"%[89A-F]")
 _SLASHES = re.compile(rb"/{2,}+")
+NO_PATH = b"*"  # the target of `OPTIONS *`, which asks about the server as a whole
 _DIGITS = "0123456789abcdefABCDEF"
 
 
@@ -38,6 +40,11 @@ def canonical(target: bytes) -> bytes | None:
     """The canonical path of a request's path and query. None if it cannot be normalised safely, and for `*`."""
     plain = _PLAIN.match(target)
     return _normalised(target.partition(b"?")[0]) if plain is None else plain[0]
+
+
+def without_parameters(path: bytes) -> bytes | None:
+    """A canonical path as servlet containers read it: `/a;x=1/b` is /a/b to them. None if it cannot be normalised."""
+    return canonical(_PARAMETERS.sub(b"", path))
 
 
 def _normalised(path: bytes) -> bytes | None:

@@ -229,6 +229,7 @@ async def test_a_service_and_its_port_are_found(query, number):
         ({"service": "reviews.shop:81"}, 404, "reviews.shop has no port 81; it has 80, 8080"),
         ({"service": "reviews.shop", "port": "http"}, 404, "reviews.shop has no port http; it has 80, 8080"),
         ({"service": "ratings.shop", "port": "1"}, 404, "ratings.shop has no port 1; it has none"),
+        ({"service": "reviews.shop", "port": "8" * 5000}, 404, "reviews.shop has no port 8888"),
     ],
 )
 async def test_a_service_that_does_not_exist_is_told_with_what_is_close(query, status, text):

@@ -200,3 +200,19 @@ async def test_the_metrics_are_there_when_every_worker_has_reported():
     assert openmetrics.content_type.startswith("application/openmetrics-text; version=1.0.0")
     assert openmetrics.body.endswith(b"# EOF\n") and b"# EOF" not in after.body
     assert b'nodeproxy_request_duration_seconds_count{namespace="shop",port="80",service="web"} 3.0\n' in after.body
+
+
+async def test_a_page_that_fails_is_an_answer_and_the_server_goes_on():
+    async def fails(_asked):
+        raise ValueError("Exceeds the limit (4300 digits) for integer string conversion")
+
+    async with serving({b"/fails": fails, **PAGES}) as address:
+        with connected(address) as sock:
+            await anyio.lowlevel.checkpoint()
+            sock.send(GET.replace(b"/metrics", b"/fails"))
+            failed = await received(sock)
+        with connected(address) as sock:
+            sock.send(GET)
+            after = await received(sock)
+
+    assert failed.startswith(b"HTTP/1.1 500 ") and after.endswith(b"numbers\n")

@@ -8,8 +8,9 @@ import pytest
 
 from discovery.observe.server import Asked, Page
 from discovery.observe.tap import NotAFilter, TapPage, filter_asked
+from discovery.workers.pending import Backlog
 from discovery.workers.publish import Publisher
-from discovery.workers.taps import HELD_MOST
+from discovery.workers.taps import HELD_MOST, Taps
 from nodeproxy.mesh.model import Port, Service
 from nodeproxy.mesh.reports import Introduction
 from nodeproxy.mesh.samples import AttemptSample, EventSample, ExchangeSample, Samples
@@ -182,3 +183,13 @@ def test_a_filter_that_cannot_be_read_is_told_with_how_it_is_written(query, told
         filter_asked(Asked(query), "shop/web", 80)
 
     assert str(caught.value) == told
+
+
+async def test_taps_without_end_do_not_pile_up_before_a_worker_that_does_not_read():
+    worker = Backlog()
+    taps = Taps({worker})
+    for _ in range(3):
+        taps.close(taps.open(TapFilter("shop/web", 0, "", "", "", "", EVERY_STATUS, 0.0)))
+    last = taps.open(TapFilter("shop/web", 0, "", "", "", "", EVERY_STATUS, 0.0))
+
+    assert await worker.next_message(lambda: Replace(())) == last.start

@@ -62,3 +62,11 @@ def test_seconds_are_written_as_operators_write_them(duration_s, text):
 @given(milliseconds=integers(0, 10**9))
 def test_what_is_written_is_read_as_the_same_duration(milliseconds):
     assert seconds(duration_text(milliseconds / 1000)) == pytest.approx(milliseconds / 1000, abs=1e-9)
+
+
+@pytest.mark.parametrize("text", ["87601h", "9" * 400 + "s", "87600h1ns" + "9" * 20 + "h"])
+def test_a_duration_beyond_ten_years_is_refused(text):
+    with pytest.raises(ValueError, match="at most 87600h"):
+        seconds(text)
+
+    assert seconds("87600h") == 87600 * 3600

@@ -7,6 +7,7 @@ from hypothesis.strategies import sampled_from, text
 from pydantic import ValidationError
 
 from nodeproxy.errors import BadRequest, TargetTooLong
+from nodeproxy.mesh.callers import UNKNOWN as NO_POD
 from nodeproxy.policies.compiled_routes import compiled
 from nodeproxy.protocol.calls import as_refusal
 from nodeproxy.protocol.fields import Fields
@@ -240,3 +241,20 @@ def test_what_could_not_be_done_is_refused_with_the_place_and_the_reason(written
 def test_a_table_without_rules_is_refused():
     with pytest.raises(ValidationError, match="at least one rule"):
         routes()
+
+
+@pytest.mark.parametrize("target", ["/pub/...html", "/pub/a/...html", "/pub/..html"])
+def test_a_pattern_does_not_make_a_dot_segment(target):
+    change = {"regex": r"/pub/(.*)\.html", "substitution": r"/srv/\1"}
+
+    with pytest.raises(BadRequest, match="dot segment"):
+        rewritten(target, change)
+
+    assert rewritten("/pub/.well-known/a..b.html", change) == "/srv/.well-known/a..b"
+
+
+@pytest.mark.parametrize(("status", "index"), [(403, 0), (404, 0), (200, -1)])
+def test_a_fixed_response_refuses_what_cannot_be_normalised_if_its_status_is_of_an_error(status, index):
+    rules = routes({"match": {"path": {"prefix": "/admin"}}, "directResponse": {"status": status}})
+
+    assert compiled(rules).router.find(asking("/admin/%2fx"), NO_POD) == index

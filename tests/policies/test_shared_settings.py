@@ -39,3 +39,13 @@ def test_only_so_many_are_remembered(monkeypatch):
         shared.of({"timeouts": {"request": f"{seconds}s"}})
 
     assert len(shared._known) <= 2
+
+
+def test_what_is_remembered_is_bounded_in_bytes_too(monkeypatch):
+    monkeypatch.setattr(table, "SHARED_MOST_BYTES", 100)
+    shared = SharedSettings()
+
+    for seconds in range(1, 9):
+        shared.of({"timeouts": {"request": f"{seconds}s"}})
+
+    assert 1 <= sum(map(len, shared._known)) <= 100

@@ -2,7 +2,7 @@
 
 import pytest
 from hypothesis import given
-from hypothesis.strategies import builds, fixed_dictionaries, lists, none, one_of, sampled_from
+from hypothesis.strategies import builds, fixed_dictionaries, integers, lists, none, one_of, sampled_from, sets
 
 from nodeproxy.mesh.callers import OTHER, UNKNOWN, Known
 from nodeproxy.routing.index import NONE, Entry, PathIndex
@@ -22,6 +22,8 @@ PATHS = [
     "/api/../b",
     "/b",
     "/a%2fb",
+    "/api;x/v1",
+    "/;/b;y=1",
     "/x/",
 ]
 WRITTEN = [{"exact": path} for path in ("/", "/api", "/api/", "/api/v1/users")]
@@ -64,11 +66,12 @@ rules_of_all_kinds = lists(
 )
 
 
-@given(rules_of_all_kinds, requests, sampled_from(CALLERS))
-def test_the_index_finds_the_rule_that_a_look_at_each_finds(rules, request, caller):
-    one_by_one = reasons(matches(*rules), request, caller)
+@given(rules_of_all_kinds, requests, sampled_from(CALLERS), sets(integers(0, 7)))
+def test_the_index_finds_the_rule_that_a_look_at_each_finds(rules, request, caller, refusing):
+    refusing = {each for each in refusing if each < len(rules)}
+    one_by_one = reasons(matches(*rules), request, caller, refusing)
 
-    number = found(request, *rules, caller=caller)
+    number = Router(matches(*rules), refusing).find(request, caller)
 
     assert number == (one_by_one.index(None) if None in one_by_one else -1)
 
@@ -171,3 +174,39 @@ def test_a_rule_behind_one_that_matches_all_is_not_a_candidate():
     index = PathIndex([], [(b"/a", Entry(n, None)) for n in range(500)] + [(b"/a", Entry(500, bool))], NONE)
 
     assert index.find(b"/a/b") == (0, ())
+
+
+REFUSED = [
+    "/admin/%2fx", "/x%2f..%2fadmin", "/x/..;/admin", "/%252e/admin", "/admin%00", "/admin%5cx", "/x//../admin",
+    "/%c0%ae%c0%ae/admin", "/admin%", "/admin;/..;a=b/x", "/%2F/admin", "/admin%0d%0a",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", REFUSED)
+@pytest.mark.parametrize("closed", [{"exact": "/admin"}, {"prefix": "/admin"}, {"regex": "/admin.*"}])
+def test_a_path_that_cannot_be_normalised_is_refused_by_a_rule_that_refuses_and_allowed_by_no_rule(path, closed):
+    rules = matches({"match": {"path": {"prefix": "/"}}}, {"match": {"path": closed, "method": "GET"}})
+
+    assert Router(rules, {1}).find(asking(path), UNKNOWN) == 1
+    assert reasons(rules, asking(path), UNKNOWN, {1})[1] is None
+    assert Router(rules, {1}).find(asking(path, "POST"), UNKNOWN) == -1
+    assert Router(rules).find(asking(path), UNKNOWN) == -1
+
+
+def test_the_target_of_options_for_the_whole_server_is_no_path_that_a_rule_refuses():
+    rules = matches({"match": {"path": {"prefix": "/admin"}}})
+
+    assert Router(rules, {0}).find(asking("*", "OPTIONS"), UNKNOWN) == -1
+    assert reasons(rules, asking("*", "OPTIONS"), UNKNOWN, {0}) != [None]
+
+
+@pytest.mark.parametrize(
+    "path", ["/admin;x", "/admin;x=1/y", "/;a/admin", "/a/../admin;", "/admin%3bx", "//;/admin;;/"]
+)
+@pytest.mark.parametrize("closed", [{"prefix": "/admin"}, {"regex": "/admin.*"}])
+def test_parameters_of_segments_do_not_get_round_a_rule_that_refuses(path, closed):
+    rules = matches({"match": {"path": {"exact": "/b"}}}, {"match": {"path": closed, "method": "GET"}}, {})
+
+    assert Router(rules, {1}).find(asking(path), UNKNOWN) == 1
+    assert Router(rules, {1}).find(asking(path, "POST"), UNKNOWN) == 2
+    assert Router(rules, {1}).find(asking("/b;x"), UNKNOWN) == 2

@@ -1,10 +1,15 @@
 """Lines of the access log: complete or counted as lost, whatever stands in them and however slow their reader is."""
 
+import errno
+import fcntl
 import json
 import os
 import threading
+from contextlib import suppress
 
 import pytest
+import trio
+import trio.lowlevel
 
 from nodeproxy.telemetry import accesslog
 from nodeproxy.telemetry.accesslog import AccessLines
@@ -127,3 +132,88 @@ def test_a_write_that_takes_only_a_part_is_gone_on_with(monkeypatch):
 
     assert len(sizes) > 1
     assert json.loads(pipe.read())["n"] == 1
+
+
+def test_a_reader_that_has_gone_costs_lines_which_are_counted_and_nothing_else():
+    pipe = Pipe()
+    os.close(pipe.reader)
+
+    for _ in range(2):
+        pipe.lines.add({"n": 1})
+        pipe.lines.flush()
+
+    pipe.close()
+    assert pipe.stats.log_lines_lost == 2
+
+
+def test_a_full_disk_costs_lines_and_those_after_it_are_whole(monkeypatch):
+    pipe, write, taken = Pipe(), os.write, []
+    pipe.lines.add({"n": 1})
+
+    def full_after_ten_bytes(descriptor, data):
+        if taken:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        taken.append(write(descriptor, data[:10]))
+        return taken[0]
+
+    monkeypatch.setattr(accesslog.os, "write", full_after_ten_bytes)
+    pipe.lines.flush()
+    monkeypatch.undo()
+    pipe.lines.add({"n": 2})
+    pipe.lines.flush()
+
+    assert [json.loads(line)["n"] for line in pipe.read().splitlines()[1:]] == [2]
+    assert pipe.stats.log_lines_lost == 1
+
+
+def test_a_stdout_that_does_not_block_is_waited_for():
+    pipe, received = Pipe(), []
+    os.set_blocking(pipe.writer, False)
+    for number in range(5000):
+        pipe.lines.add({"n": number, "padding": "x" * 40})
+    reader = threading.Thread(target=lambda: received.extend(iter(lambda: os.read(pipe.reader, 5000), b"")))
+    reader.start()
+
+    pipe.lines.flush()
+
+    pipe.close()
+    reader.join()
+    os.close(pipe.reader)
+    assert b"".join(received).count(b"\n") == 5000
+    assert pipe.stats.log_lines_lost == 0
+
+
+def test_lines_are_bounded_in_bytes_too(monkeypatch):
+    monkeypatch.setattr(accesslog, "HELD_MOST_BYTES", 1000)
+    pipe = Pipe()
+    for _ in range(10):
+        pipe.lines.add({"path": "/" + "x" * 600})
+    pipe.lines.flush()
+    pipe.lines.add({"path": "/"})
+    pipe.lines.flush()
+
+    assert pipe.read().count(b"\n") == 3
+    assert pipe.stats.log_lines_lost == 8
+
+
+@pytest.mark.trio
+async def test_a_worker_that_ends_does_not_wait_for_a_stdout_that_blocks():
+    pipe = Pipe()
+    os.write(pipe.writer, b"x" * fcntl.fcntl(pipe.writer, fcntl.F_GETPIPE_SZ))
+    pipe.lines.add({"n": 1})
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pipe.lines.flush_in_thread)
+        while not pipe.lines.writing:
+            await trio.lowlevel.checkpoint()
+        pipe.lines.add({"n": 2})
+        nursery.cancel_scope.cancel()
+
+    assert pipe.lines.writing
+    os.set_blocking(pipe.reader, False)
+    while pipe.lines.writing:  # the thread ends when it can write
+        with suppress(BlockingIOError):
+            os.read(pipe.reader, 4096)
+    pipe.lines.flush()
+    os.set_blocking(pipe.reader, True)
+    assert [json.loads(line)["n"] for line in pipe.read().splitlines()[-1:]] == [2]

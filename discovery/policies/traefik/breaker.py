@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from discovery.policies.table import Table
 from discovery.policies.traefik.expression import Condition, Either, Expression, NotAnExpression, parse
-from nodeproxy.mesh.duration import duration_text
+from nodeproxy.mesh.duration import LONGEST_S, duration_text
 from nodeproxy.policies.table import PolicyRefused
 
 PERIODS = {"window": "10s", "openDuration": "10s", "maxOpenDuration": "10s"}
@@ -100,8 +100,8 @@ def _meaning(each: Expression) -> _Failures | _Slow | str:
 
 def _slow(each: Condition) -> _Slow | str:
     [quantile] = each.arguments
-    if not 0 <= quantile < 100 or not each.value:
-        return "a quantile is 0 to below 100, its limit more than 0 ms; write such numbers"
+    if not 0 <= quantile < 100 or not 0 < each.value / 1000 <= LONGEST_S:
+        return "a quantile is 0 to below 100, its limit more than 0 ms and at most ten years; write such numbers"
     return _Slow(round(1 - quantile / 100, 6), each.value / 1000)
 
 

@@ -1,8 +1,9 @@
 """The exporter, with a real collector over HTTP and a clock that only waits move."""
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import anyio
+import anyio.abc
 import anyio.lowlevel
 import pytest
 
@@ -198,3 +199,40 @@ def test_a_retry_after_that_is_neither_seconds_nor_a_date_is_ignored(value):
 
 def test_a_retry_after_may_be_a_date():
     assert answer_of(429, {b"retry-after": b"Thu, 01 Jan 1970 00:00:00 GMT"}, b"", 3).after_s == 0.0
+
+
+@pytest.mark.parametrize(
+    "date", [b"Mon, 01 Jan 9999999999 00:00:00 GMT", b"Mon, 01 Jan 2020 00:00:00 +99999999999999", b"9" * 5000]
+)
+def test_a_retry_after_beyond_all_clocks_is_no_error(date):
+    assert answer_of(429, {b"retry-after": date}, b"", 3).after_s in (None, float("inf"))
+
+
+@pytest.mark.parametrize(
+    ("said", "more"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", b"x"),
+        (b"HTTP/1.1 200 O", b"x"),
+        (b"HTTP/1.1 102 \r\n\r\n", b"HTTP/1.1 102 \r\n\r\n"),
+        (b"", b""),
+    ],
+)
+async def test_an_answer_that_never_ends_is_given_up_however_often_a_byte_comes(said, more):
+    async def drips(stream):
+        async with stream:
+            with suppress(anyio.BrokenResourceError):
+                await stream.send(said)
+                while True:
+                    await stream.send(more)
+                    await anyio.sleep(0.01)
+
+    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener, anyio.create_task_group() as group:
+        group.start_soon(listener.serve, drips)
+        port = listener.extra(anyio.abc.SocketAttribute.local_port)
+        client = Collector(f"http://127.0.0.1:{port}/v1/traces", None, timeout_s=0.2)
+        with anyio.fail_after(LIMIT_S):
+            answer = await client.export(b"", 1)
+        await client.close()
+        group.cancel_scope.cancel()
+
+    assert answer.rejected is None and "Timeout" in answer.why

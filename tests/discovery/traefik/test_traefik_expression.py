@@ -89,6 +89,7 @@ def test_either_condition_opens_the_circuit_and_of_two_shares_the_smaller_one():
         ("NetworkErrorRatio() > 50", "more than 0 and less than 1"),
         ("ResponseCodeRatio(400, 500, 0, 600) > 0.5", "write ResponseCodeRatio(500, 600, 0, 600)"),
         ("LatencyAtQuantileMS(100) > 100", "a quantile is 0 to below 100"),
+        (f"LatencyAtQuantileMS(50) > {'9' * 900}", "a quantile is 0 to below 100"),
     ],
 )
 def test_a_condition_without_an_equivalent_is_a_warning_that_names_it_and_the_cure(expression, words):
