@@ -272,6 +272,31 @@ def measure_seeing(
     typer.echo(seeing.markdown(seen))
 
 
+@app.command("page")
+def measure_page(
+    services: Annotated[int, typer.Option(min=1, help="How many the node has.")] = 1000,
+    rounds: Annotated[int, typer.Option(min=1, help="How often the page is opened.")] = 5,
+    out: Out = HERE / "results",
+) -> None:
+    """Measure what the page of a node costs the browser; needs chromium."""
+    from loadtest import page_times  # the browser's driver, which no other measurement needs
+
+    found = page_times.markdown(page_times.measure(services, rounds, typer.echo), services)
+    (out / "page.md").write_text(found)
+    typer.echo(found)
+
+
+@app.command("pictures")
+def take_pictures(
+    seconds: Annotated[float, typer.Option(min=0, help="How long the shop is called before.")] = 150.0,
+    out: Out = REPOSITORY / "docs" / "images",
+) -> None:
+    """Take the pictures of the page for the documentation; needs chromium."""
+    from loadtest import page_pictures
+
+    page_pictures.take(out, seconds, typer.echo)
+
+
 @app.command("cluster")
 def measure_cluster(
     probes: Annotated[int, typer.Option(min=10, help="How often to time a change.")] = 300, out: Out = HERE / "results"

@@ -13,7 +13,7 @@ from tests.fakes.world import World
 settings.register_profile("nodeproxy", deadline=None)  # an example's real time depends on the machine
 settings.load_profile("nodeproxy")
 
-MARKS = {"cluster": "cluster", "demo": "process", "namespaces": "namespace", "system": "process"}
+MARKS = {"cluster": "cluster", "demo": "process", "namespaces": "namespace", "page": "process", "system": "process"}
 
 
 def pytest_collection_modifyitems(items):

@@ -54,13 +54,15 @@ class Live:
         self._looks, self._rows, self._rates = {}, {}, {}
 
     def tick(self) -> None:
-        """Looks at the ports that were reported since the last look, and at those with a rate."""
+        """Looks at the ports that were reported since the last look, and at those with a rate.
+
+        The event is sent without rows too: a reader that receives none for some seconds shows its numbers as stale.
+        """
         now = self._now()
         looked_at = {*self._looks, *self._changed} - {UNROUTED}
         self._changed.clear()
         rows = [row for key in looked_at if (row := self._row(key, now)) is not None]
-        if rows:
-            self.feed.put(event("rates", {"at": time(), "ports": rows}))
+        self.feed.put(event("rates", {"at": time(), "ports": rows}))
 
     def rates(self) -> dict[PortKey, Rate]:
         """The newest rates: of the last seconds, where a reader looks already, else of the last step of the history."""

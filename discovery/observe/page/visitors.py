@@ -13,7 +13,7 @@ from discovery.problem import shown
 
 CONTENT_SECURITY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'"
+    "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 )
 LINES = (
     f"Content-Security-Policy: {CONTENT_SECURITY}\r\nX-Content-Type-Options: nosniff\r\n"

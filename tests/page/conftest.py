@@ -1,0 +1,28 @@
+"""One browser and one node for each module; one window for each test."""
+
+import pytest
+
+from tests.page.mesh import Reader, chromium, mesh, traffic
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    """A node whose services are being called."""
+    with mesh(tmp_path_factory.mktemp("node") / "mesh", "--workers", "1") as found:
+        found.called(*[("pay", "/healthz")] * 4)  # until its sick endpoint is ejected
+        with traffic(found, ("web", "/"), ("pay", "/beta"), ("web", "/beta/x"), ("web", "/try"), ("gone", "/lost")):
+            yield found
+
+
+@pytest.fixture
+def reader(browser, shop):
+    window = Reader(browser, shop)
+    yield window
+    window.close()
+    assert window.faults == []
