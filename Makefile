@@ -6,7 +6,7 @@ TWINS := $(wildcard nodeproxy/protocol/*.h nodeproxy/protocol/http?/*.[ch] nodep
 COVERED := $(CURDIR)/build/.coverage
 # In this order: the tutorial shows a mesh in which nothing else has been called, and the last test stops the API server,
 # whose controllers need most of a minute to come back.
-TWO_NODES := tests/cluster/test_two_nodes_tutorial.py tests/cluster/test_two_nodes_grpc.py tests/cluster/test_two_nodes_databases.py tests/cluster/test_two_nodes_canary.py tests/cluster/test_two_nodes.py
+TWO_NODES := tests/cluster/test_two_nodes_tutorial.py tests/cluster/test_two_nodes_grpc.py tests/cluster/test_two_nodes_databases.py tests/cluster/test_two_nodes_canary.py tests/cluster/test_two_nodes_page.py tests/cluster/test_two_nodes.py
 PYTEST := $(BIN)/python -m pytest
 # Processes of tests that run at once need networks of their own (tests/conftest.py): two nodes would share their addresses.
 OWN_NETWORKS = $(shell unshare --net true 2>/dev/null && echo 2 || echo 0)
