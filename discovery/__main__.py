@@ -56,6 +56,7 @@ def _range(text: str, option: str) -> Range:
         raise typer.BadParameter(str(error), param_hint=option) from error
 
 
+TraefikAnnotations = Annotated[bool, typer.Option(help="Read the annotations of Traefik Mesh on Services.")]
 OwnPolicies = Annotated[str, typer.Option(metavar="NAME,NAME", help="Policies of one's own, of installed packages.")]
 
 
@@ -98,7 +99,7 @@ def serve_command(
     virtual_addresses: Annotated[
         bool, typer.Option(help="Whether workers listen at the mesh addresses of services.")
     ] = True,
-    traefik_annotations: Annotated[bool, typer.Option(help="Read the annotations of Traefik Mesh on Services.")] = True,
+    traefik_annotations: TraefikAnnotations = True,
     resolver: Annotated[
         str, typer.Option(metavar="ADDRESS:PORT", help="DNS server for ExternalNames; by default the system's.")
     ] = "",
@@ -163,11 +164,13 @@ def check_command(
     policy_namespace: PolicyNamespace = POLICY_MAP.namespace,
     policy_name: PolicyName = POLICY_MAP.name,
     own_policies: OwnPolicies = "",
+    traefik_annotations: TraefikAnnotations = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show every problem of a folder; exit status 1 if there is an error."""
     scope = _scope(mesh_range, headless_range, Ref("ConfigMap", policy_namespace, policy_name))
-    report = check(folder, replace(scope, registry=_registry(own_policies)))
+    scope = replace(scope, traefik_annotations=traefik_annotations, registry=_registry(own_policies))
+    report = check(folder, scope)
     if as_json:
         typer.echo(report_json(report))
     else:

@@ -57,10 +57,14 @@ def check(
 
     The exit status is 1 if there are any.
 
-    Policies of one's own are known if the setting own_policies names them, and their packages are installed here.
+    The settings own_policies (packages that are installed here) and traefik_annotations say what is understood.
     """
-    own = ",".join(read_settings(config, {}).own_policies)
-    flags = [*(["--own-policies", own] if own else []), *(["--json"] if json else [])]
+    settings = read_settings(config, {})
+    flags = [
+        *(["--own-policies", ",".join(settings.own_policies)] if settings.own_policies else []),
+        *([] if settings.traefik_annotations else ["--no-traefik-annotations"]),
+        *(["--json"] if json else []),
+    ]
     command = [sys.executable, "-m", "discovery", "check", str(folder), *flags]
     raise typer.Exit(subprocess.run(command, check=False).returncode)
 

@@ -227,6 +227,18 @@ def test_a_bad_annotation_is_a_metric_and_a_line_of_the_log_and_its_last_good_ta
     assert "Service hello/hello in hello.yaml, annotation mesh.traefik.io/retry-attempts" in shown
 
 
+def test_check_reads_no_annotations_without_the_setting(tmp_path):
+    folder = tmp_path / "mesh"
+    folder.mkdir()
+    (folder / "hello.yaml").write_text(MANIFESTS.replace('retry-attempts: "2"', 'retry-attempts: "often"'))
+    (tmp_path / "config.yaml").write_text("traefik_annotations: false\n")
+
+    with_them, without = command("check", folder), command("check", folder, "--config", tmp_path / "config.yaml")
+
+    assert with_them.returncode == 1 and "retry-attempts" in with_them.stdout
+    assert "retry-attempts" not in without.stdout
+
+
 def test_without_the_setting_the_annotations_have_no_effect(tmp_path):
     folder = tmp_path / "mesh"
     folder.mkdir()
