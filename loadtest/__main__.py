@@ -291,10 +291,11 @@ def take_pictures(
     seconds: Annotated[float, typer.Option(min=0, help="How long the shop is called before.")] = 150.0,
     out: Out = REPOSITORY / "docs" / "images",
 ) -> None:
-    """Take the pictures of the page for the documentation; needs chromium."""
-    from loadtest import page_pictures
+    """Take the pictures of the page and of the tour for the documentation; needs chromium."""
+    from loadtest import page_pictures, tour_pictures
 
     page_pictures.take(out, seconds, typer.echo)
+    tour_pictures.take(out, typer.echo)
 
 
 @app.command("cluster")

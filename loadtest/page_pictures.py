@@ -11,7 +11,7 @@ import random
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -169,32 +169,40 @@ def calls(node: Node, clients: int = 6) -> Iterator[None]:
 
 
 def _taken(browser: Browser, address: str, picture: Picture) -> bytes:
+    with opened(browser, address, picture, calls_of=SHOP) as page:
+        page.wait_for_timeout(FONTS_S * 1000 * (4 if "tap" in picture.view else 1))
+        return compressed(page, page.screenshot())
+
+
+@contextmanager
+def opened(browser: Browser, address: str, picture: Picture, calls_of: Sequence[Shop] = ()) -> Iterator[Page]:
+    """The page at this view, live; with `calls_of`, its map has the callers of these services."""
     context = browser.new_context(viewport=SIZES[picture.size], color_scheme=picture.scheme, device_scale_factor=2)
     page = context.new_page()
-    page.route(
-        "**/api/map?stream=1", lambda route: route.fulfill(content_type="text/event-stream", body=_map(page, address))
-    )
+    if calls_of:
+        page.route(
+            "**/api/map?stream=1",
+            lambda route: route.fulfill(content_type="text/event-stream", body=_map(page, address, calls_of)),
+        )
     page.goto(f"{address}/#/{picture.view}")
     page.locator("#freshness[data-state=live]").wait_for()
-    page.wait_for_timeout(FONTS_S * 1000 * (4 if "tap" in picture.view else 1))
-    image = _webp(page, page.screenshot())
+    yield page
     context.close()
-    return image
 
 
-def _map(page: Page, address: str) -> str:
+def _map(page: Page, address: str, services: Sequence[Shop]) -> str:
     now = page.request.get(f"{address}/api/services").json()
     ports = {each["name"]: each["ports"][0] for each in now["services"]}
     edges = [
         {"from": caller, "to": f"{each.name}.shop", "port": "80", "p99_s": ports[f"{each.name}.shop"]["p99_s"]}
         | {rate: ports[f"{each.name}.shop"][rate] / len(each.callers) for rate in ("requests_per_s", "errors_per_s")}
-        for each in SHOP
+        for each in services
         for caller in each.callers
     ]
     return f"event: map\ndata: {json.dumps({'at': now['at'], 'edges': edges, 'others': 0})}\n\n"
 
 
-def _webp(page: Page, png: bytes) -> bytes:
+def compressed(page: Page, png: bytes) -> bytes:
     """The picture as the browser itself encodes it, at the best quality within the limit."""
     page.goto("about:blank")
     for quality in QUALITIES:
