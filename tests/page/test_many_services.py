@@ -32,8 +32,13 @@ def test_only_rows_in_sight_are_in_the_page_and_the_keyboard_reaches_the_others(
             return inner.top >= outer.top && inner.bottom <= outer.bottom;
         })()"""
     )
-    page.locator(".scroll").evaluate("(each) => { each.scrollTop = each.scrollHeight; }")
-    expect(page.locator(".long tbody a").last).to_have_text("web.shop")
+    page.wait_for_function(
+        """() => {
+            const table = document.querySelector(".scroll");
+            table.scrollTop = table.scrollHeight;
+            return [...table.querySelectorAll("tbody a")].at(-1).textContent === "web.shop";
+        }"""
+    )
 
     assert row == "41" and focused.startswith("s-") and seen
     assert page.locator("tbody tr").count() < ROWS_MOST
