@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
+from discovery.observe.explain import policies_in_force
 from discovery.observe.origins import Origins
 from discovery.policies.layers import Written
 from discovery.policies.table import lines_in
 from nodeproxy.mesh.model import Caller, Service
-from nodeproxy.mesh.service_view import RequestView, RuleView
+from nodeproxy.mesh.service_view import PolicyView, RequestView, RuleView
 from nodeproxy.policies.registry import BUILT_IN, Registry
 from nodeproxy.policies.routes import RoutesSettings
+from nodeproxy.policies.rule_policies import rule_table
 from nodeproxy.policies.rule_reasons import NoRequest, Supposed, looked_at, shares, what_becomes
 from nodeproxy.policies.split import SplitSettings
 from nodeproxy.policies.table import settings_of
@@ -77,7 +79,14 @@ def request_explained(
     becomes = taken.becomes if taken is not None else f"no rule matches: {otherwise}"
     if routes.mode == "shadow":
         becomes = f"{otherwise}; the routes are in shadow mode and change nothing (without it: {becomes})"
-    return RequestView(text, remark, views, taken.label if taken is not None else "", becomes)
+    own = routes.rules[found[-1].number].policies if taken is not None and routes.mode == "enforce" else {}
+    policies: tuple[PolicyView, ...] = ()
+    if own and taken is not None and table is not None:
+        of_rule = table._replace(key=f"{table.key}, rule {taken.label}", table=own, text="")
+        whole = rule_table(service.policies, own)
+        in_force = policies_in_force(whole, (*written, of_rule), service.ports, registry)
+        policies = tuple(each for each in in_force if each.name in own)
+    return RequestView(text, remark, views, taken.label if taken is not None else "", becomes, policies)
 
 
 def _lines(table: Written | None, numbers: Sequence[int]) -> list[int | None]:

@@ -1,6 +1,6 @@
 """Shows what the control process answers about one service."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 from rich.table import Table
@@ -78,13 +78,11 @@ def explain_shown(text: bytes) -> Iterator[Table | str]:
     yield from view.problems
     if view.rollout:
         yield f"rollout: {view.rollout}\n"
-    policies = table("policy", "ports", "field", "value", "origin")
-    policies.title = "policies in force, in the order in which they act on a request"
-    for policy in view.policies:
-        policies.add_section()
-        for index, field in enumerate(policy.fields):
-            name, acts = ("", "") if index else (policy.name, acts_text(policy, view))
-            policies.add_row(name, acts, field.field, value_text(field.value), _origin(field))
+    if view.request is not None and view.request.policies:
+        yield policies_shown(
+            f"policies of rule {view.request.taken}, over those of the service", view, view.request.policies
+        )
+    policies = policies_shown("policies in force, in the order in which they act on a request", view, view.policies)
     layers = table("ConfigMap", "key", "for")
     layers.title = "merged from these tables, later ones overriding earlier ones"
     for layer in view.layers:
@@ -93,6 +91,18 @@ def explain_shown(text: bytes) -> Iterator[Table | str]:
     for each in view.refused:
         refused.add_row(each.configmap, each.problem, each.instead)
     yield from (each for each in (policies, layers, refused) if each.row_count)
+
+
+def policies_shown(title: str, view: Explained, policies: Iterable[PolicyView]) -> Table:
+    """Policies with every field, its value and where it is written."""
+    made = table("policy", "ports", "field", "value", "origin")
+    made.title = title
+    for policy in policies:
+        made.add_section()
+        for index, field in enumerate(policy.fields):
+            name, acts = ("", "") if index else (policy.name, acts_text(policy, view))
+            made.add_row(name, acts, field.field, value_text(field.value), _origin(field))
+    return made
 
 
 def request_shown(request: RequestView) -> Iterator[Table | str]:

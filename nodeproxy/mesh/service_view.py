@@ -156,6 +156,8 @@ class RequestView(msgspec.Struct, frozen=True):
     taken: str
     """The label of that rule, "" for none."""
     becomes: str
+    policies: tuple[PolicyView, ...] = ()
+    """Those that this rule has of its own, as they are in force for it: merged over the service's."""
 
 
 class Explained(msgspec.Struct, frozen=True):

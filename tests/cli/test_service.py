@@ -104,10 +104,13 @@ def test_a_request_is_shown_with_why_each_rule_is_not_taken():
         RuleView("internal", "the path is /x, the rule asks for /a", "to the service", "ConfigMap shop/a", "web", 2),
         RuleView("2", "", "answered with status 404", "ConfigMap shop/a", "web", 3),
     )
-    request = RequestView("GET /x for web.shop.mesh", "", rules, "2", "answered with status 404")
+    own = PolicyView("timeouts", (FieldView("request", "1s", "ConfigMap shop/a", "web, rule 2", "service web.shop"),))
+    request = RequestView("GET /x for web.shop.mesh", "", rules, "2", "answered with status 404", (own,))
 
     lines = lines_shown(msgspec.structs.replace(DB, request=request))
 
     assert "internal the path is /x, the rule asks for /a to the service ConfigMap shop/a, key web line 2" in lines
     assert "2 it matches answered with status 404 ConfigMap shop/a, key web line 3" in lines
     assert "GET /x for web.shop.mesh: takes rule 2: answered with status 404" in lines
+    assert "policies of rule 2, over those of the service" in lines
+    assert any("request 1s ConfigMap shop/a, key web, rule 2" in line for line in lines)

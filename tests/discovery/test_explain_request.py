@@ -49,6 +49,26 @@ def test_rules_after_the_one_that_is_taken_are_not_looked_at():
     assert view.becomes == "split by weight: 1 to v2"
 
 
+def test_the_policies_of_the_rule_are_shown_as_they_are_merged_and_where_each_value_is_written():
+    table = f"timeouts: {{request: 5s, idle: 30s}}\nretries: {{attempts: 2}}\n{TABLE}"
+    view = explained(table, method="POST")
+
+    (timeouts,) = view.policies
+    fields = {each.field: (each.value, each.key, each.line) for each in timeouts.fields}
+    assert (view.taken, timeouts.name) == ("writes", "timeouts")
+    assert fields["request"] == ("1s", "reviews, rule writes", None)
+    assert fields["idle"] == ("30s", "reviews", 1)
+
+
+@pytest.mark.parametrize(
+    ("table", "method"),
+    [(TABLE, "GET"), (f"routes:\n  mode: shadow\n  rules:\n{TABLE.removeprefix('routes:')}", "POST")],
+    ids=["a rule without policies", "routes that change nothing"],
+)
+def test_where_the_rule_has_none_in_force_none_are_shown(table, method):
+    assert explained(table, method=method, path="/old").policies == ()
+
+
 def test_a_request_that_no_rule_takes_goes_to_the_service():
     view = explained(path="/x")
 
