@@ -1,5 +1,6 @@
 """The commands that show the running node until they are ended: `top`, `tap`."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from nodeproxy.cli.service_names import MaybeService, Service
 if TYPE_CHECKING:
     from nodeproxy.cli.rates import Interval
 
+NICE = 10  # who looks waits, and not the requests that share a core with a command in the proxy's own pod
+
 
 def top(
     name: MaybeService = "",
@@ -33,6 +36,7 @@ def top(
     from nodeproxy.cli.control_socket import NoAnswer
     from nodeproxy.cli.rates import as_json, rates_table
 
+    os.nice(NICE)
     seen = _intervals(run_dir_of(config), name, interval)
     try:
         for each in islice(seen, 1) if once else () if _on_terminal(json) else seen:
@@ -108,6 +112,7 @@ def _follow_tap(page: str, count: int | None, as_json: bool, config: Path | None
     from nodeproxy.cli.control_socket import NoAnswer, lines
     from nodeproxy.cli.tapped import TapShown
 
+    os.nice(NICE)
     shown = TapShown(as_json, count)
     try:
         with closing(lines(run_dir_of(config), page)) as every:

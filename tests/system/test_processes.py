@@ -9,6 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from nodeproxy.process.discovery import NICE
 from tests.fakes.node import LIMIT_S, Gate, Node, command, server, service, until
 
 
@@ -138,6 +139,18 @@ def test_a_killed_discovery_is_back_and_nobody_noticed(folder):
             until(lambda: node.answers("web.shop.mesh", 200, "two"), "its first update")
 
     assert meanwhile == (200, "one")
+
+
+def test_requests_come_before_what_people_look_at(folder):
+    with server("one") as one:
+        (folder / "web.yaml").write_text(service("web", one))
+        with Node(folder) as node:
+            (discovery,), (worker,) = node.children()["discovery"], node.children()["worker"]
+            supervisor, *others = (
+                os.getpriority(os.PRIO_PROCESS, pid) for pid in (node.process.pid, worker, discovery)
+            )
+
+    assert others == [supervisor, supervisor + NICE]
 
 
 def test_a_term_lets_the_request_under_way_end_and_exits_0(folder):
