@@ -11,7 +11,8 @@ from typing import NamedTuple
 import msgspec
 
 from discovery.kubernetes.changes import PutObject
-from discovery.kubernetes.objects import POLICY_LABEL, ConfigMap, Ref, VersionedMetadata
+from discovery.kubernetes.config_maps import POLICY_LABEL, ConfigMap, VersionedMetadata
+from discovery.kubernetes.objects import Ref
 from discovery.policies.layers import PolicyLayers
 from discovery.policies.maps import PolicyMaps
 from discovery.problem import NOWHERE, Problem, sentence_of, shown

@@ -10,19 +10,9 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
-from discovery.kubernetes.objects import (
-    Endpoints,
-    EndpointSlice,
-    EndpointSubset,
-    Fault,
-    KnownObject,
-    Refused,
-    Service,
-    ServiceSpec,
-    SliceEndpoint,
-    SlicePort,
-    decoded,
-)
+from discovery.kubernetes.decoding import Fault, KnownObject, Refused, decoded
+from discovery.kubernetes.endpoints import Endpoints, EndpointSlice, EndpointSubset, SliceEndpoint, SlicePort
+from discovery.kubernetes.services import Service, ServiceSpec
 from discovery.problem import Path, shown
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)  # RFC 1123

@@ -6,7 +6,8 @@ Addresses are reused: a pod that has ended is ignored, and of two with the same 
 import re
 from collections.abc import Iterable
 
-from discovery.kubernetes.objects import Object, Pod
+from discovery.kubernetes.objects import Object
+from discovery.kubernetes.pods import Pod
 from nodeproxy.mesh.model import Caller
 
 NODE = "node"  # the workload of pods on the host network, and of the host's own processes: they share its address

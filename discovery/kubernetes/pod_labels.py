@@ -1,6 +1,7 @@
 """Whether a pod has some labels: by the labels that a folder has, or by what an API server was asked for."""
 
-from discovery.kubernetes.objects import Object, Pod
+from discovery.kubernetes.objects import Object
+from discovery.kubernetes.pods import Pod
 
 
 class SelectedPod(Object, frozen=True, kw_only=True):

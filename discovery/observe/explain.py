@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from discovery.kubernetes.objects import ServicePort
+from discovery.kubernetes.services import ServicePort
 from discovery.observe.origins import Origins
 from discovery.policies.layers import Written
 from discovery.policies.table import Table

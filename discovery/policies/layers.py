@@ -20,7 +20,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from discovery.kubernetes.changes import ObjectChange, PutObject
-from discovery.kubernetes.objects import Ref, Service
+from discovery.kubernetes.objects import Ref
+from discovery.kubernetes.services import Service
 from discovery.policies.key import MESH_SCOPE, namespace_scope, scopes_of
 from discovery.policies.maps import Layer, PolicyMaps
 from discovery.policies.table import Table, Validate, lines_in

@@ -9,7 +9,8 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from discovery.kubernetes.changes import ObjectChange, PutObject
-from discovery.kubernetes.objects import ConfigMap, Ref
+from discovery.kubernetes.config_maps import ConfigMap
+from discovery.kubernetes.objects import Ref
 from discovery.policies.key import mesh_scope, own_scope
 from discovery.policies.own_maps import MAPS_PER_NAMESPACE, OwnMaps
 from discovery.policies.table import Bounds, PolicyTables, Table, Validate

@@ -6,7 +6,8 @@ A user of a namespace may create thousands of maps, and parsing one costs every 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Sequence
 
-from discovery.kubernetes.objects import ConfigMap, Ref
+from discovery.kubernetes.config_maps import ConfigMap
+from discovery.kubernetes.objects import Ref
 from discovery.policies.table import PolicyTables
 from discovery.problem import Origin
 

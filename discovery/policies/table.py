@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
+from discovery.kubernetes.config_maps import ConfigMap
 from discovery.kubernetes.documents import NotDocuments, lines_of, yaml_documents
-from discovery.kubernetes.objects import ConfigMap, Ref
+from discovery.kubernetes.objects import Ref
 from discovery.problem import NOWHERE, Origin, Path, Problem, bounded, shown
 from nodeproxy.policies.table import PolicyRefused, settings_of
 

@@ -11,7 +11,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from discovery.kubernetes.address_text import plain
-from discovery.kubernetes.objects import EndpointSlice, Service, ServiceSpec, subject_of
+from discovery.kubernetes.endpoints import EndpointSlice
+from discovery.kubernetes.objects import subject_of
+from discovery.kubernetes.services import Service, ServiceSpec
 from discovery.problem import Problem
 from discovery.services.endpoints import SubsetsOf, endpoints_of, no_subsets
 from discovery.services.places import ANYWHERE, Place, insists, preference_of

@@ -8,7 +8,8 @@ from time import time
 from msgspec.structs import replace
 
 from discovery.kubernetes.changes import ObjectChange, PutObject
-from discovery.kubernetes.objects import Node, Ref, subject_of
+from discovery.kubernetes.objects import Ref, subject_of
+from discovery.kubernetes.pods import Node
 from discovery.policies.key import MESH_SCOPE, scopes_of
 from discovery.policies.label_sets import NONE, LabelSet, LabelSets
 from discovery.policies.layers import PolicyLayers, Verdict

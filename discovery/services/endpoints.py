@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 from discovery.kubernetes.address_text import plain
-from discovery.kubernetes.objects import Conditions, EndpointSlice, ServicePort, ServiceSpec, SliceEndpoint, SlicePort
+from discovery.kubernetes.endpoints import Conditions, EndpointSlice, SliceEndpoint, SlicePort
+from discovery.kubernetes.services import ServicePort, ServiceSpec
 from discovery.services.places import Place, distance, may_serve
 from nodeproxy.mesh import model
 

@@ -10,7 +10,8 @@ from ipaddress import ip_address
 from msgspec.structs import replace
 
 from discovery.kubernetes.address_text import plain
-from discovery.kubernetes.objects import EndpointSlice, Ref
+from discovery.kubernetes.endpoints import EndpointSlice
+from discovery.kubernetes.objects import Ref
 from discovery.problem import Problem
 from discovery.services.store import Stored
 from nodeproxy.mesh.address import Range

@@ -8,7 +8,9 @@ Source: KEP-3015 (PreferSameZone, PreferSameNode), KEP-2086 (Local).
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from discovery.kubernetes.objects import Node, ServiceSpec, SliceEndpoint
+from discovery.kubernetes.endpoints import SliceEndpoint
+from discovery.kubernetes.pods import Node
+from discovery.kubernetes.services import ServiceSpec
 
 ZONE_LABEL = "topology.kubernetes.io/zone"
 

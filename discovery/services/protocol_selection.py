@@ -7,7 +7,7 @@ else the protocol is detected on each connection. `protocol_names` has the words
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from discovery.kubernetes.objects import ServicePort
+from discovery.kubernetes.services import ServicePort
 from discovery.services.protocol_names import NUMBERS, PREFIXES, WORDS
 from nodeproxy.mesh.model import PortProtocol, Transport
 

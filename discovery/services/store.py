@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Generic, NamedTuple, TypeVar
 
 from discovery.kubernetes.changes import ObjectChange, PutObject
-from discovery.kubernetes.objects import EndpointSlice, Service
+from discovery.kubernetes.endpoints import EndpointSlice
+from discovery.kubernetes.services import Service
 from discovery.problem import Origin
 
 Kind = TypeVar("Kind", bound="Service | EndpointSlice", covariant=True)

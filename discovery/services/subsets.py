@@ -8,8 +8,8 @@ are known, `waits_for` and `holds` keep what is in force: a subset never is empt
 from collections.abc import Callable, Container, Iterator
 
 from discovery.kubernetes.changes import ObjectChange, PutObject
-from discovery.kubernetes.objects import Pod
 from discovery.kubernetes.pod_labels import SelectedPod, matches
+from discovery.kubernetes.pods import Pod
 from discovery.policies.label_sets import NONE, LabelSet
 from discovery.services.endpoints import SubsetsOf, no_subsets
 from discovery.sources.source import PodSelection, Selected, Unselected

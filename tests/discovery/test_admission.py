@@ -1,7 +1,7 @@
 import pytest
 
 from discovery.kubernetes.admission import accepted
-from discovery.kubernetes.objects import Refused, ref_of
+from discovery.kubernetes.decoding import Refused, ref_of
 from discovery.problem import path_text
 from tests.discovery.kube import endpoint, endpoints_of, service, slice_of
 

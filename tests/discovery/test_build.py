@@ -12,7 +12,8 @@ from hypothesis.strategies import (
     permutations,
 )
 
-from discovery.kubernetes.objects import Conditions, ServicePort, ServiceSpec
+from discovery.kubernetes.endpoints import Conditions
+from discovery.kubernetes.services import ServicePort, ServiceSpec
 from discovery.problem import NOWHERE
 from discovery.services.build import problems_of, service_of, wanted_address
 from discovery.services.endpoints import endpoints_of, state_of

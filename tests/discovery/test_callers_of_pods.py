@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from discovery.kubernetes.callers import callers_of, workload_of
-from discovery.kubernetes.objects import Pod
+from discovery.kubernetes.pods import Pod
 from discovery.sources.cluster.pods import pods_of
 from nodeproxy.mesh.model import Caller
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from discovery.kubernetes.objects import ServicePort
+from discovery.kubernetes.services import ServicePort
 from discovery.observe.explain import (
     DEFAULT,
     LAST_GOOD,

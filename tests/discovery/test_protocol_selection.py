@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import sampled_from
 
-from discovery.kubernetes.objects import ServicePort
+from discovery.kubernetes.services import ServicePort
 from discovery.services.protocol_names import NUMBERS, PREFIXES, TCP_NAMES, WORDS
 from discovery.services.protocol_selection import protocol_of, selection_of, transport_of
 

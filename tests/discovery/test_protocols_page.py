@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from discovery.kubernetes.objects import ServicePort
+from discovery.kubernetes.services import ServicePort
 from discovery.services.protocol_names import NUMBERS, WORDS
 from discovery.services.protocol_selection import protocol_of
 from discovery.services.protocols_page import with_tables

@@ -8,7 +8,8 @@ import anyio
 import pytest
 
 from discovery.kubernetes.changes import DeleteObject, PutObject
-from discovery.kubernetes.objects import Ref, Service
+from discovery.kubernetes.objects import Ref
+from discovery.kubernetes.services import Service
 from discovery.sources.cluster.errors import Busy, Forbidden, Gone, Unauthorized, Unreachable, Unreadable
 from discovery.sources.cluster.watch import BACKOFF_MAX_S, BACKOFF_S, STEADY_S, Resource, Watch, World
 from tests.discovery.kube import service

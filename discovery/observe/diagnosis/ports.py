@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from discovery.kubernetes.objects import EndpointSlice
+from discovery.kubernetes.endpoints import EndpointSlice
 from nodeproxy.mesh.diagnosis import PortFacts
 from nodeproxy.mesh.model import Port, Service
 from nodeproxy.mesh.service_view import EndpointView

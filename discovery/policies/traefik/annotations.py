@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from functools import partial
 from typing import NamedTuple
 
-from discovery.kubernetes.objects import TRAEFIK_PREFIXES, Service
+from discovery.kubernetes.services import TRAEFIK_PREFIXES, Service
 from discovery.policies.traefik.breaker import Reading, breaker_of
 from discovery.problem import shown
 from nodeproxy.policies.table import PolicyRefused

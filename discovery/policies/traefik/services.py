@@ -6,7 +6,8 @@ A bad annotation leaves its last good table in force and affects no other. Only 
 from collections.abc import Iterator, Mapping, Sequence
 
 from discovery.kubernetes.changes import ObjectChange, PutObject
-from discovery.kubernetes.objects import Ref, Service
+from discovery.kubernetes.objects import Ref
+from discovery.kubernetes.services import Service
 from discovery.policies.table import PROBLEMS_PER_TABLE, Table, Validate
 from discovery.policies.traefik.annotations import Written, readings, written
 from discovery.policies.traefik.breaker import Reading

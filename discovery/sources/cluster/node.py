@@ -1,6 +1,6 @@
 """The zone of this node, from a label of its Node object."""
 
-from discovery.kubernetes.objects import Node
+from discovery.kubernetes.pods import Node
 from discovery.sources.cluster.watch import Resource
 
 

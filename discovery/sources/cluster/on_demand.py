@@ -6,7 +6,8 @@ A mesh may have ten thousand endpoints; a node pays only for those that its pods
 from collections.abc import Callable, Iterator, Set
 
 from discovery.kubernetes.changes import DeleteObject, PutObject
-from discovery.kubernetes.objects import SERVICE_NAME_LABEL, EndpointSlice, Object
+from discovery.kubernetes.endpoints import SERVICE_NAME_LABEL, EndpointSlice
+from discovery.kubernetes.objects import Object
 from discovery.sources.cluster.part import Part
 from discovery.sources.cluster.watch import Resource
 from discovery.sources.source import Change, Followed, Unfollowed

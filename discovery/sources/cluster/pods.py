@@ -1,6 +1,6 @@
 """The pods of this node, as a cluster is asked for them."""
 
-from discovery.kubernetes.objects import Pod
+from discovery.kubernetes.pods import Pod
 from discovery.sources.cluster.watch import Resource
 
 

@@ -8,7 +8,9 @@ import anyio
 from anyio.abc import TaskGroup
 
 from discovery.kubernetes.callers import callers_of
-from discovery.kubernetes.objects import POLICY_LABEL, ConfigMap, Ref, Service
+from discovery.kubernetes.config_maps import POLICY_LABEL, ConfigMap
+from discovery.kubernetes.objects import Ref
+from discovery.kubernetes.services import Service
 from discovery.problem import Problem
 from discovery.sources.cluster.node import node_of
 from discovery.sources.cluster.on_demand import OnDemand, slices_of_all

@@ -13,7 +13,8 @@ import anyio
 from anyio.abc import TaskGroup
 
 from discovery.kubernetes.changes import DeleteObject, PutObject
-from discovery.kubernetes.objects import Service, subject_of
+from discovery.kubernetes.objects import subject_of
+from discovery.kubernetes.services import Service
 from discovery.problem import Origin, Problem
 from discovery.sources.external.slices import FAMILIES, Address, is_external, ref_of_slice, slices_for
 from discovery.sources.source import Batch, Change, Followed, Selected, Source, Unfollowed, Unselected

@@ -3,16 +3,9 @@
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv6Address
 
-from discovery.kubernetes.objects import (
-    SERVICE_NAME_LABEL,
-    EndpointSlice,
-    Metadata,
-    Ref,
-    Service,
-    ServicePort,
-    SliceEndpoint,
-    SlicePort,
-)
+from discovery.kubernetes.endpoints import SERVICE_NAME_LABEL, EndpointSlice, SliceEndpoint, SlicePort
+from discovery.kubernetes.objects import Metadata, Ref
+from discovery.kubernetes.services import Service, ServicePort
 
 Address = IPv4Address | IPv6Address
 

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from discovery.kubernetes.admission import accepted
+from discovery.kubernetes.config_maps import POLICY_LABEL
+from discovery.kubernetes.decoding import KINDS, KnownObject, Refused, ref_of
 from discovery.kubernetes.documents import Document, NotDocuments, json_document, lines_of, literals_of, yaml_documents
-from discovery.kubernetes.objects import KINDS, POLICY_LABEL, KnownObject, Ref, Refused, ref_of
+from discovery.kubernetes.objects import Ref
 from discovery.problem import Origin, Path, Problem, printable, shown
 
 PROBLEMS_PER_FILE = 100  # further ones are not read

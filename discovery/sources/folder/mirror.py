@@ -8,17 +8,16 @@ Source: Kubernetes, pkg/controller/endpointslicemirroring (KEP-752).
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from discovery.kubernetes.objects import (
+from discovery.kubernetes.endpoints import (
     SERVICE_NAME_LABEL,
     Conditions,
     Endpoints,
     EndpointSlice,
     EndpointSubset,
-    Metadata,
-    Ref,
     SliceEndpoint,
-    WrittenService,
 )
+from discovery.kubernetes.objects import Metadata, Ref
+from discovery.kubernetes.services import WrittenService
 from discovery.problem import Problem, Severity
 from discovery.sources.external.slices import is_external
 from discovery.sources.folder.file_text import Found
