@@ -311,7 +311,7 @@ def measure_cluster(
     (out / "cluster.json").write_bytes(msgspec.json.format(msgspec.json.encode(seen), indent=1) + b"\n")
     text = markdown(seen)
     (out / "cluster.md").write_text(text)
-    report.publish(text.rstrip(), README_PATHS[:1], report.CLUSTER)
+    report.publish(text.rstrip(), README_PATHS[1:], report.CLUSTER)
     typer.echo(text)
 
 
