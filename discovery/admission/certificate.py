@@ -25,15 +25,15 @@ SKEW = timedelta(hours=1)  # between the clocks of this host and of the API serv
 AUTHORITIES_MOST = 3  # in the bundle
 
 
-class Kept(NamedTuple):
-    """What the Secret keeps, as PEM: the trusted authorities, newest first; the certificate; its key."""
+class Identity(NamedTuple):
+    """What the webhook proves itself with, as PEM: the trusted authorities, newest first; the certificate; its key."""
 
     authorities: bytes
     certificate: bytes
     key: bytes
 
 
-def made(name: str, now: float, *before: Kept) -> Kept:
+def made(name: str, now: float, *before: Identity) -> Identity:
     """A new certificate for the DNS name `name`; `now` is Unix time in seconds.
 
     The authorities of those `before` stay trusted until they end.
@@ -44,23 +44,23 @@ def made(name: str, now: float, *before: Kept) -> Kept:
     authority = _signed(issuer, issuer, authority_key, authority_key, start, _of_authority(authority_key))
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])  # RFC 5280: ub-common-name
     own = _signed(subject, issuer, key, authority_key, start, _of_server(name, authority_key))
-    known = {each: None for kept in before for each in _authorities(kept) if each.not_valid_after_utc > start}
+    known = {each: None for identity in before for each in _authorities(identity) if each.not_valid_after_utc > start}
     trusted = [authority, *known]
-    return Kept(
+    return Identity(
         b"".join(each.public_bytes(Encoding.PEM) for each in trusted[:AUTHORITIES_MOST]),
         own.public_bytes(Encoding.PEM),
         key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
     )
 
 
-def fault(kept: Kept, name: str, now: float) -> str:
+def fault(identity: Identity, name: str, now: float) -> str:
     """Why this certificate has to be replaced at `now` (Unix time, seconds), "" if it has not."""
     time = datetime.fromtimestamp(now, UTC)
     try:
-        own = x509.load_pem_x509_certificate(kept.certificate)
-        key = load_pem_private_key(kept.key, None)
+        own = x509.load_pem_x509_certificate(identity.certificate)
+        key = load_pem_private_key(identity.key, None)
         names = own.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        own.verify_directly_issued_by(x509.load_pem_x509_certificates(kept.authorities)[0])
+        own.verify_directly_issued_by(x509.load_pem_x509_certificates(identity.authorities)[0])
     except Exception as error:
         return f"it cannot be read: {type(error).__name__}"
     if key.public_key() != own.public_key():
@@ -74,14 +74,14 @@ def fault(kept: Kept, name: str, now: float) -> str:
     return ""
 
 
-def end_of(kept: Kept) -> datetime:
+def end_of(identity: Identity) -> datetime:
     """When a readable certificate ends."""
-    return x509.load_pem_x509_certificate(kept.certificate).not_valid_after_utc
+    return x509.load_pem_x509_certificate(identity.certificate).not_valid_after_utc
 
 
-def _authorities(kept: Kept) -> list[x509.Certificate]:
+def _authorities(identity: Identity) -> list[x509.Certificate]:
     try:
-        return x509.load_pem_x509_certificates(kept.authorities)
+        return x509.load_pem_x509_certificates(identity.authorities)
     except ValueError:
         return []
 

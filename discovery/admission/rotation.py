@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import anyio
 
-from discovery.admission.certificate import Kept, end_of, fault, made
+from discovery.admission.certificate import Identity, end_of, fault, made
 from discovery.admission.secret import Api, Names, read_secret, trust, write_secret
 from discovery.log import ProblemLog, log_event
 from discovery.problem import Problem
@@ -25,7 +25,7 @@ CURE = "apply manifests/components/admission, which has the webhook's objects an
 
 
 class _Served(NamedTuple):
-    kept: Kept
+    identity: Identity
     context: ssl.SSLContext
 
 
@@ -78,18 +78,18 @@ class Rotation:
                     raise
 
     async def _round_once(self) -> None:
-        version, kept = await read_secret(self._api, self._names)
-        reason = fault(kept, self._names.host, self._wall()) if kept else "there is none"
-        if kept is None or reason:
+        version, identity = await read_secret(self._api, self._names)
+        reason = fault(identity, self._names.host, self._wall()) if identity else "there is none"
+        if identity is None or reason:
             # the one in use, too: the Secret may have been emptied
-            before = (kept, self._served.kept if self._served else None)
-            kept = made(self._names.host, self._wall(), *filter(None, before))
-            await write_secret(self._api, self._names, kept, version)
-            log_event("admission certificate made", reason=reason, until=f"{end_of(kept):%Y-%m-%d}")
-        just_told = await trust(self._api, self._names, kept.authorities)
-        if self._served is None or (kept != self._served.kept and not just_told):
-            self._served = _Served(kept, context_of(kept))
-            log_event("admission certificate in use", until=f"{end_of(kept):%Y-%m-%d}")
+            before = (identity, self._served.identity if self._served else None)
+            identity = made(self._names.host, self._wall(), *filter(None, before))
+            await write_secret(self._api, self._names, identity, version)
+            log_event("admission certificate made", reason=reason, until=f"{end_of(identity):%Y-%m-%d}")
+        just_told = await trust(self._api, self._names, identity.authorities)
+        if self._served is None or (identity != self._served.identity and not just_told):
+            self._served = _Served(identity, context_of(identity))
+            log_event("admission certificate in use", until=f"{end_of(identity):%Y-%m-%d}")
             self.ready.set()
 
     def _problem(self, error: ApiError) -> Problem:
@@ -99,7 +99,7 @@ class Rotation:
         return Problem(f"its certificate is not looked after, tried again: {error}", subject=subject)
 
 
-def context_of(kept: Kept) -> ssl.SSLContext:
+def context_of(identity: Identity) -> ssl.SSLContext:
     """A server's context with this certificate. The key is in no file system: OpenSSL reads it from memory."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -107,7 +107,7 @@ def context_of(kept: Kept) -> ssl.SSLContext:
     file = os.memfd_create("certificate")
     try:
         with open(file, "wb", closefd=False) as writer:
-            writer.write(kept.certificate + kept.key)
+            writer.write(identity.certificate + identity.key)
         context.load_cert_chain(f"/proc/self/fd/{file}")
     finally:
         os.close(file)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from discovery.admission.certificate import Kept
+from discovery.admission.certificate import Identity
 from discovery.sources.cluster.errors import Unreadable
 
 CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
@@ -62,10 +62,10 @@ class _Configuration(msgspec.Struct):
 
 
 class Stored(NamedTuple):
-    """The Secret in one version; `kept` is None while it is empty."""
+    """The Secret in one version; `identity` is None while it is empty."""
 
     version: str
-    kept: Kept | None
+    identity: Identity | None
 
 
 async def read_secret(api: Api, names: Names) -> Stored:
@@ -79,20 +79,22 @@ async def read_secret(api: Api, names: Names) -> Stored:
     if not any(data.get(key) for key in (_AUTHORITIES, _CERTIFICATE, _KEY)):
         return Stored(found.metadata.resource_version, None)
     try:
-        kept = Kept(*(b64decode(data.get(key, ""), validate=True) for key in (_AUTHORITIES, _CERTIFICATE, _KEY)))
+        identity = Identity(
+            *(b64decode(data.get(key, ""), validate=True) for key in (_AUTHORITIES, _CERTIFICATE, _KEY))
+        )
     except NotBase64:
-        kept = Kept(b"", b"", b"")  # nonsense, which is replaced
-    return Stored(found.metadata.resource_version, kept)
+        identity = Identity(b"", b"", b"")  # nonsense, which is replaced
+    return Stored(found.metadata.resource_version, identity)
 
 
-async def write_secret(api: Api, names: Names, kept: Kept, version: str) -> None:
+async def write_secret(api: Api, names: Names, identity: Identity, version: str) -> None:
     """Replaces what the Secret keeps, if it still is in the version that was read.
 
     Raises:
         Conflict: it has changed since: another replica was first.
         ApiError: it is not written, or it is unknown whether it is.
     """
-    data = dict(zip((_AUTHORITIES, _CERTIFICATE, _KEY), (b64encode(each).decode() for each in kept), strict=True))
+    data = dict(zip((_AUTHORITIES, _CERTIFICATE, _KEY), (b64encode(each).decode() for each in identity), strict=True))
     await api.merge(names.secret_path, {"metadata": {"resourceVersion": version}, "data": data})
 
 

@@ -69,15 +69,15 @@ class TapPage:
 
 
 async def _pass_on(tap: OpenTap, send: Send) -> None:
-    told = 0
+    reported = 0
     while True:
         some: list[ExchangeSample] = []
         with anyio.move_on_after(NEWS_S):
             some = await tap.samples()
         lines = [line(tapped(sample)) for sample in some]
-        if tap.left_out != told:
-            told = tap.left_out
-            lines.append(line(TapMissed(told)))
+        if tap.left_out != reported:
+            reported = tap.left_out
+            lines.append(line(TapMissed(reported)))
         await send(b"".join(lines))
 
 

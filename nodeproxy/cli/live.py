@@ -19,7 +19,7 @@ from nodeproxy.cli.service_names import MaybeService, Service
 if TYPE_CHECKING:
     from nodeproxy.cli.rates import Interval
 
-NICE = 10  # who looks waits, and not the requests that share a core with a command in the proxy's own pod
+NICE = 10  # a command in the proxy's own pod shares a core with requests, which go first
 
 
 def top(

@@ -12,7 +12,7 @@ from nodeproxy.mesh.node_view import PortView
 from nodeproxy.mesh.rates import Totals, rate_between
 from nodeproxy.mesh.reports import LATENCY_BOUNDS_S
 
-PAGES = 3  # compared are the newest and the oldest: workers report once a second, not in step with the one who asks
+PAGES = 3  # compares the newest and the oldest: workers report once a second, out of step with the command
 _Key = tuple[str, str, str]
 
 

@@ -119,7 +119,7 @@ class Recording:
 
 
 class Tap:
-    """Someone who looks at exchanges while they last: which of them, and what becomes of their recordings."""
+    """A subscription to recordings: of which exchanges, and the sink that takes them."""
 
     __slots__ = ("take", "wants")
 

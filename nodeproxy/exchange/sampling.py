@@ -1,4 +1,4 @@
-"""Makes of a recording the sample that is sent to the control process."""
+"""Samples of ended exchanges, as the control process gets them."""
 
 from collections.abc import Callable
 

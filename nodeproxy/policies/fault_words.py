@@ -1,4 +1,4 @@
-"""Pydantic's errors and wrong values in the words of who writes a policy table: YAML's, not Python's."""
+"""Pydantic's errors and wrong values in the words of YAML, which the author of a policy table reads, not of Python."""
 
 import re
 from collections.abc import Mapping
@@ -54,7 +54,7 @@ _WORDS = {
 
 
 def in_words(detail: Any, field: str = "") -> str:  # noqa: ANN401  pydantic's ErrorDetails
-    """What is wrong, without place and value. `field` is the name of the field in Python, which tells its unit."""
+    """What is wrong, without place and value. `field` is the name of the field in Python, whose suffix is its unit."""
     message, kind = str(detail["msg"]), detail["type"]
     if kind == "value_error":
         return message.removeprefix("Value error, ")

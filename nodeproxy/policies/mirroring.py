@@ -16,7 +16,7 @@ from nodeproxy.io.background import Background
 from nodeproxy.io.event import Event
 from nodeproxy.io.scope import Scope
 from nodeproxy.mesh.callers import Known
-from nodeproxy.policies.tee import Kept, Tee
+from nodeproxy.policies.tee import BodyCopy, Tee
 from nodeproxy.protocol.fields import Fields
 from nodeproxy.protocol.message import Request, Response
 
@@ -100,11 +100,11 @@ class Mirroring:
         if room <= 0 or background.full:
             self._count("full", len(due), exchange)
             return
-        source: WholeBody | Kept
+        source: WholeBody | BodyCopy
         if isinstance(body, WholeBody):
             source = body
         else:
-            source = Kept(mirrors.body_bytes, Event(background.reactor))
+            source = BodyCopy(mirrors.body_bytes, Event(background.reactor))
             exchange.body = Tee(body, source)
         started = 0
         for handler in due[:room]:
@@ -119,7 +119,7 @@ class Mirroring:
         for _ in range(times):
             self.decisions.count(outcome, exchange)
 
-    async def _send(self, handler: Handler, original: Original, source: WholeBody | Kept) -> None:
+    async def _send(self, handler: Handler, original: Original, source: WholeBody | BodyCopy) -> None:
         """Send one copy, and read and drop its response."""
         reactor, outcome = self.background.reactor, "failed"
         scope = Scope(reactor.current)
@@ -128,7 +128,7 @@ class Mirroring:
         try:
             body = source.copy() if isinstance(source, WholeBody) else await source.whole()
             if body is None:
-                assert isinstance(source, Kept)
+                assert isinstance(source, BodyCopy)
                 outcome = source.lost
             else:
                 outcome = await self._drop(await handler(_exchange(original, body, scope, reactor.now)))

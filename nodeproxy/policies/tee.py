@@ -6,7 +6,7 @@ from nodeproxy.io.event import Event
 from nodeproxy.protocol.message import Body
 
 
-class Kept:
+class BodyCopy:
     """What has been read of a body so far, for the second reader: all of it up to a limit, or nothing.
 
     It does not refer to the body: the second reader may outlive the connection that the body comes from.
@@ -63,11 +63,11 @@ class Kept:
 
 
 class Tee:
-    """Reads a body for its first reader, and notes in a `Kept` what comes."""
+    """Reads a body for its first reader, and notes in a `BodyCopy` what comes."""
 
     __slots__ = ("_body", "_kept", "length", "streamed", "trailers")
 
-    def __init__(self, body: Body, kept: Kept) -> None:
+    def __init__(self, body: Body, kept: BodyCopy) -> None:
         self.length = body.length
         self.streamed = body.streamed
         self.trailers = b""

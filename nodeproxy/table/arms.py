@@ -1,4 +1,7 @@
-"""A service port with two tables: the last good one, and a changed one for a part of what comes. Counts who fails."""
+"""A service port with two tables: the last good one, and a changed one for a share of its requests and connections.
+
+Counts failures by table; `discovery.rollouts` judges them.
+"""
 
 import dataclasses
 
@@ -40,7 +43,7 @@ class Arms:
 
 
 def arms(last_good: Route, new: Route, percentage: float) -> Route:
-    """The route of `last_good` with `new` for this percentage of its requests and connections, exactly."""
+    """The route of `last_good` with `new` for this percentage (0 to 100) of its requests and connections, exactly."""
     share = round(percentage / 100 * STEPS)
     weights = Weights((STEPS - share, share))
     decisions = Decisions(last_good.stats.decisions, "rollout", "enforce", last_good.stats.service_port)

@@ -21,7 +21,7 @@ from nodeproxy.mesh.callers import caller_text
 from nodeproxy.mesh.rates import Rate
 from nodeproxy.mesh.reports import UNROUTED, PortKey
 
-EDGES_MOST = 500  # the busiest; a map of more is read by nobody
+EDGES_MOST = 500  # the busiest; a map of more is unreadable
 STEP_S = 2.0
 
 

@@ -55,7 +55,7 @@ class ServiceLine(msgspec.Struct, frozen=True):
 
 
 class ServicesNow(msgspec.Struct, frozen=True):
-    """The services that this node knows, those with traffic first where not all are shown."""
+    """The services in this node's table, those with traffic first where not all are shown."""
 
     at: float
     services: list[ServiceLine]

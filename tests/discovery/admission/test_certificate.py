@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from discovery.admission.certificate import AUTHORITIES_MOST, Kept, end_of, fault, made
+from discovery.admission.certificate import AUTHORITIES_MOST, Identity, end_of, fault, made
 from discovery.admission.rotation import context_of
 
 HOST = "nodeproxy-admission.nodeproxy.svc"
@@ -14,12 +14,12 @@ DAY_S = 86_400.0
 NOW = 1_800_000_000.0
 
 
-def shaken(authorities, kept, host=HOST):
+def shaken(authorities, identity, host=HOST):
     """Two ends in memory shake hands; raises SSLError as the client does."""
     client = ssl.create_default_context(cadata=authorities.decode())
     ends = ssl.MemoryBIO(), ssl.MemoryBIO()
     mine = client.wrap_bio(*ends, server_hostname=host)
-    other = context_of(kept).wrap_bio(*reversed(ends), server_side=True)
+    other = context_of(identity).wrap_bio(*reversed(ends), server_side=True)
     for _ in range(4):
         for end in (mine, other):
             with suppress(ssl.SSLWantReadError):
@@ -33,16 +33,16 @@ def now():
 
 
 def test_a_client_that_trusts_the_authority_takes_the_certificate(now):
-    kept = made(HOST, now)
+    identity = made(HOST, now)
 
-    assert shaken(kept.authorities, kept) == "TLSv1.3"
+    assert shaken(identity.authorities, identity) == "TLSv1.3"
 
 
 def test_for_another_name_it_does_not(now):
-    kept = made(HOST, now)
+    identity = made(HOST, now)
 
     with pytest.raises(ssl.SSLCertVerificationError):
-        shaken(kept.authorities, kept, "other.nodeproxy.svc")
+        shaken(identity.authorities, identity, "other.nodeproxy.svc")
 
 
 def test_during_a_rotation_both_the_old_and_the_new_one_are_trusted(now):
@@ -56,12 +56,12 @@ def test_during_a_rotation_both_the_old_and_the_new_one_are_trusted(now):
 
 
 def test_of_the_authorities_those_that_ended_and_the_oldest_are_dropped():
-    kept = made(HOST, NOW)
+    identity = made(HOST, NOW)
     for _ in range(5):
-        kept = made(HOST, NOW, kept)
+        identity = made(HOST, NOW, identity)
 
-    assert kept.authorities.count(b"BEGIN") == AUTHORITIES_MOST
-    assert made(HOST, NOW + 91 * DAY_S, kept).authorities.count(b"BEGIN") == 1
+    assert identity.authorities.count(b"BEGIN") == AUTHORITIES_MOST
+    assert made(HOST, NOW + 91 * DAY_S, identity).authorities.count(b"BEGIN") == 1
 
 
 @pytest.mark.parametrize(
@@ -73,10 +73,10 @@ def test_it_is_replaced_a_month_before_its_end(days, reason):
 
 
 def test_what_somebody_has_broken_is_replaced():
-    kept, other = made(HOST, NOW), made(HOST, NOW)
+    identity, other = made(HOST, NOW), made(HOST, NOW)
 
-    assert "cannot be read" in fault(Kept(b"", b"nonsense", b""), HOST, NOW)
-    assert "cannot be read" in fault(kept._replace(authorities=other.authorities), HOST, NOW)
-    assert fault(kept._replace(key=other.key), HOST, NOW) == "its key is of another certificate"
-    assert fault(kept, "other.svc", NOW) == "it is not for other.svc"
-    assert end_of(made(HOST, NOW, Kept(b"nonsense", b"", b""))) == end_of(kept)
+    assert "cannot be read" in fault(Identity(b"", b"nonsense", b""), HOST, NOW)
+    assert "cannot be read" in fault(identity._replace(authorities=other.authorities), HOST, NOW)
+    assert fault(identity._replace(key=other.key), HOST, NOW) == "its key is of another certificate"
+    assert fault(identity, "other.svc", NOW) == "it is not for other.svc"
+    assert end_of(made(HOST, NOW, Identity(b"nonsense", b"", b""))) == end_of(identity)
