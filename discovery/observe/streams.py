@@ -1,5 +1,6 @@
 """Responses whose lines come over time, in chunks; see `server`. A slow reader is ended, one that leaves is noticed."""
 
+import logging
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -7,6 +8,8 @@ from dataclasses import dataclass
 from email.utils import formatdate
 
 import anyio
+
+from discovery.log import log_event
 
 STREAMS_MOST = 8  # at once, of the connections of a listener: pages are answered beside them
 SLOW_S = 10.0  # in which a reader takes what is sent to it; sockets hold 200 KiB beside that
@@ -49,9 +52,19 @@ async def streamed(sock: socket.socket, stream: Stream, send: Send, slow_s: floa
     async with anyio.create_task_group() as group:
         group.start_soon(_until_gone, sock, group.cancel_scope)
         with suppress(OSError), anyio.move_on_after(LIMIT_S):
-            await stream.run(send_chunk)
+            await _run(stream, send_chunk)
             await _send_in_time(send, LAST_CHUNK, slow_s)
         group.cancel_scope.cancel()
+
+
+async def _run(stream: Stream, send: Send) -> None:
+    try:
+        await stream.run(send)
+    except OSError:
+        raise
+    except Exception as error:  # a bug ends one response, and not the process, which publishes tables
+        log_event("a stream failed", logging.ERROR, content_type=stream.content_type, reason=repr(error))
+        raise ConnectionAbortedError("the stream failed") from error
 
 
 async def _send_in_time(send: Send, data: bytes, slow_s: float) -> None:

@@ -36,14 +36,9 @@ async def forward(
     configuration = Configuration()
     try:
         await load(kubeconfig, configuration)
-        async with asyncio.timeout(CONNECT_S), ApiClient(configuration) as api:
-            pod = await pod_of(CoreV1Api(api), node)
     except (ConfigException, OSError) as error:
         raise NotReached(f"--node needs a kubeconfig, as kubectl does (--kubeconfig, KUBECONFIG): {error}") from error
-    except ApiException as error:
-        raise refused(error.status, "pods", message_of(error)) from error
-    except aiohttp.ClientError as error:
-        raise NotReached(f"the API server {configuration.host} cannot be reached: {error}") from error
+    pod = await _pod(configuration, node)
     local, port = ports
     room = asyncio.Semaphore(CONNECTIONS_MOST)
 
@@ -51,7 +46,7 @@ async def forward(
         try:
             async with room, WsApiClient(configuration) as api:
                 await _joined(api, pod, port, reader, writer)
-        except (NotReached, aiohttp.ClientError, TimeoutError) as error:
+        except (NotReached, aiohttp.ClientError, OSError) as error:  # the latter for lack of descriptors
             say(str(error))
         finally:
             writer.close()
@@ -60,6 +55,18 @@ async def forward(
     async with server:
         ready(server.sockets[0].getsockname()[1])
         await server.serve_forever()
+
+
+async def _pod(configuration: Configuration, node: str) -> Any:  # noqa: ANN401  untyped client
+    try:
+        async with asyncio.timeout(CONNECT_S), ApiClient(configuration) as api:
+            return await pod_of(CoreV1Api(api), node)
+    except TimeoutError as error:
+        raise NotReached(f"node {node}: no answer through the API server within {CONNECT_S:g} s") from error
+    except ApiException as error:
+        raise refused(error.status, "pods", message_of(error)) from error
+    except aiohttp.ClientError as error:
+        raise NotReached(f"the API server {configuration.host} cannot be reached: {error}") from error
 
 
 async def _joined(
@@ -79,6 +86,9 @@ async def _joined(
     try:
         async with asyncio.timeout(CONNECT_S):
             socket = await connecting
+    except TimeoutError as error:
+        name = pod.metadata.name
+        raise NotReached(f"pod {name}: no answer through the API server within {CONNECT_S:g} s") from error
     except aiohttp.WSServerHandshakeError as error:
         raise refused(error.status, f"pods/portforward in namespace {NAMESPACE}", error.message) from error
     async with socket:

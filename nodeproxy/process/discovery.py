@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from nodeproxy.settings import Settings
 
@@ -65,6 +66,12 @@ def forked(arguments: list[str], lifeline: int, prepare: Callable[[], None]) -> 
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:
+        _end(status)
+
+
+def _end(status: int) -> NoReturn:
+    try:
         sys.stdout.flush()
         sys.stderr.flush()
+    finally:  # also where the log's disk is full or its reader has gone: this fork would go on as a second supervisor
         os._exit(status)

@@ -175,8 +175,7 @@ class Supervisor:
             _name(f"worker-{index}")
             _unblock_signals()
             _die_with(parent)
-            for other in self._sockets.keys() - {index}:
-                self._close_sockets(other)
+            self._leave_others(index)
             sockets.held.begin()
             registry = BUILT_IN.with_own(guarded(self._own, self._whereabouts.cell(index)))
             trio.run(Worker(self._settings, self._socket_path, sockets, self._limits, index, registry).run)
@@ -187,6 +186,13 @@ class Supervisor:
             log.exception("worker failed", extra={"worker": index})
         finally:
             os._exit(status)
+
+    def _leave_others(self, index: int) -> None:
+        """Close, in worker `index`, what is for this process and for other workers."""
+        if self._lifeline >= 0:  # a stuck worker would keep discovery alive, and its listeners, without a supervisor
+            os.close(self._lifeline)
+        for other in self._sockets.keys() - {index}:
+            self._close_sockets(other)
 
     def _close_sockets(self, index: int) -> None:
         if index in self._sockets:

@@ -7,7 +7,7 @@ import anyio.lowlevel
 import pytest
 
 from discovery.observe.server import Page
-from discovery.observe.streams import STREAMS_MOST, Stream, streamed
+from discovery.observe.streams import LAST_CHUNK, STREAMS_MOST, Stream, streamed
 from tests.discovery.test_pages import DEADLINE_S, connected, received, serving
 
 pytestmark = pytest.mark.anyio
@@ -84,6 +84,29 @@ async def test_a_stream_is_cancelled_when_its_reader_leaves():
         await lines.until_ended(1)
 
     assert lines.ended == 1
+
+
+async def test_a_stream_that_fails_is_cut_off_and_other_requests_are_answered(caplog):
+    async def fails(_send):
+        raise KeyError("a bug")
+
+    async def failing(_asked):
+        return Stream(fails)
+
+    async def page(_asked):
+        return Page(200, b"numbers\n")
+
+    async with serving({b"/lines": failing, b"/page": page}) as address:
+        with connected(address) as sock:
+            await asked(sock)
+            cut_off = await received(sock)
+        with connected(address) as sock:
+            await asked(sock, GET.replace(b"/lines", b"/page"))
+            answered = await received(sock)
+
+    assert cut_off.startswith(b"HTTP/1.1 200 ") and not cut_off.endswith(LAST_CHUNK)
+    assert answered.endswith(b"numbers\n")
+    assert [record.message for record in caplog.records] == ["a stream failed"]
 
 
 async def test_a_reader_that_takes_nothing_is_ended_and_its_stream_with_it():

@@ -98,6 +98,14 @@ def test_a_tapped_request_is_text_too(reader):
     assert page.evaluate("window.ran") is None
 
 
+@pytest.mark.parametrize("view", ["constructor", "__proto__", "toString/x", "constructor?q=1"])
+def test_an_address_that_is_no_view_shows_the_services(reader, view):
+    page = reader.open(view)
+
+    shows(page, "Services")
+    assert page.locator("h1").text_content() == "Services"
+
+
 def test_no_other_host_is_asked(reader):
     for view in VIEWS:
         reader.open(view)

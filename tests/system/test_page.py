@@ -121,6 +121,15 @@ def test_what_prevents_forwarding_is_said(tmp_path):
     assert "on pods/portforward and `list` on pods" in forbidden[0]
 
 
+def test_an_api_server_that_is_away_is_said_to_be_the_reason(tmp_path):
+    with serving(Api(PODS), tmp_path) as kubeconfig:
+        pass
+    away = command("page", "--node", "n1", "--kubeconfig", str(kubeconfig))
+
+    assert away.returncode == 1
+    assert away.stderr.startswith("the API server http://127.0.0.1:") and "cannot be reached" in away.stderr
+
+
 def _broken(local):
     try:
         asked(local, "/api/words")

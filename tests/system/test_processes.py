@@ -169,3 +169,21 @@ def test_a_term_lets_the_request_under_way_end_and_exits_0(folder):
             status = node.process.wait(LIMIT_S)
 
     assert answers == [(200, "one")] and status == 0
+
+
+def test_discovery_ends_with_a_killed_supervisor_whatever_workers_do(folder):
+    (folder / "web.yaml").write_text(service("web"))
+    with Node(folder) as node:
+        (worker,) = node.children()["worker"]
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            node.process.kill()
+            until(lambda: refused(node.metrics_port), "the end of discovery")
+        finally:
+            os.kill(worker, signal.SIGKILL)
+
+
+def refused(port):
+    """Whether nothing listens there."""
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) != 0

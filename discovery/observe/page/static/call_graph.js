@@ -11,16 +11,16 @@ export class CallGraph {
     this.others = 0;
   }
 
-  /** Takes an event of the stream. */
+  /** Takes an event of the stream; its clock may have been set since the last one, either way. */
   take({ at, edges, others }) {
     this.others = others?.n ?? others ?? 0;
     for (const call of this.calls.values())
-      if (call.at < at) Object.assign(call, { requests_per_s: 0, errors_per_s: 0, p99_s: null });
+      if (call.at !== at) Object.assign(call, { requests_per_s: 0, errors_per_s: 0, p99_s: null });
     for (const edge of edges) {
       const key = `${edge.from}>${edge.to}:${edge.port}`;
       this.calls.set(key, { ...edge, key, at, source: nodeName(edge.from) });
     }
-    for (const [key, call] of this.calls) if (at - call.at > KEPT_S) this.calls.delete(key);
+    for (const [key, call] of this.calls) if (Math.abs(at - call.at) > KEPT_S) this.calls.delete(key);
   }
 
   list() {

@@ -33,7 +33,7 @@ let first = true;
 function show() {
   const address = parsed(location.hash);
   if (address === null) return;
-  const view = VIEWS[address.view] ?? services;
+  const view = Object.hasOwn(VIEWS, address.view) ? VIEWS[address.view] : services;
   life.abort();
   life = new AbortController();
   main.replaceChildren();

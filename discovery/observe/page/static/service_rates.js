@@ -113,8 +113,9 @@ function changed(event) {
   for (const react of readers) react({ whole: false });
 }
 
-/** The charts move on by one place for each step of the node's history. */
+/** The charts move on by one place for each step of the node's history; all places at most, should its clock be set. */
 function step(at) {
+  stepped_at = Math.min(Math.max(stepped_at, at - POINTS * heading.step_s), at);
   for (; at - stepped_at >= heading.step_s; stepped_at += heading.step_s) {
     for (const port of ports.values()) port.step();
   }
