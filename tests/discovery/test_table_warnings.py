@@ -210,8 +210,14 @@ def test_a_contradiction_of_two_tables_is_told_of_the_narrower_one_and_once():
 def test_a_default_is_only_looked_at_for_the_services_that_have_no_narrower_table():
     mesh = policy_map(_default="split: [{service: v2}]", _default__bank="split: [{service: ledger}]")
     found = catalogue_of(service(), service("shop/v2"), service("bank/ledger"), mesh)
+    before = said(found)
 
-    assert said(found) == []
+    found.apply(Batch((delete(service("shop/v2")),), (), in_sync=True))
+
+    assert before == []
+    assert [message[: message.index(" in the mesh")] for message, _ in said(found)] == [
+        "split[0].service: there is no service v2.shop"
+    ]
 
 
 def test_a_table_for_a_service_that_is_missing_has_no_place_that_could_be_wrong():
