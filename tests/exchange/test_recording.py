@@ -1,7 +1,9 @@
 """Recordings for taps: who gets them, beside traces and the context's own observer."""
 
 from nodeproxy.exchange.recording import ATTEMPTS_MOST, EVENTS_MOST, Recording
-from tests.fakes.exchanges import exchange
+from nodeproxy.exchange.sampling import sample_of
+from nodeproxy.mesh.samples import ExchangeSample
+from tests.fakes.exchanges import STARTED, exchange
 from tests.fakes.hedged import answer
 from tests.fakes.traces import get, traced
 
@@ -45,3 +47,17 @@ def test_after_the_end_the_exchange_is_recorded_no_more():
     recording.exchange_ended("shop/web:80", 204, "", 0.1)
 
     assert (one.recording, recording.attempts, seen) == (None, [], [(204, 0.1)])
+
+
+def test_a_sample_begins_before_its_end_and_its_events_after_its_beginning():
+    one, seen = exchange(), []
+    recording = Recording(
+        one, lambda: STARTED + 0.75, (lambda each: seen.append(sample_of(each, lambda: 5000.0)),), None
+    )
+
+    recording.decided("retries", "exhausted", "enforce")
+    recording.exchange_ended("shop/web:80", 200, "", 2.0)
+
+    sample = ExchangeSample(*seen[0])
+    assert (sample.time, sample.elapsed_s) == (4998.0, 2.0)
+    assert list(sample.events) == [(0.75, "retries", "exhausted", "enforce")]
