@@ -45,11 +45,12 @@ class LabelSets:
     def __init__(self, settings: SettingsOf = settings_of) -> None:
         self._settings_of = settings
         self._read: dict[int, tuple[Table, tuple[_Labelled, ...]]] = {}
+        """By `id`, with the table itself, so that no other one has that `id`."""
 
     def of(self, table: Table, service_key: str) -> frozenset[LabelSet]:
         """The label sets that `table`, which is valid, asks for where it is in force for this service."""
         known = self._read.get(id(table))
-        if known is None or known[0] is not table:
+        if known is None:
             if len(self._read) >= TABLES_MOST:
                 self._read.clear()
             known = self._read[id(table)] = table, self._with_labels(table)

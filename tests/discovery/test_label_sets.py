@@ -2,7 +2,7 @@
 
 import pytest
 
-from discovery.policies.label_sets import LabelSet, LabelSets
+from discovery.policies.label_sets import TABLES_MOST, LabelSet, LabelSets
 from nodeproxy.policies.routes import RoutesSettings
 from nodeproxy.policies.split import SplitSettings
 
@@ -49,3 +49,13 @@ def test_a_table_of_several_services_means_the_own_labels_of_each():
 
 def test_a_table_without_labels_asks_for_nothing():
     assert LabelSets().of({"split": [{"service": "api"}], "retries": {"attempts": 2}}, "shop/web") == frozenset()
+
+
+def test_tables_that_have_changed_are_not_remembered_for_ever():
+    sets = LabelSets()
+
+    found = [sets.of({"split": [{"labels": V2}]}, "shop/web") for _ in range(3)]
+    found += [sets.of({"retries": {"attempts": 2}}, "shop/web") for _ in range(TABLES_MOST)]
+
+    assert found == [{LabelSet("shop/web", "version=v2")}] * 3 + [frozenset()] * TABLES_MOST
+    assert len(sets._read) <= TABLES_MOST

@@ -228,6 +228,31 @@ def test_a_table_changed_while_nothing_ran_is_on_trial_too(wall):
     assert restarted.settle(KEY, NEW)[0] == OLD
 
 
+@pytest.mark.parametrize(
+    ("requests", "last_good", "margin", "failed"),
+    [
+        (100, Tally(100, 50), 0.0, 60),  # 50 expected, with a deviation of 5
+        (100, Tally(100, 40), 0.1, 60),
+        (400, Tally(1000, 200), 0.0, 96),  # 80, with 8
+        (1000, Tally(1000, 0), 0.0, 2),
+        (1000, Tally(), 0.0, 2),
+    ],
+)
+def test_more_than_two_deviations_beyond_what_is_expected_and_at_least_three_failures_are_worse(
+    requests, last_good, margin, failed
+):
+    assert not is_worse(Tally(requests, failed), last_good, margin)
+    assert is_worse(Tally(requests, failed + 1), last_good, margin)
+
+
+def test_nothing_is_worse_than_a_table_under_which_everything_failed():
+    assert not is_worse(Tally(100, 100), Tally(10, 10), 0.2)
+
+
+def test_counts_that_went_back_count_as_nothing():
+    assert Tally(7, 5).since(Tally(7, 5)) == Tally(2, 1).since(Tally(7, 5)) == Tally(0, 0)
+
+
 @given(st.integers(0, 10_000), st.integers(0, 100), st.floats(0, 0.2))
 def test_no_table_without_failures_is_worse_and_more_failures_are_never_better(requests, percent, margin):
     last_good = Tally(1000, 10 * percent)

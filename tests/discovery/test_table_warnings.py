@@ -207,6 +207,23 @@ def test_a_contradiction_of_two_tables_is_told_of_the_narrower_one_and_once():
     assert (second.subject, second.text_line) == ("ConfigMap shop/policies", 3)
 
 
+def test_a_default_is_only_looked_at_for_the_services_that_have_no_narrower_table():
+    mesh = policy_map(_default="split: [{service: v2}]", _default__bank="split: [{service: ledger}]")
+    found = catalogue_of(service(), service("shop/v2"), service("bank/ledger"), mesh)
+    before = said(found)
+
+    found.apply(Batch((delete(service("shop/v2")),), (), in_sync=True))
+
+    assert before == []
+    assert [message[: message.index(" in the mesh")] for message, _ in said(found)] == [
+        "split[0].service: there is no service v2.shop"
+    ]
+
+
+def test_a_table_for_a_service_that_is_missing_has_no_place_that_could_be_wrong():
+    assert said(catalogue_of(service(), own_policy_map(gone="split: [{service: v2}]"))) == []
+
+
 def test_a_default_for_many_services_may_have_what_one_of_them_has_no_use_for():
     mesh = policy_map(_default="loadBalancer: {warmup: {duration: 10s}}")
     found = catalogue_of(service(), mesh, reviews("loadBalancer: {consistentHash: {useSourceIp: true}}"))
@@ -217,9 +234,10 @@ def test_a_default_for_many_services_may_have_what_one_of_them_has_no_use_for():
 def test_verdicts_have_the_warnings_and_stay_the_same_object_while_nothing_changes():
     found = catalogue_of(service(), reviews("split: [{service: v2}]"))
     (verdict,) = found.verdicts()
-    again = found.verdicts()
+    once, again = found.verdicts(), found.verdicts()
     found.apply(Batch((put(service("shop/v2")),), (), in_sync=True))
 
+    assert once is again
     assert again is not found.verdicts()
     assert (verdict.ref, verdict.problems, reason_of(verdict)) == (
         Ref("ConfigMap", "shop", "policies"),

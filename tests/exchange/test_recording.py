@@ -1,7 +1,14 @@
 """Recordings for taps: who gets them, beside traces and the context's own observer."""
 
+from types import SimpleNamespace
+
+from msgspec import convert
+
+from nodeproxy.exchange.attempt import Attempt
 from nodeproxy.exchange.recording import ATTEMPTS_MOST, EVENTS_MOST, Recording
-from tests.fakes.exchanges import exchange
+from nodeproxy.exchange.sampling import sample_of
+from nodeproxy.mesh.samples import ExchangeSample
+from tests.fakes.exchanges import STARTED, exchange
 from tests.fakes.hedged import answer
 from tests.fakes.traces import get, traced
 
@@ -45,3 +52,39 @@ def test_after_the_end_the_exchange_is_recorded_no_more():
     recording.exchange_ended("shop/web:80", 204, "", 0.1)
 
     assert (one.recording, recording.attempts, seen) == (None, [], [(204, 0.1)])
+
+
+def sampled(one, after_s, seen):
+    """A recording at this time of the exchange; its sample, which is made at the Unix time 5000, is added to `seen`."""
+    sink = (lambda each: seen.append(sample_of(each, lambda: 5000.0)),)
+    return Recording(one, lambda: STARTED + after_s, sink, None)
+
+
+def test_a_sample_begins_before_its_end_and_its_events_after_its_beginning():
+    one, seen = exchange(), []
+    recording = Recording(
+        one, lambda: STARTED + 0.75, (lambda each: seen.append(sample_of(each, lambda: 5000.0)),), None
+    )
+
+    recording.decided("retries", "exhausted", "enforce")
+    recording.exchange_ended("shop/web:80", 200, "", 2.0)
+
+    sample = ExchangeSample(*seen[0])
+    assert (sample.time, sample.elapsed_s) == (4998.0, 2.0)
+    assert list(sample.events) == [(0.75, "retries", "exhausted", "enforce")]
+
+
+def test_attempts_beyond_the_limit_are_counted_and_those_still_under_way_end_with_the_exchange():
+    one, seen = exchange(), []
+    recording = sampled(one, 0.5, seen)
+    attempts = [Attempt(one, SimpleNamespace(active=0, name="10.0.0.1:80", judges=()), STARTED) for _ in range(2)]
+    for _ in range(ATTEMPTS_MOST):
+        recording.attempt_began(attempts[1])
+    attempts[0].end(200)
+
+    recording.exchange_ended("shop/web:80", 200, "", 2.0)
+
+    sample = convert(seen[0], ExchangeSample)
+    ended = [(each.ended_s, each.outcome) for each in sample.attempts]
+    assert ended == [(0.5, 200)] + [(2.0, "cancelled")] * (ATTEMPTS_MOST - 1)
+    assert sample.left_out == 2

@@ -95,6 +95,18 @@ def test_after_a_pause_it_gets_no_burst(rate, memory):
     assert rate <= len(times) <= rate + 1
 
 
+def test_of_the_tokens_of_a_stall_all_but_one_are_lost(memory):
+    clock = Clock()
+    one = pace(memory, clock, 10)
+    admitted([one], clock, [0.001] * 2000)
+    while not one.admits():
+        clock.now += 0.001
+
+    clock.now += 0.25
+
+    assert [one.admits() for _ in range(5)] == [True, False, False, False, False]
+
+
 def test_a_canary_of_the_cluster_uses_the_lease_of_the_node_and_no_more_than_its_rate(memory):
     clock, leases, lease = Clock(), Buckets(memory).leases, Lease(NAME)
     workers = [pace(memory, clock, 50, "cluster"), pace(memory, clock, 50, "cluster")]

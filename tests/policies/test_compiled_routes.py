@@ -209,6 +209,30 @@ def test_a_grpc_client_gets_the_answer_as_a_status(written, status):
 @pytest.mark.parametrize(
     ("written", "place", "words"),
     [
+        ({"rewrite": {"path": {}}}, "rules.0.rewrite.path", "exactly one of full, prefix and regex"),
+        ({"rewrite": {"path": {"full": "/a", "prefix": "/b"}}}, "rules.0.rewrite.path", "exactly one of full, prefix"),
+        ({"rewrite": {"path": {"regex": "a"}}}, "rules.0.rewrite.path", "regex and substitution belong together"),
+        (
+            {"redirect": {"path": {"full": "/a", "substitution": "b"}}},
+            "rules.0.redirect.path",
+            "regex and substitution belong together",
+        ),
+        ({"split": [{}], "sticky": {}}, "rules.0.sticky", "exactly one of header and cookie"),
+        (
+            {"split": [{}], "sticky": {"header": "a", "cookie": "b"}},
+            "rules.0.sticky",
+            "exactly one of header and cookie",
+        ),
+        ({"sticky": {"header": "a"}}, "rules.0", "a target of split, which is missing"),
+        ({"split": [{"weight": 0}, {"service": "b", "weight": 0}]}, "rules.0", "needs a weight above 0"),
+        ({"redirect": {}, "directResponse": {}}, "rules.0", "redirect and directResponse exclude each other"),
+        ({"redirect": {}, "split": [{}]}, "rules.0", "an answer of its own excludes split"),
+        ({"redirect": {}, "rewrite": {"host": "a"}}, "rules.0", "an answer of its own excludes split"),
+        (
+            {"directResponse": {}, "canary": {"service": "b", "requestsPerSecond": 1}},
+            "rules.0",
+            "an answer of its own excludes split",
+        ),
         ({"match": {"path": {"regex": "(a"}}}, "rules.0.match.0.path.regex", "'(a' is not a pattern of RE2: missing )"),
         ({"match": {"headers": [{"name": "a", "regex": "["}]}}, "rules.0.match.0.headers.0.regex", "missing ]"),
         ({"match": {"path": {"exact": "/a//b"}}}, "rules.0.match.0.path.exact", "of this one that is /a/b"),
@@ -253,7 +277,7 @@ def test_a_pattern_does_not_make_a_dot_segment(target):
     assert rewritten("/pub/.well-known/a..b.html", change) == "/srv/.well-known/a..b"
 
 
-@pytest.mark.parametrize(("status", "index"), [(403, 0), (404, 0), (200, -1)])
+@pytest.mark.parametrize(("status", "index"), [(403, 0), (400, 0), (399, -1), (200, -1)])
 def test_a_fixed_response_refuses_what_cannot_be_normalised_if_its_status_is_of_an_error(status, index):
     rules = routes({"match": {"path": {"prefix": "/admin"}}, "directResponse": {"status": status}})
 

@@ -34,7 +34,7 @@ def targets(draw):
         (b"/api/..", b"/"),
         (b"/api/.", b"/api/"),
         (b"/../../etc/passwd", b"/etc/passwd"),
-        (b"/%61pi/%7Euser", b"/api/~user"),
+        (b"/%61pi/%7Euser%21", b"/api/~user!"),
         (b"/%2e%2E/admin", b"/admin"),
         (b"/a/%2e%2e/admin", b"/admin"),
         (b"/caf%c3%a9", b"/caf%C3%A9"),

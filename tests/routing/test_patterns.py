@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from nodeproxy.routing.patterns import (
+    GROUPS_MOST,
     PLACES_MOST,
     PatternRefused,
     TooManyPlaces,
@@ -38,12 +39,13 @@ def test_a_pattern_that_hangs_other_engines_comes_to_an_end(pattern):
         ("x{1001}", "invalid repetition size"),
     ],
 )
-def test_a_refused_pattern_is_named_with_what_is_wrong(pattern, reason):
+def test_a_refused_pattern_is_named_with_what_is_wrong_and_the_engine_logs_nothing_itself(pattern, reason, capfd):
     with pytest.raises(PatternRefused) as refused:
         full_match(pattern)
 
     assert repr(pattern) in str(refused.value)
     assert reason in str(refused.value)
+    assert capfd.readouterr().err == ""
 
 
 def test_a_value_that_is_no_text_matches_nothing_that_asks_for_characters():
@@ -57,10 +59,14 @@ def test_a_substitution_replaces_all_places_and_knows_groups():
     assert substitution("z", "y")(b"abc") == b"abc"
 
 
-@pytest.mark.parametrize("replacement", [r"\2", "\\\\", "\\x", "a?b", "a#b", "a b", "é", "\\1" * 17])
+@pytest.mark.parametrize("replacement", [r"\2", "\\\\", "\\x", "a?b", "a#b", "a b", "é", "\\1" * (GROUPS_MOST + 1)])
 def test_a_replacement_that_makes_no_path_is_refused(replacement):
     with pytest.raises(PatternRefused):
         substitution("(a)", replacement)
+
+
+def test_a_replacement_may_refer_to_groups_as_often_as_the_bound_says():
+    assert substitution("(a)", r"\1" * GROUPS_MOST)(b"a") == b"a" * GROUPS_MOST
 
 
 def test_the_places_that_are_replaced_are_bounded():

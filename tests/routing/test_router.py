@@ -85,6 +85,15 @@ def test_the_first_rule_that_matches_counts():
     assert found(asking("/api/y"), *rules[:2]) == -1
 
 
+def test_of_rules_with_conditions_that_all_match_the_first_counts_whatever_their_paths():
+    by_path = {"match": {"path": {"prefix": "/api"}, "method": "GET"}}
+    by_pattern = {"match": {"path": {"regex": "/api/.*"}, "method": "GET"}}
+    anywhere = {"match": {"method": "GET"}}
+
+    for first in (by_path, by_pattern, anywhere):
+        assert found(asking("/api/x"), first, by_path, by_pattern, anywhere) == 0
+
+
 @pytest.mark.parametrize(
     ("path", "is_below"),
     [
@@ -208,5 +217,6 @@ def test_parameters_of_segments_do_not_get_round_a_rule_that_refuses(path, close
     rules = matches({"match": {"path": {"exact": "/b"}}}, {"match": {"path": closed, "method": "GET"}}, {})
 
     assert Router(rules, {1}).find(asking(path), UNKNOWN) == 1
+    assert reasons(rules, asking(path), UNKNOWN, {1})[1] is None
     assert Router(rules, {1}).find(asking(path, "POST"), UNKNOWN) == 2
     assert Router(rules, {1}).find(asking("/b;x"), UNKNOWN) == 2

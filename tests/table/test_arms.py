@@ -1,12 +1,21 @@
 """A port with two tables: each request is under one of them in exact proportion, and who fails is counted."""
 
+import dataclasses
 from collections import Counter
+from contextlib import suppress
+from math import inf
 
 import pytest
 
+from nodeproxy.errors import ClientGone, PolicyFailed, ProxyError
+from nodeproxy.exchange.call import Call
 from nodeproxy.mesh.model import Endpoint, Port, Service, Trial
 from nodeproxy.mesh.wire import Put, Replace
 from nodeproxy.policies.table import PolicyRefused
+from nodeproxy.protocol.fields import Fields
+from nodeproxy.protocol.message import Response
+from nodeproxy.table.arms import arms
+from tests.fakes.exchanges import exchange
 
 GET = b"GET / HTTP/1.1\r\nHost: web.shop.mesh\r\n\r\n"
 OLD = {"rateLimit": {"requestsPerSecond": 1000, "burst": 1000}}
@@ -112,3 +121,71 @@ async def test_an_invalid_table_on_trial_refuses_the_update_whole(world):
         world.install(Put(web(None, OLD, trial({"timeouts": {"request": "soon"}}, 50))))
 
     assert route(world).trial is None
+
+
+def ending(end):
+    """A handler whose exchanges end with this response or error."""
+
+    async def handler(_exchange):
+        if isinstance(end, ProxyError):
+            raise end
+        return end
+
+    return handler
+
+
+def refused(status):
+    """The response to a gRPC call that ends with this status and no message."""
+    return Response(200, Fields(b"grpc-status: %d\r\n" % status), 0)
+
+
+def answer(status):
+    return Response(status, Fields(b""), 0)
+
+
+async def both(world, last_good, new, percentage):
+    """The route of a port whose two tables have these handlers, also for connections."""
+    world.install(Replace((web(None, OLD),)))
+    of = route(world)
+    one, other = (dataclasses.replace(of, handler=each, connect=each) for each in (last_good, new))
+    return arms(one, other, percentage)
+
+
+@pytest.mark.parametrize("percentage", [0.01, 12.5, 99])
+async def test_a_percentage_is_exact_to_a_hundredth(world, percentage):
+    under = await both(world, ending(answer(200)), ending(answer(201)), percentage)
+
+    found = Counter([(await under.handler(exchange())).status for _ in range(10_000)])
+
+    assert found[201] == percentage * 100
+
+
+@pytest.mark.parametrize(
+    ("end", "call", "outcome"),
+    [
+        (answer(499), None, "new"),
+        (answer(500), None, "new-failed"),
+        (ClientGone(), None, "new"),
+        (PolicyFailed(), None, "new-failed"),
+        (refused(13), Call(inf), "new-failed"),
+        (refused(13), None, "new"),
+    ],
+)
+async def test_a_request_fails_if_its_status_is_500_or_more_that_of_grpc_included(world, end, call, outcome):
+    under = await both(world, ending(answer(200)), ending(end), 100)
+    asked = exchange()
+    asked.call = call
+
+    with suppress(ProxyError):
+        await under.handler(asked)
+
+    assert counted(world) == {outcome: 1}
+
+
+async def test_connections_are_divided_with_the_requests(world):
+    under = await both(world, ending(answer(200)), ending(answer(201)), 50)
+
+    found = [(await handler(exchange())).status for handler in (under.handler, under.connect) * 2]
+
+    assert sorted(found) == [200, 200, 201, 201]
+    assert counted(world) == {"last-good": 2, "new": 2}

@@ -1,10 +1,13 @@
 """The certificate, as Python's own TLS judges it."""
 
+import os
 import ssl
 import time
 from contextlib import suppress
 
 import pytest
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from discovery.admission.certificate import AUTHORITIES_MOST, Identity, end_of, fault, made
 from discovery.admission.rotation import context_of
@@ -16,15 +19,35 @@ NOW = 1_800_000_000.0
 
 def shaken(authorities, identity, host=HOST):
     """Two ends in memory shake hands; raises SSLError as the client does."""
-    client = ssl.create_default_context(cadata=authorities.decode())
+    return handshake(ssl.create_default_context(cadata=authorities.decode()), context_of(identity), host).version()
+
+
+def handshake(client, server, host=HOST):
+    """The client's end, after it."""
     ends = ssl.MemoryBIO(), ssl.MemoryBIO()
     mine = client.wrap_bio(*ends, server_hostname=host)
-    other = context_of(identity).wrap_bio(*reversed(ends), server_side=True)
+    other = server.wrap_bio(*reversed(ends), server_side=True)
     for _ in range(4):
         for end in (mine, other):
             with suppress(ssl.SSLWantReadError):
                 end.do_handshake()
-    return mine.version()
+    return mine
+
+
+USES = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
+        "key_cert_sign", "crl_sign")  # fmt: skip
+
+
+def rights(certificate):
+    """What a certificate may be used for: whether it is an authority, above how many others, and its key's uses."""
+    basic = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+    usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    return basic.ca, basic.path_length, [each for each in USES if getattr(usage, each)]
+
+
+def critical(certificate):
+    """The extensions that a client has to understand."""
+    return {type(each.value) for each in certificate.extensions if each.critical}
 
 
 @pytest.fixture
@@ -43,6 +66,38 @@ def test_for_another_name_it_does_not(now):
 
     with pytest.raises(ssl.SSLCertVerificationError):
         shaken(identity.authorities, identity, "other.nodeproxy.svc")
+
+
+def test_a_name_longer_than_a_common_name_may_be_is_that_of_the_certificate(now):
+    host = f"{'a' * 63}.{'b' * 63}.svc"
+    kept = made(host, now)
+
+    assert shaken(kept.authorities, kept, host) == "TLSv1.3"
+
+
+def test_the_authority_only_signs_and_the_certificate_only_serves():
+    kept = made(HOST, NOW)
+    authority, own = (x509.load_pem_x509_certificate(each) for each in (kept.authorities, kept.certificate))
+
+    assert rights(authority) == (True, 0, ["key_cert_sign"])
+    assert rights(own) == (False, None, ["digital_signature"])
+    assert critical(authority) == critical(own) == {x509.BasicConstraints, x509.KeyUsage}
+    served = own.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert list(served) == [ExtendedKeyUsageOID.SERVER_AUTH]
+
+
+def test_a_context_speaks_http_1_and_leaves_no_descriptor_open(now):
+    kept = made(HOST, now)
+    before = os.listdir("/proc/self/fd")
+    contexts = [context_of(kept) for _ in range(3)]
+    after = os.listdir("/proc/self/fd")
+    client = ssl.create_default_context(cadata=kept.authorities.decode())
+    client.set_alpn_protocols(["h2", "http/1.1"])
+
+    mine = handshake(client, contexts[0])
+
+    assert mine.selected_alpn_protocol() == "http/1.1"
+    assert len(after) == len(before)
 
 
 def test_during_a_rotation_both_the_old_and_the_new_one_are_trusted(now):

@@ -5,7 +5,7 @@ from base64 import b64decode
 import anyio
 import pytest
 
-from discovery.admission.rotation import TRIES, Rotation
+from discovery.admission.rotation import ROUND_S, TRIES, Rotation
 from discovery.log import logger
 from discovery.sources.cluster.errors import Conflict, Forbidden, NotFound, Unauthorized
 from tests.discovery.admission.api_server import NAMES, ApiServer, Clock, EndOfTest
@@ -139,6 +139,7 @@ async def test_a_conflict_is_tried_again_and_not_for_ever():
 )
 async def test_a_failure_is_logged_once_with_its_cure_and_tried_again(caplog, error, words):
     server, clock = ApiServer(), Clock(rounds=3)
+    began = clock.wall
     server.refusals = [error] * 2
     logger.propagate = True
 
@@ -148,7 +149,10 @@ async def test_a_failure_is_logged_once_with_its_cure_and_tried_again(caplog, er
     problems = [record.fields["problem"] for record in caplog.records if record.getMessage() == "problem"]
     assert len(problems) == 1 and words in problems[0]
     assert server.secret and server.tokens_read == (2 if isinstance(error, Unauthorized) else 0)
-    assert [record.getMessage() for record in caplog.records].count("solved") == 1
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages.count("solved") == messages.count("admission certificate in use") == 1
+    assert "admission certificate made" in messages
+    assert clock.wall == began + 3 * ROUND_S
 
 
 @pytest.mark.parametrize("data", [{"tls.crt": "!"}, {"tls.crt": "bm9uc2Vuc2U="}, {"ca.crt": "", "tls.key": "AAAA"}])

@@ -1,6 +1,7 @@
 """The server over real TLS connections."""
 
 import json
+import socket
 import ssl
 import time
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from discovery.admission.certificate import made
 from discovery.admission.review import reviewed
 from discovery.admission.rotation import context_of
 from discovery.admission.server import BODY_LIMIT_BYTES, CONNECTIONS_MOST, ReviewServer
+from discovery.log import logger
 from discovery.services.catalogue import POLICY_MAP
 from tests.discovery.admission.reviews import review_of
 from tests.discovery.kube import policy_map
@@ -64,14 +66,18 @@ class Client:
 
 
 @asynccontextmanager
-async def serving(answer=partial(reviewed, mesh_map=POLICY_MAP)):  # noqa: B008  pure
+async def serving(answer=partial(reviewed, mesh_map=POLICY_MAP), taken=False):  # noqa: B008  pure
+    """A client of a server; `taken`: of one whose address is that of the socket `client.taken`."""
     kept, port = made(HOST, time.time()), free_port()
     context = context_of(kept)
     server = ReviewServer(lambda: context, answer)
     with anyio.fail_after(LIMIT_S):
         async with anyio.create_task_group() as group:
+            client = Client(port, kept)
+            if taken:
+                client.taken = socket.create_server(("127.0.0.1", port))
             group.start_soon(server.serve, "127.0.0.1", port)
-            yield Client(port, kept)
+            yield client
             group.cancel_scope.cancel()
 
 
@@ -130,6 +136,40 @@ async def test_clients_that_say_nothing_or_no_tls_or_leave_harm_no_other():
             await each.aclose()
 
 
+@pytest.mark.parametrize("text", [b"", b"POST /rev", b"POST /review HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{"])
+async def test_clients_that_leave_in_the_middle_of_a_request_harm_no_other(text):
+    async with serving() as client:
+        stream = await TLSStream.wrap(
+            await client.plain(), hostname=HOST, ssl_context=client.context, standard_compatible=False
+        )
+        await stream.send(text)
+        await stream.aclose()
+
+        assert (await client.post(GOOD))[0] == 200
+
+
+async def test_the_place_of_a_connection_that_has_ended_is_free_again():
+    async with serving() as client:
+        assert [(await client.post(GOOD))[0] for _ in range(CONNECTIONS_MOST + 1)] == [200] * (CONNECTIONS_MOST + 1)
+
+
+async def test_an_address_in_use_is_logged_once_with_the_cure_and_tried_until_it_is_free(caplog):
+    logger.propagate = True
+    with caplog.at_level("INFO"):
+        async with serving(taken=True) as client:
+            while not caplog.records:
+                await anyio.lowlevel.checkpoint()
+            client.taken.close()
+
+            assert (await client.post(GOOD))[0] == 200
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "cannot serve admission; retrying",
+        "serving admission",
+    ]
+    assert "set --admission to an address of this pod" in caplog.records[0].fields["reason"]
+
+
 async def test_beyond_its_connections_one_more_is_closed():
     async with serving() as client:
         silent = [await client.plain() for _ in range(CONNECTIONS_MOST)]
@@ -141,10 +181,14 @@ async def test_beyond_its_connections_one_more_is_closed():
             await each.aclose()
 
 
-async def test_a_bug_in_a_review_ends_one_connection_and_not_the_server():
+async def test_a_bug_in_a_review_is_logged_and_ends_one_connection_and_not_the_server(caplog):
+    logger.propagate = True
+
     def answer(body):
         return {}[body] if body == BAD else reviewed(body, POLICY_MAP)
 
     async with serving(answer) as client:
         assert (await client.post(BAD))[0] == 500
         assert (await client.post(GOOD))[0] == 200
+
+    assert "a review failed" in [record.getMessage() for record in caplog.records]

@@ -54,6 +54,28 @@ def test_each_caller_of_each_port_is_an_edge_with_its_rate():
     assert json.loads(made)["edges"][1]["errors_per_s"] == 3.0
 
 
+def web_answered(**numbers):
+    """The report of a port whose caller has got so many answers of these statuses, written `s200=1`."""
+    kinds = tuple((RequestKind(int(status[1:]), "", "shop", "cart"), number) for status, number in numbers.items())
+    return reports_of(PortReport(WEB, PortCounters(kinds)))
+
+
+def rates_of(before, now):
+    _, made = map_now(now.numbers(), calls_of(before.numbers()), 2.0, {})
+    (edge,) = json.loads(made)["edges"]
+    return edge["requests_per_s"], edge["errors_per_s"]
+
+
+def test_errors_are_answers_of_500_and_above_since_the_look_before():
+    before, now = web_answered(s200=8, s503=4), web_answered(s200=10, s499=2, s500=6, s503=8)
+
+    assert rates_of(before, now) == (7.0, 5.0)
+
+
+def test_counters_that_went_back_with_a_worker_count_from_their_beginning():
+    assert rates_of(web_answered(s200=100, s503=4), web_answered(s200=4, s503=2)) == (3.0, 1.0)
+
+
 def test_connections_that_carry_no_http_are_edges_when_they_have_ended():
     ended = ((EndKind("", "shop", "cart"), 3), (EndKind("connect-failed", "shop", "cart"), 1))
     port = PortReport(PortKey("shop", "db", "5432"), PortCounters(connections=ConnectionCounters(3, ended)))

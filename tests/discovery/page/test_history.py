@@ -73,6 +73,19 @@ def test_the_oldest_points_make_way(mesh):
     assert (mesh.requests()[-1], sum(mesh.requests())) == (1.0, 1.0)
 
 
+@pytest.mark.parametrize("pause", [3, POINTS + 10])
+def test_a_pause_is_zero_where_older_points_were_too(mesh, pause):
+    for step in range(1, POINTS + 1):
+        mesh.step(port(requests=5 * step))
+    for _ in range(pause):
+        mesh.step()
+
+    mesh.step(port(requests=5 * POINTS + 5))
+
+    kept = max(0, POINTS - pause - 1)
+    assert mesh.requests() == [1.0] * kept + [0.0] * (POINTS - kept - 1) + [1.0]
+
+
 def test_a_port_that_comes_back_after_a_long_silence_has_no_peak(mesh):
     mesh.step(port(requests=5000))
     for _ in range(2 * POINTS):

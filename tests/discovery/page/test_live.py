@@ -113,3 +113,15 @@ async def test_nothing_is_made_while_there_is_no_reader():
             group.cancel_scope.cancel()
 
     assert (idle, waits) == ([], [TICK_S])
+
+
+async def test_when_the_last_reader_has_left_nothing_is_noted_and_the_rates_are_those_of_the_history(mesh):
+    await mesh.second(port(requests=20))
+    noted, rates = mesh.live._changed, mesh.live.rates()
+    mesh.live.end()
+
+    mesh.reports.note("w", port(requests=30))
+
+    assert rates[WEB].requests_per_s == 20.0
+    assert mesh.live.rates() == mesh.history.rates() == {}
+    assert noted == set()

@@ -138,6 +138,16 @@ async def test_what_waits_at_the_end_is_sent_once_more():
     assert len(collected.spans) == 2 and queue.counters.exported == 2
 
 
+async def test_what_comes_while_nothing_waits_is_sent_at_once():
+    with collector() as collected:
+        async with exporting(collected.url) as (queue, time):
+            await anyio.wait_all_tasks_blocked()
+            queue.add(two())
+            await until(lambda: queue.counters.exported == 2)
+
+    assert time.waits in ([], [1.0])
+
+
 async def test_header_fields_are_read_anew_for_each_request(tmp_path):
     file = tmp_path / "headers"
     file.write_text("Authorization: Bearer one\n\nX-Tenant: shop\n")
@@ -174,7 +184,8 @@ async def test_a_missing_file_of_headers_costs_spans_and_not_the_process(tmp_pat
 def test_a_full_queue_drops_the_newest_and_counts_their_spans():
     queue = SpanQueue(SpanCounters())
 
-    queue.add(Samples((sample(),) * (HELD_MOST + 3)))
+    queue.add(Samples((sample(),) * 5))
+    queue.add(Samples((sample(),) * (HELD_MOST - 2)))
 
     assert len(queue) == HELD_MOST and queue.counters.dropped[FULL] == 6
 
