@@ -78,9 +78,10 @@ async def test_a_parent_that_is_written_unusually_counts_as_well(world, written)
     endpoint, samples = world.endpoint(), traced(world, ratio=0.0)
     world.serve(endpoint)
 
-    head = await asked(world, endpoint, get(written))
+    head = await asked(world, endpoint, get(written, b"tracestate: vendor=1\r\n"))
 
     assert samples[0].trace.parent_id == SPAN.decode()
+    assert samples[0].trace.state == "vendor=1" and b"tracestate: vendor=1\r\n" in head
     assert context_in(head) == (TRACE, samples[0].attempts[0].span_id.encode(), b"01")
 
 
