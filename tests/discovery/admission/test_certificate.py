@@ -5,6 +5,7 @@ import time
 from contextlib import suppress
 
 import pytest
+from cryptography import x509
 
 from discovery.admission.certificate import AUTHORITIES_MOST, Kept, end_of, fault, made
 from discovery.admission.rotation import context_of
@@ -45,6 +46,15 @@ def test_for_another_name_it_does_not(now):
         shaken(kept.authorities, kept, "other.nodeproxy.svc")
 
 
+def test_the_key_of_a_server_signs_handshakes_and_no_certificates():
+    extensions = x509.load_pem_x509_certificate(made(HOST, NOW).certificate).extensions
+
+    constraints = extensions.get_extension_for_class(x509.BasicConstraints)
+    usage = extensions.get_extension_for_class(x509.KeyUsage)
+    assert constraints.critical and not constraints.value.ca
+    assert usage.critical and usage.value.digital_signature and not usage.value.key_cert_sign
+
+
 def test_during_a_rotation_both_the_old_and_the_new_one_are_trusted(now):
     old = made(HOST, now)
 
@@ -66,7 +76,14 @@ def test_of_the_authorities_those_that_ended_and_the_oldest_are_dropped():
 
 @pytest.mark.parametrize(
     ("days", "reason"),
-    [(0, ""), (59.9, ""), (60.1, "it ends 2027-04-15"), (-1, "it is not valid yet"), (200, "it ends 2027-04-15")],
+    [
+        (0, ""),
+        (-1 / 24, ""),  # the clock of a client may be an hour behind
+        (-1.01 / 24, "it is not valid yet"),
+        (59.9, ""),
+        (60.1, "it ends 2027-04-15"),
+        (200, "it ends 2027-04-15"),
+    ],
 )
 def test_it_is_replaced_a_month_before_its_end(days, reason):
     assert fault(made(HOST, NOW), HOST, NOW + days * DAY_S) == reason
