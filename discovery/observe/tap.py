@@ -121,7 +121,7 @@ def statuses(text: str) -> tuple[int, int]:
     """
     if not text:
         return EVERY_STATUS
-    if len(text) == len("5xx") and text[0] in "12345" and text[0].isascii():
+    if len(text) == len("5xx") and text[0] in "12345":
         if text[1:].lower() == "xx":
             return int(text[0]) * 100, int(text[0]) * 100 + 99
         if text.isascii() and text.isdecimal():

@@ -167,7 +167,8 @@ class Guard:
             if not callable(handler):
                 raise self.nonsense(tools, where, handler, "a handler")
         except ProxyError as error:
-            return inner if tools.decisions.shadow else _failing(self._as_failure(tools, where, error))
+            failure = self._as_failure(tools, where, error)  # which counts and logs it, in shadow mode too
+            return inner if tools.decisions.shadow else _failing(failure)
         return inner if handler is inside else GuardedHandler(handler, inside, tools, self)
 
     def _numbers(self, kept: Kept) -> Mapping[str, float]:

@@ -115,6 +115,8 @@ def test_an_interval_is_a_table_for_people_and_a_line_for_programs(capsys):
     assert "\n" not in line and json.loads(line)["services"][0]["p50_s"] == 0.00025
 
 
-@pytest.mark.parametrize(("value", "text"), [(None, "-"), (0.0013, "1.3 ms"), (2.5, "2.50 s"), (10.0, "> 10 s")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "-"), (0.0013, "1.3 ms"), (1.0, "1.00 s"), (2.5, "2.50 s"), (10.0, "> 10 s")]
+)
 def test_a_duration_is_shown_in_its_unit(value, text):
     assert shown_s(value) == text

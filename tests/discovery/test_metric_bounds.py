@@ -135,6 +135,31 @@ def test_callers_are_left_out_where_they_are_too_many_and_stay_so():
     assert tcp.counters.connections.ended == ((EndKind("", "", "other"), 3),)
 
 
+def test_reasons_are_left_out_where_they_are_too_many_even_without_callers():
+    reasons = [(503, f"reason-{n}", "shop", "cart") for n in range(KINDS_MOST + 1)]
+    every = busy(*reasons, (200, "", "shop", "cart"), (404, "", "shop", "cart"))
+
+    (port,) = Bounds().bounded([Port(key(1), every, PortState())])
+
+    assert dict(port.counters.requests) == {
+        RequestKind(500, "other", "", "other"): KINDS_MOST + 1,
+        RequestKind(200, "", "", "other"): 1,
+        RequestKind(400, "", "", "other"): 1,
+    }
+
+
+def test_the_state_of_the_others_is_the_sum_of_each_number():
+    numbers = [name for name in PortState.__struct_fields__ if name != "figures"]  # which have names of their own
+    state = PortState(**{name: 10**place for place, name in enumerate(numbers)})
+    ports = [Port(key(1), counters(1), state), Port(key(2), counters(1), state)]
+
+    (others,) = Bounds(ports_most=0).bounded(ports)
+
+    assert {name: getattr(others.state, name) for name in numbers} == {
+        name: 2 * 10**place for place, name in enumerate(numbers)
+    }
+
+
 def test_a_page_of_hostile_services_is_bounded():
     kinds = [(status, "", "shop", f"w{n}") for status in range(100, 600) for n in range(4)]
     hostile = [Port(key(n), busy(*kinds), PortState(endpoints=1, usable=1)) for n in range(60)]

@@ -246,6 +246,21 @@ def test_a_table_that_does_not_fit_leaves_its_last_version_that_did_while_the_wi
     assert accepted(found) == {POLICY_MAP: True, OWN: False}
 
 
+def test_where_the_last_version_that_did_no_longer_fits_either_the_wider_tables_of_that_time_stay():
+    found = layers_of(
+        policy_map(_default="retries: {attempts: 1, methods: [GET]}"),
+        own_policy_map(reviews=attempts(2)),
+        validate=refuse_two_policies,
+    )
+    found.apply(put(own_policy_map(reviews="timeouts: {idle: 5s}")))
+
+    found.apply(put(policy_map(_default="protocol: {}")))
+
+    assert policies(found) == {"retries": {"attempts": 2, "methods": ["GET"]}}
+    assert policies(found, "shop/ratings") == {"protocol": {}}
+    assert accepted(found) == {POLICY_MAP: True, OWN: False}
+
+
 def test_a_wider_table_that_spoils_a_narrower_one_leaves_what_was_in_force_there_and_is_in_force_elsewhere():
     found = layers_of(own_policy_map(reviews=attempts(2)), validate=refuse_two_policies)
 

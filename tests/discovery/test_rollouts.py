@@ -54,7 +54,7 @@ def test_the_first_table_and_one_without_rollout_are_in_force_at_once(wall):
 
 def test_what_is_seen_before_the_source_is_in_sync_is_no_change(wall):
     rollouts = Rollouts("n1", wall)
-    rollouts.settle(KEY, {})
+    assert rollouts.settle(KEY, {}) == ({}, None)
     rollouts.active = True
 
     assert rollouts.settle(KEY, NEW) == (NEW, None)
@@ -203,6 +203,50 @@ def test_a_whole_node_is_compared_with_its_own_past_and_returns(wall):
     policies, trial = rollouts.settle(KEY, ON_NODES)
     assert policies["timeouts"] == OLD["timeouts"]
     assert trial.returned
+
+
+def test_the_past_of_a_whole_node_is_its_last_ten_minutes(wall):
+    rollouts = node_that(wall, chosen=True)
+    rollouts.review(lambda _key: Counts(whole=Tally(0, 0)))
+    for minute in range(1, 11):  # bad until one minute, good since
+        wall.now += 60
+        rollouts.review(lambda _key, minute=minute: Counts(whole=Tally(1000 * minute, 500)))
+        wall.now += 1
+        rollouts.review(lambda _key, minute=minute: Counts(whole=Tally(1000 * minute + 1, 501)))
+        wall.now -= 1
+    rollouts.settle(KEY, ON_NODES)
+    rollouts.review(lambda _key: Counts(whole=Tally(10_000, 500)))
+
+    assert rollouts.review(lambda _key: Counts(whole=Tally(10_100, 510))) == {KEY}
+
+    assert described(rollouts.settle(KEY, ON_NODES)[1]).endswith("under the last good one 0.0% of 9,000 failed")
+
+
+@pytest.mark.parametrize("table", [OLD, {**OLD, **TRY}])
+def test_without_a_trial_a_review_changes_nothing_and_reads_no_counts(wall, table):
+    rollouts = rollouts_of(wall, table)
+    asked = []
+
+    assert rollouts.review(asked.append) == set()
+    assert asked == []
+
+
+def test_a_trial_in_words_says_whom_it_is_for(wall):
+    part = rollouts_of(wall, OLD).settle(KEY, NEW).trial
+    waiting, whole = (node_that(wall, chosen).settle(KEY, ON_NODES).trial for chosen in (False, True))
+
+    assert [described(trial) for trial in (part, waiting, whole)] == [
+        "for 10 % of the requests",
+        "on other nodes first",
+        "for all of this node",
+    ]
+
+
+def test_a_service_that_came_again_has_no_past_table(wall):
+    rollouts = rollouts_of(wall, OLD)
+    rollouts.forget(KEY)
+
+    assert rollouts.settle(KEY, NEW) == (NEW, None)
 
 
 def test_a_restart_goes_on_with_the_trial_and_with_what_was_taken_back(wall):

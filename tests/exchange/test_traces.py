@@ -78,10 +78,21 @@ async def test_a_parent_that_is_written_unusually_counts_as_well(world, written)
     endpoint, samples = world.endpoint(), traced(world, ratio=0.0)
     world.serve(endpoint)
 
-    head = await asked(world, endpoint, get(written))
+    head = await asked(world, endpoint, get(written, b"tracestate: vendor=1\r\n"))
 
     assert samples[0].trace.parent_id == SPAN.decode()
+    assert samples[0].trace.state == "vendor=1" and b"tracestate: vendor=1\r\n" in head
     assert context_in(head) == (TRACE, samples[0].attempts[0].span_id.encode(), b"01")
+
+
+@pytest.mark.parametrize("start", [b"traceparent: 00-", b"TraceParent:  00-"])
+async def test_the_flag_of_a_random_trace_id_goes_on(world, start):
+    endpoint, samples = world.endpoint(), traced(world, ratio=0.0)
+    world.serve(endpoint)
+
+    head = await asked(world, endpoint, get(b"%b%b-%b-03\r\n" % (start, TRACE, SPAN)))
+
+    assert context_in(head) == (TRACE, samples[0].attempts[0].span_id.encode(), b"03")
 
 
 async def test_with_two_parents_a_trace_begins_anew(world):
@@ -132,12 +143,13 @@ async def test_what_came_in_b3_goes_on_in_w3c_and_in_b3(world, lines, sent):
     assert sent % (TRACE, span) in head and SPAN not in head
 
 
-async def test_a_state_without_a_valid_parent_is_not_sent_on(world):
+@pytest.mark.parametrize("parent", [b"traceparent: 00-1-2-01\r\n", b""])
+async def test_a_state_without_a_valid_parent_is_not_sent_on(world, parent):
     endpoint = world.endpoint()
     traced(world)
     world.serve(endpoint)
 
-    head = await asked(world, endpoint, get(b"traceparent: 00-1-2-01\r\nTraceState: vendor=1\r\n"))
+    head = await asked(world, endpoint, get(parent, b"TraceState: vendor=1\r\n"))
 
     assert context_in(head) is not None and b"vendor" not in head
 

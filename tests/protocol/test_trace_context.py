@@ -34,6 +34,7 @@ def read(*lines, b3=True):
         (PARENT + b"01", Parent(TRACE, SPAN, True)),
         (PARENT + b"00", Parent(TRACE, SPAN, False)),
         (PARENT + b"03", Parent(TRACE, SPAN, True, 2)),
+        (PARENT + b"10", Parent(TRACE, SPAN, False)),
         (b"cc-%b-%b-01-what-the-future-will-be-like" % (TRACE, SPAN), Parent(TRACE, SPAN, True)),
         (b"cc-%b-%b-09" % (TRACE, SPAN), Parent(TRACE, SPAN, True)),
     ],

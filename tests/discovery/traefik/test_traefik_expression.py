@@ -87,7 +87,12 @@ def test_either_condition_opens_the_circuit_and_of_two_shares_the_smaller_one():
         ("NetworkErrorRatio() < 0.5", "not by <; write the condition with >"),
         ("NetworkErrorRatio() > 0", "more than 0 and less than 1"),
         ("NetworkErrorRatio() > 50", "more than 0 and less than 1"),
+        ("NetworkErrorRatio() > 1", "more than 0 and less than 1"),
         ("ResponseCodeRatio(400, 500, 0, 600) > 0.5", "write ResponseCodeRatio(500, 600, 0, 600)"),
+        ("ResponseCodeRatio(500, 599, 0, 600) > 0.5", "write ResponseCodeRatio(500, 600, 0, 600)"),
+        ("ResponseCodeRatio(500, 600, 101, 600) > 0.5", "write ResponseCodeRatio(500, 600, 0, 600)"),
+        ("ResponseCodeRatio(500, 600, 0, 599) > 0.5", "write ResponseCodeRatio(500, 600, 0, 600)"),
+        ("LatencyAtQuantileMS(50) > 0", "more than 0 ms"),
         ("LatencyAtQuantileMS(100) > 100", "a quantile is 0 to below 100"),
         (f"LatencyAtQuantileMS(50) > {'9' * 900}", "a quantile is 0 to below 100"),
     ],
@@ -98,6 +103,35 @@ def test_a_condition_without_an_equivalent_is_a_warning_that_names_it_and_the_cu
     assert found.table == {}
     (warning,) = found.warnings
     assert warning.startswith(f"{expression} is not in force: ") and words in warning
+
+
+def test_the_limits_of_a_condition_belong_to_it():
+    assert circuit("NetworkErrorRatio() >= 1")["failureRatio"] == 1
+    assert circuit("ResponseCodeRatio(500, 1000, 100, 1000) > 0.5")["failureRatio"] == 0.5
+    assert circuit("LatencyAtQuantileMS(0) > 0.001")["slowRatio"] == 1
+
+
+FAILURES, ALL_FAIL, HEAD = (
+    "every 5xx as a failure",
+    "opens also when all requests fail",
+    "ends with the response's head",
+)
+
+
+@pytest.mark.parametrize(
+    ("expression", "differences"),
+    [
+        ("ResponseCodeRatio(500, 600, 0, 600) > 0.5", []),
+        ("NetworkErrorRatio() > 0.5", [FAILURES]),
+        ("LatencyAtQuantileMS(50) > 100", [ALL_FAIL, HEAD]),
+        ("LatencyAtQuantileMS(50) > 100 || NetworkErrorRatio() > 0.5", [FAILURES, HEAD]),
+    ],
+)
+def test_what_a_circuit_does_otherwise_than_in_traefik_mesh_is_told(expression, differences):
+    told = breaker_of(expression).difference
+
+    assert told.startswith("circuitBreaker waits for 20 results")
+    assert [each for each in (FAILURES, ALL_FAIL, HEAD) if each in told] == differences
 
 
 def test_what_has_no_equivalent_leaves_the_other_conditions_in_force():
