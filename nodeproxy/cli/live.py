@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import typer
 
-from nodeproxy.cli.asking import console
+from nodeproxy.cli.asking import KubeFile, OnNode, Where, console
 from nodeproxy.cli.configuration import ConfigFile, run_dir_of
 from nodeproxy.cli.service_names import MaybeService, Service
 
@@ -97,15 +97,45 @@ def tap(
     count: Annotated[int | None, typer.Option(min=1, help="Exit after so many requests.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each request.")] = False,
     config: ConfigFile = None,
+    node: OnNode = "",
+    kubeconfig: KubeFile = None,
 ) -> None:
     """Show single requests of a service with each attempt, live.
 
     Each request is shown when it has ended, with the timing of its attempts and what policies decided. Ctrl-C ends it.
     At most 100 a second of each worker; what is left out is counted. A tap ends by itself after ten minutes.
+    With --node, Ctrl-C ends only this side at once: the tap in the pod may last until then.
     """
     given = {"path": path, "method": method, "status": status, "from": source, "slower-than": slower_than}
     query = urlencode({"service": name} | {key: value for key, value in given.items() if value})
-    _follow_tap(f"tap?{query}", count, json, config)
+    if node:
+        options = {**given, "count": str(count or "")}
+        words = ["tap", name, *(f"--{option}={value}" for option, value in options.items() if value)]
+        _follow_tap_on(words, count, Where(json, config, node, kubeconfig))
+    else:
+        _follow_tap(f"tap?{query}", count, json, config)
+
+
+def _follow_tap_on(words: Sequence[str], count: int | None, where: Where) -> None:
+    from nodeproxy.cli.remote import NotReached, run  # the Kubernetes client costs a second and 45 MiB
+    from nodeproxy.cli.tapped import TapShown
+
+    shown = TapShown(where.json, count)
+
+    def heard(line: bytes) -> None:
+        for text in shown.texts(line):
+            typer.echo(text)
+
+    try:
+        done = run(where.node, [*words, "--json"], where.kubeconfig, heard)
+    except KeyboardInterrupt:
+        return
+    except NotReached as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    if done.status:
+        typer.echo(f"node {where.node}: {done.stderr.strip()}", err=True)
+        raise typer.Exit(1)
 
 
 def _follow_tap(page: str, count: int | None, as_json: bool, config: Path | None) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,25 +30,37 @@ class Finished(NamedTuple):
     status: int
 
 
-def run(node: str, words: Sequence[str], kubeconfig: Path | None = None) -> Finished:
+def run(
+    node: str, words: Sequence[str], kubeconfig: Path | None = None, heard: Callable[[bytes], None] | None = None
+) -> Finished:
     """`nodeproxy` with these words on that node, with the account of the kubeconfig; by default that of kubectl.
+
+    `heard` gets each line as it comes, and stdout is then empty; such a command may take as long as it wants.
 
     Raises:
         NotReached: there is no such node, no running proxy on it, or the account may not use `pods/exec`.
     """
-    return asyncio.run(_bounded(node, words, kubeconfig))
+    return asyncio.run(_bounded(node, words, kubeconfig, heard))
 
 
-async def _bounded(node: str, words: Sequence[str], kubeconfig: Path | None) -> Finished:
+async def _bounded(
+    node: str, words: Sequence[str], kubeconfig: Path | None, heard: Callable[[bytes], None] | None
+) -> Finished:
     configuration = Configuration()
     try:
         await load(kubeconfig, configuration)
     except (ConfigException, OSError) as error:
         raise NotReached(f"--node needs a kubeconfig, as kubectl does (--kubeconfig, KUBECONFIG): {error}") from error
     try:
-        async with asyncio.timeout(LIMIT_S), ApiClient(configuration) as api:
+        async with asyncio.timeout(LIMIT_S) as limit, ApiClient(configuration) as api:
             pod = await pod_of(CoreV1Api(api), node)
-            return await _executed(configuration, pod, words)
+
+            def passed_on(line: bytes) -> None:
+                limit.reschedule(None)
+                if heard is not None:
+                    heard(line)
+
+            return await _executed(configuration, pod, words, None if heard is None else passed_on)
     except TimeoutError as error:
         raise NotReached(f"node {node}: no answer through the API server within {LIMIT_S:g} s") from error
     except aiohttp.WSServerHandshakeError as error:
@@ -93,7 +105,12 @@ async def _no_pod(api: CoreV1Api, node: str) -> str:
     return f"there is no node {node}; there are {', '.join(nodes[:NODES_NAMED]) or 'none'}"
 
 
-async def _executed(configuration: Configuration, pod: Any, words: Sequence[str]) -> Finished:  # noqa: ANN401
+async def _executed(
+    configuration: Configuration,
+    pod: Any,  # noqa: ANN401
+    words: Sequence[str],
+    heard: Callable[[bytes], None] | None,
+) -> Finished:
     out: dict[int, bytearray] = {STDOUT_CHANNEL: bytearray(), STDERR_CHANNEL: bytearray(), ERROR_CHANNEL: bytearray()}
     async with WsApiClient(configuration) as api:
         exec_in: Any = CoreV1Api(api).connect_get_namespaced_pod_exec  # typed as if it could only wait for the end
@@ -113,6 +130,10 @@ async def _executed(configuration: Configuration, pod: Any, words: Sequence[str]
                 data = message.data if isinstance(message.data, bytes) else str(message.data).encode()
                 if data[:1] and data[0] in out:
                     out[data[0]] += data[1:]
+                while heard is not None and b"\n" in out[STDOUT_CHANNEL]:
+                    line, _, rest = out[STDOUT_CHANNEL].partition(b"\n")
+                    out[STDOUT_CHANNEL] = rest
+                    heard(bytes(line))
                 if len(out[STDOUT_CHANNEL]) > ANSWER_MOST:
                     raise NotReached(f"the answer of {pod.metadata.name} is larger than {ANSWER_MOST} bytes")
     stderr = out[STDERR_CHANNEL].decode(errors="replace")

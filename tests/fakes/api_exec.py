@@ -17,7 +17,8 @@ STDOUT, STDERR, ERROR = b"\1", b"\2", b"\3"
 class Api:
     """`pods` are those of the proxy by node, `nodes` all nodes; `forbidden` are paths that are answered with 403.
 
-    `run(words)` is what the pod does: a finished process. `ports` are where its ports are in truth.
+    `run(words)` is what the pod does: a finished process, or one that runs, whose lines are sent as they come.
+    `ports` are where its ports are in truth.
     """
 
     def __init__(self, pods=None, nodes=(), forbidden=(), run=None, ports=None):
@@ -76,6 +77,8 @@ class Api:
     def _execute(self, socket, parts, query):
         self.asked.append((parts.path.split("/")[-2], query["container"][0], query["command"]))
         done = self.run(query["command"])
+        if isinstance(done, subprocess.Popen):
+            done = _followed(socket, done)
         for channel, text in ((STDOUT, done.stdout), (STDERR, done.stderr)):
             for start in range(0, len(text), 4096):
                 socket.send(channel + text[start : start + 4096])
@@ -84,6 +87,14 @@ class Api:
             causes = [{"reason": "ExitCode", "message": str(done.returncode)}]
             status = {"status": "Failure", "reason": "NonZeroExitCode", "details": {"causes": causes}}
         socket.send(ERROR + json.dumps(status).encode())
+
+
+def _followed(socket, process):
+    with process:
+        for line in process.stdout:
+            socket.send(STDOUT + line)
+        stderr = process.stderr.read()
+    return subprocess.CompletedProcess(process.args, process.returncode, b"", stderr)
 
 
 def _named(name):

@@ -9,6 +9,7 @@ import threading
 from contextlib import contextmanager
 
 from nodeproxy.mesh.taps import TAPS_MOST
+from tests.fakes.api_exec import Api, serving
 from tests.fakes.node import LIMIT_S, Gate, command, environment, policy, server, service, until
 from tests.system.test_node_commands import running
 
@@ -93,6 +94,26 @@ def test_a_tap_ends_after_so_many_requests_and_says_them_for_people(folder):
 
     assert status == 0 and sum("GET / from node (127.0.0.1) to shop/web:80: 200" in line for line in tap.lines) == 2
     assert tap.lines[0] == "tapping shop/web in 1 worker; ends after 10m"
+
+
+def test_a_tap_of_another_node_shows_each_request_while_it_goes_on(folder):
+    config = folder.parent / "node.yaml"
+
+    def in_pod(words):
+        line = [sys.executable, "-m", *words, "--config", str(config)]
+        return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    with server("one") as one, serving(Api({"n1": ("nodeproxy-abc",)}, run=in_pod), folder.parent) as kubeconfig:
+        (folder / "web.yaml").write_text(service("web", one))
+        words = ("--path", "/a", "--count", "2", "--json", "--node", "n1", "--kubeconfig", str(kubeconfig))
+        with running(folder) as (node, _), tapping(folder, "web.shop", *words) as tap:
+            sent_until(node, tap.requests, "/other", "/a")
+            sent_until(node, lambda: tap.process.poll() is not None, "/a")
+            status, stderr = tap.ended()
+
+    assert status == 0, stderr
+    assert json.loads(tap.lines[0])["service"] == "shop/web"
+    assert [each["path"] for each in tap.requests()] == ["/a", "/a"]
 
 
 def test_a_tap_goes_on_in_a_worker_that_replaces_another_and_ends_with_the_control_process(folder):

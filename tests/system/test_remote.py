@@ -53,6 +53,21 @@ def test_a_node_is_asked_through_the_api_server(folder):
     )
 
 
+def test_a_tap_of_a_node_that_does_not_know_the_service_says_so(folder):
+    config = folder.parent / "node.yaml"
+    config.write_text(f"run_dir: {folder.parent / 'run'}\n")
+    api = Api(PODS, run=in_pod(config))
+    with server("web") as web, serving(api, folder.parent) as kubeconfig:
+        (folder / "web.yaml").write_text(service("web", web))
+        with Node(folder, "--config", str(config)):
+            words = ("--path", "/a", "--count", "2", "--node", "n1", "--kubeconfig", str(kubeconfig))
+            done = command("tap", "wep.shop", *words)
+
+    assert (done.returncode, done.stdout) == (1, ""), done.stderr
+    assert done.stderr.startswith("node n1: ") and "close to it: web.shop" in done.stderr
+    assert api.asked[0][2] == ["nodeproxy", "tap", "wep.shop", "--path=/a", "--count=2", "--json"]
+
+
 @pytest.mark.parametrize(
     ("node", "api", "said"),
     [
