@@ -15,6 +15,7 @@ from discovery.kubernetes.config_maps import POLICY_LABEL, ConfigMap, VersionedM
 from discovery.kubernetes.objects import Ref
 from discovery.policies.layers import PolicyLayers
 from discovery.policies.maps import PolicyMaps
+from discovery.policies.table import Validate
 from discovery.problem import NOWHERE, Problem, sentence_of, shown
 from nodeproxy.policies.table import settings_of
 
@@ -63,8 +64,8 @@ class Opinion(NamedTuple):
 _decoder = msgspec.json.Decoder(_Review)
 
 
-def reviewed(body: bytes, mesh_map: Ref) -> bytes:
-    """The answer to the review in `body`. `mesh_map` is the mesh-wide policy map.
+def reviewed(body: bytes, mesh_map: Ref, validate: Validate = settings_of) -> bytes:
+    """The answer to the review in `body`. `mesh_map` is the mesh-wide policy map; `validate` knows the policies.
 
     Raises:
         NotAReview: `body` is none of this version.
@@ -78,23 +79,23 @@ def reviewed(body: bytes, mesh_map: Ref) -> bytes:
     request = review.request
     opinion = Opinion()
     if request.object is not None and request.operation in REVIEWED:
-        opinion = opinion_on(_config_map(request.namespace, request.object), mesh_map)
+        opinion = opinion_on(_config_map(request.namespace, request.object), mesh_map, validate)
     answer = {"apiVersion": VERSION, "kind": "AdmissionReview", "response": _response(request.uid, opinion)}
     return msgspec.json.encode(answer)
 
 
-def opinion_on(found: ConfigMap, mesh_map: Ref) -> Opinion:
+def opinion_on(found: ConfigMap, mesh_map: Ref, validate: Validate = settings_of) -> Opinion:
     """The opinion on a ConfigMap, whether it is a policy map or not."""
     ref = Ref("ConfigMap", found.metadata.namespace or "default", found.metadata.name)
     if ref != mesh_map and not found.rules_its_namespace:
         return Opinion((), _not_a_policy_map(found))
     change = PutObject(ref, found, NOWHERE)
-    layers = PolicyLayers(mesh_map)
+    layers = PolicyLayers(mesh_map, validate)
     layers.apply(change)
     problems = tuple(layers.problems)
     certain = problems
     if ref != mesh_map:  # the mesh-wide map may have what makes its tables fit together
-        maps = PolicyMaps(mesh_map, settings_of)
+        maps = PolicyMaps(mesh_map, validate)
         maps.apply(change)
         tables = maps.tables_of(ref)
         certain = tables.problems if tables is not None else ()

@@ -12,21 +12,26 @@ from discovery.admission.secret import Api, Names
 from discovery.admission.server import ReviewServer
 from discovery.kubernetes.objects import Ref
 from discovery.sources.cluster.watch import World
+from nodeproxy.policies.registry import Registry
+from nodeproxy.policies.table import settings_of
 
 
 class Where(NamedTuple):
-    """The address to serve at, the names of the webhook's objects, and the mesh-wide policy map."""
+    """The address to serve at, the names of the webhook's objects, the mesh-wide policy map, and the policies."""
 
     host: str
     port: int
     names: Names
     mesh_map: Ref
+    registry: Registry
 
 
 async def run(api: Api, where: Where, world: World) -> None:
     """Serves reviews until cancelled."""
     rotation = Rotation(api, where.names, world, time.time)
-    server = ReviewServer(lambda: rotation.context, partial(reviewed, mesh_map=where.mesh_map))
+    validate = partial(settings_of, registry=where.registry)
+    review = partial(reviewed, mesh_map=where.mesh_map, validate=validate)
+    server = ReviewServer(lambda: rotation.context, review)
     async with anyio.create_task_group() as group:
         group.start_soon(rotation.run)
         await rotation.ready.wait()

@@ -44,10 +44,11 @@ ADDRESS = "169.254.77.1"  # as in manifests/base/settings.yaml
 
 
 class Listen(NamedTuple):
-    """Where the admission webhook listens."""
+    """Where the admission webhook listens, and which policies of one's own it knows."""
 
     host: str
     port: int
+    own_policies: tuple[str, ...]
 
 
 _DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*", re.ASCII)
@@ -72,10 +73,11 @@ def _upstream(text: str, cluster_domain: str = CLUSTER_DOMAIN, also_zones: str =
     return Upstream(text if match and match["port"] else str(address), cluster_domain, zones)
 
 
-def _listen(text: str) -> Listen:
+def _listen(text: str, own_policies: str = "") -> Listen:
     address, _, port = text.rpartition(":")  # the address of a pod may be of IPv6, without brackets
     try:
-        found = Listen(str(ip_address(address.strip("[]"))), int(port))
+        own = tuple(filter(None, own_policies.split(",")))
+        found = Listen(str(ip_address(address.strip("[]"))), int(port), own)
     except ValueError:
         found = None
     if found is None or not 0 < found.port <= PORT_MOST:
@@ -98,11 +100,15 @@ def keep_command(
     admission: Annotated[
         str, typer.Option(metavar="ADDRESS:PORT", help="Serves the admission webhook of policy maps; by default not.")
     ] = "",
+    own_policies: Annotated[
+        str,
+        typer.Option(metavar="NAME,NAME", help="Policies of one's own that the webhook knows, of installed packages."),
+    ] = "",
     log_format: Format = "text",
 ) -> None:
     """Write it, and again after each overwrite, until the mesh is uninstalled."""
     task = Task(style, _upstream(address, cluster_domain, also_zones), namespace, deployment)
-    listen = _listen(admission) if admission else None
+    listen = _listen(admission, own_policies) if admission else None
     configure(log_format)
     raise typer.Exit(_run(_keep, kubeconfig, task, listen))
 
@@ -173,13 +179,19 @@ async def _admission(api: Api, namespace: str, listen: Listen, world: World) -> 
     try:
         from discovery.admission.secret import Names
         from discovery.admission.webhook import Where, run  # with its cryptography it costs 9 MiB
+        from nodeproxy.policies.own import OwnPolicyUnusable, registry_of
     except ImportError as error:
         cure = "install nodeproxy[admission], or start without --admission"
         log_event("no admission webhook", logging.ERROR, reason=f"{error}; {cure}")
         return
+    try:
+        registry = registry_of(listen.own_policies)
+    except OwnPolicyUnusable as error:
+        log_event("no admission webhook: it would refuse tables that the nodes accept", logging.ERROR, reason=error)
+        return
     mesh_map = POLICY_MAP._replace(namespace=namespace)
     names = Names(namespace, ADMISSION_SERVICE, ADMISSION_CONFIGURATION)
-    await run(api, Where(*listen, names, mesh_map), world)
+    await run(api, Where(listen.host, listen.port, names, mesh_map, registry), world)
 
 
 async def _remove(api: Api, upstream: Upstream) -> int:

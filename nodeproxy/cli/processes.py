@@ -128,7 +128,9 @@ def cluster_dns(
         zones = ",".join(settings.also_zones) or None
         flags |= {"--style": style, "--cluster-domain": settings.cluster_domain, "--also-zones": zones}
     flags |= {"--log-format": settings.log_format} if what != "show" else {}
-    flags |= {"--namespace": namespace, "--deployment": deployment, "--admission": admission} if what == "keep" else {}
+    if what == "keep":
+        own = ",".join(settings.own_policies) if admission and settings.own_policies else None
+        flags |= {"--namespace": namespace, "--deployment": deployment, "--admission": admission, "--own-policies": own}
     given = [str(word) for flag, value in flags.items() if value is not None for word in (flag, value)]
     # replaces this process, so that signals reach it
     os.execv(sys.executable, [sys.executable, "-m", "discovery", "cluster-dns", what, *given])

@@ -1,6 +1,7 @@
 """Reviews of policy maps, and the nodes' own verdicts on the same maps."""
 
 import json
+from functools import partial
 
 import pytest
 
@@ -8,14 +9,27 @@ from discovery.admission.review import PROBLEMS_MOST, NotAReview, reviewed
 from discovery.policies.layers import PolicyLayers
 from discovery.services.catalogue import POLICY_MAP
 from discovery.sources.cluster.events import message_of
+from nodeproxy.policies.registry import BUILT_IN
+from nodeproxy.policies.table import settings_of
 from tests.discovery.admission.reviews import response_to, review_of
 from tests.discovery.kube import own_policy_map, policy_map, put
+from tests.fakes.own_policies import STAMP
 
 BAD = "retries: {attempts: many}"
 
 
 def test_a_good_map_is_allowed_without_a_word():
     assert response_to(policy_map(_default="retries: {attempts: 3}")) == {"uid": "u1", "allowed": True}
+
+
+def test_policies_of_ones_own_are_reviewed_as_the_nodes_read_them():
+    validate = partial(settings_of, registry=BUILT_IN.with_own((STAMP,)))
+    good, bad = (review_of(policy_map(_default=f"stamp: {{value: {value}}}")) for value in ("x", "[1]"))
+    unknown, known = reviewed(good, POLICY_MAP), reviewed(good, POLICY_MAP, validate)
+    refused = reviewed(bad, POLICY_MAP, validate)
+
+    assert [json.loads(each)["response"]["allowed"] for each in (unknown, known, refused)] == [False, True, False]
+    assert "stamp.value" in json.loads(refused)["response"]["status"]["message"]
 
 
 @pytest.mark.parametrize("operation", ["CREATE", "UPDATE"])

@@ -59,7 +59,7 @@ def test_without_a_way_to_the_api_server_that_is_said(tmp_path):
     ],
 )
 def test_the_webhook_listens_at_the_address_of_a_pod_of_either_family(text, where):
-    assert _listen(text) == where
+    assert _listen(text, "stamp,audit") == (*where, ("stamp", "audit"))
 
 
 @pytest.mark.parametrize(
