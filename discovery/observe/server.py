@@ -4,7 +4,6 @@ It refuses every other method, bodies, and heads that RFC 9112 does not allow; i
 """
 
 import logging
-import os
 import re
 import socket
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,6 +18,7 @@ from urllib.parse import parse_qsl
 import anyio
 
 from discovery.log import log_event
+from discovery.observe.listening import listening, listening_unix
 from discovery.observe.streams import SLOW_S, STREAMS_MOST, Stream, stream_head, streamed
 
 CONNECTIONS_MOST = 16  # at once: Prometheus, perhaps two of it, and an operator
@@ -28,7 +28,6 @@ LIMIT_S = 30.0  # of a connection: a page of 10,000 services takes a few seconds
 LINGER_S = 1.0  # for the client to close first: closing with unread input would reset the response
 RETRY_S = 1.0
 READ_BYTES = 4096
-SOCKET_MODE = 0o600
 TEXT = "text/plain; charset=utf-8"
 _REQUEST = re.compile(
     rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (/[!-~]*) HTTP/1\.([01])\r\n((?:[!-9;-~]+:[^\r\n\x00]*\r\n)*)\r\n"
@@ -87,45 +86,6 @@ class Bounds:
     def __init__(self, rules: Rules) -> None:
         self.connections = anyio.CapacityLimiter(rules.connections_most)
         self.streams = anyio.CapacityLimiter(rules.streams_most)
-
-
-def listening(address: tuple[str, int]) -> socket.socket:
-    """A socket that listens at `address`, which the proxy of the other side of an update may listen at too.
-
-    Raises:
-        OSError: the address is in use or not of this host, or its port requires a privilege.
-    """
-    sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
-    try:
-        sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        sock.bind(address)
-        sock.listen(CONNECTIONS_MOST)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-def listening_unix(path: Path) -> socket.socket:
-    """A Unix socket that only this user can connect to; replaces one left at `path`.
-
-    Raises:
-        OSError: it cannot be created.
-    """
-    sock = socket.socket(socket.AF_UNIX)
-    try:
-        sock.setblocking(False)
-        if path.is_socket():
-            path.unlink()
-        os.fchmod(sock.fileno(), SOCKET_MODE)  # before it is bound: the file never has other permissions
-        sock.bind(str(path))
-        sock.listen(CONNECTIONS_MOST)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
 
 
 async def serve_pages(address: tuple[str, int] | Path, pages: Pages, rules: Rules | None = None) -> None:

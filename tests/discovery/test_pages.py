@@ -8,8 +8,9 @@ import anyio.lowlevel
 import pytest
 
 from discovery.observe import server
+from discovery.observe.listening import listening
 from discovery.observe.pages import MetricsPage
-from discovery.observe.server import CONNECTIONS_MOST, HEAD_LIMIT_BYTES, Asked, Page, listening, serve_at, serve_pages
+from discovery.observe.server import CONNECTIONS_MOST, HEAD_LIMIT_BYTES, Asked, Page, serve_at, serve_pages
 from discovery.workers.publish import Publisher
 from discovery.workers.reports import Reports
 from nodeproxy.mesh.reports import Introduction

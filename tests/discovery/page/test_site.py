@@ -8,10 +8,11 @@ import anyio
 import anyio.lowlevel
 import pytest
 
+from discovery.observe.listening import listening
 from discovery.observe.page.services import services_now, shown
 from discovery.observe.page.site import STREAMS_MOST, Own, Site
 from discovery.observe.routes import RoutesPage
-from discovery.observe.server import Rules, listening, serve_at
+from discovery.observe.server import Rules, serve_at
 from discovery.observe.service_pages import EndpointsPage, ExplainPage
 from discovery.observe.tap import TapPage
 from discovery.services.catalogue import Catalogue, Scope
