@@ -15,7 +15,7 @@ from discovery.policies.table import table_of
 from loadtest.policies.routing import RULES, rules
 from loadtest.record import Missing
 from nodeproxy.cli.reference.examples import example
-from nodeproxy.policies import CHAIN
+from nodeproxy.policies.chain import CHAIN
 from nodeproxy.policies.table import PolicyRefused, settings_of
 
 PLAIN, EIGHT = "plain", "eight"

@@ -23,7 +23,7 @@ def begin_call(exchange: Exchange) -> None:
         exchange.scope.moved(exchange.started)
 
 
-def failure(exchange: Exchange, error: ProxyError) -> Response:
+def failed_response(exchange: Exchange, error: ProxyError) -> Response:
     """The response that reports `error` to the client of `exchange`."""
     return error_response(error) if exchange.call is None else refused(error)
 

@@ -1,7 +1,5 @@
 """The end of a client's connection: where it may still be sending, and where it has sent nothing yet."""
 
-from contextlib import suppress
-
 from nodeproxy.errors import ClientGone, ProxyError
 from nodeproxy.io.channel import SocketChannel
 
@@ -30,9 +28,11 @@ async def linger(channel: SocketChannel) -> None:
     """
     reactor = channel.reactor
     reactor.current.limit(reactor.now + LINGER_S)
-    with suppress(ProxyError):
+    try:
         channel.half_close()
         discarded = 0
         while discarded < LINGER_BYTES and (data := await channel.recv()):
             discarded += len(data)
             await reactor.rest()
+    except ProxyError:
+        pass

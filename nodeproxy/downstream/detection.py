@@ -11,7 +11,6 @@ policies for requests by sending slowly.
 """
 
 from collections.abc import Mapping
-from contextlib import suppress
 from math import inf
 
 from nodeproxy.downstream.closing import LINGER_S, closed_unused, linger
@@ -23,8 +22,8 @@ from nodeproxy.downstream.http2 import Http2Connection
 from nodeproxy.downstream.opening import Opening
 from nodeproxy.downstream.tcp import TcpConnection
 from nodeproxy.errors import ConnectionLost, DeadlinePassed, HeadTimeout, ProxyError
+from nodeproxy.io.calls import park
 from nodeproxy.io.channel import SocketChannel
-from nodeproxy.io.task import park
 from nodeproxy.protocol.first_bytes import Detected, detected
 
 _ACCEPTS: Mapping[Detected, Accept] = {
@@ -61,6 +60,7 @@ class DetectingConnection:
         except DeadlinePassed:
             if self._listened and not self._received:
                 return None
+        if self._protocol is None:
             return await self._serve_beside_endpoint()
         return self._successor()
 
@@ -139,8 +139,10 @@ class DetectingConnection:
             return False
         task.limit(until)
         self._channel.reader = task
-        with suppress(DeadlinePassed):
+        try:
             await park()
+        except DeadlinePassed:
+            pass
         return True
 
     async def _pass_on(self, opening: Opening) -> None:
@@ -166,11 +168,13 @@ class DetectingConnection:
         )
         context.stats.unrouted.count(error.status, error.reason, context.caller_of(self._client).labels, 0.0)
         self._reactor.current.limit(self._reactor.now + LINGER_S)
-        with suppress(ProxyError):
+        try:
             await self._channel.send(
                 Reply(self._channel, context.via, context.help_lines).refusal(error, self._received)
             )
             await linger(self._channel)
+        except ProxyError:
+            pass
 
     def idle_since(self, deadline: float) -> float:
         """See DownstreamConnection: it is idle until its first byte."""

@@ -3,8 +3,9 @@
 Reads a head, makes an exchange of it, finds its route, awaits the route's handler, streams the response, counts.
 """
 
-from contextlib import suppress
+from collections.abc import Coroutine
 from math import inf
+from typing import Any
 
 from nodeproxy.downstream.closing import LINGER_S, closed_unused, linger
 from nodeproxy.downstream.connection import DownstreamConnection
@@ -94,20 +95,20 @@ class Http1Connection:
         """See DownstreamConnection."""
         self._scope = Scope(self._reactor.current)
         in_a_row = 0
+        connecting: Coroutine[Any, Any, bool] | None = None
+        refusing: Coroutine[Any, Any, DownstreamConnection | None] | None = None
         while True:
             try:
                 head = await self._read_head()
             except ConnectAsked as asked:
-                if not await self._connect(asked):
-                    return None
-                continue
+                head, connecting = None, self._connect(asked)
             except BadRequest as error:
-                if not self._requests and (accept := recognised(self._received, self.context.prefaces)) is not None:
-                    return accept(self.context, self._channel, self._client, self._received)
-                await self._refuse(error)
-                return None
+                head, refusing = None, self._no_request(error)
             if head is None:
-                return None
+                if connecting is not None and await connecting:
+                    connecting = None
+                    continue
+                return None if refusing is None else await refusing
             self._requests += 1
             if not await self._exchange(head):
                 no_more = not head.persistent and not self._left_unread and not self._received
@@ -180,28 +181,33 @@ class Http1Connection:
             exchange.interim = reply.interim
         route, response = None, None
         self._channel.guard = task
+        failure: ProxyError | None = None
         try:
-            route = context.match(request, exchange.caller.namespace)
-            if self._channel.ending and self._channel.hung_up():
-                raise ClientGone("the client hung up before its request was read")
-            response = await route.handler(exchange)
-            if response.tunnel is not None:
-                await reply.switch(response)
-                early, self._received = self._received, b""
-                if context.half_close_is_gone:
-                    self._channel.guard = None  # in a tunnel, the end of one direction is not the client's end
-                await relay(exchange, route, response, self._channel, early)
-                return False
-            # A response before the request's end: the rest of the request must not be taken for the next one.
-            persistent = self._request_body is None and not self._draining
-            goes_on = await reply(exchange, response, head, persistent)
-            status, reason = response.status, response.reason
-        except ProxyError as error:
-            status, reason = error.status, error.reason
-            if response is not None and response.attempt is not None:
-                response.attempt.end(reason)  # its head was fine, and its body has not arrived
-            goes_on = await self._report(exchange, head, error)
+            try:
+                route = context.match(request, exchange.caller.namespace)
+                if self._channel.ending and self._channel.hung_up():
+                    raise ClientGone("the client hung up before its request was read")
+                response = await route.handler(exchange)
+                if response.tunnel is not None:
+                    await reply.switch(response)
+                    early, self._received = self._received, b""
+                    if context.half_close_is_gone:
+                        self._channel.guard = None  # in a tunnel, the end of one direction is not the client's end
+                    await relay(exchange, route, response, self._channel, early)
+                    return False
+                # A response before the request's end: the rest of the request must not be taken for the next one.
+                persistent = self._request_body is None and not self._draining
+                goes_on = await reply(exchange, response, head, persistent)
+                status, reason = response.status, response.reason
+            except ProxyError as error:
+                failure = error
+            if failure is not None:
+                status, reason = failure.status, failure.reason
+                if response is not None and response.attempt is not None:
+                    response.attempt.end(reason)  # its head was fine, and its body has not arrived
+                goes_on = await self._report(exchange, head, failure)
         finally:
+            failure = None  # an error that this frame held would hold the frame
             self._channel.guard = None
             if response is not None:
                 response.close()
@@ -209,8 +215,8 @@ class Http1Connection:
                 self._request_body.abandon()
                 self._request_body = None
                 self._left_unread = True
-            if task.has_children:
-                await task.cancel_children()
+        if task.has_children:  # where an error has left this function, the end of the task ends them
+            await task.cancel_children()
         context.count(exchange, route, status, reason)
         return goes_on
 
@@ -254,10 +260,19 @@ class Http1Connection:
         except ProxyError:
             return False
 
+    async def _no_request(self, error: BadRequest) -> DownstreamConnection | None:
+        """What serves the connection from here on, if its first bytes are of another protocol; else refuses it."""
+        if not self._requests and (accept := recognised(self._received, self.context.prefaces)) is not None:
+            return accept(self.context, self._channel, self._client, self._received)
+        await self._refuse(error)
+        return None
+
     async def _refuse(self, error: BadRequest) -> None:
         """The next head is no request: report that, forward nothing, and read no more."""
         self.context.count_refused(error, self._client)
         self._reactor.current.limit(self._reactor.now + LINGER_S)
-        with suppress(ProxyError):
+        try:
             await self._channel.send(self._reply.refusal(error, self._received))
             await linger(self._channel)
+        except ProxyError:
+            pass

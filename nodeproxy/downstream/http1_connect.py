@@ -5,8 +5,9 @@ the connection ends: the bytes behind the CONNECT were meant for a different ser
 Source: RFC 9110, 9.3.6; RFC 9931 (a proxy that refuses CONNECT closes).
 """
 
-from contextlib import suppress
+from collections.abc import Coroutine
 from dataclasses import replace
+from typing import Any
 
 from nodeproxy.downstream.closing import LINGER_S, linger
 from nodeproxy.downstream.context import ConnectionContext
@@ -26,12 +27,15 @@ async def answer_connect(
     """Answer the CONNECT of `exchange`; returns the context of all further requests, None after a refusal."""
     request = exchange.request
     channel.reactor.current.limit(channel.reactor.now + LINGER_S)
+    refusing: Coroutine[Any, Any, None] | None = None
     try:
         if not context.understands_connect:
             raise ConnectAsked(asked.head)
         route = context.match(request, exchange.caller.namespace)
     except ProxyError as error:
-        await _refuse(context, exchange, error, channel, reply)
+        refusing = _refuse(context, exchange, error, channel, reply)
+    if refusing is not None:
+        await refusing
         return None
     context.stats.connects += 1
     await channel.send(ESTABLISHED)
@@ -52,6 +56,8 @@ async def _refuse(
     if isinstance(error, UnknownService):
         error = ConnectRefused(f"CONNECT reaches HTTP ports of services in the mesh and nothing else: {error}")
     context.count(exchange, None, error.status, error.reason)
-    with suppress(ProxyError):
+    try:
         await channel.send(reply.refusal(error, b""))
         await linger(channel)
+    except ProxyError:
+        pass

@@ -4,9 +4,9 @@ The connection's task reads frames; each request has a task that is a child of i
 Source: RFC 9113; prior knowledge (3.3) only: an `Upgrade: h2c` is answered in HTTP/1.1, as 3.1 leaves it.
 """
 
-from contextlib import suppress
+from collections.abc import Coroutine
 from math import inf
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from nodeproxy.downstream.closing import LINGER_S, linger
 from nodeproxy.downstream.connection import DownstreamConnection
@@ -16,8 +16,8 @@ from nodeproxy.downstream.http2_preface import behind_preface
 from nodeproxy.downstream.http2_reply import Reply
 from nodeproxy.downstream.http2_server import StreamServer
 from nodeproxy.errors import BadRequest, ClientGone, DeadlinePassed, ProxyError
+from nodeproxy.io.calls import park
 from nodeproxy.io.channel import SocketChannel
-from nodeproxy.io.task import park
 from nodeproxy.mesh.callers import UNKNOWN
 from nodeproxy.multiplex.body import expect
 from nodeproxy.multiplex.link import Link
@@ -112,6 +112,8 @@ class Http2Connection:
         context.stats.http2_accepted += 1
         if self._drain.wanted:
             self._announce_drain()
+        ending: Coroutine[Any, Any, None] | None = None
+        over = False
         try:
             task.limit(self._reactor.now + context.head_timeout_s)
             received, self._received = self._received, b""
@@ -119,16 +121,20 @@ class Http2Connection:
             self._note_idle()
             await link.run(received)
             gone = ClientGone("the client closed its connection")
-        except ConnectionBroken as error:
-            gone = ClientGone(f"the client violated HTTP/2: {error}")
-            self._end_streams(gone)
-            await self._end(error)
+        except ConnectionBroken as violation:
+            gone = ClientGone(f"the client violated HTTP/2: {violation}")
+            ending = self._end(violation)
         except (DeadlinePassed, _Over):
+            over = True
+        except ProxyError as error:
+            gone = ClientGone(str(error))
+        if over:
             await self._part(codes.NO_ERROR, "")
             self._let_go()
             return None
-        except ProxyError as error:
-            gone = ClientGone(str(error))
+        if ending is not None:
+            self._end_streams(gone)
+            await ending
         await self._give_up(gone)
         self._let_go()
         return None
@@ -147,9 +153,11 @@ class Http2Connection:
         if code or not self._drain.effective:  # else the client has been told
             self._link.going_away(self._served, code, why)
         self._reactor.current.limit(self._reactor.now + LINGER_S)
-        with suppress(ProxyError):
+        try:
             await self._link.outbox.emptied()
             await linger(self._channel)
+        except ProxyError:
+            pass
 
     async def _give_up(self, gone: ClientGone) -> None:
         """The client is gone: end the exchanges that are under way, and wait until they are counted."""

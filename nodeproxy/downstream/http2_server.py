@@ -3,18 +3,18 @@
 A task costs 3 us to make, to give a deadline and to end; waiting for the next stream costs a tenth of that.
 """
 
-from contextlib import suppress
 from math import inf
 
-from nodeproxy.downstream.calls import begin_call, failure
+from nodeproxy.downstream.calls import begin_call, failed_response
 from nodeproxy.downstream.closing import LINGER_S
 from nodeproxy.downstream.context import ConnectionContext
 from nodeproxy.downstream.http2_reply import Reply
 from nodeproxy.downstream.tunnel import relay
 from nodeproxy.errors import ClientGone, ProxyError
 from nodeproxy.exchange.exchange import Exchange
+from nodeproxy.io.calls import park
 from nodeproxy.io.scope import Scope
-from nodeproxy.io.task import Task, park
+from nodeproxy.io.task import Task
 from nodeproxy.multiplex.body import body_of
 from nodeproxy.multiplex.stream import Stream
 from nodeproxy.protocol.forwarded import forwarded
@@ -87,27 +87,32 @@ class StreamServer:
             context.recorder.begin(exchange, context.match)
         exchange.interim = self.interim
         route, response = None, None
+        failure: ProxyError | None = None
         try:
-            if stream.error is not None:
-                raise stream.failure()
-            route = context.match(request, caller.namespace)
-            response = await route.handler(exchange)
-            if request.upgrade:
-                if response.tunnel is not None:
-                    await relay(exchange, route, response, self._reply.switch(stream, response), b"")
-                    stream.release()  # RFC 8441, 5: an end that is not orderly is CANCEL
-                    return
-                check_declined(response)
-            sending = self._reply(stream, exchange, response)
-            if sending is not None:
-                await sending
-            status, reason = response.status, response.reason
-        except ProxyError as error:
-            status, reason = error.status, error.reason
-            if response is not None and response.attempt is not None:
-                response.attempt.end(reason)  # its head was fine, and its body has not arrived
-            await self._report(stream, exchange, error)
+            try:
+                if stream.error is not None:
+                    raise stream.failure()
+                route = context.match(request, caller.namespace)
+                response = await route.handler(exchange)
+                if request.upgrade:
+                    if response.tunnel is not None:
+                        await relay(exchange, route, response, self._reply.switch(stream, response), b"")
+                        stream.release()  # RFC 8441, 5: an end that is not orderly is CANCEL
+                        return
+                    check_declined(response)
+                sending = self._reply(stream, exchange, response)
+                if sending is not None:
+                    await sending
+                status, reason = response.status, response.reason
+            except ProxyError as error:
+                failure = error
+            if failure is not None:
+                status, reason = failure.status, failure.reason
+                if response is not None and response.attempt is not None:
+                    response.attempt.end(reason)  # its head was fine, and its body has not arrived
+                await self._report(stream, exchange, failure)
         finally:
+            failure = None  # an error that this frame held would hold the frame
             if response is not None:
                 response.close()
             # RFC 9113, 8.1: a complete response before the request's end is no error
@@ -122,7 +127,9 @@ class StreamServer:
             self._reply.break_off(stream, exchange, error)
             return
         self._task.limit(self._context.reactor.now + LINGER_S)
-        with suppress(ProxyError):
-            sending = self._reply(stream, exchange, failure(exchange, error))
+        try:
+            sending = self._reply(stream, exchange, failed_response(exchange, error))
             if sending is not None:
                 await sending
+        except ProxyError:
+            pass

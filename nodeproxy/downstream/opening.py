@@ -1,6 +1,5 @@
 """The connection to an endpoint that a client's TCP connection is joined with, also before it is known to be wanted."""
 
-from contextlib import suppress
 from typing import NamedTuple
 
 from nodeproxy.downstream.context import ConnectionContext
@@ -90,5 +89,7 @@ class Opening:
 
 async def _first_word(tunnel: Tunnel) -> None:
     """Wait for it. Raises EndpointLeft: the endpoint is not to be used any more."""
-    with suppress(ConnectionLost):  # an end as well: the relay finds the same
+    try:
         tunnel.received = await tunnel.recv()
+    except ConnectionLost:  # an end as well: the relay finds the same
+        pass

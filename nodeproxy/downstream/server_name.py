@@ -5,10 +5,10 @@ nothing gets a TLS alert, so that it reports the name and not a broken connectio
 """
 
 import logging
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from math import inf
+from typing import Any
 
 from nodeproxy.downstream.closing import LINGER_S, closed_unused, linger
 from nodeproxy.downstream.connection import DownstreamConnection
@@ -117,14 +117,15 @@ class ServerNameConnection:
 
     async def _pass_through(self, hello: ClientHello) -> DownstreamConnection | None:
         context = self._context
+        refusing: Coroutine[Any, Any, None] | None = None
         try:
             route = self._accepted.route_of(hello, context.caller_of(self._client).namespace)
-        except UnknownService as error:
-            nameless = not hello.said
-            await self._refuse(error, alerts.MISSING_EXTENSION if nameless else alerts.UNRECOGNIZED_NAME)
-            return None
+        except UnknownService as unknown:
+            refusing = self._refuse(unknown, alerts.UNRECOGNIZED_NAME if hello.said else alerts.MISSING_EXTENSION)
         except ProxyError as error:
-            await self._refuse(error, alerts.INTERNAL_ERROR)
+            refusing = self._refuse(error, alerts.INTERNAL_ERROR)
+        if refusing is not None:
+            await refusing
             return None
         only = replace(context, match=lambda _request, _namespace: route)
         return TcpConnection(only, self._channel, self._client, self._received)
@@ -133,9 +134,11 @@ class ServerNameConnection:
         self._count(error)
         self._accepted.log(self._client, error, self._reactor.now)
         self._reactor.current.limit(self._reactor.now + LINGER_S)
-        with suppress(ProxyError):
+        try:
             await self._channel.send(alerts.fatal(alert))
             await linger(self._channel)
+        except ProxyError:
+            pass
 
     def _count(self, error: ProxyError) -> None:
         context, unrouted = self._context, self._context.stats.unrouted

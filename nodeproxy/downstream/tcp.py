@@ -109,7 +109,7 @@ class TcpConnection:
             if settings.mode == "enforce":
                 raise
             relay.idle_s = inf
-            await relay.until_over()
+        await relay.until_over()  # of one that a shadow has let go on
         life.reason = relay.reason
         if relay.reason not in ORDERLY and relay.reason != ClientGone.reason:
             await _last_words(channel)

@@ -10,7 +10,7 @@ from nodeproxy.downstream.udp_session import UdpSession
 from nodeproxy.downstream.udp_sessions import UdpSessions
 from nodeproxy.errors import ProxyError, UnknownService
 from nodeproxy.exchange.connection import Ended, of_session
-from nodeproxy.io.datagrams import LONGEST_BYTES, stop_receiving
+from nodeproxy.io.datagrams import LONGEST_BYTES, SocketAddress, stop_receiving
 from nodeproxy.io.rounds import SESSION
 from nodeproxy.table.table import Route
 from nodeproxy.upstream.udp_upstream import UdpUpstream
@@ -42,7 +42,7 @@ class UdpListener:
         self.round, self.burst = 0, 1
         self._context = context
         self._route = route
-        self._sessions: dict[tuple[str, int], UdpSession] = {}
+        self._sessions: dict[SocketAddress, UdpSession] = {}
         self._closed = False
         self._address: tuple[str, int] = sock.getsockname()[:2]
         self.reactor.watch(sock, self, self.EVENTS)
@@ -128,7 +128,7 @@ class UdpListener:
                 self.bug(error, session or sessions.get(client))
         self.sessions.rounds.spend(self, handled, most)
 
-    def _open(self, client: tuple[str, int], data: bytes) -> None:
+    def _open(self, client: SocketAddress, data: bytes) -> None:
         """Begin a session with its first datagram."""
         host, context = client[0], self._context
         stats = context.stats.unrouted.of_udp

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from nodeproxy.errors import ConnectFailed, EndpointsUnknown, OutOfDescriptors, ProxyError, UnknownService
 from nodeproxy.exchange.exchange import Exchange
-from nodeproxy.io.datagrams import ICMP_ERRORS, LONGEST_BYTES, REFUSED
+from nodeproxy.io.datagrams import ICMP_ERRORS, LONGEST_BYTES, REFUSED, SocketAddress
 from nodeproxy.io.deadlines import NOWHERE
 from nodeproxy.table.table import Route
 from nodeproxy.upstream.udp_pool import UdpConnection
@@ -38,7 +38,7 @@ class UdpSession:
     """See `reactor.Watcher`: its share of a turn is bounded by `Rounds`."""
 
     def __init__(
-        self, listener: "UdpListener", client: tuple[str, int], exchange: Exchange, route: Route, upstream: UdpUpstream
+        self, listener: "UdpListener", client: SocketAddress, exchange: Exchange, route: Route, upstream: UdpUpstream
     ) -> None:
         """Raises NoEndpoints: see `UdpUpstream.cluster`."""
         self.client = client

@@ -5,10 +5,10 @@ from itertools import islice
 from math import inf
 
 from nodeproxy.downstream.udp_session import UdpSession
+from nodeproxy.io.calls import park
 from nodeproxy.io.reactor import Reactor
 from nodeproxy.io.rounds import Rounds
 from nodeproxy.io.scope import Scope
-from nodeproxy.io.task import park
 from nodeproxy.telemetry.stats import WorkerStats
 from nodeproxy.upstream.on_demand import Changes
 

@@ -27,13 +27,12 @@ class Background:
         """Tasks that have not ended."""
         return len(self._tasks)
 
-    @property
-    def full(self) -> bool:
-        """Whether no further task may be started now."""
-        return len(self._tasks) >= self._most
+    def has_room(self) -> bool:
+        """Whether a further task may be started now."""
+        return len(self._tasks) < self._most
 
     def start(self, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run `job` from the next turn on, whatever becomes of the current task. Call it only if not `full`."""
+        """Run `job` from the next turn on, whatever becomes of the current task. Call it only if it `has_room`."""
         task = self.reactor.spawn(self._run(job))
         task.share = self
         self._tasks.add(task)

@@ -13,10 +13,10 @@ from typing import Protocol
 from nodeproxy.errors import ClientGone, ProxyError
 from nodeproxy.io import tcp_socket
 from nodeproxy.io.callbacks import Resumed, Watcher
-from nodeproxy.io.calls import receive, send
+from nodeproxy.io.calls import park, receive, send
 from nodeproxy.io.reactor import Reactor
 from nodeproxy.io.socket_calls import RECEIVE_BYTES
-from nodeproxy.io.task import Task, park
+from nodeproxy.io.task import Task
 
 Address = tuple[str, int]
 _INPUT = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR

@@ -4,10 +4,10 @@ import errno
 import socket
 
 from nodeproxy.errors import ConnectFailed, OutOfDescriptors, ProxyError
+from nodeproxy.io.calls import park
 from nodeproxy.io.capacity import is_shortage
 from nodeproxy.io.channel import SocketChannel
 from nodeproxy.io.reactor import Reactor
-from nodeproxy.io.task import park
 
 
 async def connect(reactor: Reactor, address: tuple[str, int], broken: type[ProxyError]) -> SocketChannel:

@@ -18,6 +18,10 @@ REFUSED = frozenset({errno.ECONNREFUSED, errno.ENOPROTOOPT})
 """Those that nothing else reports. The others may also be of the datagram that is being sent: there is no route."""
 
 
+SocketAddress = tuple[str, int] | tuple[str, int, int, int]
+"""What the kernel calls a peer: of IPv4, and of IPv6 with flow and scope."""
+
+
 def bound_datagrams(address: tuple[str, int]) -> socket.socket:
     """A bound UDP socket whose address other workers may bind too.
 

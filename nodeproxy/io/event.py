@@ -1,7 +1,8 @@
 """Waiting for another task instead of a socket."""
 
+from nodeproxy.io.calls import park
 from nodeproxy.io.reactor import Reactor
-from nodeproxy.io.task import Task, park
+from nodeproxy.io.task import Task
 
 
 class Event:

@@ -7,8 +7,9 @@ microseconds per request with 8 streams a connection).
 from itertools import islice
 
 from nodeproxy.errors import ProxyError
+from nodeproxy.io.calls import park
 from nodeproxy.io.channel import SocketChannel
-from nodeproxy.io.task import Task, park
+from nodeproxy.io.task import Task
 
 TURNS = 4  # tasks that are woken at once: so many frames fill the room
 ROOM_BYTES = 64 * 1024  # waiting for the peer, beyond which bodies wait: what a socket buffer takes at once
@@ -93,12 +94,11 @@ class Outbox:
 
     def resume(self) -> None:
         """See `channel.Resumed`."""
-        if self._rest is not None and self._channel.writable:
-            self._write(self._rest)
-            if self._rest is None:
-                self.flush()
+        if self._rest is not None and self._channel.writable and self._write(self._rest):
+            self.flush()
 
-    def _write(self, data: bytes | memoryview) -> None:
+    def _write(self, data: bytes | memoryview) -> bool:
+        """Returns whether all was written, or can never be."""
         self._rest = None
         channel = self._channel
         try:
@@ -111,6 +111,7 @@ class Outbox:
             channel.writer = self
         if self._waiting and self.room:
             self._wake(TURNS)
+        return self._rest is None
 
     def _wake(self, most: int) -> None:
         waiting = self._waiting

@@ -18,9 +18,10 @@ import trio
 
 from nodeproxy.io.bulk import Bulk
 from nodeproxy.io.callbacks import Flushed, Runnable, Watcher
+from nodeproxy.io.calls import park
 from nodeproxy.io.deadlines import TICK_S, Deadlines, Timed
 from nodeproxy.io.fair_queue import FairQueue
-from nodeproxy.io.task import Cancelled, Task, park
+from nodeproxy.io.task import Cancelled, Task
 
 EVENTS_PER_TURN = 256  # a turn of this many plain requests takes about 3 ms
 CROWD = 16  # events of one turn, from which on they are handled by share: fewer are over within about 0.3 ms

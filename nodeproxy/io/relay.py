@@ -11,8 +11,9 @@ from math import inf
 from typing import Protocol
 
 from nodeproxy.io.bulk import SMALL_BYTES
+from nodeproxy.io.calls import park
 from nodeproxy.io.channel import SocketChannel
-from nodeproxy.io.task import Task, park
+from nodeproxy.io.task import Task
 
 _INPUT = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _ENDING = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR

@@ -1,11 +1,11 @@
 """A task: one coroutine of the hot lane, its deadline and its children."""
 
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine
 from math import inf
-from types import coroutine
 from typing import TYPE_CHECKING, Any
 
 from nodeproxy.errors import DeadlinePassed
+from nodeproxy.io.calls import park
 from nodeproxy.io.deadlines import NOWHERE
 
 if TYPE_CHECKING:
@@ -20,12 +20,6 @@ class Cancelled(BaseException):
 
 class Overtaken(Cancelled):
     """Raised at the wait of a task whose work another task has done: it gives up this work, not more."""
-
-
-@coroutine
-def park() -> Generator[None, None, None]:
-    """Suspend the current task until it is resumed. Wake-ups may be spurious: the caller checks and parks again."""
-    yield
 
 
 def _nothing(_value: None) -> None:

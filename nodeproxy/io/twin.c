@@ -1,4 +1,4 @@
-/* The compiled twin of socket_calls.py: the same results, 0.2 us less for each call.
+/* The compiled twin of socket_calls.py and parking.py: the same results, 0.2 us less for each call.
  *
  * Python's own socket methods give up the interpreter around each system call and make room for the most that may come
  * before they know how much has. These calls never block, and a worker has no other thread that waits for it: they keep
@@ -111,18 +111,58 @@ static PyObject *accept_one(PyObject *module, PyObject *listener)
     return Py_BuildValue("is", accepted, text);
 }
 
+/* See parking.Park. */
+typedef struct {
+    PyObject_HEAD
+    int resumed;
+} Park;
+
+static PySendResult park_send(PyObject *self, PyObject *value, PyObject **result)
+{
+    (void)value;
+    *result = Py_NewRef(Py_None);
+    return ((Park *)self)->resumed++ ? PYGEN_RETURN : PYGEN_NEXT;
+}
+
+static PyObject *park_next(PyObject *self)
+{
+    return ((Park *)self)->resumed++ ? NULL : Py_NewRef(Py_None);
+}
+
+static PyAsyncMethods park_awaited = {.am_await = PyObject_SelfIter, .am_send = park_send};
+
+static PyTypeObject park_type = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "nodeproxy.io.twin.Park",
+    .tp_basicsize = sizeof(Park),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .tp_as_async = &park_awaited,
+    .tp_iter = PyObject_SelfIter,
+    .tp_iternext = park_next,
+};
+
+static PyObject *park(PyObject *module, PyObject *nothing)
+{
+    (void)module, (void)nothing;
+    Park *one = PyObject_New(Park, &park_type);
+    if (one != NULL)
+        one->resumed = 0;
+    return (PyObject *)one;
+}
+
 static PyMethodDef functions[] = {
     {"accept", accept_one, METH_O, "See socket_calls.accept."},
+    {"park", park, METH_NOARGS, "See parking.Park."},
     {"receive", receive, METH_O, "See socket_calls.receive."},
     {"send", (PyCFunction)(void (*)(void))send_some, METH_FASTCALL, "See socket_calls.send."},
     {NULL},
 };
 
 static struct PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, "nodeproxy.io.twin", "The compiled twin of socket_calls.", -1, functions,
+    PyModuleDef_HEAD_INIT, "nodeproxy.io.twin", "The compiled twin of socket_calls and parking.", -1, functions,
 };
 
 PyMODINIT_FUNC PyInit_twin(void)
 {
-    return PyModule_Create(&module);
+    return PyType_Ready(&park_type) < 0 ? NULL : PyModule_Create(&module);
 }

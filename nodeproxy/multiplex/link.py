@@ -7,9 +7,9 @@ or `upstream/http2`. Source: RFC 9113.
 from itertools import islice
 
 from nodeproxy.errors import ProxyError
+from nodeproxy.io.calls import park
 from nodeproxy.io.channel import SocketChannel
 from nodeproxy.io.outbox import Outbox
-from nodeproxy.io.task import park
 from nodeproxy.multiplex.control import Control
 from nodeproxy.multiplex.side import Side
 from nodeproxy.multiplex.stream import Stream
@@ -44,6 +44,7 @@ class Link:
         "initial_window", "outbox", "peer_connects", "peer_streams", "prefix", "reactor", "send_window", "starved",
         "streams",
     )  # fmt: skip
+    __deletable__ = ("_control", "_side")  # for mypyc, see `let_go`
 
     def __init__(
         self, channel: SocketChannel, reader: FrameReader, limits: Http2Limits, side: Side, share: object = None

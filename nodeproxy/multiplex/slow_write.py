@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from nodeproxy.io.task import park
+from nodeproxy.io.calls import park
 from nodeproxy.multiplex.carrier import Carrier
 from nodeproxy.protocol.http2.codes import FRAME_BYTES
 

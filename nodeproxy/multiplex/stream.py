@@ -4,7 +4,8 @@ from collections.abc import Coroutine
 from copy import copy
 
 from nodeproxy.errors import ProxyError
-from nodeproxy.io.task import Task, park
+from nodeproxy.io.calls import park
+from nodeproxy.io.task import Task
 from nodeproxy.multiplex.carrier import Carrier
 from nodeproxy.multiplex.slow_write import write
 from nodeproxy.protocol.http2.codes import CANCEL, FLOW_CONTROL_ERROR, FRAME_BYTES, PROTOCOL_ERROR

@@ -6,12 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from nodeproxy.exchange.access_log import Line, connection_line, line_of
-from nodeproxy.exchange.connection import Ended
-from nodeproxy.exchange.exchange import Exchange, Tools
-from nodeproxy.exchange.logged import Logged
+from nodeproxy.exchange.exchange import Tools
 from nodeproxy.policies.block import Block, Duration, Policy, PolicySettings
-from nodeproxy.protocol.message import Response
+from nodeproxy.policies.service_log import Chosen, ServiceLog, observed
 
 _COMPARED = re.compile(r"(>=|<=|>|<|!=)?([1-5][0-9]{2})|([1-5])xx")
 
@@ -55,49 +52,6 @@ class AccessLogSettings(PolicySettings):
     """Only some requests; by default all."""
 
 
-class ServiceLog:
-    """Decides about the lines of one service port, and passes on their fields."""
-
-    __slots__ = ("_decisions", "_filter", "_format", "_random", "_sample", "_slower_s", "_write")
-
-    def __init__(self, settings: AccessLogSettings, tools: Tools) -> None:
-        chosen = settings.filter
-        self._format = settings.format
-        self._sample = settings.sample
-        self._filter = None if chosen is None or chosen.status is None else _matcher(chosen.status)
-        self._slower_s = None if chosen is None else chosen.slower_than_s
-        self._random = tools.random
-        self._decisions = tools.decisions
-        self._write = tools.log_line
-
-    def ended(self, exchange: Exchange, service_port: str, status: int, reason: str, elapsed_s: float) -> None:
-        """See Log."""
-        if self._chosen(self._filter is not None and self._filter(status), elapsed_s):
-            self._add(line_of(exchange, service_port, status, reason, elapsed_s))
-
-    def connection_ended(self, connection: Exchange, service_port: str, ended: Ended) -> None:
-        """See Log."""
-        if self._chosen(self._filter is not None and bool(ended.reason), ended.elapsed_s):
-            self._add(connection_line(connection, service_port, ended))
-
-    def _chosen(self, by_status: bool, elapsed_s: float) -> bool:
-        if self._format == "off":
-            return False
-        asks = self._filter is not None or self._slower_s is not None
-        if asks and not by_status and (self._slower_s is None or elapsed_s <= self._slower_s):
-            self._decisions.count("filtered")
-            return False
-        if self._sample < 1.0 and self._random() >= self._sample:
-            self._decisions.count("not-sampled")
-            return False
-        self._decisions.count("logged")
-        return not self._decisions.shadow
-
-    def _add(self, line: Line) -> None:
-        if self._write is not None:
-            self._write(line, self._format)
-
-
 def _matcher(text: str) -> Callable[[int], bool]:
     found = _COMPARED.fullmatch(text)
     assert found is not None  # validated
@@ -117,22 +71,19 @@ def _matcher(text: str) -> Callable[[int], bool]:
 
 def state(settings: AccessLogSettings, _before: ServiceLog | None, tools: Tools) -> ServiceLog:
     """The log of a service port; there is nothing to remember."""
-    return ServiceLog(settings, tools)
+    asked = settings.filter
+    of_status = None if asked is None or asked.status is None else _matcher(asked.status)
+    slower_than_s = None if asked is None else asked.slower_than_s
+    return ServiceLog(Chosen(settings.format, settings.sample, of_status, slower_than_s), tools)
 
 
-def on_request(exchange: Exchange, log: ServiceLog) -> Response | None:
-    """Lets `log` see the end of the exchange; it refuses nothing."""
-    exchange.observer = Logged(log, exchange.observer)
-    return None
-
-
-POLICY = Policy(
+POLICY: Policy = Policy(
     "accessLog",
     AccessLogSettings,
     connections=True,
     touches=("datagrams",),
     state=state,
-    on_request=on_request,
+    on_request=observed,
     outcomes={
         "logged": "a line was written; in shadow mode, would have been",
         "filtered": "no condition of `filter` was fulfilled",

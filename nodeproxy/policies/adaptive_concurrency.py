@@ -70,7 +70,7 @@ def numbers(gradient: Gradient) -> Mapping[str, float]:
     return {"limit": gradient.limit, "in_flight": gradient.in_flight, "baseline_seconds": gradient.baseline_s}
 
 
-POLICY = Policy(
+POLICY: Policy = Policy(
     "adaptiveConcurrency",
     AdaptiveConcurrencySettings,
     wrap,

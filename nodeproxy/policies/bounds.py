@@ -3,7 +3,8 @@
 from nodeproxy.errors import BodyTooLarge, ResponseHeadersTooLarge
 from nodeproxy.exchange.decisions import Decisions
 from nodeproxy.exchange.exchange import Exchange, Handler
-from nodeproxy.protocol.message import Body, Response
+from nodeproxy.protocol.errors_as_responses import error_response
+from nodeproxy.protocol.message import UNKNOWN, Body, Response
 
 
 class BodyBound:
@@ -90,3 +91,16 @@ class ResponseHeads:
             response.attempt.end(error.reason)
         response.close()
         raise error
+
+
+def bounded(exchange: Exchange, bound: BodyBound) -> Response | None:
+    """413 for a body whose length is known and too large; nothing has been sent, and no 100 (Continue).
+
+    Source: RFC 9110, 10.1.1 (a final status in place of 100) and 15.5.14.
+    """
+    length = exchange.request.length
+    if length > bound.limit_bytes:
+        return error_response(BodyTooLarge(too_large(length, bound.limit_bytes)))
+    if length == UNKNOWN:
+        exchange.body = BoundedBody(exchange.body, bound)
+    return None

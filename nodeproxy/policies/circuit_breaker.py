@@ -77,7 +77,7 @@ def numbers(circuit: Circuit) -> Mapping[str, float]:
     return {"state": circuit.state, "openings": circuit.openings}
 
 
-POLICY = Policy(
+POLICY: Policy = Policy(
     "circuitBreaker",
     CircuitBreakerSettings,
     wrap,

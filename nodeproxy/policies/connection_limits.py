@@ -8,8 +8,9 @@ from typing import Protocol
 
 from nodeproxy.errors import ConnectionPoolFull
 from nodeproxy.exchange.decisions import Decisions
+from nodeproxy.io.calls import park
 from nodeproxy.io.reactor import Reactor
-from nodeproxy.io.task import Task, park
+from nodeproxy.io.task import Task
 
 
 @dataclass(frozen=True, slots=True)

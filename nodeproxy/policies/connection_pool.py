@@ -69,7 +69,7 @@ def numbers(limits: ConnectionLimits) -> dict[str, float]:
     return {"connections": limits.connections, "busy": limits.busy, "waiting": limits.waiting}
 
 
-POLICY = Policy(
+POLICY: Policy = Policy(
     "connectionPool",
     ConnectionPoolSettings,
     connections=True,

@@ -138,7 +138,7 @@ def _line(name: bytes, values: tuple[str, ...]) -> bytes:
     return b"%b: %b\r\n" % (name, ", ".join(values).encode()) if values else b""
 
 
-POLICY = Policy(
+POLICY: Policy = Policy(
     "cors",
     CorsSettings,
     wrap,

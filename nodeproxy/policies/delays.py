@@ -1,9 +1,17 @@
 """When the races of a service port may begin their hedges. Most races are over before."""
 
 from math import inf
+from typing import Protocol
 
 from nodeproxy.io.reactor import Reactor
-from nodeproxy.policies.race import Race
+
+
+class Hedged(Protocol):
+    """A race, as far as its delay concerns it."""
+
+    def hedge(self) -> bool:
+        """See `race.Race.hedge`."""
+        ...
 
 
 class Delays:
@@ -16,10 +24,10 @@ class Delays:
     __slots__ = ("_timer_at", "_waiting")
 
     def __init__(self) -> None:
-        self._waiting: dict[Race, tuple[float, float]] = {}  # when it is due, and its delay
+        self._waiting: dict[Hedged, tuple[float, float]] = {}  # when it is due, and its delay
         self._timer_at = inf
 
-    def put(self, race: Race, delay_s: float, reactor: Reactor) -> None:
+    def put(self, race: Hedged, delay_s: float, reactor: Reactor) -> None:
         """Let `race` hedge after `delay_s` seconds, each time that it may; never, if that is infinite."""
         if delay_s == inf:
             return
@@ -28,7 +36,7 @@ class Delays:
         if self._timer_at == inf:
             self._set(at, reactor)
 
-    def drop(self, race: Race) -> None:
+    def drop(self, race: Hedged) -> None:
         """`race` is over."""
         self._waiting.pop(race, None)
 

@@ -48,7 +48,7 @@ def numbers(shares: Shares) -> dict[str, float]:
     return {"running": float(shares.used), "waiting": float(shares.queued)}
 
 
-POLICY = Policy(
+POLICY: Policy = Policy(
     "fairness",
     FairnessSettings,
     wrap,

@@ -134,7 +134,7 @@ def wrap(settings: FallbackSettings, inner: Handler, tools: Tools, _state: objec
     return Fallback(conditions(settings.on), instead, inner, tools)
 
 
-POLICY = Policy(
+POLICY: Policy = Policy(
     "fallback",
     FallbackSettings,
     wrap,

@@ -99,7 +99,7 @@ def numbers(state: FaultState) -> dict[str, float]:
     return {"delayed": float(state.delayed.count)}
 
 
-POLICY = Policy(
+POLICY: Policy = Policy(
     "fault",
     FaultSettings,
     wrap,

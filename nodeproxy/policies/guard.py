@@ -84,7 +84,9 @@ class Guard:
             self._quiet_until, self._quiet = now + QUIET_S, 0
         else:
             self._quiet += 1
-        return self._failure(f"{self.name} failed in {where} ({type(error).__name__}); see the node's log")
+        failure = self._failure(f"{self.name} failed in {where} ({type(error).__name__}); see the node's log")
+        failure.__cause__ = error  # said here too: compiled by mypyc, `raise … from` does not set it
+        return failure
 
     def count(self, tools: Tools, elapsed_s: float) -> None:
         """Count one call, and what it added to the time of an exchange."""

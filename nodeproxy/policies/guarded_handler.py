@@ -150,7 +150,8 @@ class GuardedHandler:
             del visits[exchange]
             guard.count(self._tools, guard.clock() - began - visit.inside_s)
             visit.error = None  # its traceback has this frame
-        return instead if instead is not None else await self._inside.inner(exchange)
+        inner = self._inside.inner  # mypyc would call the property in place of what it returns
+        return instead if instead is not None else await inner(exchange)
 
     async def _answered(self, exchange: Exchange, visit: Visit) -> Response:
         guard, tools = self._guard, self._tools
@@ -167,10 +168,10 @@ class GuardedHandler:
             raise guard.nonsense(tools, "its handler", answer, "an awaitable Response")
         try:
             answer = await Stepped(answer, guard.cell, guard.number)
-        except DeadlinePassed as error:
-            if error is visit.error or visit.waits_inside:
+        except DeadlinePassed as late:
+            if late is visit.error or visit.waits_inside:
                 raise
-            raise guard.failed(tools, "its handler, which still waited when the request's time was up", error) from None
+            raise guard.failed(tools, "its handler, which still waited when the request's time was up", late) from None
         except ProxyError:
             raise
         except (Exception, SystemExit) as error:

@@ -64,4 +64,4 @@ OUTCOMES = {
     "healthy": "an endpoint is used again: `healthyThreshold` probes in a row succeeded",
 }
 
-POLICY = Policy("healthCheck", HealthCheckSettings, touches=("connections",), outcomes=OUTCOMES)
+POLICY: Policy = Policy("healthCheck", HealthCheckSettings, touches=("connections",), outcomes=OUTCOMES)

@@ -67,23 +67,28 @@ class Hedging:
         race = Race(exchange, body, self._plan.most, self)
         delay_s = self._latencies.quantile_s if self._learns else 0.0
         self._delays.put(race, delay_s if delay_s > self._plan.delay_s else self._plan.delay_s, reactor)
+        failure: ProxyError | None = None
         try:
-            response = await self._inner(exchange)
-            if failed(exchange, response):
-                response = await race.better_than(response)
-        except Overtaken:
-            taken = race.take()
-            if taken is None:
-                raise
-            response = taken
-        except ProxyError as error:
-            if not race.goes_on(error):
-                raise
-            taken = await race.outcome()
-            if taken is None:
-                raise
-            response = taken
+            try:
+                response = await self._inner(exchange)
+                if failed(exchange, response):
+                    response = await race.better_than(response)
+            except Overtaken:
+                taken = race.take()
+                if taken is None:
+                    raise
+                response = taken
+            except ProxyError as error:
+                if not race.goes_on(error):
+                    raise
+                failure = error
+            if failure is not None:
+                taken = await race.outcome()
+                if taken is None:
+                    raise failure
+                response = taken
         finally:
+            failure = None  # an error that this frame held would hold the frame
             self._delays.drop(race)
             race.end()
             if race.won:

@@ -78,7 +78,7 @@ def numbers(state: Latencies) -> Mapping[str, float]:
     return {"latency_seconds": state.quantile_s} if isfinite(state.quantile_s) else {}
 
 
-POLICY = Policy(
+POLICY: Policy = Policy(
     "hedging",
     HedgingSettings,
     wrap,

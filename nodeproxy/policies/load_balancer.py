@@ -158,7 +158,7 @@ def numbers(shedding: Shedding) -> Mapping[str, float]:
 
 OUTCOMES: Mapping[str, str] = {"shed": "an endpoint refused load, and gets less of it (`shedding`)"}
 
-POLICY = Policy(
+POLICY: Policy = Policy(
     "loadBalancer",
     LoadBalancerSettings,
     connections=True,

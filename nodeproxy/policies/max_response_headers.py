@@ -24,7 +24,7 @@ def wrap(settings: MaxResponseHeadersSettings, inner: Handler, tools: Tools, _st
     return ResponseHeads(settings.limit_bytes, inner, tools.decisions)
 
 
-POLICY = Policy(
+POLICY: Policy = Policy(
     "maxResponseHeaders",
     MaxResponseHeadersSettings,
     wrap,

@@ -97,7 +97,7 @@ class Mirroring:
         if self.decisions.shadow:
             self._count("sent", len(due), exchange)
             return
-        if room <= 0 or background.full:
+        if room <= 0 or not background.has_room():
             self._count("full", len(due), exchange)
             return
         source: WholeBody | BodyCopy
@@ -108,7 +108,7 @@ class Mirroring:
             exchange.body = Tee(body, source)
         started = 0
         for handler in due[:room]:
-            if background.full:
+            if not background.has_room():
                 break
             started += 1
             mirrors.under_way.count += 1

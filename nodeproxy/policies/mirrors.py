@@ -77,7 +77,7 @@ def numbers(state: Mirrors) -> dict[str, float]:
     return {"in_flight": float(state.under_way.count)}
 
 
-POLICY = Policy(
+POLICY: Policy = Policy(
     "mirrors",
     MirrorsSettings,
     wrap,

@@ -131,7 +131,7 @@ def numbers(detector: OutlierDetector) -> Mapping[str, float]:
     return {"ejected": float(detector.ejected())}
 
 
-POLICY = Policy(
+POLICY: Policy = Policy(
     "outlierDetection",
     OutlierDetectionSettings,
     connections=True,

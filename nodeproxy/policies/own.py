@@ -84,7 +84,8 @@ def _problem(name: str, found: object) -> str:
         return f"is a {type(found).__name__}; it must be a nodeproxy.policies.block.Policy"
     if found.name != name:
         return f"is the policy {found.name}; the entry point must have that name"
-    if not (isinstance(found.settings, type) and issubclass(found.settings, PolicySettings)):
+    settings: object = found.settings
+    if not (isinstance(settings, type) and issubclass(settings, PolicySettings)):
         return "has settings that are no class of nodeproxy.policies.block.PolicySettings"
     if not any(getattr(found, function) for function in _DOES):
         return f"would do nothing; it must have one of {', '.join(_DOES)}"

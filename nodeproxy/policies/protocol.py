@@ -36,4 +36,4 @@ class ProtocolSettings(PolicySettings):
         return ports
 
 
-POLICY = Policy("protocol", ProtocolSettings, touches=("connections",), acts="on the ports, before any request")
+POLICY: Policy = Policy("protocol", ProtocolSettings, touches=("connections",), acts="on the ports, before any request")

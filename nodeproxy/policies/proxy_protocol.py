@@ -37,7 +37,7 @@ def on_request(exchange: Exchange, decisions: Decisions) -> None:
             exchange.added = header(*exchange.addresses())
 
 
-POLICY = Policy(
+POLICY: Policy = Policy(
     "proxyProtocol",
     ProxyProtocolSettings,
     connections=True,

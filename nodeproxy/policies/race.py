@@ -6,8 +6,9 @@ from typing import Any, Protocol
 from nodeproxy.errors import DeadlinePassed, ProxyError
 from nodeproxy.exchange.body import WholeBody
 from nodeproxy.exchange.exchange import Exchange, Fork
+from nodeproxy.io.calls import park
 from nodeproxy.io.scope import Scope
-from nodeproxy.io.task import Overtaken, Task, park
+from nodeproxy.io.task import Overtaken, Task
 from nodeproxy.protocol.grpc import effective_status
 from nodeproxy.protocol.message import Response
 

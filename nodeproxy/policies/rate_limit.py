@@ -7,15 +7,14 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from nodeproxy.exchange.exchange import Exchange, Tools
+from nodeproxy.exchange.exchange import Tools
 from nodeproxy.limits.buckets import Bucket, Buckets
 from nodeproxy.limits.leases import Lease
 from nodeproxy.limits.memory import hashed, region_of
 from nodeproxy.policies.block import Block, Policy, PolicySettings
 from nodeproxy.policies.limit_parts import Always, ByHeader, ByRule, Part, PerCaller
 from nodeproxy.policies.limit_server import ServerUrl
-from nodeproxy.policies.rate_limiter import OUTCOMES, Cluster, Limiter
-from nodeproxy.protocol.message import Response
+from nodeproxy.policies.rate_limiter import OUTCOMES, Cluster, Limiter, admitted, informed
 
 PerSecond = Annotated[float, Field(gt=0, le=1e6, strict=False)]
 Burst = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -152,24 +151,13 @@ def _bucket(name: str, port: str, rate: Rate, *key: str) -> Bucket:
     return Bucket(name, region_of(port), hashed(port, name, *key), *_plain(rate))
 
 
-def on_request(exchange: Exchange, limiter: Limiter) -> Response | None:
-    """429 with Retry-After where a limit refuses."""
-    return limiter.admit(exchange)
-
-
-def on_response(exchange: Exchange, response: Response, limiter: Limiter) -> None:
-    """RateLimit fields, where the settings ask for them."""
-    if limiter.headers:
-        limiter.inform(exchange, response)
-
-
-POLICY = Policy(
+POLICY: Policy = Policy(
     "rateLimit",
     RateLimitSettings,
     connections=True,
     touches=("datagrams",),
     state=limiter,
-    on_request=on_request,
-    on_response=on_response,
+    on_request=admitted,
+    on_response=informed,
     outcomes=OUTCOMES,
 )

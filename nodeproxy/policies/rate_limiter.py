@@ -139,3 +139,14 @@ def _policy(name: bytes, rate: float, burst: float) -> bytes:
 
 def _refusal(answer: Refusal | Exhausted | Unleased | None) -> Refusal | None:
     return answer if answer is None or isinstance(answer, Refusal) else Refusal("global", AGAIN_S)
+
+
+def admitted(exchange: Exchange, limiter: Limiter) -> Response | None:
+    """429 with Retry-After where a limit refuses."""
+    return limiter.admit(exchange)
+
+
+def informed(exchange: Exchange, response: Response, limiter: Limiter) -> None:
+    """RateLimit fields, where the settings ask for them."""
+    if limiter.headers:
+        limiter.inform(exchange, response)

@@ -54,7 +54,7 @@ def tap(states: Mapping[str, Any]) -> Callable[[bytes | memoryview], None] | Non
     return None if metrics is None else metrics.begin().feed
 
 
-POLICY = Policy(
+POLICY: Policy = Policy(
     "redis",
     RedisSettings,
     connections=True,

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from nodeproxy.policies import CHAIN, timeouts
+from nodeproxy.policies import timeouts
 from nodeproxy.policies.block import Policy
+from nodeproxy.policies.chain import CHAIN
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,7 +135,7 @@ def wrap_attempt(settings: RetriesSettings, inner: Handler, tools: Tools) -> Han
     return AttemptTimeout(limit_s, "retries.perTryTimeout", "per-try-timeout", inner, tools)
 
 
-POLICY = Policy(
+POLICY: Policy = Policy(
     "retries",
     RetriesSettings,
     wrap,

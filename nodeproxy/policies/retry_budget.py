@@ -43,7 +43,7 @@ def numbers(state: Budget) -> Mapping[str, float]:
     return {"extra_attempts": extra, "extra_attempts_limit": state.most()} if extra else {}
 
 
-POLICY = Policy(
+POLICY: Policy = Policy(
     "retryBudget",
     RetryBudgetSettings,
     default=True,

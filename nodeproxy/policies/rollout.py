@@ -33,7 +33,7 @@ class RolloutSettings(PolicySettings):
     """Requests under the new table before it is judged. At the end of its time it is judged by however many came."""
 
 
-POLICY = Policy(
+POLICY: Policy = Policy(
     "rollout",
     RolloutSettings,
     connections=True,

@@ -54,7 +54,7 @@ def rule_port(service_port: str, label: str) -> str:
     return f"{service_port} {label}"
 
 
-POLICY = Policy(
+POLICY: Policy = Policy(
     "routes",
     RoutesSettings,
     acts="on the request, before all other policies but `protocol`",

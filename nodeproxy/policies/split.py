@@ -32,7 +32,7 @@ def shares(settings: SplitSettings, _before: Shares | None, tools: Tools) -> Sha
     return Shares(Weights([target.weight for target in settings.targets]), tools.decisions)
 
 
-POLICY = Policy(
+POLICY: Policy = Policy(
     "split",
     SplitSettings,
     connections=True,

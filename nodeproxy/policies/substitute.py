@@ -66,16 +66,23 @@ class Fallback:
 
     async def __call__(self, exchange: Exchange) -> Response:
         """The response of the service, or what replaces it."""
+        failure: ProxyError | None = None
+        condition: str | None = None
         try:
             response = await self._inner(exchange)
         except ProxyError as error:
             condition = self._conditions.reasons.get(error.reason)
             if condition is None:
                 raise
-            substitute = await self._substitute(exchange, condition, error.reason)
-            if substitute is None:
-                raise
-            return substitute
+            failure = error
+        if failure is not None and condition is not None:
+            try:
+                substitute = await self._substitute(exchange, condition, failure.reason)
+                if substitute is None:
+                    raise failure
+                return substitute
+            finally:
+                failure = None  # an error that a frame of its traceback held would hold the frame
         status = response.status if exchange.call is None else effective_status(response)
         if response.reason:
             condition = self._conditions.reasons.get(response.reason)

@@ -82,7 +82,7 @@ def wrap_attempt(settings: TimeoutsSettings, inner: Handler, tools: Tools) -> Ha
     return AttemptTimeout(limit_s, "timeouts.backendRequest", "backend-request", inner, tools)
 
 
-POLICY = Policy(
+POLICY: Policy = Policy(
     "timeouts",
     TimeoutsSettings,
     wrap,

@@ -87,6 +87,12 @@ class Ending(Protocol):
         ...
 
 
+def _check_sendable(name: str, value: object) -> None:
+    grammar = _TOKEN if name == "method" else _VISIBLE
+    if not isinstance(value, bytes) or grammar.fullmatch(value) is None:
+        raise NotSendable(f"{value!r} cannot be the {name} of a request")
+
+
 class Request:
     """A request without its body, which `Exchange` holds."""
 
@@ -95,7 +101,17 @@ class Request:
         "upgrade", "version",
     )  # fmt: skip
 
-    def __init__(self, method: bytes, authority: bytes, path: bytes, fields: Fields, length: int = 0) -> None:
+    def __init__(
+        self, method: bytes, authority: bytes, path: bytes, fields: Fields, length: int = 0, checked: bool = False
+    ) -> None:
+        """`checked` says that method and path come from a head whose grammar has been checked.
+
+        Raises:
+            NotSendable: see `__setattr__`.
+        """
+        if not checked:  # here too: compiled by mypyc, what __init__ sets does not pass through __setattr__
+            _check_sendable("method", method)
+            _check_sendable("path", path)
         self.method = method
         self.scheme = b"http"
         self.authority = authority
@@ -126,15 +142,30 @@ class Request:
             NotSendable: the method is not a token, or the path is empty or contains a byte that is not visible ASCII.
         """
         if name in ("method", "path"):
-            grammar = _TOKEN if name == "method" else _VISIBLE
-            if not isinstance(value, bytes) or grammar.fullmatch(value) is None:
-                raise NotSendable(f"{value!r} cannot be the {name} of a request")
+            _check_sendable(name, value)
         object.__setattr__(self, name, value)
 
     def replace_host(self, host: bytes) -> None:
         """Send it to the same place under another host, which is a valid authority."""
         self.authority = host
         self.fields = Fields(b"Host: %b\r\n%b" % (host, without(self.fields.block(), _HOST)))
+
+
+def received_request(
+    method: bytes, scheme: bytes, authority: bytes, path: bytes, fields: Fields, length: int, version: bytes,
+    expects: bool, takes_trailers: bool, service: bytes, traced: bool, upgrade: bytes,
+) -> Request:  # fmt: skip
+    """A request whose attributes have these values; the twin in C calls it where mypyc has compiled the class."""
+    request = Request(method, authority, path, fields, length, True)
+    if version != b"1.1":  # only what differs: each passes through __setattr__
+        request.version = version
+    if traced:
+        request.traced = True
+    if takes_trailers:
+        request.takes_trailers = True
+    if expects or service or upgrade or scheme != b"http":
+        request.expects, request.service, request.upgrade, request.scheme = expects, service, upgrade, scheme
+    return request
 
 
 class Response:
@@ -188,3 +219,12 @@ class Response:
         if self.attempt is not None:
             self.attempt.end(self.status)
             self.attempt = None
+
+
+def received_response(status: int, phrase: bytes, version: bytes, fields: Fields, dated: bool, length: int) -> Response:
+    """A response whose attributes have these values; see `received_request`."""
+    response = Response(status, fields, length)
+    response._phrase = phrase
+    response.version = version
+    response.dated = dated
+    return response

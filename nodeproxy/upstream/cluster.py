@@ -38,7 +38,7 @@ class Cluster:
     """Its endpoints keep their connections and their health while they stay in the service."""
 
     __slots__ = (
-        "__weakref__", "_affinity_s", "_context", "_endpoints", "_limits", "_of_pods", "_of_subsets", "_past_ejections",
+        "_affinity_s", "_context", "_endpoints", "_limits", "_of_pods", "_of_subsets", "_past_ejections",
         "_plan", "_pods", "_port", "_sessions", "_subsets", "balancer", "gone", "known", "name", "none_ready",
         "service_key",
     )  # fmt: skip

@@ -1,7 +1,5 @@
 """All clusters of a worker, by name: what rules refer to, and what is looked up when a request comes."""
 
-from weakref import WeakValueDictionary
-
 from nodeproxy.balance.plan import Plan
 from nodeproxy.mesh import model
 from nodeproxy.policies.connection_limits import ConnectionLimits
@@ -14,7 +12,7 @@ class Clusters:
     def __init__(self, context: ClusterContext) -> None:
         self._context = context
         self._by_name: dict[str, Cluster] = {}
-        self._new: WeakValueDictionary[str, Cluster] = WeakValueDictionary()
+        self._new: dict[str, Cluster] = {}  # of the update that is being installed
 
     def get(self, name: str) -> Cluster | None:
         """The cluster of this name, None when there is none."""
@@ -40,6 +38,10 @@ class Clusters:
         cluster.install(service, port, plan, limits)
         self._by_name[cluster.name] = cluster
         self._new.pop(cluster.name, None)
+
+    def forget_unused(self) -> None:
+        """An update has been installed, or refused: what it has made and not installed is of no use."""
+        self._new.clear()
 
     def remove(self, name: str) -> None:
         """The service port of this name has left the mesh; there may be none."""

@@ -52,12 +52,12 @@ class Dialer:
         try:
             channel = await self._connected()
             connection = await greeted(channel)
-        except DeadlinePassed as error:
+        except DeadlinePassed as late:
             task.limit(outer)
             if reactor.now >= outer:
                 raise  # the request's own deadline passed first: the endpoint is not at fault
             connect_failed(self._health, reactor.now)
-            raise ConnectFailed(f"{self.name}: no answer within {within_s:g} s") from error
+            raise ConnectFailed(f"{self.name}: no answer within {within_s:g} s") from late
         except (ConnectFailed, OutOfDescriptors) as error:
             task.limit(outer)
             if isinstance(error, ConnectFailed):

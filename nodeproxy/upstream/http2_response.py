@@ -2,8 +2,8 @@
 
 from nodeproxy.errors import BadResponse
 from nodeproxy.exchange.attempt import Attempt
+from nodeproxy.io.calls import park
 from nodeproxy.io.reactor import Reactor
-from nodeproxy.io.task import park
 from nodeproxy.multiplex.body import expect
 from nodeproxy.multiplex.stream import Stream
 from nodeproxy.protocol.http2.codes import ENHANCE_YOUR_CALM, PROTOCOL_ERROR

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from nodeproxy.errors import DeadlinePassed, EndpointsUnknown, UnknownService
 from nodeproxy.exchange.exchange import Exchange
+from nodeproxy.io.calls import park
 from nodeproxy.io.reactor import Reactor
-from nodeproxy.io.task import Task, park
+from nodeproxy.io.task import Task
 from nodeproxy.upstream.subset import Group
 
 WAIT_S = 10.0  # an API server under load may be slow; a client gets the error before its own timeout

@@ -114,7 +114,10 @@ class DataPlane:
         Raises:
             PolicyRefused: a service's policies are not valid; nothing has changed.
         """
-        changed = self.live.install(update)
+        try:
+            changed = self.live.install(update)
+        finally:
+            self.clusters.forget_unused()
         self.stats.updates += 1
         if changed:
             self.changes.notify()

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from nodeproxy.cli.commands import COMMANDS, app
 from nodeproxy.cli.why import explained
 from nodeproxy.mesh.reasons import REASONS
-from nodeproxy.policies import CHAIN
+from nodeproxy.policies.chain import CHAIN
 from nodeproxy.settings import Settings
 
 FIELDS = re.compile(r"`(\w+)(?:\.(\w+))?")

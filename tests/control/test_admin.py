@@ -7,13 +7,13 @@ from nodeproxy.errors import UnknownService
 from nodeproxy.exchange.body import WholeBody
 from nodeproxy.exchange.exchange import Exchange
 from nodeproxy.io.scope import Scope
-from tests.fakes.exchanges import STARTED, Lane, request, run
+from tests.fakes.exchanges import STARTED, lane, request, run
 
 
 def page(target, method=b"GET", ready=True, metrics=("127.0.0.1", 9076)):
     """What the admin listener answers."""
     admin = Admin(metrics, lambda: ready)
-    return run(admin(Exchange(request(method, path=target), WholeBody(b""), "127.0.0.1", Scope(Lane()), STARTED)))
+    return run(admin(Exchange(request(method, path=target), WholeBody(b""), "127.0.0.1", Scope(lane()), STARTED)))
 
 
 @pytest.mark.parametrize(

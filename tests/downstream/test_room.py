@@ -228,22 +228,31 @@ async def test_a_request_that_finds_no_descriptor_is_the_meshs_fault(world):
     assert endpoint.health.ejections == 0
 
 
-class Stingy(Reactor):
-    """A reactor whose user has no watches left (epoll(7), max_user_watches), `times` times."""
+class Stingy:
+    """The epoll of a user that has no watches left (epoll(7), max_user_watches), `times` times."""
 
-    times = 0
+    def __init__(self, epoll, times):
+        self._epoll, self.times = epoll, times
 
-    def watch(self, sock, watcher, events=0):
+    def __getattr__(self, name):
+        return getattr(self._epoll, name)
+
+    def register(self, *watch):
         if self.times:
             self.times -= 1
             raise OSError(errno.ENOSPC, "No space left on device")
-        super().watch(sock, watcher, events)
+        self._epoll.register(*watch)
+
+
+def stingy(reactor, times):
+    epoll = reactor._epoll = Stingy(reactor._epoll, times)
+    return epoll
 
 
 def test_a_listener_that_cannot_be_watched_is_tried_again_after_a_while(world):
     clock = Clock()
-    reactor = Stingy(clock)
-    reactor.times = 2
+    reactor = Reactor(clock)
+    epoll = stingy(reactor, 2)
     connections = Connections(reactor, 10, world.bugs.append, world.stats)
     context = replace(world.context, reactor=reactor)
     listener = Listener(connections, reactor, bound(("127.0.0.1", 0)), context)
@@ -252,7 +261,7 @@ def test_a_listener_that_cannot_be_watched_is_tried_again_after_a_while(world):
     seen = []
     for _ in range(4):
         reactor.turn()
-        seen.append((reactor.times, len(connections.open)))
+        seen.append((epoll.times, len(connections.open)))
         clock.now += PAUSE_S
 
     assert seen == [(1, 0), (0, 0), (0, 0), (0, 1)]
@@ -265,10 +274,10 @@ def test_a_listener_that_cannot_be_watched_is_tried_again_after_a_while(world):
 
 
 async def test_a_client_that_cannot_be_watched_is_closed_and_ends_nothing(world):
-    reactor = Stingy(Clock())
+    reactor = Reactor(Clock())
+    stingy(reactor, 1)
     connections = Connections(reactor, 10, world.bugs.append, world.stats)
     ours, theirs = socket.socketpair()
-    reactor.times = 1
 
     with world.keep(theirs), pytest.raises(OSError, match="No space left"):
         connections.admit(replace(world.context, reactor=reactor), ours, "127.0.0.1")

@@ -102,7 +102,6 @@ async def test_one_side_may_end_and_still_hear_the_other(database):
 
 
 async def test_a_client_may_say_all_and_end_before_it_is_connected(database):
-    database.world.connections.half_close_is_gone = True
     client = await database.client()
     await client.send(b"all of it")
     client.channel.half_close()

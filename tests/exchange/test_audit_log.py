@@ -5,7 +5,7 @@ import pytest
 from nodeproxy.exchange.access_log import AccessLog
 from nodeproxy.exchange.audit_log import DENIALS, LINES_MOST, AuditLog
 from nodeproxy.exchange.connection import Ended
-from nodeproxy.policies import CHAIN
+from nodeproxy.policies.chain import CHAIN
 from tests.fakes.exchanges import exchange
 
 

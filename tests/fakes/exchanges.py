@@ -1,12 +1,13 @@
 """What stands around a policy: an exchange to pass in, an endpoint with a script, a world whose time is told."""
 
-from math import inf
 from random import Random
 
 from nodeproxy.exchange.body import WholeBody
 from nodeproxy.exchange.decisions import Decisions
 from nodeproxy.exchange.exchange import Exchange, Tools
+from nodeproxy.io.reactor import Reactor
 from nodeproxy.io.scope import Scope
+from nodeproxy.io.task import Task
 from nodeproxy.limits.buckets import Buckets
 from nodeproxy.protocol.fields import Fields
 from nodeproxy.protocol.message import UNKNOWN, Request, Response
@@ -24,16 +25,19 @@ def run(coroutine):
     raise AssertionError(f"it waits: {coroutine}")
 
 
-class Lane:
-    """A task, as far as an exchange knows it; remembers every limit it was given."""
+class Unstarted:
+    """The coroutine of a task that never has a turn."""
 
-    def __init__(self):
-        self.deadline = inf
-        self.limits = []
+    def send(self, _value):
+        raise AssertionError("a lane of a test has no turns")
 
-    def limit(self, deadline):
-        self.deadline = deadline
-        self.limits.append(deadline)
+
+_REACTOR = Reactor(lambda: STARTED)
+
+
+def lane():
+    """A task that carries an exchange, and has no turns of its own: tests run coroutines to their end."""
+    return Task(_REACTOR, Unstarted())
 
 
 def lane_of(exchange):
@@ -154,4 +158,4 @@ def request(method=b"GET", path=b"/", host=b"web.shop.mesh", service=b"", block=
 def exchange(method=b"GET", body=None):
     """An exchange that has just begun."""
     body = body or WholeBody(b"")
-    return Exchange(request(method, length=body.length), body, "10.0.0.9", Scope(Lane()), STARTED)
+    return Exchange(request(method, length=body.length), body, "10.0.0.9", Scope(lane()), STARTED)

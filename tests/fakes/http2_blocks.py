@@ -41,7 +41,9 @@ def seen(frame):
     """A frame, flat: comparable with the same one of a different implementation."""
     payload = frame.payload
     if hasattr(payload, "fields"):
-        slots = [name for name in type(payload).__slots__ if name != "fields"]
+        kind = type(payload)
+        slots = getattr(kind, "__slots__", None) or kind.__mypyc_attrs__  # of a compiled class
+        slots = [name for name in slots if name not in ("fields", "__dict__")]
         payload = (type(payload), payload.fields.block(), [getattr(payload, name) for name in slots])
     elif isinstance(payload, Exception):
         payload = (type(payload), str(payload), getattr(payload, "code", None))

@@ -30,12 +30,12 @@ async def test_there_are_no_more_tasks_than_its_bound(world):
         await world.settle(5)
 
     background.start(job)
-    assert not background.full
+    assert background.has_room()
     background.start(job)
-    assert background.full
+    assert not background.has_room()
     await world.settle()
 
-    assert not background.full
+    assert background.has_room()
 
 
 async def test_a_task_that_fails_makes_room_and_is_reported(world):
@@ -47,4 +47,4 @@ async def test_a_task_that_fails_makes_room_and_is_reported(world):
     background.start(job)
     await world.settle(3)
 
-    assert not background.full
+    assert background.has_room()

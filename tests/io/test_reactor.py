@@ -7,10 +7,11 @@ import pytest
 import trio
 
 from nodeproxy.errors import ConnectionLost, DeadlinePassed
+from nodeproxy.io.calls import park
 from nodeproxy.io.channel import SocketChannel
 from nodeproxy.io.event import Event
 from nodeproxy.io.reactor import Reactor
-from nodeproxy.io.task import CLEANUP_S, Cancelled, park
+from nodeproxy.io.task import CLEANUP_S, Cancelled
 
 
 def pair(world):

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodeproxy.io.scope import Scope
-from tests.fakes.exchanges import Lane
+from tests.fakes.exchanges import lane
 
 NOW = 1000.0
 
 
 @pytest.fixture
 def task():
-    return Lane()
+    return lane()
 
 
 def test_without_bounds_nothing_ends(task):
@@ -108,7 +108,7 @@ def test_reset_lifts_everything(task):
 
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=4), st.floats(0, 100))
 def test_the_earliest_end_of_all_counts(ends, now):
-    task = Lane()
+    task = lane()
     scope = Scope(task)
     scope.until = ends[0]
     for end in ends[1:]:

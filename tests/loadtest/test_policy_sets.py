@@ -15,7 +15,7 @@ from loadtest.policies.run import peers
 from loadtest.policies.sets import EIGHT, PLAIN, PolicySet, policy_sets
 from loadtest.procstat import Cpu
 from loadtest.record import Missing
-from nodeproxy.policies import CHAIN
+from nodeproxy.policies.chain import CHAIN
 from nodeproxy.policies.table import settings_of
 from tests.loadtest.bench_records import record, saturated
 

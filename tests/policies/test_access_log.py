@@ -8,7 +8,8 @@ from nodeproxy.exchange.access_log import AccessLog
 from nodeproxy.exchange.connection import Ended
 from nodeproxy.exchange.decisions import Decisions
 from nodeproxy.exchange.logged import Logged
-from nodeproxy.policies.access_log import POLICY, AccessLogSettings, ServiceLog, on_request
+from nodeproxy.policies.access_log import POLICY, AccessLogSettings, state
+from nodeproxy.policies.service_log import observed
 from nodeproxy.policies.table import PolicyRefused, settings_of
 from tests.fakes.exchanges import PolicyWorld, exchange
 
@@ -19,7 +20,7 @@ def service_log(chance=0.5, **written):
     world = PolicyWorld()
     tools = world.tools_of(Decisions(world.stats.decisions, "accessLog", settings.mode))
     tools = replace(tools, random=lambda: chance, log_line=lambda *line: lines.append(line))
-    return ServiceLog(settings, tools), lines, tools.stats.decisions
+    return state(settings, None, tools), lines, tools.stats.decisions
 
 
 def counted(decisions):
@@ -103,13 +104,19 @@ def test_the_policy_takes_the_place_of_the_setting_and_other_observers_go_on():
     log, lines, _ = service_log()
     one, other = exchange(), exchange()
 
-    class Recorder(AccessLog):
+    class Recorder:
+        def __init__(self, log):
+            self._log = log
+
+        def __getattr__(self, name):
+            return getattr(self._log, name)
+
         def exchange_ended(self, exchange, *line):
             ended.append(line[0])
-            super().exchange_ended(exchange, *line)
+            self._log.exchange_ended(exchange, *line)
 
-    one.observer = other.observer = Recorder(everywhere.append)
-    assert on_request(one, log) is None
+    one.observer = other.observer = Recorder(AccessLog(everywhere.append))
+    assert observed(one, log) is None
     for each in (one, other):
         each.observer.exchange_ended(each, "shop/web:80", 200, "", 0.1)
 

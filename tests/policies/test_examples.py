@@ -11,7 +11,7 @@ from discovery.policies.table import table_of
 from discovery.services.catalogue import POLICY_MAP, Catalogue, Scope
 from discovery.sources.folder.folder import Folder
 from nodeproxy.mesh.wire import Replace
-from nodeproxy.policies import CHAIN
+from nodeproxy.policies.chain import CHAIN
 from nodeproxy.policies.table import settings_of
 from tests.discovery.kube import endpoint, file_of, service, slice_of
 

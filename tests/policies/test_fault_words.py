@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from nodeproxy.policies import CHAIN
+from nodeproxy.policies.chain import CHAIN
 from nodeproxy.policies.fault_words import PATTERNS, QUOTED_MOST, quoted
 from nodeproxy.policies.table import PolicyRefused, settings_of
 

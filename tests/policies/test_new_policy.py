@@ -7,8 +7,9 @@ from nodeproxy.exchange.body import WholeBody
 from nodeproxy.mesh.callers import Callers
 from nodeproxy.mesh.model import Port, Service
 from nodeproxy.mesh.wire import Put, Replace
-from nodeproxy.policies import CHAIN, table
+from nodeproxy.policies import table
 from nodeproxy.policies.block import Policy, PolicySettings
+from nodeproxy.policies.chain import CHAIN
 from nodeproxy.policies.registry import Registry
 from nodeproxy.protocol.errors_as_responses import error_response
 from nodeproxy.protocol.fields import FieldRefused

@@ -7,7 +7,7 @@ import pytest
 
 from nodeproxy.cli.reference.__main__ import generated, write
 from nodeproxy.cli.reference.fields import described
-from nodeproxy.policies import CHAIN
+from nodeproxy.policies.chain import CHAIN
 
 DOCS = Path(__file__).parents[2] / "docs" / "policies"
 NAMES = [policy.name for policy in CHAIN]

@@ -3,7 +3,7 @@
 import pytest
 
 from nodeproxy.mesh.model import Port
-from nodeproxy.policies import CHAIN
+from nodeproxy.policies.chain import CHAIN
 from nodeproxy.policies.registry import BUILT_IN
 from nodeproxy.policies.table import PolicyRefused, settings_of
 

@@ -12,8 +12,8 @@ from nodeproxy.cli.reference.command import NoSuchPlace, find, json_schema, mark
 from nodeproxy.cli.reference.fields import described
 from nodeproxy.cli.reference.page import page
 from nodeproxy.cli.reference.schema import DURATION, policy_schema, table_schema
-from nodeproxy.policies import CHAIN
 from nodeproxy.policies.block import Block, Duration, Policy, PolicySettings
+from nodeproxy.policies.chain import CHAIN
 
 
 class Part(Block):

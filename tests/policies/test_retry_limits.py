@@ -67,4 +67,4 @@ def test_silence_is_counted_anew_for_each_try():
 
     send(endpoint, one, world)
 
-    assert lane_of(one).limits[0] == STARTED + 9 + 10
+    assert endpoint.deadlines[1] == STARTED + 9 + 10

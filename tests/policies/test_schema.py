@@ -14,7 +14,7 @@ from discovery.kubernetes.documents import yaml_documents
 from discovery.policies.table import table_of
 from nodeproxy.cli.commands import app
 from nodeproxy.cli.reference.schema import table_schema
-from nodeproxy.policies import CHAIN
+from nodeproxy.policies.chain import CHAIN
 from nodeproxy.policies.table import PolicyRefused, settings_of
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "policies" / "examples"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nodeproxy.policies import CHAIN
+from nodeproxy.policies.chain import CHAIN
 from nodeproxy.policies.health_check import HealthCheckSettings
 from nodeproxy.policies.load_balancer import LoadBalancerSettings
 from nodeproxy.policies.table import PolicyRefused, settings_of

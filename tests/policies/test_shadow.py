@@ -3,7 +3,7 @@
 import pytest
 
 from nodeproxy.mesh.wire import Put, Replace
-from nodeproxy.policies import CHAIN
+from nodeproxy.policies.chain import CHAIN
 from tests.fakes.exchanges import exchange, run
 from tests.fakes.tables import Mesh, web
 

@@ -17,7 +17,7 @@ def test_a_path_that_would_be_more_than_a_path_is_refused(path):
 
     with pytest.raises(NotSendable, match="path"):
         made.path = path
-    with pytest.raises(NotSendable, match="path"):
+    with pytest.raises((NotSendable, TypeError)):  # a compiled class refuses what is no bytes by itself
         Request(b"GET", b"", path, Fields())
 
     assert made.path == b"/a"

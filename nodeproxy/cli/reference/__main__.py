@@ -7,7 +7,7 @@ from nodeproxy.cli.reference.command import json_schema
 from nodeproxy.cli.reference.examples import example
 from nodeproxy.cli.reference.fields import described
 from nodeproxy.cli.reference.page import GENERATED, page, with_index
-from nodeproxy.policies import CHAIN
+from nodeproxy.policies.chain import CHAIN
 
 README, SCHEMA = "README.md", "schema.json"
 

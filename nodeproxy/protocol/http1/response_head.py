@@ -77,7 +77,7 @@ def scan_response(data: bytes, limits: HeadLimits) -> ResponseHead | None:
     if size_of_body is not None and (status < 200 or status == 204):
         block = without(block, {b"content-length"})  # RFC 9110, 8.6: not allowed for these statuses
     response = Response(status, Fields(block), UNKNOWN if size_of_body is None else size_of_body)
-    response.phrase = data[13 : start.end() - 2]
+    response.phrase = data[: start.end() - 2][13:]  # an empty phrase may have no blank before it
     response.version = _VERSIONS[minor]
     response.dated = b"date" in found
     if status == 101 and not size_of_body:

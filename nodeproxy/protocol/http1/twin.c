@@ -242,7 +242,7 @@ static PyObject *text(const Text *text)
     return PyBytes_FromStringAndSize(text->at, text->size);
 }
 
-static Slotted fields_class, request_class, response_class;
+static Class fields_class, request_class, response_class;
 
 static PyObject *fields_of(const Onward *onward, const char *to)
 {

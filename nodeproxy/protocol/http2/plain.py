@@ -2,13 +2,13 @@
 
 from nodeproxy.protocol.http1.head import HeadLimits
 from nodeproxy.protocol.http2.frames import Frame
-from nodeproxy.protocol.http2.hpack.table import Table
+from nodeproxy.protocol.http2.hpack.table import IndexedFields, Table
 
 __all__ = ["Table", "read_plain"]
 
 
 def read_plain(
-    _table: Table, _data: bytes, at: int, _requests: bool, _limits: HeadLimits, _frames: list[Frame], /
+    _table: IndexedFields, _data: bytes, at: int, _requests: bool, _limits: HeadLimits, _frames: list[Frame], /
 ) -> int:
     """Append the plain frames of `data` from the offset `at` to `frames`; returns the offset of what is left.
 

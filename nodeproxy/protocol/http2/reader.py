@@ -3,7 +3,8 @@
 It refuses what a frame alone can violate. Streams, windows and the number of frames are the connection's concern.
 """
 
-from typing import Final, Literal, NamedTuple, Protocol
+from collections.abc import Callable
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from nodeproxy.errors import HeadTooLarge, ProxyError, ResponseHeadersTooLarge
 from nodeproxy.protocol.http1.head import HeadLimits
@@ -33,9 +34,9 @@ from nodeproxy.protocol.http2.codes import (
 from nodeproxy.protocol.http2.errors import ConnectionBroken, MalformedRequest, MalformedResponse
 from nodeproxy.protocol.http2.fields_in import PSEUDO_MOST
 from nodeproxy.protocol.http2.frames import Frame, Trailers
-from nodeproxy.protocol.http2.hpack import table
 from nodeproxy.protocol.http2.hpack.decoder import decoded
 from nodeproxy.protocol.http2.hpack.static_table import Pair
+from nodeproxy.protocol.http2.hpack.table import IndexedFields
 from nodeproxy.protocol.http2.request_in import read_request
 from nodeproxy.protocol.http2.response_in import read_response
 from nodeproxy.protocol.http2.trailers_in import read_trailers
@@ -54,10 +55,17 @@ class Implementation(Protocol):
     """What reads plain frames: the module `scan`, or one that it chooses from. See `plain`."""
 
     @property
-    def Table(self) -> type[table.Table]: ...
+    def Table(self) -> Callable[[], IndexedFields]: ...
 
     def read_plain(
-        self, _table: table.Table, data: bytes, at: int, requests: bool, limits: HeadLimits, frames: list[Frame], /
+        self,
+        _table: Any,  # noqa: ANN401  of its own kind
+        data: bytes,
+        at: int,
+        requests: bool,
+        limits: HeadLimits,
+        frames: list[Frame],
+        /,
     ) -> int: ...
 
 

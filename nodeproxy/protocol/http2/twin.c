@@ -15,7 +15,7 @@ enum { PADDED = 0x8, PRIORITY_FLAG = 0x20, ACK = 0x1 };
 static char lines[32 * 1024], said[4 * 1024], strings[32 * 1024];
 
 static PyTypeObject *frame_type, *trailers_type; /* named tuples */
-static Slotted fields_class, request_class, response_class;
+static Class fields_class, request_class, response_class;
 static PyObject *scheme, *version, *nothing, *no_reason, *get, *post; /* values that many messages share */
 
 typedef struct {

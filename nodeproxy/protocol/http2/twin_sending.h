@@ -18,7 +18,7 @@ enum { AT_STATUS = 0, AT_RESPONSE_FIELDS = 3, AT_RESPONSE_LENGTH = 5 };
 static Byte sent[FRAME_HEADER_BYTES + FRAME_BYTES + FIELD_EXTRA_BYTES];
 static Byte *const sent_end = sent + FRAME_HEADER_BYTES + FRAME_BYTES;
 
-static const Slotted *sent_fields, *sent_request, *sent_response;
+static const Class *sent_fields, *sent_request, *sent_response;
 static PyObject *pure_request_headers, *pure_response_headers, *pure_trailers_headers, *name_block;
 static Byte buckets[BUCKETS]; /* static indices by the hash of a name; the next ones where it collides */
 
@@ -193,46 +193,61 @@ static PyObject *finish(const Byte *to, const How *how)
     return PyBytes_FromStringAndSize((const char *)sent, to - sent);
 }
 
+static int has_edits(PyObject *fields)
+{
+    PyObject *added = value_of(sent_fields, fields, AT_ADDED), *dropped = value_of(sent_fields, fields, AT_DROPPED);
+    Py_XDECREF(added); /* they stay in their slots */
+    Py_XDECREF(dropped);
+    return added != Py_None || dropped != Py_None;
+}
+
 /* The field lines, with the edits of policies applied: a new reference. NULL with or without an error set. */
 static PyObject *block_of(PyObject *fields)
 {
     if (fields == NULL || !Py_IS_TYPE(fields, sent_fields->type))
         return NULL;
-    PyObject *block = *slot_of(sent_fields, fields, AT_BLOCK);
-    if (*slot_of(sent_fields, fields, AT_ADDED) != Py_None || *slot_of(sent_fields, fields, AT_DROPPED) != Py_None)
-        block = PyObject_CallMethodNoArgs(fields, name_block);
-    else
-        Py_XINCREF(block);
+    PyObject *block = has_edits(fields) ? PyObject_CallMethodNoArgs(fields, name_block)
+                                        : value_of(sent_fields, fields, AT_BLOCK);
     if (block != NULL && !PyBytes_CheckExact(block))
         Py_CLEAR(block);
     return block;
 }
 
-/* Whether it is an int, and not UNKNOWN: see sending.py. */
-static int is_sized(PyObject *length)
+/* An int of a slot; `other` for anything else, and for one that no long can hold. */
+static long number_of(const Class *class, PyObject *instance, Py_ssize_t place, long other)
 {
-    if (length == NULL || !PyLong_CheckExact(length))
-        return 0;
-    int overflow;
-    return PyLong_AsLongAndOverflow(length, &overflow) != UNKNOWN || overflow;
+    PyObject *value = value_of(class, instance, place);
+    int overflow = 0;
+    long number = value != NULL && PyLong_CheckExact(value) ? PyLong_AsLongAndOverflow(value, &overflow) : other;
+    Py_XDECREF(value);
+    return overflow ? other : number;
 }
 
-static int text_of(PyObject *object, Text *text)
+/* Whether a length is an int, and not UNKNOWN: see sending.py. */
+static int is_sized(const Class *class, PyObject *message, Py_ssize_t place)
 {
-    if (object == NULL || !PyBytes_CheckExact(object))
-        return 0;
-    *text = (Text){PyBytes_AS_STRING(object), PyBytes_GET_SIZE(object)};
-    return 1;
+    return number_of(class, message, place, UNKNOWN) != UNKNOWN;
+}
+
+/* The bytes of a slot, which are valid until Python code runs again; false for anything else. */
+static int text_of(const Class *class, PyObject *instance, Py_ssize_t place, Text *text)
+{
+    PyObject *value = value_of(class, instance, place);
+    int found = value != NULL && PyBytes_CheckExact(value);
+    if (found)
+        *text = (Text){PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value)};
+    Py_XDECREF(value);
+    return found;
 }
 
 static Byte *put_request(PyObject *request, PyObject *block, const How *how)
 {
     Text method, path, authority;
-    PyObject *takes_trailers = *slot_of(sent_request, request, AT_TAKES_TRAILERS);
-    if (!text_of(*slot_of(sent_request, request, AT_METHOD), &method) ||
-        !text_of(*slot_of(sent_request, request, AT_PATH), &path) ||
-        !text_of(*slot_of(sent_request, request, AT_AUTHORITY), &authority) || takes_trailers == NULL ||
-        !PyBool_Check(takes_trailers))
+    PyObject *takes_trailers = value_of(sent_request, request, AT_TAKES_TRAILERS);
+    Py_XDECREF(takes_trailers); /* True and False stay */
+    if (!text_of(sent_request, request, AT_METHOD, &method) || !text_of(sent_request, request, AT_PATH, &path) ||
+        !text_of(sent_request, request, AT_AUTHORITY, &authority) ||
+        (takes_trailers != Py_True && takes_trailers != Py_False))
         return NULL;
     Byte *to = begin(how);
     if (IS(&method, "GET"))
@@ -253,7 +268,7 @@ static Byte *put_request(PyObject *request, PyObject *block, const How *how)
     if (to != NULL && authority.size)
         to = put_indexed(to, 1, &authority);
     if (to != NULL)
-        to = put_lines(to, block, 1, is_sized(*slot_of(sent_request, request, AT_LENGTH)));
+        to = put_lines(to, block, 1, is_sized(sent_request, request, AT_LENGTH));
     if (to != NULL)
         to = put_lines(to, how->added, 1, 1);
     if (to == NULL || takes_trailers == Py_False)
@@ -268,10 +283,8 @@ static Byte *put_request(PyObject *request, PyObject *block, const How *how)
 static Byte *put_response(PyObject *response, PyObject *block, const How *how)
 {
     static const int whole[] = {200, 204, 206, 304, 400, 404, 500}; /* from index 8 */
-    PyObject *number = *slot_of(sent_response, response, AT_STATUS);
-    int overflow = 0;
-    long status = number != NULL && PyLong_CheckExact(number) ? PyLong_AsLongAndOverflow(number, &overflow) : 0;
-    if (overflow || status < 100 || status > 999)
+    long status = number_of(sent_response, response, AT_STATUS, 0);
+    if (status < 100 || status > 999)
         return NULL;
     char digits[] = {(char)('0' + status / 100), (char)('0' + status / 10 % 10), (char)('0' + status % 10)};
     Text value = {digits, sizeof digits};
@@ -285,18 +298,17 @@ static Byte *put_response(PyObject *response, PyObject *block, const How *how)
     if (status)
         to = put_indexed(to, 8, &value);
     if (to != NULL)
-        to = put_lines(to, block, 0, is_sized(*slot_of(sent_response, response, AT_RESPONSE_LENGTH)));
+        to = put_lines(to, block, 0, is_sized(sent_response, response, AT_RESPONSE_LENGTH));
     return to == NULL ? NULL : put_lines(to, how->added, 0, 1);
 }
 
 /* Writes a head if it is plain, else lets Python do it. */
-static PyObject *headers(const Slotted *class, Py_ssize_t at_fields, Byte *(*put_head)(PyObject *, PyObject *, const How *),
+static PyObject *headers(const Class *class, Py_ssize_t at_fields, Byte *(*put_head)(PyObject *, PyObject *, const How *),
                          PyObject *pure, PyObject *const *arguments, Py_ssize_t count, PyObject *names)
 {
     How how;
     if (read_how(class->type, arguments, count, names, &how)) {
-        PyObject *fields = *slot_of(class, arguments[0], at_fields);
-        Py_XINCREF(fields); /* `block` of a policy's edits is Python */
+        PyObject *fields = value_of(class, arguments[0], at_fields);
         PyObject *block = block_of(fields);
         Py_XDECREF(fields);
         if (block != NULL) {
@@ -337,7 +349,7 @@ static PyObject *trailers_headers(PyObject *Py_UNUSED(module), PyObject *const *
 }
 
 /* Finds what sending needs; 0 with an error set. */
-static int meet_sending(const Slotted *fields, const Slotted *request, const Slotted *response)
+static int meet_sending(const Class *fields, const Class *request, const Class *response)
 {
     sent_fields = fields, sent_request = request, sent_response = response;
     learn_names();

@@ -100,9 +100,9 @@ class _Cursor:
         self._data = data
         self._at = 0
 
-    @property
-    def at_end(self) -> bool:
-        return self._at == len(self._data)
+    def left(self) -> int:
+        """How many bytes have not been read."""
+        return len(self._data) - self._at
 
     def take(self, size: int) -> bytes:
         """The next `size` bytes. Raises _Malformed: there are fewer."""
@@ -135,17 +135,17 @@ def _parsed(body: bytes) -> ClientHello | None:
         if len(hello.vector(2, 2)) % 2:  # the cipher suites
             return None
         hello.vector(1, 1)  # compression
-        if hello.at_end:  # TLS 1.2 and before: there may be no extensions
+        if not hello.left():  # TLS 1.2 and before: there may be no extensions
             return ClientHello("")
         extensions = hello.vector(2)
-        return _named(_Cursor(extensions)) if hello.at_end else None
+        return _named(_Cursor(extensions)) if not hello.left() else None
     except _Malformed:
         return None
 
 
 def _named(extensions: _Cursor) -> ClientHello | None:
     names = None
-    while not extensions.at_end:
+    while extensions.left():
         kind, data = extensions.number(2), extensions.vector(2)
         if kind == _SERVER_NAME:
             if names is not None:
@@ -157,7 +157,7 @@ def _named(extensions: _Cursor) -> ClientHello | None:
 def _whole_vector(data: bytes) -> bytes:
     cursor = _Cursor(data)
     names = cursor.vector(2, 1)
-    if not cursor.at_end:
+    if cursor.left():
         raise _Malformed
     return names
 
@@ -165,7 +165,7 @@ def _whole_vector(data: bytes) -> bytes:
 def _host_of(names: _Cursor) -> ClientHello | None:
     """The host among the names; None if there are several (RFC 6066, 3: not two of one type)."""
     host = None
-    while not names.at_end:
+    while names.left():
         kind, name = names.number(1), names.vector(2, 1)
         if kind == _HOST_NAME:
             if host is not None:

@@ -19,27 +19,32 @@ ENTRY = 4000  # bytes of a value that fills the table
 BOMB = b"\x40\x01a\x7f\xa1\x1e" + b"x" * ENTRY + b"\xbe" * 10_000
 
 
-class Counting(Table):
+class Counting:
     """A table that counts what is done with it."""
 
-    __slots__ = ("steps",)
-
     def __init__(self):
-        super().__init__()
+        self._table = Table()
         self.steps = 0
+
+    def __len__(self):
+        return len(self._table)
+
+    @property
+    def size(self):
+        return self._table.size
 
     def get(self, index):
         self.steps += 1
-        return super().get(index)
+        return self._table.get(index)
 
     def add(self, name, value):
         before = len(self)
-        super().add(name, value)
+        self._table.add(name, value)
         self.steps += 1 + max(0, before + 1 - len(self))
 
     def resize(self, most):
         self.steps += 1
-        super().resize(most)
+        self._table.resize(most)
 
 
 def attack(codec, received, limits=LIMITS):

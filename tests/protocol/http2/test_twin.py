@@ -15,6 +15,7 @@ from nodeproxy.protocol.http1.head import HeadLimits
 from nodeproxy.protocol.http2 import codes, frames, plain
 from nodeproxy.protocol.http2.reader import FrameReader
 from nodeproxy.protocol.message import Request, Response
+from tests.fakes.builds import OUT_OF_MEMORY, counted_types
 from tests.fakes.http2_blocks import GET, LIMITS, OK, POST, entries, seen
 
 twin = pytest.importorskip("nodeproxy.protocol.http2.twin", reason="the compiled twin was not built")
@@ -187,7 +188,7 @@ WORK = {
     "sending": lambda: twin.response_headers(Response(200, Fields(b"a: b\r\n"), 3), b"", 301, False),
     "left": lambda: twin.read_plain(twin.Table(), HEAD[:-4], 0, True, LIMITS, []),
 }
-SHARED = (Request, Response, Fields, frames.Frame, frames.Trailers, None, True, False)
+SHARED = (*counted_types(Request, Response, Fields), frames.Frame, frames.Trailers, None, True, False)
 
 
 def references():
@@ -218,7 +219,7 @@ def test_memory_that_fails_at_any_step_is_an_error_and_nothing_is_left(work):
         testcapi.set_nomemory(step, step + 1)
         try:
             work()
-        except MemoryError:
+        except OUT_OF_MEMORY:
             failures += 1
         finally:
             testcapi.remove_mem_hooks()

@@ -8,13 +8,13 @@ from nodeproxy.protocol.http2.codes import COMPRESSION_ERROR, ENHANCE_YOUR_CALM
 from nodeproxy.protocol.http2.errors import ConnectionBroken
 from nodeproxy.protocol.http2.hpack import huffman, integers
 from nodeproxy.protocol.http2.hpack.static_table import Pair
-from nodeproxy.protocol.http2.hpack.table import OVERHEAD_BYTES, TABLE_BYTES, Table
+from nodeproxy.protocol.http2.hpack.table import OVERHEAD_BYTES, TABLE_BYTES, IndexedFields
 
 UPDATES_MOST = 2  # of the table's size, per block (RFC 7541, 4.2): they cost work and do not count as fields
 BOMB_FACTOR = 4  # limits of a list's size that end the connection: Go and nghttp2 also decode beyond the limit, bounded
 
 
-def decoded(block: bytes, table: Table, most_bytes: int, most_fields: int) -> list[Pair] | None:
+def decoded(block: bytes, table: IndexedFields, most_bytes: int, most_fields: int) -> list[Pair] | None:
     """The fields of `block`; None if they are more than `most_bytes`, or more than `most_fields`.
 
     The size of a list includes 32 bytes for each field (RFC 9113, 6.5.2).
@@ -36,7 +36,7 @@ def decoded(block: bytes, table: Table, most_bytes: int, most_fields: int) -> li
     return pairs if size <= most_bytes and count <= most_fields else None
 
 
-def _updated(block: bytes, table: Table) -> int:
+def _updated(block: bytes, table: IndexedFields) -> int:
     """The offset behind the updates of the table's size, which are the first in a block (RFC 7541, 4.2, 6.3)."""
     at = updates = 0
     while block[at : at + 1] and block[at] & 0xE0 == 0x20:
@@ -48,7 +48,7 @@ def _updated(block: bytes, table: Table) -> int:
     return at
 
 
-def _field(block: bytes, at: int, table: Table) -> tuple[Pair, int]:
+def _field(block: bytes, at: int, table: IndexedFields) -> tuple[Pair, int]:
     """The field at `at`, and the offset behind it."""
     first = block[at]
     if first & 0x80:
@@ -63,14 +63,14 @@ def _field(block: bytes, at: int, table: Table) -> tuple[Pair, int]:
     return _literal(block, at, 4, table)
 
 
-def _entry(table: Table, index: int) -> Pair:
+def _entry(table: IndexedFields, index: int) -> Pair:
     try:
         return table.get(index)
     except IndexError:
         raise ConnectionBroken(COMPRESSION_ERROR, f"the header table has no entry {index}") from None
 
 
-def _literal(block: bytes, at: int, bits: int, table: Table) -> tuple[Pair, int]:
+def _literal(block: bytes, at: int, bits: int, table: IndexedFields) -> tuple[Pair, int]:
     index, at = integers.decoded(block, at, bits)
     if index:
         name = _entry(table, index)[0]

@@ -4,11 +4,28 @@
 """
 
 from collections import deque
+from typing import Protocol
 
 from nodeproxy.protocol.http2.hpack.static_table import ENTRIES, Pair
 
 TABLE_BYTES = 4096  # the initial SETTINGS_HEADER_TABLE_SIZE, which is never changed
 OVERHEAD_BYTES = 32  # of an entry (RFC 7541, 4.1), and of a field in SETTINGS_MAX_HEADER_LIST_SIZE (RFC 9113, 6.5.2)
+
+
+class IndexedFields(Protocol):
+    """What the decoder uses of a table: of this module's, or of its compiled twin."""
+
+    def get(self, index: int) -> Pair:
+        """See `Table.get`."""
+        ...
+
+    def add(self, name: bytes, value: bytes) -> None:
+        """See `Table.add`."""
+        ...
+
+    def resize(self, most: int) -> None:
+        """See `Table.resize`."""
+        ...
 
 
 class Table:
