@@ -4,6 +4,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TWINS := $(wildcard nodeproxy/protocol/*.h nodeproxy/protocol/http?/*.[ch] nodeproxy/io/*.c)
 COVERED := $(CURDIR)/build/.coverage
+COVERAGE := --cov --cov-report=term:skip-covered
 # In this order: the tutorial shows a mesh in which nothing else has been called, and the last test stops the API server,
 # whose controllers need most of a minute to come back.
 TWO_NODES := tests/cluster/test_two_nodes_tutorial.py tests/cluster/test_two_nodes_grpc.py tests/cluster/test_two_nodes_databases.py tests/cluster/test_two_nodes_canary.py tests/cluster/test_two_nodes_page.py tests/cluster/test_two_nodes.py
@@ -13,9 +14,16 @@ OWN_NETWORKS = $(shell unshare --net true 2>/dev/null && echo 2 || echo 0)
 # Tests start hundreds of processes, each of which would compile its modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo test test-nodes-then-processes test-nodes test-cluster test-processes test-others quick check docs site bench interop kube clean
+.PHONY: compiled source install demo test test-compiled test-nodes-then-processes test-nodes test-cluster test-processes test-others quick check docs site bench interop kube clean
 
 install: $(READY)  ## the command nodeproxy, as .venv/bin/nodeproxy
+
+compiled: $(READY)  ## the hot lane compiled by mypyc, in place: needs a C compiler and a minute; `make source` goes back
+	$(BIN)/python build_compiled.py
+
+source:  ## the sources again, after `make compiled`
+	rm -f nodeproxy__mypyc.*.so
+	find nodeproxy -name '*.so' -not -name 'twin.*' -delete
 
 demo: $(READY)  ## the tour: example services, the mesh in front of them, and what it does when one breaks
 	$(BIN)/nodeproxy demo $(DEMO)
@@ -25,6 +33,11 @@ demo: $(READY)  ## the tour: example services, the mesh in front of them, and wh
 # at a time, come after them, and all others leave the cores to the nodes first.
 test: $(READY)  ## the whole suite, with its coverage floor
 	$(MAKE) --no-print-directory --jobs=3 --keep-going --output-sync=target test-nodes-then-processes test-cluster test-others
+
+# Clusters run the image, which is compiled in any case. What is compiled by mypyc has no lines to be covered.
+test-compiled: compiled  ## the suite on the compiled build, without clusters; the tree has its sources again afterwards
+	status=0; $(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target COVERAGE= test-processes test-others || status=1; \
+	$(MAKE) --no-print-directory source; exit $$status
 
 test-nodes-then-processes test-nodes test-cluster test-processes test-others: $(READY)
 
@@ -42,7 +55,7 @@ test-processes:
 
 test-others:
 	mkdir -p $(dir $(COVERED))
-	COVERAGE_FILE=$(COVERED) nice -n 19 $(PYTEST) --cov --cov-report=term:skip-covered -m "not process and not namespace and not cluster"
+	COVERAGE_FILE=$(COVERED) nice -n 19 $(PYTEST) $(COVERAGE) -m "not process and not namespace and not cluster"
 
 quick: $(READY)  ## at each save: all tests but those of processes, network namespaces and clusters
 	$(BIN)/python -m pytest --quiet --numprocesses=auto -m "not process and not namespace and not cluster"
@@ -78,12 +91,13 @@ interop: $(READY)  ## gRPC clients in Go, Java and JavaScript through a node, tr
 kube:  ## a real Kubernetes for tests/cluster, into a cache outside the repository
 	tests/cluster/get.sh
 
-$(READY): pyproject.toml requirements.lock build_twin.py $(TWINS)
+$(READY): pyproject.toml requirements.lock build_hook.py $(TWINS)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist .cache nodeproxy/protocol/http?/twin.*.so nodeproxy/io/twin.*.so
+	rm -rf $(VENV) build dist .cache nodeproxy__mypyc.*.so
+	find nodeproxy -name '*.so' -delete
 	find nodeproxy discovery tests loadtest -name __pycache__ -prune -exec rm -rf {} +

@@ -7,11 +7,21 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from nodeproxy.mesh.build import this_build
+from tests.fakes.builds import stale_modules
 from tests.fakes.own_network import enter_own_network
 from tests.fakes.world import World
 
 settings.register_profile("nodeproxy", deadline=None)  # an example's real time depends on the machine
 settings.load_profile("nodeproxy")
+
+
+def pytest_report_header():
+    """Which build is tested; what is compiled must be of the sources that are here."""
+    if stale := stale_modules():
+        pytest.exit(f"{stale[0]} has changed since it was compiled: run `make compiled`, or `make source`", 2)
+    return f"build: {this_build()}"
+
 
 MARKS = {"cluster": "cluster", "demo": "process", "namespaces": "namespace", "page": "process", "system": "process"}
 

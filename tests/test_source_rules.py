@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from source_rules import AWAITS_IN_FINALLY, SETTINGS_BESIDE_COROUTINE, Finding, findings, lengths
+from source_rules import (
+    AWAITS_IN_EXCEPT,
+    AWAITS_IN_FINALLY,
+    AWAITS_UNDER_SUPPRESS,
+    SETTINGS_BESIDE_COROUTINE,
+    SLICES_BY_A_CALL,
+    TWO_ERRORS,
+    Finding,
+    findings,
+    lengths,
+)
 
 COROUTINE = "async def serve(): pass\n"
 
@@ -41,6 +51,34 @@ def test_a_function_inside_a_function_is_found_once():
     source = "async def run():\n async def close():\n  try:\n   pass\n  finally:\n   await end()\n"
 
     assert found(source) == [Finding("a.py:run.close", AWAITS_IN_FINALLY)]
+
+
+@pytest.mark.parametrize(
+    ("rule", "body"),
+    [
+        (AWAITS_IN_EXCEPT, " try:\n  pass\n except OSError:\n  await close()\n"),
+        (AWAITS_UNDER_SUPPRESS, " with suppress(OSError):\n  await close()\n"),
+        (TWO_ERRORS, " try:\n  pass\n except OSError as e:\n  x = e\n except ValueError as e:\n  x = e\n"),
+    ],
+)
+def test_what_mypyc_miscompiles_is_found_in_a_compiled_module_alone(rule, body):
+    source = f"async def run():\n{body}"
+
+    assert list(findings("a.py", source, True)) == [Finding("a.py:run", rule)]
+    assert found(source) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "finds"),
+    [("data = data[send(data):]", True), ("data = data[sent:]", False), ("rest = data[send(data):]", False)],
+)
+def test_a_slice_of_a_name_by_a_call_on_itself_is_found(line, finds):
+    assert list(findings("a.py", line, True)) == ([Finding("a.py", SLICES_BY_A_CALL)] if finds else [])
+
+
+@pytest.mark.parametrize("body", ["except OSError as e:\n  x = e\n", "except OSError:\n  pass\n else:\n  await a()\n"])
+def test_what_mypyc_compiles_right_is_no_finding(body):
+    assert list(findings("a.py", f"async def run():\n try:\n  await close()\n {body}", True)) == []
 
 
 @pytest.mark.parametrize(

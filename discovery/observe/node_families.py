@@ -248,8 +248,10 @@ LABELLED: Sequence[tuple[Declared, _Samples]] = (
         _watches(lambda each: each.errors),
     ),
     (
-        Declared("gauge", "nodeproxy_build_info", "1; its labels are what runs.", ("version", "python")),
-        lambda node: [(node.view.build, 1)] if node.view.build[0] else [],
+        Declared("gauge", "nodeproxy_build_info",
+                 "1; its labels are what runs; `lane` is `compiled`, `c-helpers` (codecs, system calls) or `python`.",
+                 ("version", "python", "lane")),
+        lambda node: [(node.view.build, 1)] if node.view.build.version else [],
     ),
     (
         Declared("counter", "process_cpu_seconds", "User and system time of a process of the node.", ("process",)),

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from importlib.metadata import version
-from platform import python_version
 from time import time
 
 import anyio
@@ -20,6 +18,7 @@ from discovery.observe.view import Source, View
 from discovery.rollouts.rollouts import described
 from discovery.workers.publish import Publisher
 from discovery.workers.reports import Life, Numbers, Reports, state_of_all
+from nodeproxy.mesh.build import this_build
 from nodeproxy.mesh.model import Port as ModelPort
 from nodeproxy.mesh.model import Service
 from nodeproxy.mesh.node_view import NodeStatus, PortView, RolloutView, SubscriptionView, WorkerView
@@ -46,7 +45,7 @@ class MetricsPage:
         self._limit_servers = limit_servers
         self._spans = spans or SpanCounters()
         self._metrics = NodeMetrics(buckets)
-        self._build = version("nodeproxy"), python_version()
+        self._build = this_build()
         self._turn = anyio.Lock()
 
     async def __call__(self, asked: Asked) -> Page:

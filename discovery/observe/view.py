@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from discovery.observe.traces.queue import SpanCounters
 from discovery.observe.usage import Usage
 from discovery.workers.reports import Numbers
+from nodeproxy.mesh.build import Build
 from nodeproxy.mesh.wire import PolicyMap, WatchCounts
 
 
@@ -30,8 +31,7 @@ class View:
     limit_servers: Mapping[str, bool] = field(default_factory=dict)
     """Whether each answers, by URL."""
     source: Source = Source()
-    build: tuple[str, str] = ("", "")
-    """The versions of nodeproxy and of Python."""
+    build: Build = field(default_factory=Build)
     usage: Sequence[Usage] = ()
     """Of the processes of the node."""
     spans: SpanCounters = field(default_factory=SpanCounters)

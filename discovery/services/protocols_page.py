@@ -7,7 +7,7 @@ from pathlib import Path
 
 from discovery.services.protocol_names import NUMBERS, PREFIXES, WORDS
 from nodeproxy.mesh.model import Port, PortProtocol
-from nodeproxy.policies import CHAIN
+from nodeproxy.policies.chain import CHAIN
 
 _TCP = Port(0, protocol="tcp")
 PROTOCOLS: Sequence[PortProtocol] = ("http", "http2", "tls", "tcp")  # those that words and numbers mean

@@ -5,6 +5,7 @@ What a command needs beyond typer is imported when it runs: `--help` and complet
 
 import os
 from collections.abc import Callable, Mapping
+from typing import Annotated
 
 import typer
 
@@ -37,6 +38,16 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "completion": manual.completion,
 }
 
+
+def version(asked: bool) -> None:
+    """Print the build, and end the command line."""
+    if asked:
+        from nodeproxy.mesh.build import this_build
+
+        typer.echo(this_build())
+        raise typer.Exit
+
+
 app = typer.Typer(
     help="A service mesh with one proxy per node: http://<service>.<namespace>.mesh/",
     no_args_is_help=True,
@@ -44,6 +55,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # rich's help takes as long to import as all else together
 )
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Say what runs, and how it is compiled.", is_eager=True, callback=version)
+    ] = False,
+) -> None:
+    pass
+
+
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)
 

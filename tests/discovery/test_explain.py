@@ -17,7 +17,7 @@ from discovery.policies.layers import PolicyLayers
 from discovery.services.catalogue import POLICY_MAP
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.names import named
-from nodeproxy.policies import CHAIN
+from nodeproxy.policies.chain import CHAIN
 from nodeproxy.policies.table import settings_of
 from tests.discovery.kube import own_policy_map, policy_map, put
 

@@ -13,6 +13,7 @@ from discovery.sources.cluster.part import Part
 from discovery.sources.cluster.watch import Resource, World
 from discovery.workers.publish import Clock, Publisher
 from discovery.workers.reports import Reports
+from nodeproxy.mesh.build import Build
 from nodeproxy.mesh.reports import Introduction
 from nodeproxy.mesh.wire import WatchCounts, Watches
 from tests.discovery.test_watch import SERVICES, A, B, ScriptedApi, bookmark, page
@@ -70,7 +71,9 @@ def test_the_counts_of_watches_are_those_last_published():
 def test_the_page_has_them():
     source = Source(2.5, 5000, 4950, (WatchCounts("Service", 2, 1),))
 
-    page_text = NodeMetrics().text(View(Reports().numbers(), source=source, build=("1.2", "3.13.1"))).decode()
+    page_text = (
+        NodeMetrics().text(View(Reports().numbers(), source=source, build=Build("1.2", "3.13.1", "compiled"))).decode()
+    )
 
     for line in (
         "nodeproxy_source_out_of_sync_seconds 2.5",
@@ -78,7 +81,7 @@ def test_the_page_has_them():
         "nodeproxy_services_unsubscribed 4950.0",
         'nodeproxy_watch_lists_total{kind="Service"} 2.0',
         'nodeproxy_watch_errors_total{kind="Service"} 1.0',
-        'nodeproxy_build_info{python="3.13.1",version="1.2"} 1.0',
+        'nodeproxy_build_info{lane="compiled",python="3.13.1",version="1.2"} 1.0',
     ):
         assert f"\n{line}\n" in page_text
 

@@ -30,7 +30,7 @@ from nodeproxy.mesh.questions import (
 )
 from nodeproxy.mesh.reports import Introduction
 from nodeproxy.mesh.wire import LINE_LIMIT_BYTES, Callers, Replace, line, parse
-from nodeproxy.policies import CHAIN
+from nodeproxy.policies.chain import CHAIN
 from tests.discovery.kube import endpoint, own_policy_map, policy_map, put, service, slice_of
 from tests.fakes.reports import port, process
 

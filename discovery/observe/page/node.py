@@ -11,6 +11,7 @@ from discovery.observe.pages import JSON, rollouts, status_of
 from discovery.observe.server import Answer, Asked, Page
 from discovery.observe.streams import Stream
 from discovery.workers.publish import Publisher
+from nodeproxy.mesh.build import Build
 from nodeproxy.mesh.names import named
 from nodeproxy.mesh.node_view import NodeStatus, RolloutView
 
@@ -31,8 +32,7 @@ class NodeNow(NodeStatus, frozen=True, kw_only=True):
 class NodeApi:
     """The page."""
 
-    def __init__(self, publisher: Publisher, node: str, build: tuple[str, str], *, cluster: bool = False) -> None:
-        """`build` are the versions of nodeproxy and of Python."""
+    def __init__(self, publisher: Publisher, node: str, build: Build, *, cluster: bool = False) -> None:
         self._publisher = publisher
         self._node = node
         self._build = build
@@ -42,8 +42,8 @@ class NodeApi:
         """The page; asks the workers for their subscriptions."""
         now = time()
         status = msgspec.structs.asdict(await status_of(self._publisher, now))
-        version, python = self._build
-        found = NodeNow(**status, node=self._node, build=version, python=python, time=now, cluster=self._cluster)
+        build, python, _ = self._build
+        found = NodeNow(**status, node=self._node, build=build, python=python, time=now, cluster=self._cluster)
         return Page(200, msgspec.json.encode(found), JSON, NO_STORE)
 
 

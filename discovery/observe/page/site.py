@@ -3,9 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import version
 from importlib.resources.abc import Traversable
-from platform import python_version
 
 import anyio
 
@@ -23,6 +21,7 @@ from discovery.observe.server import Answer, Rules, serve_pages
 from discovery.observe.tap import TapPage
 from discovery.sources.cluster.access import Access, NoAccess
 from discovery.workers.publish import Publisher
+from nodeproxy.mesh.build import this_build
 
 CONNECTIONS_MOST = 48  # a browser opens six at a time, and keeps one for each stream
 STREAMS_MOST = 24  # four of each open page
@@ -59,7 +58,7 @@ class Site:
         self._cluster = ClusterApi(summary, own.metrics_port)
         tap = command_line[b"/tap"]
         assert isinstance(tap, TapPage)
-        build = version("nodeproxy"), python_version()
+        build = this_build()
         self.pages: Mapping[bytes, Answer] = {
             **static_files(static),
             b"/api/node": NodeApi(publisher, own.node, build, cluster=own.cluster is not None),
