@@ -12,6 +12,7 @@ import msgspec
 import typer
 
 from loadtest import hotspots, record, report, seeing, soak
+from loadtest.builds import environment_of
 from loadtest.cluster import run as cluster
 from loadtest.cluster.record import markdown
 from loadtest.cluster.world import inside_own_network
@@ -57,6 +58,13 @@ def toolbox(peer_bin: Path | None) -> Toolbox:
     return Toolbox(caches / "nodeproxy" / "bench", peer_bin)
 
 
+def measuring(peer_bin: Path | None) -> Toolbox:
+    """The same; from now on nodeproxy runs compiled, which is done first where its sources are new."""
+    tools = toolbox(peer_bin)
+    os.environ.update(environment_of("compiled", tools))
+    return tools
+
+
 @app.command("peers")
 def install_peers(peer_bin: PeerBin = None) -> None:
     """Install what is missing: Debian packages (as root), and a cache outside the repository."""
@@ -75,7 +83,7 @@ def measure(
 ) -> None:
     """Measure all peers on the same work; latest.json in OUT is written only when every answer was good."""
     choice = Choice(chosen(only, NAMES), chosen(scenario, SCENARIO_NAMES))
-    seen = run(QUICK if quick else FULL, choice, toolbox(peer_bin), typer.echo)
+    seen = run(QUICK if quick else FULL, choice, measuring(peer_bin), typer.echo)
     if faults := record.faults(seen):
         record.save(seen, out / "failed.json")
         raise FaultyError("\n".join([*faults, f"these numbers mean nothing; they are in {out / 'failed.json'}"]))
@@ -112,7 +120,7 @@ def measure_policies(
         wanted |= {each.against for each in sets if each.name in wanted}
         sets = tuple(each for each in sets if each.name in wanted)
     plan = policy_run.QUICK if quick else policy_run.FULL
-    seen = policy_run.run(plan, sets, absent, toolbox(peer_bin), typer.echo)
+    seen = policy_run.run(plan, sets, absent, measuring(peer_bin), typer.echo)
     if faults := policy_report.faults(seen):
         policy_record.save(seen, out / "failed.json")
         raise FaultyError("\n".join([*faults, f"these numbers mean nothing; they are in {out / 'failed.json'}"]))
@@ -136,7 +144,7 @@ def measure_tcp(
     """Measure TCP connections beside HAProxy and Envoy: round trips, bulk, both at once, new and idle connections."""
     plan = relay_run.QUICK if quick else replace(relay_run.FULL, rounds=rounds)
     peers, works = chosen(only, TCP_NAMES), chosen(scenario, WORK_NAMES)
-    seen = relay_run.run(plan, peers, works, toolbox(peer_bin), typer.echo)
+    seen = relay_run.run(plan, peers, works, measuring(peer_bin), typer.echo)
     refuse_faults(relay_record.faults(seen.runs), seen, out)
     relay_record.save(seen, out / "tcp.json")
     render_tcp(seen, out)
@@ -169,7 +177,7 @@ def measure_udp(
 ) -> None:
     """Measure DNS queries to a DNS server behind each peer: losses, latency, CPU, and memory of sessions."""
     plan = datagrams.QUICK if quick else replace(datagrams.FULL, rounds=rounds)
-    seen = datagrams.run(plan, chosen(only, names_of(UDP)), toolbox(peer_bin), typer.echo)
+    seen = datagrams.run(plan, chosen(only, names_of(UDP)), measuring(peer_bin), typer.echo)
     relay_record.save(seen, out / "udp.json")
     render_udp(seen, out)
     typer.echo(datagrams_report.summary(seen))
@@ -202,7 +210,7 @@ def measure_resilience(
     if status is not None:
         raise typer.Exit(status)
     troubles = [trouble for trouble in TROUBLES if trouble.name in names]
-    seen = resilience_run.run(troubles, toolbox(peer_bin), typer.echo)
+    seen = resilience_run.run(troubles, measuring(peer_bin), typer.echo)
     resilience_record.save(seen, out / "resilience.json")
     (out / "resilience.md").write_text(resilience_report.markdown(seen))
     report.publish(resilience_report.summary(seen), README_PATHS[1:], report.RESILIENCE)
@@ -220,7 +228,7 @@ def measure_fairness(
     status = inside_own_network(words)
     if status is not None:
         raise typer.Exit(status)
-    seen = crowd.run(rounds, crowd.SITUATIONS, toolbox(peer_bin), typer.echo)
+    seen = crowd.run(rounds, crowd.SITUATIONS, measuring(peer_bin), typer.echo)
     crowd.save(seen, out / "fairness.json")
     text = crowd_report.summary(seen)
     (out / "fairness.md").write_text(f"# Ten callers beside a greedy one\n\n{text}\n")
@@ -235,7 +243,7 @@ def profile(
     """Show where nodeproxy's time goes under saturation."""
     known = {each.name: each for each in EVERY}
     (name,) = chosen(scenario, tuple(known))
-    hotspots.profile(toolbox(peer_bin), known[name], typer.echo)
+    hotspots.profile(measuring(peer_bin), known[name], typer.echo)
 
 
 @app.command("h2flood")
@@ -246,7 +254,7 @@ def flood(
     peer_bin: PeerBin = None,
 ) -> None:
     """Measure errors and memory under very many streams of HTTP/2."""
-    seen = soak.run(seconds, chosen(only, NAMES), toolbox(peer_bin), typer.echo)
+    seen = soak.run(seconds, chosen(only, NAMES), measuring(peer_bin), typer.echo)
     soak.save(seen, out / "h2flood.json")
     (out / "h2flood.md").write_text(soak.markdown(seen))
     typer.echo(soak.markdown(seen))
@@ -263,7 +271,7 @@ def measure_seeing(
     peer_bin: PeerBin = None,
 ) -> None:
     """Measure what `nodeproxy tap`, `nodeproxy top` and an open page cost the requests of a busy node."""
-    seen = seeing.run(rate, seconds, rounds, toolbox(peer_bin), typer.echo)
+    seen = seeing.run(rate, seconds, rounds, measuring(peer_bin), typer.echo)
     if faults := seeing.faults(seen):
         seeing.save(seen, out / "failed.json")
         raise FaultyError("\n".join([*faults, f"these numbers mean nothing; they are in {out / 'failed.json'}"]))

@@ -5,6 +5,8 @@ import platform
 import re
 import socket
 import subprocess
+import sysconfig
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,7 @@ class Machine:
     kernel: str
     python: str
     load_average: float  # of the last minute, when the run began: what others did on this machine
+    python_build: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,18 @@ def this_machine() -> Machine:
         kernel=platform.release(),
         python=platform.python_version(),
         load_average=round(os.getloadavg()[0], 2),
+        python_build=python_build(sysconfig.get_config_vars()),
     )
+
+
+def python_build(variables: Mapping[str, object]) -> str:
+    """How the interpreter was built: its compiler, and what optimised it.
+
+    Debian's own is optimised by profiles too, and does not say so.
+    """
+    flags = f"{variables.get('OPT', '')} {variables.get('CONFIG_ARGS', '')}".replace("'", " ").split()
+    told = (flag for flag in flags if flag.startswith(("-O", "-flto", "-fprofile", "--enable-optim", "--with-lto")))
+    return ", ".join([platform.python_compiler(), *dict.fromkeys(told)])
 
 
 def parse_cpu_model(cpuinfo: str) -> str:

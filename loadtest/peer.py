@@ -8,9 +8,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from loadtest.builds import Build, environment_of
 from loadtest.errors import NotStartedError
 from loadtest.machine import PROXY_CORE, free_ports
 from loadtest.process import last_lines, running
@@ -37,6 +38,8 @@ class Peer:
     ready_path: str = ""  # asked on the admin port first
     http2_hosts: tuple[str, ...] = (HOST, HTTP2_HOST, GRPC_HOST)  # those it serves to clients that speak HTTP/2
     own_http2_port: bool = False  # one that detects HTTP/2 by its preface needs none
+    build: Build | None = None  # of nodeproxy, where it is not the one of the whole run
+    files: str = ""  # the folder of `peers/` that has its configuration, where it is not its name
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +68,20 @@ class Endpoints:
 
 NO_PROXY = "no proxy"
 NODEPROXY = "nodeproxy"
-PEERS = (
-    Peer(
-        NODEPROXY,
-        command=(
-            *("@program@", "-m", "nodeproxy", "run", "--workers", "1", "--discovery", "files:@dir@"),
-            *("--listen", "127.0.0.1:@port@", "--admin", "127.0.0.1:@admin_port@"),
-        ),
-        version=("@program@", "-c", "from importlib.metadata import version; print(version('nodeproxy'))"),
-        ready_path="/readyz",
+SOURCE = "nodeproxy-source"
+"""Nothing compiled by mypyc: Python with its helpers in C."""
+OURS = Peer(
+    NODEPROXY,
+    command=(
+        *("@program@", "-m", "nodeproxy", "run", "--workers", "1", "--discovery", "files:@dir@"),
+        *("--listen", "127.0.0.1:@port@", "--admin", "127.0.0.1:@admin_port@"),
     ),
+    version=("@program@", "-c", "from importlib.metadata import version; print(version('nodeproxy'))"),
+    ready_path="/readyz",
+)
+PEERS = (
+    OURS,
+    replace(OURS, name=SOURCE, build="source", files=NODEPROXY),
     Peer(
         "nginx",
         ("@program@", "-p", "@dir@", "-c", "@dir@/nginx.conf"),
@@ -111,7 +118,7 @@ def rendered(text: str, values: Mapping[str, str]) -> str:
 
 
 def write_configuration(name: str, folder: Path, values: Mapping[str, str]) -> None:
-    """Render the files of `peers/NAME/` into `folder`, which is created."""
+    """Render the files of the folder `peers/NAME/` into `folder`, which is created."""
     folder.mkdir()
     for template in (HERE / "peers" / name).iterdir():
         (folder / template.name).write_text(rendered(template.read_text(), values))
@@ -137,17 +144,18 @@ def started(
         "grpc_backend_port": str(endpoints.grpc),
         "user_line": user_line(),
     }
-    write_configuration(peer.name, folder / peer.name, values)
+    write_configuration(peer.files or peer.name, folder / peer.name, values)
     for name, template in (more or {}).items():
         (folder / peer.name / name).write_text(rendered(template, values))
     command = tuple(rendered(word, values) for word in peer.command)
     log = folder / f"{peer.name}.log"
-    with running(command, PROXY_CORE, log, peer.environment) as process:
+    environment = {**(environment_of(peer.build, toolbox) if peer.build else {}), **peer.environment}
+    with running(command, PROXY_CORE, log, environment) as process:
         if peer.ready_path:
             wait_until(lambda: answers(admin_port, peer.ready_path), process, log)
         wait_until(lambda: answers(port, "/small"), process, log)
         family = family_of(process.pid)
-        worker = listeners_on(port, family[1:]) if peer.name == NODEPROXY else family
+        worker = family if peer.program else listeners_on(port, family[1:])  # of nodeproxy's processes, one
         http2_ports = dict.fromkeys(peer.http2_hosts, http2_port if peer.own_http2_port else port)
         yield Running(peer.name, port, worker or family, family, http2_ports=http2_ports)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from loadtest import streams_report
 from loadtest.cells import FAMILY, NOTHING, Row, busy, micros, millis, peer_lines, ratio_to, seconds, table
 from loadtest.errors import BenchmarkError, NotInstalledError
+from loadtest.goals import goals_table
 from loadtest.peer import NO_PROXY, NODEPROXY
 from loadtest.record import Missing, Record
 from loadtest.scenarios import IDLE_CONNECTIONS, SCENARIOS, Scenario
@@ -42,11 +43,13 @@ def where(record: Record) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in record.versions.items())
     dirty = " with local changes" if record.commit.dirty else ""
     machine, (before, after), (middle, most) = record.machine, record.cache_step_s, stolen_ratios(record)
+    built = f" ({machine.python_build})" if machine.python_build else ""
     return (
         f"{record.date}, commit {record.commit.hash[:12]}{dirty}; {'quick run, ' if record.quick else ''}"
         f"medians of {rounds} round{'s' * (rounds != 1)}. {machine.cpu}, {machine.cores} cores, "
-        f"Linux {machine.kernel}, Python {machine.python}. {versions}. Load average {machine.load_average} when it "
-        f"began; the hypervisor stole {middle:.0%} of a core (median run; at most {most:.0%}); a step through the "
+        f"Linux {machine.kernel}, Python {machine.python}{built}. {versions}. "
+        f"Load average {machine.load_average} when it began; "
+        f"the hypervisor stole {middle:.0%} of a core (median run; at most {most:.0%}); a step through the "
         f"shared cache took {before * 1e9:.0f} ns before and {after * 1e9:.0f} ns after (over 60: neighbours crowd "
         "it, which slows the proxies with most code most)."
     )
@@ -154,7 +157,8 @@ def with_table(text: str, replacement: str, marker: str = BENCH) -> str | None:
 
 def summary(record: Record) -> str:
     """The short tables, and where they come from."""
-    return "\n\n".join([*_short_tables(record), *missing_lines(record), where(record)])
+    goals = goals_table(record)
+    return "\n\n".join([*_short_tables(record), *([goals] if goals else []), *missing_lines(record), where(record)])
 
 
 def _short_tables(record: Record) -> tuple[str, ...]:

@@ -76,7 +76,7 @@ def _per_s(work: Work) -> Measure:
 
 
 MEASURES = (
-    _cpu(ROUND_TRIP, "round trip of 100 bytes, CPU µs", 1.5),
+    _cpu(ROUND_TRIP, "round trip of 100 bytes, CPU µs", 1.2),
     _machine(ROUND_TRIP),
     _per_s(ROUND_TRIP),
     _busy(ROUND_TRIP),

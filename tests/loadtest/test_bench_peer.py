@@ -19,7 +19,7 @@ def test_a_placeholder_without_value_is_refused():
 
 @pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
 def test_every_peers_files_and_command_can_be_rendered(peer, tmp_path):
-    write_configuration(peer.name, tmp_path / "it", VALUES)
+    write_configuration(peer.files or peer.name, tmp_path / "it", VALUES)
 
     files = [path.read_text() for path in (tmp_path / "it").iterdir()]
 
@@ -30,12 +30,12 @@ def test_every_peers_files_and_command_can_be_rendered(peer, tmp_path):
 
 @pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
 def test_every_host_that_a_peer_serves_over_http2_stands_in_its_files(peer, tmp_path):
-    write_configuration(peer.name, tmp_path / "it", VALUES)
+    write_configuration(peer.files or peer.name, tmp_path / "it", VALUES)
 
     text = "".join(path.read_text() for path in (tmp_path / "it").iterdir())
 
     services = {host: f"name: {host.partition('.')[0]}\n" for host in peer.http2_hosts}
-    assert all((name if peer.name == NODEPROXY else host) in text for host, name in services.items())
+    assert all((name if not peer.program else host) in text for host, name in services.items())
 
 
 def test_nodeproxy_comes_first_because_the_others_are_compared_with_it():

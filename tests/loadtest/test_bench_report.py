@@ -1,3 +1,4 @@
+from loadtest.goals import goals_table
 from loadtest.procstat import Cpu
 from loadtest.record import Missing, faults, load, save
 from loadtest.report import markdown, picture, publish, summary, summary_table, with_table
@@ -80,3 +81,16 @@ def test_a_bad_answer_is_a_fault_told_in_a_sentence():
     assert faults(record(saturated=(good,), paced=(bad,))) == (
         "nginx, twelve-fields, round 2: 5000 requests, but 3 x status",
     )
+
+
+def test_each_goal_stands_beside_what_was_measured_and_nothing_else():
+    runs = (saturated("nodeproxy", cpu=Cpu(0.1, 0.05)), saturated("haproxy", cpu=Cpu(0.05, 0.05)))
+
+    lines = goals_table(record(saturated=runs, paced=(paced("nodeproxy"), paced("haproxy")))).splitlines()[2:]
+
+    title = "Small answers, kept connections, 12 header fields"
+    assert lines == [
+        f"| {title} | nodeproxy / haproxy | 1.50 | 1.60 |",
+        "| p99 at 1,000/s | nodeproxy - haproxy | +0.00 ms | +0.2 ms |",
+    ]
+    assert goals_table(record()) == ""
