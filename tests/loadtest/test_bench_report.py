@@ -91,6 +91,6 @@ def test_each_goal_stands_beside_what_was_measured_and_nothing_else():
     title = "Small answers, kept connections, 12 header fields"
     assert lines == [
         f"| {title} | nodeproxy / haproxy | 1.50 | 1.60 |",
-        "| p99 at 1,000/s | nodeproxy - haproxy | +0.00 ms | +0.2 ms |",
+        "| p99 at 5,000/s | nodeproxy - haproxy | +0.00 ms | +0.2 ms |",
     ]
     assert goals_table(record()) == ""
