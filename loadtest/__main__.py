@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from loadtest import hotspots, record, report, seeing, soak
+from loadtest import growth, hotspots, record, report, seeing, soak
 from loadtest.builds import environment_of
 from loadtest.cluster import run as cluster
 from loadtest.cluster.record import markdown
@@ -278,6 +278,19 @@ def measure_seeing(
     seeing.save(seen, out / "seeing.json")
     (out / "seeing.md").write_text(seeing.markdown(seen))
     typer.echo(seeing.markdown(seen))
+
+
+@app.command("growth")
+def measure_growth(out: Out = HERE / "results", peer_bin: PeerBin = None) -> None:
+    """Measure requests with more and more connections, services and workers: 4 minutes."""
+    seen = growth.run(measuring(peer_bin), typer.echo)
+    growth.save(seen, out / "growth.json")
+    if faults := growth.faults(seen):
+        raise BenchmarkError("not every answer was good: " + "; ".join(faults))
+    text = growth.markdown(seen)
+    (out / "growth.md").write_text(text)
+    report.publish(text.rstrip(), README_PATHS[1:], report.GROWTH)
+    typer.echo(text)
 
 
 @app.command("page")

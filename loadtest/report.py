@@ -18,7 +18,7 @@ from loadtest.toolbox import HERE, Toolbox
 
 YARDSTICK = "envoy"
 BENCH, CLUSTER, POLICIES, RESILIENCE, FAIRNESS = "bench", "cluster", "policies", "resilience", "fairness"
-TCP, UDP = "tcp", "udp"
+TCP, UDP, GROWTH = "tcp", "udp", "growth"
 """The markers in READMEs between which tables stand: `<!-- bench:begin -->` and so on."""
 TWO_FIELDS, TWELVE_FIELDS, FRESH, BODIES = SCENARIOS
 

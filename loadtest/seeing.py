@@ -120,8 +120,8 @@ def _control_of(proxy: Running) -> tuple[int, ...]:
     return tuple(pid for pid in proxy.all if (PROC / str(pid) / "comm").read_text() == "discovery\n")
 
 
-def many_services() -> str:
-    """SERVICES services with an endpoint each, as YAML; nothing listens there."""
+def many_services(count: int = SERVICES) -> str:
+    """So many services with an endpoint each, as YAML; nothing listens there."""
     return "---\n".join(
         f"""apiVersion: v1
 kind: Service
@@ -135,7 +135,7 @@ addressType: IPv4
 ports: [{{name: http, port: 9}}]
 endpoints: [{{addresses: [127.0.0.1]}}]
 """
-        for number in range(SERVICES)
+        for number in range(count)
     )
 
 
