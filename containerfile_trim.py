@@ -1,6 +1,7 @@
 """What an installed environment holds that a running proxy does not need; for the Containerfile.
 
-python containerfile_trim.py ENVIRONMENT
+python containerfile_trim.py ENVIRONMENT           # before nodeproxy is installed there
+python containerfile_trim.py --own ENVIRONMENT     # and afterwards
 """
 
 import compileall
@@ -42,5 +43,14 @@ def _one_interpreter(folder: Path) -> None:
         (folder / each).symlink_to(Path(sys.executable).resolve())
 
 
+def trim_own(environment: Path) -> None:
+    """Take symbols from what is compiled of nodeproxy itself, and the bytecode that is not read because of it."""
+    packages = next(environment.glob("lib/python3*/site-packages"))
+    for each in (*packages.glob("nodeproxy__mypyc.*.so"), *packages.glob("nodeproxy/**/*.so")):
+        subprocess.run(["strip", "--strip-unneeded", each], check=True)
+        for bytecode in (each.parent / "__pycache__").glob(f"{each.name.partition('.')[0]}.*.pyc"):
+            bytecode.unlink()
+
+
 if __name__ == "__main__":
-    trim(Path(sys.argv[1]))
+    trim_own(Path(sys.argv[2])) if sys.argv[1] == "--own" else trim(Path(sys.argv[1]))

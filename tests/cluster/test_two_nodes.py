@@ -21,8 +21,9 @@ THREADS = 2  # of a load program, each with one request at a time
 
 
 def test_the_image_is_small(nodes):
-    # its base included, nothing compressed; 13 MB of it is cryptography, for the admission webhook alone
-    assert nodes.image_bytes < 215_000_000
+    # its base included, nothing compressed; 13 MB of it is cryptography, for the admission webhook alone, and 11 MB what
+    # is compiled of the hot lane
+    assert nodes.image_bytes < 220_000_000
 
 
 def test_a_client_is_served_by_its_own_node_and_every_endpoint_has_its_share(mesh):
