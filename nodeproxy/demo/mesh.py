@@ -51,13 +51,21 @@ class Mesh:
             return ""
 
     def counters(self, has: Callable[[Counters], bool] = lambda _: True) -> Counters:
-        """Its counters, once `has` is true of them; workers report once a second. After REPORT_LIMIT_S as they are."""
+        """Its counters, once `has` is true of them; workers report once a second. After REPORT_LIMIT_S as they are.
+
+        Raises: HTTPError: a worker has not reported since the start in that time.
+        """
         until = time.monotonic() + REPORT_LIMIT_S
         while True:
-            with DIRECT.open(f"http://{self.settings['metrics']}/metrics", timeout=5) as page:
-                found = counters_of(page.read().decode())
-            if has(found) or time.monotonic() >= until:
-                return found
+            late = time.monotonic() >= until
+            try:
+                with DIRECT.open(f"http://{self.settings['metrics']}/metrics", timeout=5) as page:
+                    found = counters_of(page.read().decode())
+                if late or has(found):
+                    return found
+            except urllib.error.HTTPError:  # 503 until each worker has reported
+                if late:
+                    raise
             time.sleep(0.1)
 
     def started(self, *words: str) -> "subprocess.Popen[str]":

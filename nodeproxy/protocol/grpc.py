@@ -64,7 +64,8 @@ def take_timeout(request: Request) -> float:
     if begin < 0:
         return inf
     end = block.index(b"\r\n", begin + 1)
-    digits, unit_s = block[begin + len(_TIMEOUT) : end - 1], _UNITS_S.get(block[end - 1])
+    start, last = begin + len(_TIMEOUT), end - 1
+    digits, unit_s = block[start:last] if start < last else b"", _UNITS_S.get(block[last])
     if unit_s is None or not digits.isdigit() or len(digits) > 8 or block.find(_TIMEOUT, end) >= 0:
         return inf
     request.fields = Fields(block[:begin] + block[end:])

@@ -21,8 +21,8 @@ THREADS = 2  # of a load program, each with one request at a time
 
 
 def test_the_image_is_small(nodes):
-    # its base included, nothing compressed; 13 MB of it is cryptography, for the admission webhook alone, and 11 MB what
-    # is compiled of the hot lane
+    # its base included, nothing compressed; 13 MB of it is cryptography, for the admission webhook alone, and 11 MB are
+    # what is compiled of the hot lane
     assert nodes.image_bytes < 220_000_000
 
 

@@ -159,8 +159,8 @@ async def test_services_come_whole_and_then_what_changes():
     async with node.serving() as address:
         reader = Reader(address, "/api/services?stream=1")
         whole = await reader.event("services")
-        requests, rows = 0, [[0, 0, 0.0]]
-        while rows[0][2] == 0.0:
+        requests, rows = 0, []
+        while not rows or rows[0][2] == 0.0:  # an event without rows: nothing has changed since the last one
             requests += 500
             node.worker(port(requests=requests, status=503))
             rows = (await reader.event("rates"))["ports"]
