@@ -284,8 +284,9 @@ def measure_seeing(
 def measure_growth(out: Out = HERE / "results", peer_bin: PeerBin = None) -> None:
     """Measure requests with more and more connections, services and workers: 4 minutes."""
     seen = growth.run(measuring(peer_bin), typer.echo)
-    growth.save(seen, out / "growth.json")
-    if faults := growth.faults(seen):
+    faults = growth.faults(seen)
+    growth.save(seen, out / ("failed.json" if faults else "growth.json"))
+    if faults:
         raise BenchmarkError("not every answer was good: " + "; ".join(faults))
     text = growth.markdown(seen)
     (out / "growth.md").write_text(text)

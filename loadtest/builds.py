@@ -18,6 +18,7 @@ from loadtest.toolbox import REPOSITORY, Toolbox
 
 Build = Literal["compiled", "source"]
 PACKAGES = ("nodeproxy", "discovery")
+_OF_THE_BUILD = ("build_compiled.py", "pyproject.toml")
 
 
 def tree_of(build: Build, toolbox: Toolbox) -> Path:
@@ -33,7 +34,7 @@ def tree_of(build: Build, toolbox: Toolbox) -> Path:
     for package in PACKAGES:
         shutil.copytree(REPOSITORY / package, new / package, ignore=_compiled_in_place)
     if build == "compiled":
-        for name in ("build_compiled.py", "pyproject.toml"):
+        for name in _OF_THE_BUILD:
             shutil.copy(REPOSITORY / name, new / name)
         told = subprocess.run(
             [sys.executable, "build_compiled.py"], cwd=new, capture_output=True, text=True, check=False
@@ -56,10 +57,12 @@ def environment_of(build: Build, toolbox: Toolbox) -> Mapping[str, str]:
 def _digest() -> str:
     """Of all that the copies are made from."""
     told = hashlib.sha256(sys.version.encode())
-    sources = (path for package in PACKAGES for path in (REPOSITORY / package).rglob("*") if path.is_file())
-    for path in sorted(path for path in sources if path.suffix not in {".pyc", ".so"}):
-        told.update(path.read_bytes())
-    told.update((REPOSITORY / "build_compiled.py").read_bytes())
+    for package in PACKAGES:
+        for path in sorted((REPOSITORY / package).rglob("*")):
+            if path.is_file() and path.suffix != ".pyc" and (path.suffix != ".so" or path.name.startswith("twin.")):
+                told.update(bytes(path.relative_to(REPOSITORY)) + path.read_bytes())
+    for name in _OF_THE_BUILD:
+        told.update((REPOSITORY / name).read_bytes())
     return told.hexdigest()[:12]
 
 

@@ -76,7 +76,7 @@ OURS = Peer(
         *("@program@", "-m", "nodeproxy", "run", "--workers", "1", "--discovery", "files:@dir@"),
         *("--listen", "127.0.0.1:@port@", "--admin", "127.0.0.1:@admin_port@"),
     ),
-    version=("@program@", "-c", "from importlib.metadata import version; print(version('nodeproxy'))"),
+    version=("@program@", "-m", "nodeproxy", "--version"),
     ready_path="/readyz",
 )
 PEERS = (
