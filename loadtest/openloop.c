@@ -25,7 +25,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BUFFER_BYTES = 16384, CONNECTIONS_MOST = 4096, ERRORS_MOST = 100, EVENTS_MOST = 256 };
+enum { BUFFER_BYTES = 16384, CONNECTIONS_MOST = 16384, ERRORS_MOST = 100, EVENTS_MOST = 256 };
 static const int64_t DRAIN_S = 5, IDLE = -1;
 
 struct connection {
