@@ -132,7 +132,7 @@ def started(
 
     Raises: NotInstalledError; NotStartedError when it ends or stays silent.
     """
-    port, admin_port, http2_port = free_ports(3)
+    port, admin_port, http2_port = _ports({endpoints.http1, endpoints.http2, endpoints.grpc})
     values = {
         "program": program_of(peer, toolbox),
         "dir": str(folder / peer.name),
@@ -158,6 +158,14 @@ def started(
         worker = family if peer.program else listeners_on(port, family[1:])  # of nodeproxy's processes, one
         http2_ports = dict.fromkeys(peer.http2_hosts, http2_port if peer.own_http2_port else port)
         yield Running(peer.name, port, worker or family, family, http2_ports=http2_ports)
+
+
+def _ports(taken: set[int]) -> tuple[int, int, int]:
+    """Three free ports, of which the second has a free neighbour: a second worker's admin listener is there."""
+    while True:
+        port, admin_port, http2_port = free_ports(3)
+        if admin_port + 1 not in {port, http2_port, *taken}:
+            return port, admin_port, http2_port
 
 
 def program_of(peer: Peer, toolbox: Toolbox) -> str:
