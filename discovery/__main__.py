@@ -8,9 +8,7 @@ from typing import Annotated
 
 import anyio
 import typer
-from rich.console import Console
 
-from discovery.check import check, report_json, show
 from discovery.cluster_dns.command import app as cluster_dns
 from discovery.kubernetes.objects import Ref
 from discovery.log import LogFormat, configure
@@ -170,6 +168,10 @@ def check_command(
     """Show every problem of a folder; exit status 1 if there is an error."""
     scope = _scope(mesh_range, headless_range, Ref("ConfigMap", policy_namespace, policy_name))
     scope = replace(scope, traefik_annotations=traefik_annotations, registry=_registry(own_policies))
+    from rich.console import Console  # both are 1.6 MiB, which `serve` has no use for
+
+    from discovery.check import check, report_json, show
+
     report = check(folder, scope)
     if as_json:
         typer.echo(report_json(report))
