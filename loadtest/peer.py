@@ -3,6 +3,7 @@
 import http.client
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -132,7 +133,7 @@ def started(
 
     Raises: NotInstalledError; NotStartedError when it ends or stays silent.
     """
-    port, admin_port, http2_port = _ports({endpoints.http1, endpoints.http2, endpoints.grpc})
+    port, admin_port, http2_port = _ports()
     values = {
         "program": program_of(peer, toolbox),
         "dir": str(folder / peer.name),
@@ -160,11 +161,15 @@ def started(
         yield Running(peer.name, port, worker or family, family, http2_ports=http2_ports)
 
 
-def _ports(taken: set[int]) -> tuple[int, int, int]:
+def _ports() -> tuple[int, int, int]:
     """Three free ports, of which the second has a free neighbour: a second worker's admin listener is there."""
     while True:
         port, admin_port, http2_port = free_ports(3)
-        if admin_port + 1 not in {port, http2_port, *taken}:
+        try:
+            socket.create_server(("127.0.0.1", admin_port + 1)).close()
+        except OSError:  # a listener, or a client of an earlier load whose connection the kernel has not forgotten
+            continue
+        if admin_port + 1 not in (port, http2_port):
             return port, admin_port, http2_port
 
 
