@@ -1,24 +1,22 @@
 """The command line: `python -m discovery serve`, `check DIR` and `cluster-dns keep|remove|show`."""
 
-import sys
+from collections.abc import Callable
 from dataclasses import replace
-from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
-import anyio
 import typer
 
 from discovery.cluster_dns.command import app as cluster_dns
 from discovery.kubernetes.objects import Ref
-from discovery.log import LogFormat, configure
+from discovery.log import LogFormat
 from discovery.observe.metrics import Detail
-from discovery.serve import Settings, serve
+from discovery.serve import run
 from discovery.services.catalogue import POLICY_MAP, Scope
 from discovery.services.places import Place
+from discovery.settings import Settings, server_of, source_of
 from discovery.sources.cluster.access import Access
-from discovery.sources.external.names import Server
-from nodeproxy.mesh.address import HEADLESS_RANGE, MESH_RANGE, Range, address_range
+from nodeproxy.mesh.address import HEADLESS_RANGE, MESH_RANGE, address_range
 from nodeproxy.policies.own import OwnPolicyUnusable, registry_of
 from nodeproxy.policies.registry import Registry
 
@@ -26,32 +24,10 @@ app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pret
 app.add_typer(cluster_dns, name="cluster-dns")
 
 STDIN = 0
-# While a thread makes a page, the event loop waits up to this long for the interpreter after a system call. Twelve of
-# them, about as many as a question costs, took 18 to 109 ms (p99, pages of 2,000 services) with the default of 5 ms,
-# and take 6 to 12 ms with this.
-SWITCH_S = 0.0005
-
-
 MeshRange = Annotated[str, typer.Option(metavar="CIDR", help="Mesh addresses of services with a ClusterIP.")]
 HeadlessRange = Annotated[str, typer.Option(metavar="CIDR", help="Mesh addresses of services without one.")]
 PolicyNamespace = Annotated[str, typer.Option(help="Namespace of the ConfigMap that holds the policy tables.")]
 PolicyName = Annotated[str, typer.Option(help="Its name.")]
-
-
-def _source(text: str) -> Path | Access:
-    kind, colon, path = text.partition(":")
-    if colon and kind == "files" and path:
-        return Path(path)
-    if colon and kind == "kube":
-        return Access(Path(path) if path else None)
-    raise typer.BadParameter(f"expected files:DIR, kube: or kube:KUBECONFIG, got {text!r}", param_hint="--source")
-
-
-def _range(text: str, option: str) -> Range:
-    try:
-        return address_range(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=option) from error
 
 
 TraefikAnnotations = Annotated[bool, typer.Option(help="Read the annotations of Traefik Mesh on Services.")]
@@ -67,18 +43,21 @@ def _registry(names: str) -> Registry:
 
 
 def _scope(mesh_range: str, headless_range: str, policy_map: Ref) -> Scope:
-    ranges = _range(mesh_range, "--mesh-range"), _range(headless_range, "--headless-range")
-    if ranges[0].overlaps(ranges[1]):
+    mesh = _read(address_range, mesh_range, "--mesh-range")
+    headless = _read(address_range, headless_range, "--headless-range")
+    if mesh.overlaps(headless):
         raise typer.BadParameter(f"it overlaps with --headless-range {headless_range}", param_hint="--mesh-range")
-    return Scope(*ranges, policy_map)
+    return Scope(mesh, headless, policy_map)
 
 
-def _server(text: str, option: str) -> Server | None:
-    address, _, port = text.rpartition(":")
+Read = TypeVar("Read")
+
+
+def _read(read: Callable[[str], Read], text: str, option: str) -> Read:
     try:
-        return Server(str(ip_address(address.strip("[]"))), int(port)) if text else None
-    except ValueError:
-        raise typer.BadParameter(f"expected 10.96.0.10:53 or [::1]:53, got {text!r}", param_hint=option) from None
+        return read(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from error
 
 
 @app.command("serve")
@@ -127,7 +106,7 @@ def serve_command(
     scope = _scope(mesh_range, headless_range, Ref("ConfigMap", policy_namespace, policy_name))
     scope = replace(scope, place=Place(node, zone), virtual_addresses=virtual_addresses)
     scope = replace(scope, traefik_annotations=traefik_annotations, registry=_registry(own_policies))
-    where = _source(source)
+    where = _read(source_of, source, "--source")
     if isinstance(where, Access):  # a folder is read whole anyway
         scope = replace(scope, on_demand=on_demand)
     settings = Settings(
@@ -136,8 +115,8 @@ def serve_command(
         scope,
         STDIN if until_eof else None,
         state,
-        _server(resolver, "--resolver"),
-        _server(metrics, "--metrics"),
+        _read(server_of, resolver, "--resolver"),
+        _read(server_of, metrics, "--metrics"),
         workers,
         control,
         limits,
@@ -145,13 +124,11 @@ def serve_command(
         otlp_endpoint,
         otlp_headers_file,
         buckets,
-        _server(page, "--page"),
+        _read(server_of, page, "--page"),
         tuple(filter(None, page_hosts.split(","))),
         page_cluster,
     )
-    configure(log_format)
-    sys.setswitchinterval(SWITCH_S)
-    raise typer.Exit(anyio.run(serve, settings, backend="asyncio"))
+    raise typer.Exit(run(settings, log_format))
 
 
 @app.command("check")

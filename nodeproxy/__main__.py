@@ -1,6 +1,17 @@
 """`python -m nodeproxy`, the `nodeproxy` command, and the plugin `kubectl mesh`."""
 
-from nodeproxy.cli.commands import main
+import sys
+
+
+def main(name: str = "nodeproxy") -> None:
+    """Run the command line under this name."""
+    if sys.argv[1:] == ["run"]:  # as the DaemonSet says it: all its processes save the 3 MiB of a command line
+        from nodeproxy.process.start import start
+
+        sys.exit(start())
+    from nodeproxy.cli.commands import main as command_line
+
+    command_line(name)
 
 
 def kubectl_mesh() -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from loadtest.errors import BenchmarkError
 from loadtest.process import last_lines
 from loadtest.procstat import family_of, pss_bytes_of
+from nodeproxy.process.preflight import ACCOUNT
 from tests.cluster.control_plane import ADMIN, ControlPlane
 
 PODS = "10.244.0.0/16"
@@ -31,15 +32,16 @@ NAMESPACE = "bench"
 
 
 def inside_own_network(words: list[str]) -> int | None:
-    """Run this program again, with these words, in a network namespace of its own, where all pod addresses are local.
+    """Run this program again, with these words, in namespaces of its own, where all pod addresses are local.
 
     None when it already does; else the exit status of the other one.
     """
     if os.environ.get(INSIDE):
         for change in (("link", "set", "lo", "up"), ("route", "add", "local", PODS, "dev", "lo")):
             subprocess.run(["ip", *change], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run"], check=True)  # room for `_account`
         return None
-    command = ["unshare", "--net", sys.executable, "-m", "loadtest", *words]
+    command = ["unshare", "--net", "--mount", sys.executable, "-m", "loadtest", *words]
     return subprocess.run(command, env={**os.environ, INSIDE: "1"}, check=False).returncode
 
 
@@ -167,6 +169,17 @@ def ask(connection: http.client.HTTPConnection, service: str) -> tuple[int, str]
     return answer.status, answer.read().decode()
 
 
+def _account(plane: ControlPlane) -> dict[str, str]:
+    """Mount the account of a pod, as Kubernetes does; returns the environment of a pod.
+
+    A kubeconfig would do, but reading it takes memory that a node in a cluster does not use.
+    """
+    ACCOUNT.mkdir(parents=True, exist_ok=True)
+    (ACCOUNT / "token").write_text(ADMIN)
+    (ACCOUNT / "ca.crt").write_bytes(plane.authority.read_bytes())
+    return {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(plane.port)}
+
+
 @contextmanager
 def node(plane: ControlPlane, folder: Path, **settings: str) -> Iterator[Node]:
     """A nodeproxy that is ready."""
@@ -175,7 +188,8 @@ def node(plane: ControlPlane, folder: Path, **settings: str) -> Iterator[Node]:
         **os.environ,
         "NODEPROXY_LISTEN": ":".join(map(str, LISTEN)),
         "NODEPROXY_ADMIN": f"127.0.0.1:{ADMIN_PORT}",
-        "NODEPROXY_DISCOVERY": f"kube:{plane.kubeconfig(ADMIN)}",
+        "NODEPROXY_DISCOVERY": "kube:",
+        **_account(plane),
         **settings,
     }
     with log.open("wb") as output:

@@ -29,23 +29,13 @@ def run(
     Every setting can also come from the environment (NODEPROXY_LISTEN=…) or from --config; flags win, then the
     environment. `nodeproxy settings` lists them.
     """
-    from nodeproxy.process import supervisor  # here, because only this command needs the whole data plane
-    from nodeproxy.process.preflight import CannotStart, look_around, policies_of
-    from nodeproxy.process.sockets import CannotListen
-    from nodeproxy.telemetry import logs
+    from nodeproxy.process.start import start  # here, because only this command needs the whole data plane
 
     flags = {
         "discovery": discovery, "listen": listen, "admin": admin, "metrics": metrics, "dns": dns, "workers": workers,
         "access_log": access_log,
     }  # fmt: skip
-    settings = read_settings(config, {name: value for name, value in flags.items() if value is not None})
-    logs.set_up(settings.log_format)
-    try:
-        look_around(settings, os.environ)
-        raise typer.Exit(supervisor.run(settings, policies_of(settings)))
-    except (CannotListen, CannotStart) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from error
+    raise typer.Exit(start(config, {name: value for name, value in flags.items() if value is not None}))
 
 
 def check(

@@ -1,4 +1,4 @@
-"""Starts the process of discovery: a fork of the supervisor, whose modules it shares, that runs another command line.
+"""Starts the process of discovery: a fork of the supervisor, whose modules it shares.
 
 A process of its own would import again what both need, 30 MiB of a node's memory and half a second of its start.
 """
@@ -6,10 +6,17 @@ A process of its own would import again what both need, 30 MiB of a node's memor
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
+from nodeproxy.mesh.address import address_range
+from nodeproxy.mesh.node_view import SOCKET
+from nodeproxy.policies.registry import Registry
 from nodeproxy.settings import Settings
+
+if TYPE_CHECKING:
+    from discovery.settings import Settings as DiscoverySettings
 
 STDIN = 0
 # Beside a worker that wants the same core, this process gets a quarter of it: requests are not to wait for reports,
@@ -17,34 +24,72 @@ STDIN = 0
 NICE = 5
 
 
-def arguments(settings: Settings, socket: Path, control: Path, limits: int) -> list[str]:
-    """The command line of `python -m discovery`; `limits` is the descriptor of the memory with the node's limits."""
-    return [
-        "serve", "--source", settings.discovery, "--socket", str(socket),
-        "--mesh-range", settings.mesh_range, "--headless-range", settings.headless_range,
-        "--log-format", settings.log_format, "--until-eof",
-        "--metrics", settings.metrics, "--workers", str(settings.workers), "--control", str(control),
-        "--limits", str(limits),
-        *(["--limit-password-file", settings.limit_password_file] if settings.limit_password_file else []),
-        *(["--otlp-endpoint", settings.otlp_endpoint] if settings.otlp_endpoint else []),
-        *(["--otlp-headers-file", settings.otlp_headers_file] if settings.otlp_headers_file else []),
-        *(["--state", settings.state_file] if settings.state_file else []),
-        *(["--node", settings.node_name] if settings.node_name else []),
-        *(["--on-demand"] if settings.on_demand else []),
-        *([] if settings.virtual_addresses else ["--no-virtual-addresses"]),
-        "--buckets", settings.metrics_buckets,
-        *(["--page", settings.page] if settings.page else []),
-        *(["--page-hosts", ",".join(settings.page_hosts)] if settings.page_hosts else []),
-        *(["--page-cluster"] if settings.page_cluster else []),
-        *(["--resolver", settings.resolver] if settings.resolver else []),
-        *(["--zone", settings.zone] if settings.zone else []),
-        *([] if settings.traefik_annotations else ["--no-traefik-annotations"]),
-        *(["--own-policies", ",".join(settings.own_policies)] if settings.own_policies else []),
-    ]  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What discovery is to do for this node."""
+
+    settings: Settings
+    run_dir: Path
+    """The directory of its sockets."""
+    limits: int
+    """The descriptor of the memory with the node's limits."""
+    registry: Registry
+
+    @property
+    def socket(self) -> Path:
+        """The Unix socket that workers connect to."""
+        return self.run_dir / "discovery.sock"
+
+    def run(self) -> int:
+        """Be discovery until stdin ends; returns the exit status."""
+        from discovery.serve import run  # here: workers and supervisor do without it
+
+        return run(self.for_discovery(), self.settings.log_format)
+
+    def for_discovery(self) -> "DiscoverySettings":
+        """The same in its own terms."""
+        from discovery.services.catalogue import POLICY_MAP, Scope
+        from discovery.services.places import Place
+        from discovery.settings import Settings as DiscoverySettings
+        from discovery.settings import server_of, source_of
+
+        settings, source = self.settings, source_of(self.settings.discovery)
+        return DiscoverySettings(
+            source=source,
+            socket=self.socket,
+            scope=Scope(
+                address_range(settings.mesh_range),
+                address_range(settings.headless_range),
+                POLICY_MAP,
+                on_demand=settings.on_demand and not isinstance(source, Path),  # a folder is read whole anyway
+                virtual_addresses=settings.virtual_addresses,
+                place=Place(settings.node_name, settings.zone),
+                traefik_annotations=settings.traefik_annotations,
+                registry=self.registry,
+            ),
+            ends_with=STDIN,
+            state=_path(settings.state_file),
+            resolver=server_of(settings.resolver),
+            metrics=server_of(settings.metrics),
+            workers=settings.workers,
+            control=self.run_dir / SOCKET,
+            limits=self.limits,
+            limit_password_file=_path(settings.limit_password_file),
+            otlp_endpoint=settings.otlp_endpoint,
+            otlp_headers_file=_path(settings.otlp_headers_file),
+            buckets=settings.metrics_buckets,
+            page=server_of(settings.page),
+            page_hosts=settings.page_hosts,
+            page_cluster=settings.page_cluster,
+        )
 
 
-def forked(arguments: list[str], lifeline: int, prepare: Callable[[], None]) -> int:
-    """Forks; returns the pid. The child calls `prepare` and runs discovery until its stdin, `lifeline`, ends.
+def _path(text: str) -> Path | None:
+    return Path(text) if text else None
+
+
+def forked(run: Callable[[], int], lifeline: int, prepare: Callable[[], None]) -> int:
+    """Forks; returns the pid. The child calls `prepare`, and then `run` with `lifeline` as its stdin.
 
     Raises:
         OSError: lack of memory or processes.
@@ -58,9 +103,7 @@ def forked(arguments: list[str], lifeline: int, prepare: Callable[[], None]) -> 
         os.nice(NICE)
         os.dup2(lifeline, STDIN)
         os.close(lifeline)
-        from discovery.__main__ import app  # here: workers and supervisor do without it
-
-        app(args=arguments, prog_name="python -m discovery")
+        status = run()
     except SystemExit as error:
         status = error.code if isinstance(error.code, int) else 1
     except BaseException:

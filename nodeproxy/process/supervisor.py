@@ -19,7 +19,6 @@ import trio
 from nodeproxy.io import handover as held
 from nodeproxy.io.capacity import raise_open_files
 from nodeproxy.limits.memory import Memory
-from nodeproxy.mesh.node_view import SOCKET
 from nodeproxy.policies.block import Policy
 from nodeproxy.policies.guard import guarded
 from nodeproxy.policies.registry import BUILT_IN
@@ -53,10 +52,7 @@ class Supervisor:
         self._limits = Memory.shared()
         self._addresses = {"listen": settings.listen, "admin": settings.admin, "metrics": settings.metrics}
         self._addresses |= {"listen_tls": settings.listen_tls} if settings.listen_tls else {}
-        self._socket_path = str(run_dir / "discovery.sock")
-        self._discovery_arguments = discovery.arguments(
-            settings, Path(self._socket_path), run_dir / SOCKET, self._limits.descriptor
-        )
+        self._discovery = discovery.Task(settings, run_dir, self._limits.descriptor, BUILT_IN.with_own(own))
         ready_file(run_dir).unlink(missing_ok=True)  # left by an earlier run
         look_at_metrics(settings)
         self._sockets = {index: opened(settings, index) for index in range(settings.workers)}
@@ -148,7 +144,7 @@ class Supervisor:
             self._lifeline = -1
         reading, self._lifeline = os.pipe()
         try:
-            return discovery.forked(self._discovery_arguments, reading, self._leave_all)
+            return discovery.forked(self._discovery.run, reading, self._leave_all)
         finally:
             os.close(reading)
 
@@ -178,7 +174,7 @@ class Supervisor:
             self._leave_others(index)
             sockets.held.begin()
             registry = BUILT_IN.with_own(guarded(self._own, self._whereabouts.cell(index)))
-            trio.run(Worker(self._settings, self._socket_path, sockets, self._limits, index, registry).run)
+            trio.run(Worker(self._settings, str(self._discovery.socket), sockets, self._limits, index, registry).run)
             status = 0
         except OSError as error:
             log.error("worker failed to start", extra={"worker": index, "error": str(error)})

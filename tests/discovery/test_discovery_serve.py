@@ -7,8 +7,9 @@ import anyio.lowlevel
 import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from discovery.serve import Settings, serve
+from discovery.serve import serve
 from discovery.services.catalogue import Scope
+from discovery.settings import Settings
 from nodeproxy.mesh.wire import LINE_LIMIT_BYTES, Fresh, Put, Replace, parse
 from tests.discovery.kube import file_of, service, slice_of
 

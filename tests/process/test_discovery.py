@@ -17,7 +17,7 @@ def fails():
 
 reading, _ = os.pipe()
 try:
-    pid = forked([], reading, fails)
+    pid = forked(int, reading, fails)
     print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 except OSError as error:
     print("the fork went on after", error)

@@ -1,29 +1,27 @@
-"""The client of the API server; returns undecoded bytes. kubernetes-asyncio does configuration, authentication, TLS."""
+"""The client of the API server; returns undecoded bytes. kubernetes-asyncio does configuration and authentication."""
 
-from asyncio import sslproto
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple
+from urllib.parse import urlencode
 
-import aiohttp
+import httpcore
 import msgspec
 
 from discovery.sources.cluster.access import Access, NoAccess
 from discovery.sources.cluster.client_modules import (
-    ApiClient,
     ConfigException,
     Configuration,
     load_incluster_config,
     load_kube_config,
 )
 from discovery.sources.cluster.errors import ApiError, Unreachable, Unreadable, of_status
+from discovery.sources.cluster.pool import pool_of
 
 CONNECT_S = 5.0
 LIST_S = 30.0  # between two reads of a response; a busy API server may be slow to start one
 LINE_BYTES = 4 * 1024 * 1024  # etcd stores no object larger than 1.5 MiB; a longer line is not an event
-# asyncio allocates 256 KiB per TLS connection and touches all of it; a record is 16 KiB. Each followed
-# service is a connection.
-TLS_BUFFER_BYTES = 32 * 1024
+ERROR_BYTES = 64 * 1024  # of the body of an error: more than any Status object
 HEADERS = {"Accept": "application/json", "User-Agent": "nodeproxy"}
 FIELD_MANAGER = {"fieldManager": "nodeproxy"}  # the author of a field in `kubectl get --show-managed-fields`
 
@@ -42,6 +40,14 @@ class _Status(msgspec.Struct):
 
 
 _status = msgspec.json.Decoder(_Status)
+_NO_ANSWER = (
+    httpcore.NetworkError,
+    httpcore.TimeoutException,
+    httpcore.ProtocolError,
+    httpcore.ProxyError,
+    ConfigException,  # the token is being replaced
+    OSError,
+)
 
 
 @asynccontextmanager
@@ -51,29 +57,32 @@ async def connected(access: Access) -> AsyncIterator["Api"]:
     Raises:
         NoAccess: no usable configuration.
     """
-    sslproto.SSLProtocol.max_size = TLS_BUFFER_BYTES
     configuration = Configuration()
     try:
         await _load(access, configuration)
-    except (ConfigException, OSError) as error:
+        pool = pool_of(configuration)
+    except (ConfigException, OSError, ValueError) as error:
         raise NoAccess(f"{access}: {error}") from error
-    async with ApiClient(configuration) as client:
-        yield Api(client, access)
+    async with pool:
+        yield Api(pool, configuration, access)
 
 
 async def _load(access: Access, configuration: Configuration) -> None:
     if access.kubeconfig is None:
         load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     else:
-        await load_kube_config(str(access.kubeconfig), client_configuration=configuration, persist_config=False)
+        await load_kube_config(str(access.kubeconfig), configuration)
 
 
 class Api:
     """Reads lists, follows watches, changes objects. Reads the token again before it expires and after a 401."""
 
-    def __init__(self, client: ApiClient, access: Access) -> None:
-        self._client = client
+    def __init__(self, pool: httpcore.AsyncConnectionPool, configuration: Configuration, access: Access) -> None:
+        self._pool = pool
+        self._configuration = configuration
         self._access = access
+        name = configuration.tls_server_name
+        self._tls = {"sni_hostname": name} if name else {}
 
     async def read(self, path: str, query: Query) -> bytes:
         """The whole response to a GET.
@@ -82,7 +91,7 @@ class Api:
             ApiError: there is none.
         """
         async with self._asked(path, query, LIST_S) as answer:
-            return bytes(await answer.read())
+            return await answer.aread()
 
     async def merge(self, path: str, patch: Mapping[str, object]) -> None:
         """Changes the object at `path`: a field of `patch` replaces the object's, null removes it (RFC 7386).
@@ -93,7 +102,7 @@ class Api:
         """
         body = Body(patch, "application/merge-patch+json")
         async with self._asked(path, FIELD_MANAGER, LIST_S, "PATCH", body) as answer:
-            await answer.read()
+            await answer.aread()
 
     async def create(self, path: str, value: Mapping[str, object]) -> None:
         """Creates the object `value` in the collection at `path`.
@@ -103,7 +112,7 @@ class Api:
             ApiError: it is not created, or it is unknown whether it is.
         """
         async with self._asked(path, FIELD_MANAGER, LIST_S, "POST", Body(value)) as answer:
-            await answer.read()
+            await answer.aread()
 
     @asynccontextmanager
     async def lines(self, path: str, query: Query, silence_s: float) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -119,37 +128,40 @@ class Api:
     @asynccontextmanager
     async def _asked(
         self, path: str, query: Query, silence_s: float, method: str = "GET", body: Body | None = None
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        headers = dict(HEADERS) if body is None else {**HEADERS, "Content-Type": body.type}
+    ) -> AsyncIterator[httpcore.Response]:
+        timeouts = {"connect": CONNECT_S, "write": LIST_S, "read": silence_s}
         try:
-            answer: aiohttp.ClientResponse = await self._client.call_api(
-                path,
+            headers = {**HEADERS, **await self._authorization()}
+            if body is not None:
+                headers["Content-Type"] = body.type
+            async with self._pool.stream(
                 method,
-                query_params=list(query.items()),
-                header_params=headers,
-                body=None if body is None else dict(body.value),
-                auth_settings=["BearerToken"],
-                _preload_content=False,
-                _request_timeout=aiohttp.ClientTimeout(sock_connect=CONNECT_S, sock_read=silence_s),
-            )
-            async with answer:
+                f"{self._configuration.host}{path}?{urlencode(query)}",
+                headers=list(headers.items()),
+                content=None if body is None else msgspec.json.encode(body.value),
+                extensions={"timeout": timeouts, **self._tls},
+            ) as answer:
                 if answer.status not in (200, 201):
                     raise await _error(answer)
                 yield answer
         except ApiError:
             raise
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except _NO_ANSWER as error:
             raise Unreachable(f"{type(error).__name__}: {error}".removesuffix(": ")) from error
+
+    async def _authorization(self) -> dict[str, str]:
+        settings = await self._configuration.auth_settings()
+        return {each["key"]: each["value"] for each in settings.values() if each["value"]}
 
     async def reload_token(self) -> None:
         """Reads the token again, because the API server has refused the current one."""
         with suppress(ConfigException, OSError):  # it is being replaced; the current one is tried again
-            await _load(self._access, self._client.configuration)
+            await _load(self._access, self._configuration)
 
 
-async def _lines(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+async def _lines(answer: httpcore.Response) -> AsyncIterator[bytes]:
     held = bytearray()
-    async for piece in answer.content.iter_any():
+    async for piece in answer.aiter_stream():
         held += piece
         if b"\n" in piece:
             *lines, held = held.split(b"\n")
@@ -161,14 +173,15 @@ async def _lines(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         raise Unreachable("broken off within a line")
 
 
-async def _error(answer: aiohttp.ClientResponse) -> ApiError:
-    body = await answer.content.read(64 * 1024)
+async def _error(answer: httpcore.Response) -> ApiError:
+    body = bytearray()
+    async for piece in answer.aiter_stream():
+        body += piece
+        if len(body) > ERROR_BYTES:
+            break
     try:
         text = _status.decode(body).message
     except msgspec.DecodeError:
-        text = answer.reason or ""
-    return of_status(answer.status, text, _seconds(answer.headers.get("Retry-After", "")))
-
-
-def _seconds(text: str) -> float:
-    return float(text) if text.isdecimal() else 0.0
+        text = answer.extensions.get("reason_phrase", b"").decode("latin-1")
+    after = {name.lower(): value for name, value in answer.headers}.get(b"retry-after", b"")
+    return of_status(answer.status, text, float(after) if after.isdigit() else 0.0)
