@@ -81,8 +81,6 @@ class Api:
         self._pool = pool
         self._configuration = configuration
         self._access = access
-        name = configuration.tls_server_name
-        self._tls = {"sni_hostname": name} if name else {}
 
     async def read(self, path: str, query: Query) -> bytes:
         """The whole response to a GET.
@@ -139,7 +137,7 @@ class Api:
                 f"{self._configuration.host}{path}?{urlencode(query)}",
                 headers=list(headers.items()),
                 content=None if body is None else msgspec.json.encode(body.value),
-                extensions={"timeout": timeouts, **self._tls},
+                extensions={"timeout": timeouts},
             ) as answer:
                 if answer.status not in (200, 201):
                     raise await _error(answer)

@@ -42,7 +42,25 @@ def _context(configuration: Configuration) -> ssl.SSLContext:
         context.verify_mode = ssl.CERT_NONE
     if configuration.disable_strict_ssl_verification:
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if configuration.tls_server_name:
+        _ask_for(configuration.tls_server_name, context)
     return context
+
+
+def _ask_for(name: str, context: ssl.SSLContext) -> None:
+    """Make all connections of `context` ask for this name; httpcore knows no other than the host's through a proxy."""
+    wrap = context.wrap_bio
+
+    def wrap_bio(
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        return wrap(incoming, outgoing, server_side, name, session)
+
+    context.wrap_bio = wrap_bio  # type: ignore[method-assign]
 
 
 def _proxy(configuration: Configuration) -> SplitResult | None:
