@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass
 
-import httpcore
 import trio
 
 from nodeproxy.balance.health import Health, ProbeRecord, probed
 from nodeproxy.control.connect_probe import connects
 from nodeproxy.control.health_questions import question_of
+from nodeproxy.control.probe_client import httpcore
 from nodeproxy.io.capacity import PROBES_MOST, comes_of_shortage
 from nodeproxy.policies.health_check import HealthCheckSettings
 

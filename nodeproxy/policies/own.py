@@ -33,7 +33,7 @@ def registry_of(names: Sequence[str]) -> Registry:
     Raises:
         OwnPolicyUnusable: see `own_policies`.
     """
-    return BUILT_IN.with_own(own_policies(names)) if names else BUILT_IN
+    return BUILT_IN.with_own(own_policies(names))
 
 
 def own_policies(names: Sequence[str], installed: Installed = installed_policies) -> tuple[Policy, ...]:

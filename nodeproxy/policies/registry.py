@@ -38,6 +38,8 @@ class Registry:
         So none of them runs for a request that a limit refuses, `timeouts` bounds their waits, and each runs once for a
         request, however often that is sent.
         """
+        if not own:
+            return self
         at = self.chain.index(timeouts.POLICY) + 1
         chain = (*self.chain[:at], *own, *self.chain[at:])
         return Registry.of(chain, tuple(policy.name for policy in own))

@@ -19,6 +19,7 @@ import trio
 from nodeproxy.io import handover as held
 from nodeproxy.io.capacity import raise_open_files
 from nodeproxy.limits.memory import Memory
+from nodeproxy.mesh.build import this_build
 from nodeproxy.policies.block import Policy
 from nodeproxy.policies.guard import guarded
 from nodeproxy.policies.registry import BUILT_IN
@@ -65,11 +66,12 @@ class Supervisor:
     def run(self) -> int:
         """Run the processes; returns the exit status: 0 after a graceful shutdown, 1 if a process had to be killed."""
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        this_build()  # here, because discovery says it too
         gc.collect()
         gc.freeze()  # a collection in a child would write to, and so copy, every page with an object of before
         for child in self._children:
             child.run()
-        log.info("started", extra=self._addresses)
+        log.info("started", extra={"build": str(this_build()), **self._addresses})
         while self._wait(self._patience_s()) not in (signal.SIGTERM, signal.SIGINT):
             self._reap()
             self._end_stuck()

@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.resources.abc import Traversable
 
 import anyio
 
@@ -48,9 +47,8 @@ class Site:
         own: Own,
         publisher: Publisher,
         command_line: Mapping[bytes, Answer],
-        static: Traversable | None = None,
     ) -> None:
-        """`command_line` are the pages of the command line; `static` is a folder in the place of the package's."""
+        """`command_line` are the pages of the command line."""
         self._own = own
         self.history = history = History(publisher.reports)
         self.live = live = Live(publisher.reports, history)
@@ -60,7 +58,7 @@ class Site:
         assert isinstance(tap, TapPage)
         build = this_build()
         self.pages: Mapping[bytes, Answer] = {
-            **static_files(static),
+            **static_files(),
             b"/api/node": NodeApi(publisher, own.node, build, cluster=own.cluster is not None),
             b"/api/services": ServicesApi(publisher, history, live),
             b"/api/map": MapApi(publisher.reports, live),

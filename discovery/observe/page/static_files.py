@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from hashlib import sha256
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from pathlib import Path
 
 from discovery.observe.server import Answer, Asked, Page
 
+FOLDER = Path(__file__).parent / "static"
 INDEX = "index.html"
 TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -34,11 +34,10 @@ class StaticFile:
         return Page(200, self._content, self._type, lines)
 
 
-def static_files(folder: Traversable | None = None) -> Mapping[bytes, Answer]:
+def static_files(folder: Path = FOLDER) -> Mapping[bytes, Answer]:
     """The files of `folder` by path, the index at `/` too; by default those of this package."""
-    where = folder if folder is not None else files("discovery.observe.page").joinpath("static")
     found: dict[bytes, Answer] = {}
-    for each in where.iterdir() if where.is_dir() else ():
+    for each in folder.iterdir() if folder.is_dir() else ():
         content_type = TYPES.get(each.name[each.name.rfind(".") :])
         if content_type is not None:
             found[f"/{each.name}".encode()] = StaticFile(each.read_bytes(), content_type)
