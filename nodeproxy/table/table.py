@@ -105,6 +105,9 @@ class Table:
         self.also_zones = also_zones
         """Further zones of the mesh's names, see `names.parse`."""
         self._routes = dict(routes)
+        self._probed: dict[str, tuple[Route, ...]] = {}  # by service key
+        for key, ports in routes.items():
+            self._note_probed(key, ports)
         self._found: dict[bytes, Route] = {}
         self._spellings: dict[str, list[bytes]] = {}  # by service key, of those in _found
 
@@ -117,18 +120,30 @@ class Table:
         """Let the service with this key have these routes; returns those it had, by its key."""
         before = self.drop(key)
         self._routes[key] = routes
+        self._note_probed(key, routes)
         return before
 
     def drop(self, key: str) -> Mapping[str, Mapping[str, Route]]:
         """Remove the service with this key, if there is one; returns the routes it had, by its key."""
         for spelling in self._spellings.pop(key, ()):
             del self._found[spelling]
+        self._probed.pop(key, None)
         before = self._routes.pop(key, None)
         return {} if before is None else {key: before}
 
     def __iter__(self) -> Iterator[Route]:
         for ports in self._routes.values():
             yield from ports.values()
+
+    @property
+    def probed(self) -> Iterator[Route]:
+        """The routes whose endpoints are probed. A worker asks several times a second, and may have 10,000 others."""
+        for routes in self._probed.values():
+            yield from routes
+
+    def _note_probed(self, key: str, routes: Mapping[str, Route]) -> None:
+        if probed := tuple(route for route in routes.values() if "healthCheck" in route.settings):
+            self._probed[key] = probed
 
     def at(self, key: str, port: str) -> Route:
         """The route of the port with this key, of the service with this key.

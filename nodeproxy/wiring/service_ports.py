@@ -69,7 +69,7 @@ class ServicePorts:
 
     def probe_targets(self) -> Iterator[Target]:
         """The endpoints of all ports whose policies have them probed."""
-        for route in self._live.table:
+        for route in self._live.table.probed:
             settings = route.settings.get("healthCheck")
             port, proxied = route.port, route.settings.get("proxyProtocol")
             if isinstance(settings, HealthCheckSettings) and (port.takes_requests or port.takes_connections):

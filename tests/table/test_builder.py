@@ -40,6 +40,25 @@ def test_a_drop_removes_one_service_and_an_unknown_one_none():
     assert mesh.names() == ["shop/web:80"]
 
 
+def test_the_probed_routes_are_those_of_the_table_in_force():
+    probed, plain = web(policies={"healthCheck": {}}), web()
+
+    def names(mesh):
+        return [route.name for route in mesh.live.table.probed]
+
+    mesh = Mesh(Replace((probed, other("never"))))
+    assert names(mesh) == ["shop/web:80"]
+    mesh.live.install(Put(plain))
+    assert names(mesh) == []
+    mesh.live.install(Put(web(ports=(Port(81), Port(82)), policies={"healthCheck": {}})))
+    assert names(mesh) == ["shop/web:81", "shop/web:82"]
+    mesh.live.install(Drop("shop/web"))
+    assert names(mesh) == []
+    mesh.live.install(Put(probed))
+    mesh.live.install(Replace((other("never"),)))
+    assert names(mesh) == []
+
+
 def test_a_fresh_confirms_the_table_that_is_there():
     mesh = Mesh(Replace((web(),)))
     table = mesh.live.table
