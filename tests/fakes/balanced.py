@@ -74,7 +74,15 @@ class Balanced:
             await self.world.reactor.rest()
             await self._serve()
         head = heads[0]
+        if b"\r\nconnection: close\r\n" in head.lower():
+            self.leave()
         return Served(self.asked[-1] if self.asked else None, head, int(head[9:12]))
+
+    def leave(self):
+        """Ask by another connection from now on."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
 
     async def ask_only(self, member):
         """Send a request while all other endpoints are unhealthy."""

@@ -25,9 +25,11 @@ from nodeproxy.routing.canonical import canonical, without_parameters
 from tests.fakes.heads import seen_request, seen_response
 from tests.fakes.http2_blocks import seen
 from tests.fakes.world import World
+from tests.fuzz.schedules import scenario
 from tests.fuzz.test_smuggling import play
 
 _OWN = re.compile(rb"(?i)(?:date|traceparent): [^\r]*\r\n|127\.0\.0\.1:[0-9]+")  # of each run
+_TEXT = re.compile(r"(?i)(?:date|traceparent): .*?\\r\\n|127\.0\.0\.1:[0-9]+")  # the same in the text of values
 LIMITS = (HeadLimits(), HeadLimits(head_bytes=120, fields=4, line_bytes=40))
 
 
@@ -131,7 +133,15 @@ def stream(data):
     return [_OWN.sub(b"", each) for each in (*log, *answered)], counted, bugs
 
 
-KINDS = {each.__name__: each for each in (request, response, body, http2, hello, redis, fields, path, stream)}
+def schedule(data):
+    """A service under chance, see `schedules`."""
+    seen = []
+    with World() as world:
+        world.run(scenario(world, data, seen))
+    return [_TEXT.sub("", repr(each)) for each in seen]
+
+
+KINDS = {each.__name__: each for each in (request, response, body, http2, hello, redis, fields, path, stream, schedule)}
 
 
 def main():

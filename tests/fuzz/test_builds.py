@@ -39,6 +39,7 @@ SEEDS = {
     ),
     "path": (b"/a/../b//c/%2e%2e/%41;x=1?q=%2f", b"/%zz", b"*", b"\x16\x03\x01", b"GET / HTTP", b"PRI * HTTP/2.0"),
     "stream": CORPUS + HOSTILE,
+    "schedule": (b"0123456789",),
 }  # fmt: skip
 HELLOS = (
     records(hello(names(name(b"DB.shop.mesh"))), 50),
@@ -46,7 +47,7 @@ HELLOS = (
     records(hello(names(name(b"a"), name(b"b"))), 7),
 )
 BITS = (b"\r\n", b"\0", b" ", b":", b"0", b"\xff", b";", b"-1", b"%", b"\t", b"/..", b"99999999999999999999", b"")
-MANY = {"stream": 200}
+MANY = {"stream": 200, "schedule": 300}
 USUAL = 2000
 
 
