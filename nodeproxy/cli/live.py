@@ -3,8 +3,9 @@
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,24 +29,27 @@ def top(
     once: Annotated[bool, typer.Option("--once", help="Exit after the first interval.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each interval.")] = False,
     config: ConfigFile = None,
+    node: OnNode = "",
+    kubeconfig: KubeFile = None,
 ) -> None:
     """Show rates, errors and latency of each service, live.
 
     Sorted by requests per second; latencies are between the bounds of the histogram of /metrics. Ctrl-C ends it.
     """
     from nodeproxy.cli.control_socket import NoAnswer
-    from nodeproxy.cli.rates import as_json, rates_table
+    from nodeproxy.cli.rates import from_json
 
-    os.nice(NICE)
-    seen = _intervals(run_dir_of(config), name, interval)
+    live = sys.stdout.isatty() and not json and not once
     try:
-        for each in islice(seen, 1) if once else () if _on_terminal(json) else seen:
-            if json:
-                typer.echo(as_json(each))
-            else:
-                console().print(rates_table(each))
-        if not once and _on_terminal(json):
-            _show_live(seen)
+        with _screen() if live else nullcontext(partial(_printed, json)) as show:
+            if node:
+                words = ["top", *([name] if name else []), f"--interval={interval}", *(["--once"] if once else [])]
+                _follow_on(words, lambda line: show(from_json(line)), Where(json, config, node, kubeconfig))
+                return
+            os.nice(NICE)
+            seen = _intervals(run_dir_of(config), name, interval)
+            for each in islice(seen, 1) if once else seen:
+                show(each)
     except KeyboardInterrupt:
         return
     except NoAnswer as error:
@@ -53,18 +57,24 @@ def top(
         raise typer.Exit(1) from error
 
 
-def _on_terminal(json: bool) -> bool:
-    return sys.stdout.isatty() and not json
+def _printed(json: bool, interval: "Interval") -> None:
+    from nodeproxy.cli.rates import as_json, rates_table
+
+    if json:
+        typer.echo(as_json(interval))
+    else:
+        console().print(rates_table(interval))
 
 
-def _show_live(seen: "Iterator[Interval]") -> None:
+@contextmanager
+def _screen() -> "Iterator[Callable[[Interval], None]]":
+    """Shows the last interval on the whole terminal, until it ends."""
     from rich.live import Live
 
     from nodeproxy.cli.rates import rates_table
 
     with Live("waiting for the first interval", console=console(), auto_refresh=False, screen=True) as live:
-        for each in seen:
-            live.update(rates_table(each), refresh=True)
+        yield lambda interval: live.update(rates_table(interval), refresh=True)
 
 
 def _intervals(run_dir: str, name: str, interval_s: float) -> "Iterator[Interval]":
@@ -116,8 +126,21 @@ def tap(
         _follow_tap(f"tap?{query}", count, json, config)
 
 
-def _follow_tap_on(words: Sequence[str], count: int | None, where: Where) -> None:
+def _follow_on(words: Sequence[str], heard: "Callable[[bytes], None]", where: Where) -> None:
+    """Run a command with --json on that node; `heard` gets its lines. Exits with 1 and the reason where it fails."""
     from nodeproxy.cli.remote import NotReached, run  # the Kubernetes client costs a second and 45 MiB
+
+    try:
+        done = run(where.node, [*words, "--json"], where.kubeconfig, heard)
+    except NotReached as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    if done.status:
+        typer.echo(f"node {where.node}: {done.stderr.strip()}", err=True)
+        raise typer.Exit(1)
+
+
+def _follow_tap_on(words: Sequence[str], count: int | None, where: Where) -> None:
     from nodeproxy.cli.tapped import TapShown
 
     shown = TapShown(where.json, count)
@@ -127,15 +150,9 @@ def _follow_tap_on(words: Sequence[str], count: int | None, where: Where) -> Non
             typer.echo(text)
 
     try:
-        done = run(where.node, [*words, "--json"], where.kubeconfig, heard)
+        _follow_on(words, heard, where)
     except KeyboardInterrupt:
         return
-    except NotReached as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
-    if done.status:
-        typer.echo(f"node {where.node}: {done.stderr.strip()}", err=True)
-        raise typer.Exit(1)
 
 
 def _follow_tap(page: str, count: int | None, as_json: bool, config: Path | None) -> None:

@@ -118,3 +118,8 @@ def shown_s(duration_s: float | None) -> str:
 def as_json(interval: Interval) -> str:
     """An interval for a program, as one line."""
     return msgspec.json.encode(interval).decode()
+
+
+def from_json(line: bytes) -> Interval:
+    """The interval of such a line."""
+    return msgspec.json.decode(line, type=Interval)
