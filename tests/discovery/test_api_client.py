@@ -5,6 +5,8 @@ import json
 from base64 import b64encode
 from contextlib import asynccontextmanager
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from discovery.sources.cluster.access import Access, NoAccess
@@ -25,10 +27,11 @@ class Server:
     def __init__(self, *answers):
         self._answers = list(answers)
         self.requests = []
-        self.connections = 0
+        self.connections = self.open = 0
 
     async def serve(self, reader, writer):
         self.connections += 1
+        self.open += 1
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 length = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
@@ -43,6 +46,7 @@ class Server:
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
+            self.open -= 1
             writer.close()
 
 
@@ -56,15 +60,16 @@ async def listening(serve, context=None):
     served = set()
 
     async def tracked(reader, writer):
-        served.add((asyncio.current_task(), writer))
+        served.add(one := (asyncio.current_task(), writer))
         await serve(reader, writer)
+        served.remove(one)
 
     server = await asyncio.start_server(tracked, "127.0.0.1", 0, ssl=context)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
-        for task, writer in served:
+        for task, writer in tuple(served):
             writer.transport.abort()
             task.cancel()
         await asyncio.gather(*(task for task, _ in served), return_exceptions=True)
@@ -151,6 +156,22 @@ async def test_a_watch_that_is_left_gives_its_connection_up(authority, tmp_path)
         await api.read("/r", {})
 
     assert server.connections == 2
+
+
+async def test_watches_that_are_cancelled_at_any_moment_leave_no_connection(authority, tmp_path):
+    server = Server(*[CHUNKED] * 1000)
+
+    async with api_of(server, authority, tmp_path) as api:
+        for steps in [*range(60), *range(60)]:
+            async with anyio.create_task_group() as group:
+                group.start_soon(all_of, api)
+                for _ in range(steps):
+                    await anyio.lowlevel.checkpoint()
+                group.cancel_scope.cancel()
+        while server.open:
+            await anyio.lowlevel.checkpoint()
+
+    assert server.connections > 10
 
 
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"

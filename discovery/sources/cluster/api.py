@@ -1,7 +1,7 @@
 """The client of the API server; returns undecoded bytes. kubernetes-asyncio does configuration and authentication."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import NamedTuple
 from urllib.parse import urlencode
 
@@ -15,8 +15,8 @@ from discovery.sources.cluster.client_modules import (
     load_incluster_config,
     load_kube_config,
 )
+from discovery.sources.cluster.connections import Connections
 from discovery.sources.cluster.errors import ApiError, Unreachable, Unreadable, of_status
-from discovery.sources.cluster.pool import pool_of
 
 CONNECT_S = 5.0
 LIST_S = 30.0  # between two reads of a response; a busy API server may be slow to start one
@@ -60,11 +60,11 @@ async def connected(access: Access) -> AsyncIterator["Api"]:
     configuration = Configuration()
     try:
         await _load(access, configuration)
-        pool = pool_of(configuration)
+        connections = Connections(configuration)
     except (ConfigException, OSError, ValueError) as error:
         raise NoAccess(f"{access}: {error}") from error
-    async with pool:
-        yield Api(pool, configuration, access)
+    async with aclosing(connections):
+        yield Api(connections, configuration, access)
 
 
 async def _load(access: Access, configuration: Configuration) -> None:
@@ -77,8 +77,8 @@ async def _load(access: Access, configuration: Configuration) -> None:
 class Api:
     """Reads lists, follows watches, changes objects. Reads the token again before it expires and after a 401."""
 
-    def __init__(self, pool: httpcore.AsyncConnectionPool, configuration: Configuration, access: Access) -> None:
-        self._pool = pool
+    def __init__(self, connections: Connections, configuration: Configuration, access: Access) -> None:
+        self._connections = connections
         self._configuration = configuration
         self._access = access
 
@@ -127,18 +127,18 @@ class Api:
     async def _asked(
         self, path: str, query: Query, silence_s: float, method: str = "GET", body: Body | None = None
     ) -> AsyncIterator[httpcore.Response]:
-        timeouts = {"connect": CONNECT_S, "write": LIST_S, "read": silence_s}
+        timeouts = {"timeout": {"connect": CONNECT_S, "write": LIST_S, "read": silence_s}}
         try:
             headers = {**HEADERS, **await self._authorization()}
             if body is not None:
                 headers["Content-Type"] = body.type
-            async with self._pool.stream(
-                method,
-                f"{self._configuration.host}{path}?{urlencode(query)}",
-                headers=list(headers.items()),
-                content=None if body is None else msgspec.json.encode(body.value),
-                extensions={"timeout": timeouts},
-            ) as answer:
+            url = f"{self._configuration.host}{path}?{urlencode(query)}"
+            content = None if body is None else msgspec.json.encode(body.value)
+            fields = list(headers.items())
+            async with (
+                self._connections.one() as connection,
+                connection.stream(method, url, headers=fields, content=content, extensions=timeouts) as answer,
+            ):
                 if answer.status not in (200, 201):
                     raise await _error(answer)
                 yield answer

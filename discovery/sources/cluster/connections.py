@@ -1,36 +1,70 @@
 """The connections to an API server: TLS, and a proxy if there is one, as the configuration and the environment say."""
 
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpcore
 
 from discovery.sources.cluster.client_modules import Configuration
+from discovery.sources.cluster.network import Network
 
+IDLE_MOST = 4
 IDLE_S = 15.0  # an API server closes idle connections after 90 s and more
 
 
-def pool_of(configuration: Configuration) -> httpcore.AsyncConnectionPool:
-    """An empty pool, without a limit: each watch is a connection, and their number is bounded where they are started.
+class Connections:
+    """One for each request under way, which ends with it unless it has gone well: those are used again.
+
+    A pool of httpcore for all would keep the connection of a request that is cancelled while it connects, for ever.
 
     Raises:
         ValueError: a URL is not one.
         OSError: a file of the configuration cannot be read, or holds no certificates.
     """
-    context = _context(configuration)
-    proxy = _proxy(configuration)
-    if proxy is None:
-        return httpcore.AsyncConnectionPool(ssl_context=context, max_connections=None, keepalive_expiry=IDLE_S)
-    user, password = (None if each is None else unquote(each) for each in (proxy.username, proxy.password))
-    return httpcore.AsyncHTTPProxy(
-        proxy._replace(netloc=proxy.netloc.rpartition("@")[2]).geturl(),
-        proxy_auth=None if user is None else (user, password or ""),
-        proxy_headers=configuration.proxy_headers,
-        ssl_context=context,
-        max_connections=None,
-        keepalive_expiry=IDLE_S,
-    )
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._context = _context(configuration)
+        self._proxy = _proxy(configuration)
+        self._proxy_headers = configuration.proxy_headers
+        self._idle: list[httpcore.AsyncConnectionPool] = []
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[httpcore.AsyncConnectionPool]:
+        """A pool of one connection, opened when it is used."""
+        pool = self._idle.pop() if self._idle else self._new()
+        try:
+            yield pool
+        except BaseException:
+            await pool.aclose()
+            raise
+        if len(self._idle) < IDLE_MOST:
+            self._idle.append(pool)
+        else:
+            await pool.aclose()
+
+    async def aclose(self) -> None:
+        """Close those that are idle."""
+        while self._idle:
+            await self._idle.pop().aclose()
+
+    def _new(self) -> httpcore.AsyncConnectionPool:
+        if self._proxy is None:
+            return httpcore.AsyncConnectionPool(
+                ssl_context=self._context, max_connections=1, keepalive_expiry=IDLE_S, network_backend=Network()
+            )
+        user, password = self._proxy.username, self._proxy.password
+        return httpcore.AsyncHTTPProxy(
+            self._proxy._replace(netloc=self._proxy.netloc.rpartition("@")[2]).geturl(),
+            proxy_auth=None if user is None else (unquote(user), unquote(password or "")),
+            proxy_headers=self._proxy_headers,
+            ssl_context=self._context,
+            max_connections=1,
+            keepalive_expiry=IDLE_S,
+            network_backend=Network(),
+        )
 
 
 def _context(configuration: Configuration) -> ssl.SSLContext:
