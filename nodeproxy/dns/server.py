@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import dns.exception
 import dns.flags
-import dns.message
 import dns.rcode
 import trio
 
+from nodeproxy.dns.query import HEADER_BYTES, parsed
 from nodeproxy.dns.zone import PAYLOAD_BYTES, needs_endpoints, respond, service_of
 from nodeproxy.io.capacity import DNS_TCP_MOST
 from nodeproxy.table.table import Table
@@ -59,7 +59,7 @@ async def response_to(received: bytes, knowledge: Knowledge, limit_bytes: int | 
     A query for a service precedes a request to it, so it subscribes to the endpoints. A query for a pod waits for them.
     """
     try:
-        query = dns.message.from_wire(received, ignore_trailing=False)
+        query = parsed(received)
     except dns.exception.DNSException:
         return _malformed(received)
     if query.flags & dns.flags.QR:
@@ -77,7 +77,7 @@ async def response_to(received: bytes, knowledge: Knowledge, limit_bytes: int | 
 
 def _malformed(received: bytes) -> bytes | None:
     """FORMERR, if `received` has at least the header of a query (RFC 1035, 4.1.1)."""
-    if len(received) < 12 or received[2] & 0x80:
+    if len(received) < HEADER_BYTES or received[2] & 0x80:
         return None
     return received[:2] + bytes([0x80 | (received[2] & 0x79), dns.rcode.FORMERR]) + bytes(8)
 
