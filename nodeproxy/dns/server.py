@@ -43,12 +43,12 @@ async def serve_dns(datagrams: socket.socket, stream: socket.socket, knowledge: 
     stream.listen(BACKLOG)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_serve_datagrams, datagrams, knowledge)
-        limit = trio.CapacityLimiter(DNS_TCP_MOST)
+        limit, turn = trio.CapacityLimiter(DNS_TCP_MOST), trio.Lock()
         listener = trio.SocketListener(trio.socket.from_stdlib_socket(stream))
 
         async def attend(connection: trio.SocketStream) -> None:
             async with connection:
-                await _serve_stream(connection, knowledge, limit)
+                await _serve_stream(connection, knowledge, limit, turn)
 
         nursery.start_soon(trio.serve_listeners, attend, [listener])
 
@@ -112,7 +112,9 @@ async def _serve_datagrams(datagrams: socket.socket, knowledge: Knowledge) -> No
                     await attend(*datagrams.recvfrom(DATAGRAM_BYTES))
 
 
-async def _serve_stream(stream: trio.SocketStream, knowledge: Knowledge, limit: trio.CapacityLimiter) -> None:
+async def _serve_stream(
+    stream: trio.SocketStream, knowledge: Knowledge, limit: trio.CapacityLimiter, turn: trio.Lock
+) -> None:
     if limit.available_tokens < 1:
         return
     async with limit:
@@ -125,6 +127,8 @@ async def _serve_stream(stream: trio.SocketStream, knowledge: Knowledge, limit: 
                         if not piece:
                             return
                         held += piece
+                    async with turn:  # one response, then the hot lane: all connections may have hundreds of queries
+                        pass
                     end = 2 + _SIZE.unpack_from(held)[0]
                     response, held = await response_to(held[2:end], knowledge, None), held[end:]
                     if response is None:
