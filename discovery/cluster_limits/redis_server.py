@@ -5,6 +5,7 @@ limits that no node uses expire.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from redis.asyncio import Redis
@@ -16,6 +17,7 @@ from discovery.cluster_limits.claims import Claim
 from discovery.cluster_limits.server import Grant, ServerGone
 
 TIMEOUT_S = 0.25  # of a connect or an answer: workers live on their leases meanwhile
+INT64 = 2.0**63  # Redis has no larger numbers
 LATELY_S = 5  # a node that was not heard for so long has its share no longer
 
 # level is what was taken and has not drained. Floats travel as text: Redis cuts numbers of a reply to integers.
@@ -67,8 +69,8 @@ class RedisServer:
                 numbers = f"{limit.rate!r}", f"{claim.burst!r}", f"{claim.tokens!r}", f"{claim.owed!r}"
                 pipe.eval(_CLAIM, 2, *keys, *numbers, self._node, str(LATELY_S))
             nodes, *answers = await pipe.execute()
-            return float(nodes), [Grant(float(tokens), float(users)) for tokens, users in answers]
-        except (RedisError, OSError, ValueError) as error:
+            return _number(nodes), [_grant(each) for each in answers]
+        except (RedisError, OSError, ValueError, RecursionError) as error:  # the last of a reply with many levels
             await self.close()
             raise ServerGone(str(error) or type(error).__name__) from error
 
@@ -76,7 +78,8 @@ class RedisServer:
         """See LimitServer."""
         client, self._client = self._client, None
         if client is not None:
-            await client.aclose()
+            with suppress(RedisError, OSError):  # of a server that does not end its side of TLS in time
+                await client.aclose()
 
     def _connected(self) -> Redis:
         if self._client is None:
@@ -91,3 +94,17 @@ class RedisServer:
                 client_name="nodeproxy",
             )
         return self._client
+
+
+def _grant(reply: object) -> Grant:
+    if not isinstance(reply, list) or len(reply) != 2:
+        raise ValueError("the answer to a claim is not two numbers")
+    return Grant(_number(reply[0]), _number(reply[1]))
+
+
+def _number(reply: object) -> float:
+    """A number of an answer: the author of a table chooses the server, and it may answer anything."""
+    found = float(reply) if isinstance(reply, bytes) else reply
+    if not isinstance(found, float | int) or not abs(found) < INT64:
+        raise ValueError("an answer is no number")
+    return float(found)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable
-from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 
 import trio
@@ -122,19 +122,23 @@ async def _is_healthy(pool: httpcore.AsyncConnectionPool, target: Target) -> boo
     url = f"http://{target.name}{question.path}"
     fields = [(b"Host", target.host), (b"User-Agent", b"nodeproxy"), *question.fields]
     healthy: bool | None = False
-    with (
-        trio.move_on_after(target.settings.timeout_s),
-        suppress(httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError),
-    ):
+    with trio.move_on_after(target.settings.timeout_s):
         try:
             async with pool.stream(question.method, url, headers=fields, content=question.content) as answer:
-                healthy, body = question.by_status(answer.status), b""
+                good, body = question.by_status(answer.status), b""
+                healthy = good and question.by_body(body)  # should no more of it come
                 async for piece in answer.aiter_stream():  # to the end, so that the next probe can reuse the connection
                     body += piece
                     if len(body) > BODY_BYTES:
                         break
-                healthy = healthy and question.by_body(body)
+                healthy = good and question.by_body(body)
         except httpcore.NetworkError as error:
             if comes_of_shortage(error):
                 healthy = None
+        except (httpcore.TimeoutException, httpcore.ProtocolError):
+            pass
+        except Exception:
+            # What an endpoint may send makes httpcore and h2 raise errors of any class, as ValueError for a status that
+            # is no number. The connection is of no use then: httpcore counts a stream on it that has ended.
+            await pool.aclose()
     return healthy

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import dns.exception
 import dns.flags
-import dns.message
 import dns.rcode
 import trio
 
+from nodeproxy.dns.query import HEADER_BYTES, parsed
 from nodeproxy.dns.zone import PAYLOAD_BYTES, needs_endpoints, respond, service_of
 from nodeproxy.io.capacity import DNS_TCP_MOST
 from nodeproxy.table.table import Table
@@ -43,12 +43,12 @@ async def serve_dns(datagrams: socket.socket, stream: socket.socket, knowledge: 
     stream.listen(BACKLOG)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_serve_datagrams, datagrams, knowledge)
-        limit = trio.CapacityLimiter(DNS_TCP_MOST)
+        limit, turn = trio.CapacityLimiter(DNS_TCP_MOST), trio.Lock()
         listener = trio.SocketListener(trio.socket.from_stdlib_socket(stream))
 
         async def attend(connection: trio.SocketStream) -> None:
             async with connection:
-                await _serve_stream(connection, knowledge, limit)
+                await _serve_stream(connection, knowledge, limit, turn)
 
         nursery.start_soon(trio.serve_listeners, attend, [listener])
 
@@ -59,7 +59,7 @@ async def response_to(received: bytes, knowledge: Knowledge, limit_bytes: int | 
     A query for a service precedes a request to it, so it subscribes to the endpoints. A query for a pod waits for them.
     """
     try:
-        query = dns.message.from_wire(received, ignore_trailing=False)
+        query = parsed(received)
     except dns.exception.DNSException:
         return _malformed(received)
     if query.flags & dns.flags.QR:
@@ -77,7 +77,7 @@ async def response_to(received: bytes, knowledge: Knowledge, limit_bytes: int | 
 
 def _malformed(received: bytes) -> bytes | None:
     """FORMERR, if `received` has at least the header of a query (RFC 1035, 4.1.1)."""
-    if len(received) < 12 or received[2] & 0x80:
+    if len(received) < HEADER_BYTES or received[2] & 0x80:
         return None
     return received[:2] + bytes([0x80 | (received[2] & 0x79), dns.rcode.FORMERR]) + bytes(8)
 
@@ -112,7 +112,9 @@ async def _serve_datagrams(datagrams: socket.socket, knowledge: Knowledge) -> No
                     await attend(*datagrams.recvfrom(DATAGRAM_BYTES))
 
 
-async def _serve_stream(stream: trio.SocketStream, knowledge: Knowledge, limit: trio.CapacityLimiter) -> None:
+async def _serve_stream(
+    stream: trio.SocketStream, knowledge: Knowledge, limit: trio.CapacityLimiter, turn: trio.Lock
+) -> None:
     if limit.available_tokens < 1:
         return
     async with limit:
@@ -125,6 +127,8 @@ async def _serve_stream(stream: trio.SocketStream, knowledge: Knowledge, limit: 
                         if not piece:
                             return
                         held += piece
+                    async with turn:  # one response, then the hot lane: all connections may have hundreds of queries
+                        pass
                     end = 2 + _SIZE.unpack_from(held)[0]
                     response, held = await response_to(held[2:end], knowledge, None), held[end:]
                     if response is None:

@@ -9,6 +9,7 @@ SERVING = 1  # of enum ServingStatus
 _SERVICE = 0x0A  # field 1, a string
 _STATUS = 0x08  # field 1, an enum
 _PREFIX_BYTES = 5
+_NUMBER_BITS = 63  # that the first nine bytes of a varint have; it has ten at most. One of 64 kB takes half a second
 _SIZES = {1: 8, 5: 4}  # of the wire types with a fixed size
 
 
@@ -60,6 +61,8 @@ def _number(value: int) -> bytes:
 def _read_number(message: bytes, at: int) -> tuple[int, int]:
     value, shift = 0, 0
     while message[at] & 0x80:
+        if shift >= _NUMBER_BITS:
+            raise IndexError(at)
         value |= (message[at] & 0x7F) << shift
         at, shift = at + 1, shift + 7
     return value | message[at] << shift, at + 1

@@ -29,6 +29,6 @@ def _moment(value: bytes | None) -> datetime | None:
         return None
     try:
         moment = parsedate_to_datetime(value.decode("latin-1"))
-    except ValueError:
+    except (ValueError, OverflowError):  # the last of numbers that no clock has
         return None
     return moment if moment.tzinfo is not None else None  # RFC 9110, 5.6.7: a date is in GMT

@@ -35,6 +35,8 @@ class Http2Server:
 
     def __init__(self):
         self.head, self.body, self.trailers = [(b":status", b"200")], b"ok", None
+        self.resets = False
+        """Whether its stream is reset in place of trailers."""
         self.requests = []
         self.connections = 0
         self._came = trio.Event()
@@ -87,7 +89,9 @@ class Http2Server:
         h2.send_headers(number, self.head, end_stream=not self.body and self.trailers is None)
         if self.body:
             h2.send_data(number, self.body, end_stream=self.trailers is None)
-        if self.trailers is not None:
+        if self.resets:
+            h2.reset_stream(number)
+        elif self.trailers is not None:
             h2.send_headers(number, self.trailers, end_stream=True)
 
 
@@ -137,6 +141,28 @@ async def test_a_grpc_server_that_does_not_serve_is_unhealthy_until_it_does(serv
     assert await one.change() == "down"
     server.answers(SERVING, b"0")
     assert await one.change() == "up"
+
+
+async def test_a_status_that_is_no_number_fails_a_probe_and_the_next_has_a_new_connection(server, nursery):
+    server.head = [(b":status", b"abc")]
+    one = Probed(server.name, http2=True)
+
+    nursery.start_soon(probe_all, Table(one.target), probing())
+
+    assert await one.change() == "down"
+    server.head = [(b":status", b"200")]
+    assert await one.change() == "up"
+    assert server.connections > 1
+
+
+async def test_a_grpc_response_that_breaks_off_before_its_message_is_a_failure(server, nursery):
+    server.answers(SERVING[:-1], b"0")
+    server.resets = True
+    one = Probed(server.name, grpc={})
+
+    nursery.start_soon(probe_all, Table(one.target), probing())
+
+    assert await one.change() == "down"
 
 
 @pytest.mark.parametrize("status", [b"12", b"5", b"14"])

@@ -1,5 +1,8 @@
 """Look-ups of names at a real DNS server on loopback."""
 
+import subprocess
+import sys
+
 import pytest
 
 from discovery.sources.external import dns_lookup
@@ -84,3 +87,15 @@ async def test_a_name_that_cannot_be_resolved_is_reported_with_the_reason(zone, 
 async def test_what_is_no_name_is_a_failure_like_others(zone):
     with pytest.raises(NotFound, match="it cannot be asked for: LabelTooLong"):
         await found(zone, "a" * 64 + ".example")
+
+
+@pytest.mark.parametrize(("kind", "address"), [("A", "192.0.2.1"), ("AAAA", "2001:db8::1")])
+def test_a_record_of_another_class_in_an_answer_does_not_spoil_those_after_it(kind, address):
+    script = f"""
+import discovery.sources.external.dns_lookup, dns.rdata
+dns.rdata.from_wire("ANY", "{kind}", bytes(4), 0, 4)
+print(dns.rdata.from_text("IN", "{kind}", "{address}").address)"""
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+
+    assert (done.stdout, done.stderr) == (f"{address}\n", "")

@@ -120,6 +120,46 @@ async def test_a_connection_that_sends_a_response_is_closed():
             assert await stream.receive_some() == b""
 
 
+class Rounds(trio.abc.Instrument):
+    """How many queries are answered in each round of trio, between which the hot lane has its turn."""
+
+    def __init__(self):
+        self.most = self.all = self._now = 0
+
+    def want(self, _key):
+        """See Knowledge."""
+        self.all, self._now = self.all + 1, self._now + 1
+        self.most = max(self.most, self._now)
+        return False
+
+    def before_io_wait(self, _timeout):
+        """See Instrument."""
+        self._now = 0
+
+
+@pytest.mark.trio
+async def test_many_connections_with_many_queries_get_one_response_in_each_round(nursery):
+    live, rounds, clients, queries = bare_live(Replace((WEB,))), Rounds(), 20, 10
+    stream = bound(("127.0.0.1", 0))
+    knowledge = Knowledge(lambda: live.table, rounds.want, trio.sleep)
+    nursery.start_soon(serve_dns, bound_datagrams(("127.0.0.1", 0)), stream, knowledge)
+    wire = QUERY.to_wire()
+
+    async def ask(port):
+        async with await trio.open_tcp_stream("127.0.0.1", port) as client:
+            await client.send_all((struct.pack("!H", len(wire)) + wire) * queries)
+            received = b""
+            while received.count(socket.inet_aton("127.77.0.1")) < queries:
+                received += await client.receive_some()
+
+    trio.lowlevel.add_instrument(rounds)
+    async with trio.open_nursery() as asking:
+        for _ in range(clients):
+            asking.start_soon(ask, stream.getsockname()[1])
+
+    assert (rounds.most, rounds.all) == (1, clients * queries)
+
+
 class Asleep:
     """A mesh whose service nobody has called yet: discovery answers when the test says so."""
 

@@ -43,7 +43,7 @@ def seen(frame):
     if hasattr(payload, "fields"):
         kind = type(payload)
         slots = getattr(kind, "__slots__", None) or kind.__mypyc_attrs__  # of a compiled class
-        slots = [name for name in slots if name not in ("fields", "__dict__")]
+        slots = sorted(name for name in slots if name not in ("fields", "__dict__"))
         payload = (type(payload), payload.fields.block(), [getattr(payload, name) for name in slots])
     elif isinstance(payload, Exception):
         payload = (type(payload), str(payload), getattr(payload, "code", None))

@@ -28,7 +28,7 @@ from tests.fakes.world import World
 from tests.fuzz.schedules import scenario
 from tests.fuzz.test_smuggling import play
 
-_OWN = re.compile(rb"(?i)(?:date|traceparent): [^\r]*\r\n|127\.0\.0\.1:[0-9]+")  # of each run
+_OWN = re.compile(rb"(?i)(?:date|traceparent|sec-websocket-key): [^\r]*\r\n|127\.0\.0\.1:[0-9]+")  # of each run
 _TEXT = re.compile(r"(?i)(?:date|traceparent): .*?\\r\\n|127\.0\.0\.1:[0-9]+")  # the same in the text of values
 LIMITS = (HeadLimits(), HeadLimits(head_bytes=120, fields=4, line_bytes=40))
 
@@ -119,6 +119,19 @@ def path(data):
 
 def stream(data):
     """A connection that sends it in pieces: what the endpoint received and the client was told."""
+    log, answered, counted, bugs = played(data)
+    return [_OWN.sub(b"", each) for each in (*log, answered)], counted, bugs
+
+
+def http2_stream(data):
+    """The same of a connection that begins with the preface of HTTP/2: the frames that the client was sent."""
+    log, answered, counted, bugs = played(data)
+    frames = FrameReader("responses", HeadLimits(), plain).feed(answered)
+    return [_OWN.sub(b"", each) for each in log], _TEXT.sub("", repr([seen(each) for each in frames])), counted, bugs
+
+
+def played(data):
+    """What the endpoint received in each connection, the client was told, and the mesh counted; its bugs."""
     log, answered = [], []
     with World() as world:
 
@@ -130,7 +143,7 @@ def stream(data):
         world.bugs.clear()
         stats = world.stats.unrouted.requests, world.route.stats.requests
     counted = [sorted((*key, count) for key, count in each.items()) for each in stats]
-    return [_OWN.sub(b"", each) for each in (*log, *answered)], counted, bugs
+    return log, answered[0], counted, bugs
 
 
 def schedule(data):
@@ -141,7 +154,10 @@ def schedule(data):
     return [_TEXT.sub("", repr(each)) for each in seen]
 
 
-KINDS = {each.__name__: each for each in (request, response, body, http2, hello, redis, fields, path, stream, schedule)}
+KINDS = {
+    each.__name__: each
+    for each in (request, response, body, http2, hello, redis, fields, path, stream, http2_stream, schedule)
+}
 
 
 def main():

@@ -14,8 +14,10 @@ import pytest
 
 from loadtest.builds import environment_of
 from loadtest.toolbox import Toolbox
+from nodeproxy.protocol.http2.codes import PREFACE
 from tests.fakes.builds import COMPILED
 from tests.fakes.hellos import hello, name, names, records
+from tests.fuzz.http2_bytes import Sender
 from tests.fuzz.outcomes import KINDS, tried
 from tests.fuzz.test_smuggling import CORPUS, HOSTILE
 
@@ -48,6 +50,7 @@ HELLOS = (
 )
 BITS = (b"\r\n", b"\0", b" ", b":", b"0", b"\xff", b";", b"-1", b"%", b"\t", b"/..", b"99999999999999999999", b"")
 MANY = {"stream": 200, "schedule": 300}
+CONNECTIONS = 300  # of HTTP/2
 USUAL = 2000
 
 
@@ -63,6 +66,10 @@ def cases():
                 at = chance.randint(0, len(data))
                 data = data[:at] + chance.choice(BITS) + data[at + chance.choice((0, 1, 1, 5)) :]
             yield kind, data[: chance.choice((len(data), len(data), chance.randint(0, len(data))))]
+    for _ in range(CONNECTIONS):
+        yield "http2_stream", Sender(chance).all()
+    for _ in range(USUAL):
+        yield "http2", Sender(chance).all().removeprefix(PREFACE)
 
 
 @pytest.mark.skipif(not COMPILED, reason="nothing is compiled by mypyc here: `make test-compiled` compares")

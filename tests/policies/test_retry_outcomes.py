@@ -116,6 +116,9 @@ def test_a_retry_that_cannot_be_made_takes_nothing_from_the_budget():
         (b"Retry-After: soon\r\n", None),
         (b"Retry-After: 7\r\nRetry-After: 8\r\n", None),
         (b"Retry-After: 99999999999999999999\r\n", None),
+        (NOW + b"Retry-After: Sun, 06 Nov 99999999999999999999 08:49:37 GMT\r\n", None),
+        (NOW + b"Retry-After: Sun, 06 Nov 1994 08:49:37 +99999999999\r\n", None),
+        (b"Date: Sun, 06 Nov 1994 99999999999:49:37 GMT\r\nRetry-After: Sun, 06 Nov 1994 08:50:07 GMT\r\n", None),
         (b"", None),
     ],
 )

@@ -34,6 +34,7 @@ def test_serving_is_success(body):
 @pytest.mark.parametrize(
     "body",
     [b"", b"\0\0\0\0\0", b"\0\0\0\0\2\x08\2", b"\0\0\0\0\2\x08\0", b"\1\0\0\0\2\x08\1", b"\0\0\0\0\3\x08\1",
+     b"\0\0\0\0\x0c\x08" + b"\x81" + b"\x80" * 9 + b"\0",  # a number of eleven bytes
      b"\0\0\0\0\2\x10\1", b"\0\0\0\0\2\x08\x81", b"\0\0\0\0\4\x08\1\x12\x09", b"\0\0\0\0\3\x08\1\x1b", b"serving"],
 )  # fmt: skip
 def test_anything_else_is_not(body):

@@ -6,11 +6,17 @@ from typing import NamedTuple
 import dns.asyncresolver
 import dns.exception
 import dns.name
+import dns.rdata
 import dns.resolver
 
 from discovery.sources.external.names import Found, NotFound, Server
 
 LIFETIME_S = 5.0  # of one query, over all servers; as resolv.conf's default
+
+# dnspython takes what it has seen of class ANY for that type of class IN, unless it has seen that before: no answer may
+# come first, or those after it would have no addresses.
+for _kind, _any in (("A", "0.0.0.0"), ("AAAA", "::")):
+    dns.rdata.from_text("IN", _kind, _any)
 
 
 class _Part(NamedTuple):

@@ -1,6 +1,8 @@
 """The bucket that a real server keeps."""
 
-from contextlib import asynccontextmanager
+import socketserver
+import threading
+from contextlib import asynccontextmanager, contextmanager
 
 import pytest
 
@@ -8,7 +10,10 @@ from discovery.cluster_limits.claims import Claim
 from discovery.cluster_limits.redis_server import RedisServer
 from discovery.cluster_limits.server import Grant, ServerGone
 from discovery.cluster_limits.wanted import ClusterLimit
+from nodeproxy.demo.threaded import serving
+from tests.fakes.node import LIMIT_S
 from tests.fakes.redis import Redis
+from tests.fakes.tls import Authority
 
 pytestmark = pytest.mark.anyio
 PASSWORD = "only for this test"
@@ -109,3 +114,55 @@ async def test_a_server_that_is_gone_hangs_or_comes_back_is_told_as_it_is(limit)
                 await server.exchange([])
             redis.start()
             assert await server.exchange([]) == (1, [])
+
+
+@contextmanager
+def answering(*replies, context=None):
+    """The port of a server that answers set-up commands with OK and the first others with these, and is silent then."""
+    over = threading.Event()
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self):
+            while data := self.request.recv(65536):
+                if b"EVAL" in data:
+                    self.request.sendall(b"".join(replies))
+                    over.wait(LIMIT_S)
+                    return
+                self.request.sendall(b"+OK\r\n" * data.count(b"*"))
+
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+    if context is not None:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    with serving(server) as port:
+        yield port
+        over.set()
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [b"*0\r\n", b"$-1\r\n", b":7\r\n", b"+OK\r\n", b"*1\r\n:7\r\n", b"*2\r\n:7\r\n*0\r\n", b"*2\r\n$3\r\nnan\r\n:7\r\n",
+     b"*2\r\n$3\r\ninf\r\n:7\r\n", b":1" + b"0" * 400 + b"\r\n", b"*1\r\n" * 2000 + b":7\r\n", b"?\r\n"],
+)  # fmt: skip
+async def test_a_server_that_answers_anything_else_is_gone(reply):
+    with answering(b":1\r\n", reply) as port:
+        async with connected(f"redis://127.0.0.1:{port}/0") as server:
+            with pytest.raises(ServerGone):
+                await server.exchange([Claim(ClusterLimit("shop/web:80", "", 1.0, 1.0), 1)])
+
+
+@pytest.mark.parametrize("reply", [b"*0\r\n", b"$1\r\nx\r\n", b"$3\r\nnan\r\n"])
+async def test_a_server_that_counts_no_nodes_is_gone(reply):
+    with answering(reply) as port:
+        async with connected(f"redis://127.0.0.1:{port}/0") as server:
+            with pytest.raises(ServerGone):
+                await server.exchange([])
+
+
+async def test_a_server_that_does_not_end_its_side_of_tls_is_left_all_the_same(tmp_path):
+    authority = Authority(tmp_path, "limits.example")
+
+    with answering(b":1\r\n", context=authority.server) as port:
+        server = RedisServer(f"rediss://127.0.0.1:{port}/0?ssl_cert_reqs=none&ssl_check_hostname=false", "a")
+        assert await server.exchange([]) == (1, [])
+
+        await server.close()
