@@ -122,7 +122,7 @@ async def _is_healthy(pool: httpcore.AsyncConnectionPool, target: Target) -> boo
     url = f"http://{target.name}{question.path}"
     fields = [(b"Host", target.host), (b"User-Agent", b"nodeproxy"), *question.fields]
     healthy: bool | None = False
-    with trio.move_on_after(target.settings.timeout_s):
+    with trio.move_on_after(target.settings.timeout_s) as limit:
         try:
             async with pool.stream(question.method, url, headers=fields, content=question.content) as answer:
                 good, body = question.by_status(answer.status), b""
@@ -141,4 +141,6 @@ async def _is_healthy(pool: httpcore.AsyncConnectionPool, target: Target) -> boo
             # What an endpoint may send makes httpcore and h2 raise errors of any class, as ValueError for a status that
             # is no number. The connection is of no use then: httpcore counts a stream on it that has ended.
             await pool.aclose()
+    if limit.cancelled_caught:  # httpcore never uses, nor closes, a connection that was cancelled before its request
+        await pool.aclose()
     return healthy
