@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from nodeproxy.setting_text import POLICY_NAME
+from nodeproxy.setting_names import POLICY_NAME
 
 PROJECT = Template("""\
 [build-system]
