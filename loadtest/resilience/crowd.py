@@ -14,8 +14,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from loadtest.cluster.world import address
 from loadtest.endpoints import endpoints
 from loadtest.generator import closed_loop
@@ -134,11 +132,6 @@ def _give_the_core_to(node: Running) -> None:
         os.setpriority(os.PRIO_PROCESS, pid, -20)
         with suppress(OSError):  # a kernel without it: sched(7), the autogroup feature
             Path(f"/proc/{pid}/autogroup").write_text("-20")
-
-
-def save(record: CrowdRecord, path: Path) -> None:
-    """Write the record as JSON that a reader of diffs can follow."""
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
 
 
 def mesh_of(situations: tuple[Situation, ...], places: list[Place]) -> dict[str, str]:
