@@ -113,12 +113,12 @@ class Settings(BaseSettings):
     log_format: Literal["json", "text"] = Field("text", description="format of the log of the proxy itself, on stderr")
     own_policies: PolicyNames = Field(
         (),
-        description="policies of one's own, in their order, e.g. tenantHeader,audit: each is the entry point"
+        description="custom policies, in their order, e.g. tenantHeader,audit: each is the entry point"
         " nodeproxy.policies of an installed package; docs/write-a-policy.md",
     )
     own_policy_limit_s: Positive = Field(
         5.0,
-        description="CPU or sleep that one call of a policy of one's own may take from a worker at once; beyond it the"
+        description="CPU or sleep that one call of a custom policy may take from a worker at once; beyond it the"
         " worker is replaced",
     )
     abort_on_half_close: bool = Field(
