@@ -7,8 +7,8 @@ from pydantic import Field, model_validator
 
 from nodeproxy.exchange.exchange import Handler, Tools
 from nodeproxy.policies.block import Duration, Policy, PolicySettings
+from nodeproxy.policies.concurrency_limiter import Limiter
 from nodeproxy.policies.gradient import Gradient, GradientLimits
-from nodeproxy.policies.limiter import Limiter
 
 
 class AdaptiveConcurrencySettings(PolicySettings):

@@ -8,7 +8,7 @@ from nodeproxy.exchange.exchange import Exchange, Handler, Tools
 from nodeproxy.io.reactor import Reactor
 from nodeproxy.io.task import Overtaken
 from nodeproxy.policies.budget import NOTED_EVERY, Budget
-from nodeproxy.policies.delays import Delays
+from nodeproxy.policies.hedge_delays import Delays
 from nodeproxy.policies.latencies import Latencies
 from nodeproxy.policies.race import Race, failed
 from nodeproxy.protocol.message import Response
