@@ -96,14 +96,38 @@ def test_a_tap_ends_after_so_many_requests_and_says_them_for_people(folder):
     assert tap.lines[0] == "tapping shop/web in 1 worker; ends after 10m"
 
 
-def test_a_tap_of_another_node_shows_each_request_while_it_goes_on(folder):
+@contextmanager
+def another_node(folder):
+    """An API server whose node n1 is the one that runs with this folder; its kubeconfig."""
     config = folder.parent / "node.yaml"
 
     def in_pod(words):
         line = [sys.executable, "-m", *words, "--config", str(config)]
         return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
-    with server("one") as one, serving(Api({"n1": ("nodeproxy-abc",)}, run=in_pod), folder.parent) as kubeconfig:
+    with serving(Api({"n1": ("nodeproxy-abc",)}, run=in_pod), folder.parent) as kubeconfig:
+        yield kubeconfig
+
+
+def test_top_of_another_node_shows_its_intervals(folder):
+    with server("one") as one, another_node(folder) as kubeconfig:
+        (folder / "web.yaml").write_text(service("web", one))
+        there = ("--node", "n1", "--kubeconfig", str(kubeconfig))
+        with running(folder) as (node, _):
+            node.get("web.shop.mesh")
+            until(lambda: "web" in command("services", *there).stdout, "the first report")
+            shown = command("top", "web.shop", "--once", *there)
+            as_json = command("top", "--interval", "0.2", "--count", "2", "--json", *there)
+        gone = command("top", "--once", *there)
+
+    assert (shown.returncode, as_json.returncode, gone.returncode) == (0, 0, 1), as_json.stderr
+    assert "web.shop" in shown.stdout and "requests/s" in shown.stdout
+    assert [each["services"][0]["service"] for each in map(json.loads, as_json.stdout.splitlines())] == ["web", "web"]
+    assert "node n1: " in gone.stderr and "check that nodeproxy runs" in gone.stderr
+
+
+def test_a_tap_of_another_node_shows_each_request_while_it_goes_on(folder):
+    with server("one") as one, another_node(folder) as kubeconfig:
         (folder / "web.yaml").write_text(service("web", one))
         words = ("--path", "/a", "--count", "2", "--json", "--node", "n1", "--kubeconfig", str(kubeconfig))
         with running(folder) as (node, _), tapping(folder, "web.shop", *words) as tap:
