@@ -26,7 +26,7 @@ Out = Annotated[Path, typer.Option(help="Folder of the results.")]
 
 
 def toolbox(peer_bin: Path | None) -> Toolbox:
-    """The programs' places, as the environment tells them."""
+    """The programs' places: in the cache, and in this folder first."""
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return Toolbox(caches / "nodeproxy" / "bench", peer_bin)
 

@@ -160,8 +160,8 @@ def _turn(situation: Situation, load: Load, greedy: bool, toolbox: Toolbox, node
             flood = pool.submit(closed_loop, toolbox, node.port, situation.greedy, round(seconds), host)
         (got,) = called(load, FIRST)
         if greedy:
-            told = flood.result()
-            per_s = told.requests / told.duration_s
+            load = flood.result()
+            per_s = load.requests / load.duration_s
     busy = (cpu_of(node.worker).total_s - before.total_s) / seconds
     return Turn(situation.name, greedy, got, per_s, busy, (_waited_s(node.worker) - waited_s) / seconds)
 

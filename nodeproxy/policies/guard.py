@@ -201,7 +201,7 @@ def guarded(policies: tuple[Policy, ...], cell: Cell) -> tuple[Policy, ...]:
 
 
 def dismiss(response: Response, error: ProxyError) -> None:
-    """Give up a response that nobody will read, because of `error`."""
+    """Give up a response that will not be read, because of `error`."""
     if response.attempt is not None:
         response.attempt.end(error.reason)
     response.close()

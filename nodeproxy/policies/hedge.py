@@ -110,7 +110,7 @@ class Hedging:
         self._budget.hedge_ended()
 
     async def send(self, race: Race) -> None:
-        """See `race.Sender`. An error here is nobody's, unless all attempts fail."""
+        """See `race.Sender`. An error here is not the client's, unless all attempts fail."""
         fork, decisions = race.fork(), self._tools.decisions
         began = self._tools.now()
         try:
