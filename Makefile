@@ -92,6 +92,7 @@ kube:  ## a real Kubernetes for tests/cluster, into a cache outside the reposito
 	tests/cluster/get.sh
 
 $(READY): pyproject.toml requirements.lock build_hook.py $(TWINS)
+	@echo "installing into $(VENV): half a minute, or more without a cache of packages" >&2
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .

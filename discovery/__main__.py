@@ -31,7 +31,7 @@ PolicyName = Annotated[str, typer.Option(help="Its name.")]
 
 
 TraefikAnnotations = Annotated[bool, typer.Option(help="Read the annotations of Traefik Mesh on Services.")]
-OwnPolicies = Annotated[str, typer.Option(metavar="NAME,NAME", help="Policies of one's own, of installed packages.")]
+OwnPolicies = Annotated[str, typer.Option(metavar="NAME,NAME", help="Custom policies, of installed packages.")]
 
 
 def _registry(names: str) -> Registry:

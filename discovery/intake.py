@@ -96,9 +96,9 @@ class Intake:
         self._problems.show(self._catalogue.problems())
         if differences:
             in_force = list(self._catalogue.services.values())
-            gone = sum(service is None for service in differences.values())
-            put, endpoints = len(differences) - gone, size_of(in_force)
-            log_event("mesh", put=put, gone=gone, services=len(in_force), endpoints=endpoints)
+            removed = sum(service is None for service in differences.values())
+            counts = {"changed": len(differences) - removed, "removed": removed}
+            log_event("services in force", **counts, services=len(in_force), endpoints=size_of(in_force))
 
     def _report_verdicts(self) -> None:
         verdicts = self._catalogue.verdicts()

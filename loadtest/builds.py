@@ -36,11 +36,11 @@ def tree_of(build: Build, toolbox: Toolbox) -> Path:
     if build == "compiled":
         for name in _OF_THE_BUILD:
             shutil.copy(REPOSITORY / name, new / name)
-        told = subprocess.run(
+        done = subprocess.run(
             [sys.executable, "build_compiled.py"], cwd=new, capture_output=True, text=True, check=False
         )
-        if told.returncode:
-            raise BenchmarkError(f"nodeproxy does not compile:\n{told.stdout[-2000:]}{told.stderr[-2000:]}")
+        if done.returncode:
+            raise BenchmarkError(f"nodeproxy does not compile:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
         shutil.rmtree(new / "build")
     new.rename(tree)
     return tree
@@ -56,14 +56,14 @@ def environment_of(build: Build, toolbox: Toolbox) -> Mapping[str, str]:
 
 def _digest() -> str:
     """Of all that the copies are made from."""
-    told = hashlib.sha256(sys.version.encode())
+    digest = hashlib.sha256(sys.version.encode())
     for package in PACKAGES:
         for path in sorted((REPOSITORY / package).rglob("*")):
             if path.is_file() and path.suffix != ".pyc" and (path.suffix != ".so" or path.name.startswith("twin.")):
-                told.update(bytes(path.relative_to(REPOSITORY)) + path.read_bytes())
+                digest.update(bytes(path.relative_to(REPOSITORY)) + path.read_bytes())
     for name in _OF_THE_BUILD:
-        told.update((REPOSITORY / name).read_bytes())
-    return told.hexdigest()[:12]
+        digest.update((REPOSITORY / name).read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def _compiled_in_place(_folder: str, names: list[str]) -> set[str]:

@@ -81,12 +81,12 @@ def output_of(command: tuple[str, ...], given: bytes, duration_s: float) -> byte
 
     Raises: BenchmarkError when it fails.
     """
-    told = subprocess.run(
+    done = subprocess.run(
         pinned(GENERATOR_CORE, command), input=given, capture_output=True, check=False, timeout=duration_s + PATIENCE_S
     )
-    if told.returncode or not told.stdout.strip():
-        raise BenchmarkError(f"{command[0]} failed: {(told.stderr or told.stdout).decode(errors='replace')}")
-    return told.stdout
+    if done.returncode or not done.stdout.strip():
+        raise BenchmarkError(f"{command[0]} failed: {(done.stderr or done.stdout).decode(errors='replace')}")
+    return done.stdout
 
 
 @contextmanager

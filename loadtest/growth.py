@@ -4,9 +4,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
-
-import msgspec
 
 from loadtest.cells import table
 from loadtest.endpoints import endpoints
@@ -94,11 +91,6 @@ def _measured(workers: int, services: int, connections: int, proxy: Running, too
     per_s, cpu_s = fast.requests / fast.duration_s, used.total_s / fast.requests
     held = pss_bytes_of(proxy.worker)
     return Grown(workers, services, connections, per_s, cpu_s, steady.p99_s, held, errors)
-
-
-def save(record: GrowthRecord, path: Path) -> None:
-    """Write a record as JSON."""
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
 
 
 def faults(record: GrowthRecord) -> tuple[str, ...]:

@@ -55,8 +55,8 @@ def native_symbols(toolbox: Toolbox, pid: int, folder: Path) -> str:
     record = (perf, "record", "-q", "-e", "cpu-clock", "-F", "997", "-p", str(pid), "-o", data, "--")
     subprocess.run(pinned(GENERATOR_CORE, (*record, "sleep", str(SAMPLED_S))), capture_output=True, check=True)
     report = (perf, "report", "--stdio", "-q", "--sort", "symbol,dso", "--percent-limit", "0.7", "-i", data)
-    told = subprocess.run(report, capture_output=True, text=True, check=True)
-    return f"native symbols, % of samples\n{told.stdout.strip()}\n"
+    done = subprocess.run(report, capture_output=True, text=True, check=True)
+    return f"native symbols, % of samples\n{done.stdout.strip()}\n"
 
 
 def python_lines(toolbox: Toolbox, pid: int, folder: Path) -> str:

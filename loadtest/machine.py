@@ -54,12 +54,14 @@ def python_build(variables: Mapping[str, object]) -> str:
     Debian's own is optimised by profiles too, and does not say so.
     """
     flags = f"{variables.get('OPT', '')} {variables.get('CONFIG_ARGS', '')}".replace("'", " ").split()
-    told = (flag for flag in flags if flag.startswith(("-O", "-flto", "-fprofile", "--enable-optim", "--with-lto")))
-    return ", ".join([platform.python_compiler(), *dict.fromkeys(told)])
+    optimising = (
+        flag for flag in flags if flag.startswith(("-O", "-flto", "-fprofile", "--enable-optim", "--with-lto"))
+    )
+    return ", ".join([platform.python_compiler(), *dict.fromkeys(optimising)])
 
 
 def parse_cpu_model(cpuinfo: str) -> str:
-    """The first model name in /proc/cpuinfo, or the architecture where none is told (arm64)."""
+    """The first model name in /proc/cpuinfo, or the architecture where none is given (arm64)."""
     found = re.search(r"^model name\s*: (.+)$", cpuinfo, re.M)
     return found[1].strip() if found else platform.machine()
 
@@ -78,8 +80,8 @@ def this_commit(repository: Path) -> Commit:
 
 def version_of(command: tuple[str, ...]) -> str:
     """The first version-like word a program prints when asked; some print to stderr, wrk exits with 1."""
-    told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
-    found = re.search(r"\d+\.\d+(?:\.\d+)?", told.stdout + told.stderr)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    found = re.search(r"\d+\.\d+(?:\.\d+)?", done.stdout + done.stderr)
     return found[0] if found else "unknown"
 
 

@@ -1,9 +1,6 @@
 """What a run leaves behind: the raw numbers of each round, and where they come from. Nothing derived."""
 
 from dataclasses import dataclass
-from pathlib import Path
-
-import msgspec
 
 from loadtest.machine import Commit, Machine
 from loadtest.procstat import Cpu
@@ -92,17 +89,3 @@ def faults(record: Record) -> tuple[str, ...]:
         for run in runs
         if any(run.errors.values())
     )
-
-
-def save(record: Record, path: Path) -> None:
-    """Write the record as JSON that a reader of diffs can follow."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
-
-
-def load(path: Path) -> Record:
-    """Read a record.
-
-    Raises: FileNotFoundError; msgspec.ValidationError when it is of another shape.
-    """
-    return msgspec.json.decode(path.read_bytes(), type=Record)

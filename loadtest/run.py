@@ -33,7 +33,7 @@ from loadtest.streams import able, loop_of
 from loadtest.toolbox import REPOSITORY, Toolbox
 
 SCHEMA = 1
-RATE_RATIO = 0.5  # of what the slowest peer can answer: everyone is loaded, nobody is overloaded
+RATE_RATIO = 0.5  # of what the slowest peer can answer: all are loaded, none is overloaded
 GENERATORS = {"wrk": "-v", "h2load": "--version"}
 """The programs that generate load, and what makes them print their version; grpcio's is pinned in `toolbox.py`."""
 SHARED_MEMORY = Path("/dev/shm")

@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-import msgspec
-
 from loadtest.endpoints import endpoints
 from loadtest.errors import BenchmarkError
 from loadtest.generator import open_loop
@@ -155,11 +153,6 @@ def _watching(commands: tuple[tuple[str, ...], ...], folder: Path, settings: Map
                     raise BenchmarkError(f"{' '.join(command)} does not answer: {last_lines(log)}")
                 time.sleep(0.05)
         yield
-
-
-def save(record: SeeingRecord, path: Path) -> None:
-    """Write a record as JSON."""
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
 
 
 def faults(record: SeeingRecord) -> tuple[str, ...]:

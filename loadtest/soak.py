@@ -5,9 +5,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
-
-import msgspec
 
 from loadtest.cells import table
 from loadtest.errors import BenchmarkError
@@ -135,12 +132,6 @@ def markdown(record: SoakRecord) -> str:
     missing = [f"**Not measured: {each.peer}** ({' '.join(each.reason.split())})" for each in record.missing]
     times = ", ".join(dict.fromkeys(f"{each.duration_s} s" for each in record.soaks))
     return "\n\n".join(["# Very many streams", f"{load}; {times}. {where}.", *missing, table(head, rows)]) + "\n"
-
-
-def save(record: SoakRecord, path: Path) -> None:
-    """Write the record as JSON."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
 
 
 def _errors(soak: Soak) -> str:

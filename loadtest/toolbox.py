@@ -1,4 +1,4 @@
-"""Where the benchmark's programs come from: a folder told, the cache, PATH. Nothing is installed inside the repository.
+"""Where the benchmark's programs come from: a given folder, the cache, PATH; never the repository.
 
 `install` fetches what is missing; `Toolbox.find` only looks.
 """
@@ -51,8 +51,8 @@ class Toolbox:
 
         Raises: NotInstalledError when it is in none of the places.
         """
-        told = [str(self.peer_bin)] if self.peer_bin else []
-        places = [*told, str(self.venv / "bin"), os.environ.get("PATH", ""), "/usr/sbin"]
+        given = [str(self.peer_bin)] if self.peer_bin else []
+        places = [*given, str(self.venv / "bin"), os.environ.get("PATH", ""), "/usr/sbin"]
         if (found := shutil.which(program, path=os.pathsep.join(places))) is None:
             raise NotInstalledError(f"{program} is not installed: run `python -m loadtest peers`")
         return found
@@ -77,9 +77,9 @@ class Toolbox:
         if not binary.exists():
             self.cache.mkdir(parents=True, exist_ok=True)
             command = [self.find("cc"), "-O2", "-std=gnu11", "-o", f"{binary}.new", str(source)]
-            told = subprocess.run(command, capture_output=True, text=True, check=False)
-            if told.returncode:
-                raise BenchmarkError(f"{source} does not compile:\n{told.stderr}")
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise BenchmarkError(f"{source} does not compile:\n{done.stderr}")
             Path(f"{binary}.new").rename(binary)
         return str(binary)
 

@@ -204,7 +204,7 @@ class ConnectionPoolFull(ProxyError):
 
 
 class PolicyFailed(ProxyError):
-    """A policy of one's own raised an exception, or returned something that is no response."""
+    """A custom policy raised an exception, or returned something that is no response."""
 
     reason = "policy-failed"
     """That of each policy names it: `policy-failed:<name>`."""

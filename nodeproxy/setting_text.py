@@ -1,7 +1,12 @@
-"""Validation of single settings: returns the valid text, or raises with what to write instead. Reads nothing else."""
+"""Validation of settings that are addresses, ranges, sources, URLs or lists; names are in `setting_names`.
+
+Each function returns the valid text, or raises with what to write instead. None looks at the machine.
+"""
 
 import re
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from nodeproxy.setting_names import LABEL
 
 Range = IPv4Network | IPv6Network
 
@@ -9,10 +14,6 @@ NAMESPACE = "namespace:"  # prefix of a namespace in trust_forwarded
 _BOOLEANS = {"true", "false", "yes", "no", "on", "off", "1", "0", "t", "f", "y", "n"}
 _COLLECTOR = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9a-fA-F:.]+\])(?::[0-9]{1,5})?(?:/[!-\"$->@-~]*)?")
 _PAGE = re.compile(r"https?://[!#-;=?-~]+")  # visible ASCII, but nothing that ends a field Link: " < >
-_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-_NODE = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")  # an RFC 1123 subdomain, as Kubernetes names nodes
-_DOMAIN = re.compile(rf"{_LABEL.pattern}(?:\.{_LABEL.pattern})*")
-_ZONE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")  # a label value, as on the Node object
 
 
 def split_address(address: str) -> tuple[str, int]:
@@ -53,17 +54,6 @@ def loopback_address(text: str) -> str:
     if not ip_address(host).is_loopback:
         raise ValueError("the page has no login, so it listens at loopback alone, as 127.0.0.1:9070 or [::1]:9070")
     return text
-
-
-def host(text: str) -> str:
-    """A host as a browser sends it, without a port.
-
-    Raises:
-        ValueError: `text` is no name or address of a host.
-    """
-    if _NODE.fullmatch(text.lower()) is None:
-        raise ValueError("expected the name or address of a host without a port, such as mesh.example.com")
-    return text.lower()
 
 
 def server_address(text: str) -> str:
@@ -113,59 +103,6 @@ def range_of_addresses(text: str) -> str:
     return text
 
 
-def cluster_domain(text: str) -> str:
-    """The DNS domain of the cluster, in lower case and without the trailing dot.
-
-    Raises:
-        ValueError: `text` is not a domain, or is in the zone mesh.
-    """
-    domain = text.lower().removesuffix(".")
-    if _DOMAIN.fullmatch(domain) is None:
-        raise ValueError("write a domain as cluster.local")
-    if f".{domain}".endswith(".mesh"):
-        raise ValueError("the zone mesh belongs to the mesh; the cluster domain must be outside it")
-    return domain
-
-
-ZONES_MOST = 8  # further zones: each is a server block's key of the cluster's DNS
-
-
-def also_zone(text: str) -> str:
-    """A further DNS zone of the mesh's names, in lower case and without the trailing dot.
-
-    Raises:
-        ValueError: `text` is not a domain, is the zone mesh itself, or would take names of the cluster's own.
-    """
-    domain = text.lower().removesuffix(".")
-    if _DOMAIN.fullmatch(domain) is None or len(domain) > 200:  # leaves room for the names below it (RFC 1035: 255)
-        raise ValueError("write zones as traefik.mesh,maesh")
-    if domain == "mesh":
-        raise ValueError("the zone mesh always answers; leave it out")
-    if domain == "svc":
-        raise ValueError("<service>.<namespace>.svc is a name of the cluster itself")
-    if domain.endswith(".arpa") or domain == "arpa":
-        raise ValueError("a zone of reverse look-ups has no services")
-    return domain
-
-
-def also_zones(zones: tuple[str, ...], cluster_domain_: str) -> None:
-    """Checks all further zones together, and beside the cluster's domain.
-
-    Raises:
-        ValueError: there are too many, one is written twice, or one takes names of the cluster.
-    """
-    if len(zones) > ZONES_MOST:
-        raise ValueError(f"also_zones: at most {ZONES_MOST}, got {len(zones)}")
-    for zone_ in zones:
-        if zones.count(zone_) > 1:
-            raise ValueError(f"also_zones: {zone_} is there twice")
-        if f".{cluster_domain_}".endswith(f".{zone_}") or f".{zone_}".endswith(f".{cluster_domain_}"):
-            raise ValueError(
-                f"also_zones: {zone_} overlaps cluster_domain {cluster_domain_}, so the cluster's own names would go to"
-                " the proxy"
-            )
-
-
 def trusted_source(text: str) -> str:
     """A trusted source of requests: a CIDR, an address, or `namespace:<name>`.
 
@@ -173,7 +110,7 @@ def trusted_source(text: str) -> str:
         ValueError: `text` is none of them.
     """
     if text.startswith(NAMESPACE):
-        if _LABEL.fullmatch(text.removeprefix(NAMESPACE)) is None:
+        if LABEL.fullmatch(text.removeprefix(NAMESPACE)) is None:
             raise ValueError("not a valid namespace name; write it as namespace:ingress-nginx")
         return text
     if text.lower() in _BOOLEANS:
@@ -184,8 +121,6 @@ def trusted_source(text: str) -> str:
         raise ValueError(f"{error}; or a namespace as namespace:ingress-nginx") from None
 
 
-POLICY_NAME = re.compile(r"[a-z][a-zA-Z0-9]{0,62}")
-OWN_POLICIES_MOST = 64  # each has a place in the chain, and series of metrics
 OLD_TRUST = (
     "trust is per source: list the trusted addresses and namespaces, such as 10.0.0.0/8,namespace:ingress-nginx,"
     " or leave it out to trust none"
@@ -206,17 +141,6 @@ def sources(value: object) -> object:
 def elements(value: object) -> object:
     """The elements of a list, separated by commas in a flag or the environment."""
     return [word for word in re.split(r"[,\s]+", value) if word] if isinstance(value, str) else value or ()
-
-
-def policy_name(text: str) -> str:
-    """The name of a policy, as it stands in a policy table.
-
-    Raises:
-        ValueError: `text` is not in camelCase.
-    """
-    if POLICY_NAME.fullmatch(text) is None:
-        raise ValueError("write the name of a policy as in a policy table, such as tenantHeader")
-    return text
 
 
 def split_sources(texts: tuple[str, ...]) -> tuple[tuple[Range, ...], frozenset[str]]:
@@ -245,39 +169,6 @@ def path(text: str) -> str:
     """
     if "\0" in text:
         raise ValueError("a path cannot contain a NUL byte")
-    return text
-
-
-def namespace(text: str) -> str:
-    """The name of a namespace, or "".
-
-    Raises:
-        ValueError: `text` is not a valid name.
-    """
-    return _matching(_LABEL, text, "the name of a namespace has lower-case letters, digits and dashes, at most 63")
-
-
-def node_name(text: str) -> str:
-    """The name of a node, or "".
-
-    Raises:
-        ValueError: `text` is not a valid name.
-    """
-    return _matching(_NODE, text, "the name of a node has lower-case letters, digits, dashes and dots, at most 253")
-
-
-def zone(text: str) -> str:
-    """The name of a zone, or "".
-
-    Raises:
-        ValueError: `text` is not a valid label value.
-    """
-    return _matching(_ZONE, text, "a zone is a label value: letters, digits, dashes, underscores and dots, at most 63")
-
-
-def _matching(pattern: re.Pattern[str], text: str, cure: str) -> str:
-    if text and pattern.fullmatch(text) is None:
-        raise ValueError(cure)
     return text
 
 

@@ -4,47 +4,25 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
-from pydantic_settings import (
-    BaseSettings,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    YamlConfigSettingsSource,
-)
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
 
-from nodeproxy import setting_text
+from nodeproxy import setting_names, setting_text
 from nodeproxy.setting_text import split_address
-
-Address = Annotated[str, AfterValidator(setting_text.own_address)]
-KnownAddress = Annotated[str, AfterValidator(setting_text.known_address)]
-MaybeKnownAddress = Annotated[str, AfterValidator(lambda text: setting_text.known_address(text) if text else text)]
-LoopbackAddress = Annotated[str, AfterValidator(lambda text: setting_text.loopback_address(text) if text else text)]
-Hosts = Annotated[
-    tuple[Annotated[str, AfterValidator(setting_text.host)], ...],
-    NoDecode,
-    BeforeValidator(setting_text.elements),
-]
-Server = Annotated[str, AfterValidator(lambda text: setting_text.server_address(text) if text else text)]
-Addresses = Annotated[str, AfterValidator(setting_text.range_of_addresses)]
-MaybePath = Annotated[str, AfterValidator(setting_text.path)]
-Sources = Annotated[
-    tuple[Annotated[str, AfterValidator(setting_text.trusted_source)], ...],
-    NoDecode,  # the environment separates elements by commas, not as JSON
-    BeforeValidator(setting_text.sources),
-]
-Zones = Annotated[
-    tuple[Annotated[str, AfterValidator(setting_text.also_zone)], ...],
-    NoDecode,
-    BeforeValidator(setting_text.elements),
-]
-PolicyNames = Annotated[
-    tuple[Annotated[str, AfterValidator(setting_text.policy_name)], ...],
-    NoDecode,
-    BeforeValidator(setting_text.elements),
-    Field(max_length=setting_text.OWN_POLICIES_MOST),
-]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+from nodeproxy.setting_types import (
+    Address,
+    Addresses,
+    Hosts,
+    KnownAddress,
+    LoopbackAddress,
+    MaybeKnownAddress,
+    MaybePath,
+    PolicyNames,
+    Positive,
+    Server,
+    Sources,
+    Zones,
+)
 
 
 class Settings(BaseSettings):
@@ -102,10 +80,10 @@ class Settings(BaseSettings):
         description="listen at the virtual address and ports of each service; off: services have none, which leaves"
         " HTTP by name at listen",
     )
-    default_namespace: Annotated[str, AfterValidator(setting_text.namespace)] = Field(
+    default_namespace: Annotated[str, AfterValidator(setting_names.namespace)] = Field(
         "default", description="namespace of <service>.mesh for clients that are not pods of this node; empty: none"
     )
-    cluster_domain: Annotated[str, AfterValidator(setting_text.cluster_domain)] = Field(
+    cluster_domain: Annotated[str, AfterValidator(setting_names.cluster_domain)] = Field(
         "cluster.local",
         description="DNS domain of the cluster: Host <service>.<namespace>.svc.<domain> addresses the service",
     )
@@ -117,10 +95,10 @@ class Settings(BaseSettings):
     traefik_annotations: bool = Field(
         True, description="read the annotations of Traefik Mesh on Services (mesh.traefik.io, maesh.containo.us)"
     )
-    node_name: Annotated[str, AfterValidator(setting_text.node_name)] = Field(
+    node_name: Annotated[str, AfterValidator(setting_names.node_name)] = Field(
         "", description="name of this node; selects the pods known as callers and the endpoints that are near"
     )
-    zone: Annotated[str, AfterValidator(setting_text.zone)] = Field(
+    zone: Annotated[str, AfterValidator(setting_names.zone)] = Field(
         "", description="zone of this node; empty: the label topology.kubernetes.io/zone of its Node object"
     )
     on_demand: bool = Field(True, description="watch endpoints only of services that pods of this node call (kube:)")
@@ -135,12 +113,12 @@ class Settings(BaseSettings):
     log_format: Literal["json", "text"] = Field("text", description="format of the log of the proxy itself, on stderr")
     own_policies: PolicyNames = Field(
         (),
-        description="policies of one's own, in their order, e.g. tenantHeader,audit: each is the entry point"
+        description="custom policies, in their order, e.g. tenantHeader,audit: each is the entry point"
         " nodeproxy.policies of an installed package; docs/write-a-policy.md",
     )
     own_policy_limit_s: Positive = Field(
         5.0,
-        description="CPU or sleep that one call of a policy of one's own may take from a worker at once; beyond it the"
+        description="CPU or sleep that one call of a custom policy may take from a worker at once; beyond it the"
         " worker is replaced",
     )
     abort_on_half_close: bool = Field(
@@ -248,7 +226,7 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"resolver {self.resolver} is also the setting dns: the proxy would query itself for external names"
             )
-        setting_text.also_zones(self.also_zones, self.cluster_domain)
+        setting_names.also_zones(self.also_zones, self.cluster_domain)
         ranges = {"mesh_range": ip_network(self.mesh_range), "headless_range": ip_network(self.headless_range)}
         if ranges["mesh_range"].overlaps(ranges["headless_range"]):
             raise ValueError(f"mesh_range {self.mesh_range} overlaps headless_range {self.headless_range}")

@@ -44,7 +44,7 @@ ADDRESS = "169.254.77.1"  # as in manifests/base/settings.yaml
 
 
 class Listen(NamedTuple):
-    """Where the admission webhook listens, and which policies of one's own it knows."""
+    """Where the admission webhook listens, and which custom policies it knows."""
 
     host: str
     port: int
@@ -102,7 +102,7 @@ def keep_command(
     ] = "",
     own_policies: Annotated[
         str,
-        typer.Option(metavar="NAME,NAME", help="Policies of one's own that the webhook knows, of installed packages."),
+        typer.Option(metavar="NAME,NAME", help="Custom policies that the webhook knows, of installed packages."),
     ] = "",
     log_format: Format = "text",
 ) -> None:

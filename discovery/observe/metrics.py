@@ -90,13 +90,13 @@ class NodeMetrics:
         self._own_calls = PortFamily(
             "counter",
             "nodeproxy_own_policy_calls",
-            "Calls of policies of one's own (own_policies): a request calls each of its functions once.",
+            "Calls of custom policies (own_policies): a request calls each of its functions once.",
             ("policy",),
         )
         self._own_seconds = PortFamily(
             "counter",
             "nodeproxy_own_policy_seconds",
-            "Time that policies of one's own have added to requests, without what is inside of them.",
+            "Time that custom policies have added to requests, without what is inside of them.",
             ("policy",),
             fractions=True,
         )

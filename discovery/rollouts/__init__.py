@@ -1,1 +1,1 @@
-"""Changed policy tables that take force for a part of the requests or nodes first."""
+"""Changed policy tables that take effect for a part of the requests or nodes first."""

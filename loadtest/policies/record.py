@@ -1,9 +1,6 @@
 """What a run of the policies leaves behind: the record of its rounds, the tables measured, and what was missing."""
 
 from dataclasses import dataclass
-from pathlib import Path
-
-import msgspec
 
 from loadtest.policies.sets import PolicySet
 from loadtest.record import Missing, Record
@@ -16,17 +13,3 @@ class PolicyRecord:
     run: Record
     sets: tuple[PolicySet, ...]
     absent: tuple[Missing, ...]
-
-
-def save(record: PolicyRecord, path: Path) -> None:
-    """Write the record as JSON that a reader of diffs can follow."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
-
-
-def load(path: Path) -> PolicyRecord:
-    """Read a record.
-
-    Raises: FileNotFoundError; msgspec.ValidationError when it is of another shape.
-    """
-    return msgspec.json.decode(path.read_bytes(), type=PolicyRecord)

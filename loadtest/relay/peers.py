@@ -97,7 +97,7 @@ UDP = Kind("udp", {"dns": "127.77.0.92"}, resolves, (NODEPROXY, "envoy"))  # Deb
 ZTUNNEL = Peer(
     "ztunnel",
     command=("@program@", "proxy", "ztunnel"),
-    version=("true",),  # it tells only that of its compiler, unless Istio's own build made it
+    version=("true",),  # it prints only that of its compiler, unless Istio's own build made it
     program="ztunnel",
     environment={
         **{"XDS_ADDRESS": "", "LOCAL_XDS_PATH": "@dir@/localhost.yaml", "FAKE_CA": "true"},

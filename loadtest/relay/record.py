@@ -1,10 +1,6 @@
 """What a run of the relays leaves behind: the raw numbers of each round, and where they come from."""
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TypeVar
-
-import msgspec
 
 from loadtest.machine import Commit, Machine
 from loadtest.procstat import Cpu
@@ -95,20 +91,3 @@ def faults(runs: tuple[Run, ...]) -> tuple[str, ...]:
         for run in runs
         if any(run.counted.errors.values())
     )
-
-
-def save(record: TcpRecord | UdpRecord, path: Path) -> None:
-    """Write the record as JSON that a reader of diffs can follow."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
-
-
-Saved = TypeVar("Saved", TcpRecord, UdpRecord)
-
-
-def load(path: Path, kind: type[Saved]) -> Saved:
-    """Read a record of this kind.
-
-    Raises: FileNotFoundError; msgspec.ValidationError when it is of another shape.
-    """
-    return msgspec.json.decode(path.read_bytes(), type=kind)

@@ -14,8 +14,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from loadtest.cluster.world import address
 from loadtest.endpoints import endpoints
 from loadtest.generator import closed_loop
@@ -136,11 +134,6 @@ def _give_the_core_to(node: Running) -> None:
             Path(f"/proc/{pid}/autogroup").write_text("-20")
 
 
-def save(record: CrowdRecord, path: Path) -> None:
-    """Write the record as JSON that a reader of diffs can follow."""
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
-
-
 def mesh_of(situations: tuple[Situation, ...], places: list[Place]) -> dict[str, str]:
     """The node's file: a service for each situation, and the one of the flood, whose endpoint is the fast backend."""
     ports: dict[str, tuple[int | str, ...]] = {FLOOD: (OPEN,)}
@@ -167,8 +160,8 @@ def _turn(situation: Situation, load: Load, greedy: bool, toolbox: Toolbox, node
             flood = pool.submit(closed_loop, toolbox, node.port, situation.greedy, round(seconds), host)
         (got,) = called(load, FIRST)
         if greedy:
-            told = flood.result()
-            per_s = told.requests / told.duration_s
+            load = flood.result()
+            per_s = load.requests / load.duration_s
     busy = (cpu_of(node.worker).total_s - before.total_s) / seconds
     return Turn(situation.name, greedy, got, per_s, busy, (_waited_s(node.worker) - waited_s) / seconds)
 

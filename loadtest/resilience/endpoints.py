@@ -1,4 +1,4 @@
-"""Endpoints that behave as told, in one process: `python -m loadtest.resilience.endpoints PLACES`, as JSON.
+"""Endpoints that are slow or fail, in one process: `python -m loadtest.resilience.endpoints PLACES`, as JSON.
 
 Each serves `slots` requests at a time, each for `service_s`, and queues all others, as a pool of threads does. It does
 not notice that a client has given up: the work is done all the same, which is what makes overload last.

@@ -1,9 +1,6 @@
 """What a run leaves behind: what each caller got under each table, and how often each endpoint was asked."""
 
 from dataclasses import dataclass
-from pathlib import Path
-
-import msgspec
 
 from loadtest.machine import Commit, Machine
 from loadtest.record import Missing
@@ -32,17 +29,3 @@ class ResilienceRecord:
     machine: Machine
     outcomes: tuple[Outcome, ...]
     absent: tuple[Missing, ...]
-
-
-def save(record: ResilienceRecord, path: Path) -> None:
-    """Write the record as JSON that a reader of diffs can follow."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
-
-
-def load(path: Path) -> ResilienceRecord:
-    """Read a record.
-
-    Raises: FileNotFoundError; msgspec.ValidationError when it is of another shape.
-    """
-    return msgspec.json.decode(path.read_bytes(), type=ResilienceRecord)

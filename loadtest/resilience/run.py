@@ -144,16 +144,16 @@ def called(load: Load, first: tuple[str, ...] = ()) -> tuple[Got, ...]:
     Raises: BenchmarkError when it fails.
     """
     command = (*first, sys.executable, "-m", "loadtest.resilience.client", msgspec.json.encode(load).decode())
-    told = subprocess.run(
+    done = subprocess.run(
         pinned(GENERATOR_CORE, command),
         capture_output=True,
         check=False,
         cwd=REPOSITORY,
         timeout=load.warmup_s + load.measure_s + PATIENCE_S,
     )
-    if told.returncode:
-        raise BenchmarkError(f"the callers failed: {told.stderr.decode(errors='replace')}")
-    return msgspec.json.decode(told.stdout, type=tuple[Got, ...])
+    if done.returncode:
+        raise BenchmarkError(f"the callers failed: {done.stderr.decode(errors='replace')}")
+    return msgspec.json.decode(done.stdout, type=tuple[Got, ...])
 
 
 def _count(port: int) -> int:

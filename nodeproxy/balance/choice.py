@@ -18,17 +18,6 @@ Choose = Callable[[Sequence[Candidate], Random], Candidate]
 """A chooser. Keep one per list of candidates: some remember the last choice."""
 
 
-def least_request(candidates: Sequence[Candidate], random: Random) -> Candidate:
-    """The less loaded of two different random candidates.
-
-    Source: M. Mitzenmacher, The Power of Two Choices in Randomized Load Balancing, 2001; Envoy's choice_count 2.
-    """
-    if len(candidates) == 1:
-        return candidates[0]
-    one, other = two_of(candidates, random)
-    return other if other.active < one.active else one
-
-
 def two_of(candidates: Sequence[Member], random: Random) -> tuple[Member, Member]:
     """Two different random ones of at least two candidates, from one random number."""
     count = len(candidates)
@@ -39,9 +28,11 @@ def two_of(candidates: Sequence[Member], random: Random) -> tuple[Member, Member
 
 
 class LeastRequest:
-    """As `least_request`, with the first of the two in turn.
+    """The less loaded of two different candidates: one in turn, and one random.
 
-    So requests one after the other go round: of 3,000 over three endpoints each has 1,000, not 1,000 give or take 26.
+    Source: M. Mitzenmacher, The Power of Two Choices in Randomized Load Balancing, 2001; Envoy's choice_count 2. There
+    both are random. With one in turn, requests one after the other go round: of 3,000 over three endpoints each has
+    1,000, not 1,000 give or take 26.
     Not for choices of which some are passed over (`weighted`): those would all go to the next in turn.
     """
 

@@ -55,7 +55,7 @@ Member = TypeVar("Member", bound=Judged)
 
 
 def least_loaded(candidates: Sequence[Member], random: Random) -> Member:
-    """The less loaded of two different random candidates, as `choice.least_request`; load counts by share.
+    """The less loaded of two different random candidates; load counts by share.
 
     Where connections are kept, an endpoint with a tenth of its share is as loaded by one as another is by ten.
     """

@@ -44,7 +44,10 @@ def _answered(run_dir: str, page: str, limit_s: float, *, quiet: bool = False) -
     from nodeproxy.mesh.node_view import SOCKET
 
     if not run_dir:
-        raise NoAnswer("the setting run_dir names the directory of the running node's socket; set it as for `run`")
+        raise NoAnswer(
+            "the setting run_dir is empty, and is where the running node is found: export NODEPROXY_RUN_DIR=DIR, for"
+            " `nodeproxy run` and for this command"
+        )
     path = str(Path(run_dir) / SOCKET)
     connection = http.client.HTTPConnection("node", timeout=limit_s)
     connection.sock = socket.socket(socket.AF_UNIX)

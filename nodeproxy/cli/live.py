@@ -1,11 +1,11 @@
 """The commands that show the running node until they are ended: `top`, `tap`."""
 
+import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,12 +15,14 @@ import typer
 
 from nodeproxy.cli.asking import KubeFile, OnNode, Where, console
 from nodeproxy.cli.configuration import ConfigFile, run_dir_of
+from nodeproxy.cli.control_socket import NoAnswer, ask
 from nodeproxy.cli.service_names import MaybeService, Service
 
 if TYPE_CHECKING:
     from nodeproxy.cli.rates import Interval
 
 NICE = 10  # a command in the proxy's own pod shares a core with requests, which go first
+REMOTE_MOST_S = 600.0  # the command in another node's pod does not notice that its reader has gone; as long as a tap
 
 
 def top(
@@ -28,6 +30,7 @@ def top(
     interval: Annotated[float, typer.Option(min=0.2, max=60, help="Seconds between two looks.")] = 1.0,
     once: Annotated[bool, typer.Option("--once", help="Exit after the first interval.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each interval.")] = False,
+    count: Annotated[int | None, typer.Option(min=1, help="Exit after so many intervals.")] = None,
     config: ConfigFile = None,
     node: OnNode = "",
     kubeconfig: KubeFile = None,
@@ -35,46 +38,64 @@ def top(
     """Show rates, errors and latency of each service, live.
 
     Sorted by requests per second; latencies are between the bounds of the histogram of /metrics. Ctrl-C ends it.
+    With --node it ends by itself after ten minutes: Ctrl-C ends only this side at once.
     """
-    from nodeproxy.cli.control_socket import NoAnswer
-    from nodeproxy.cli.rates import from_json
+    from nodeproxy.cli.rates import interval_of
 
-    live = sys.stdout.isatty() and not json and not once
-    try:
-        with _screen() if live else nullcontext(partial(_printed, json)) as show:
-            if node:
-                words = ["top", *([name] if name else []), f"--interval={interval}", *(["--once"] if once else [])]
-                _follow_on(words, lambda line: show(from_json(line)), Where(json, config, node, kubeconfig))
-                return
+    most = 1 if once else count
+    with _until_ended(), _intervals_shown(json, live=most is None and sys.stdout.isatty() and not json) as show:
+        if node:
+            most = most or math.ceil(REMOTE_MOST_S / interval)
+            words = ["top", *filter(None, [name]), f"--interval={interval}", f"--count={most}"]
+            _follow_on(words, lambda line: show(interval_of(line)), Where(json, config, node, kubeconfig))
+        else:
             os.nice(NICE)
-            seen = _intervals(run_dir_of(config), name, interval)
-            for each in islice(seen, 1) if once else seen:
+            for each in islice(_intervals(run_dir_of(config), name, interval), most):
                 show(each)
+
+
+@contextmanager
+def _until_ended() -> Iterator[None]:
+    """Ctrl-C is the end of a command that is live; a node that does not answer ends it with status 1 and the reason."""
+    try:
+        yield
     except KeyboardInterrupt:
-        return
+        pass
     except NoAnswer as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
 
 
-def _printed(json: bool, interval: "Interval") -> None:
+@contextmanager
+def _intervals_shown(json: bool, live: bool) -> "Iterator[Callable[[Interval], None]]":
+    """How an interval is shown: as JSON, on a screen of its own, or as a table below the last one."""
     from nodeproxy.cli.rates import as_json, rates_table
 
     if json:
-        typer.echo(as_json(interval))
+        yield lambda each: typer.echo(as_json(each))
+    elif live:
+        from rich.live import Live
+
+        with Live("waiting for the first interval", console=console(), auto_refresh=False, screen=True) as screen:
+            yield lambda each: screen.update(rates_table(each), refresh=True)
     else:
-        console().print(rates_table(interval))
+        yield lambda each: console().print(rates_table(each))
 
 
-@contextmanager
-def _screen() -> "Iterator[Callable[[Interval], None]]":
-    """Shows the last interval on the whole terminal, until it ends."""
-    from rich.live import Live
+def _follow_on(words: Sequence[str], heard: Callable[[bytes], None], where: Where) -> None:
+    """Runs a live command in the pod of another node; `heard` gets each line of its JSON.
 
-    from nodeproxy.cli.rates import rates_table
+    Raises:
+        NoAnswer: the node is not reached, or the command fails there.
+    """
+    from nodeproxy.cli.remote import NotReached, run  # the Kubernetes client costs a second and 45 MiB
 
-    with Live("waiting for the first interval", console=console(), auto_refresh=False, screen=True) as live:
-        yield lambda interval: live.update(rates_table(interval), refresh=True)
+    try:
+        done = run(where.node, [*words, "--json"], where.kubeconfig, heard)
+    except NotReached as error:
+        raise NoAnswer(str(error)) from error
+    if done.status:
+        raise NoAnswer(f"node {where.node}: {done.stderr.strip()}")
 
 
 def _intervals(run_dir: str, name: str, interval_s: float) -> "Iterator[Interval]":
@@ -83,7 +104,6 @@ def _intervals(run_dir: str, name: str, interval_s: float) -> "Iterator[Interval
     Raises:
         NoAnswer: the node does not answer.
     """
-    from nodeproxy.cli.control_socket import ask
     from nodeproxy.cli.rates import Rates
 
     rates = Rates(name)
@@ -116,62 +136,34 @@ def tap(
     At most 100 a second of each worker; what is left out is counted. A tap ends by itself after ten minutes.
     With --node, Ctrl-C ends only this side at once: the tap in the pod may last until then.
     """
-    given = {"path": path, "method": method, "status": status, "from": source, "slower-than": slower_than}
-    query = urlencode({"service": name} | {key: value for key, value in given.items() if value})
-    if node:
-        options = {**given, "count": str(count or "")}
-        words = ["tap", name, *(f"--{option}={value}" for option, value in options.items() if value)]
-        _follow_tap_on(words, count, Where(json, config, node, kubeconfig))
-    else:
-        _follow_tap(f"tap?{query}", count, json, config)
-
-
-def _follow_on(words: Sequence[str], heard: "Callable[[bytes], None]", where: Where) -> None:
-    """Run a command with --json on that node; `heard` gets its lines. Exits with 1 and the reason where it fails."""
-    from nodeproxy.cli.remote import NotReached, run  # the Kubernetes client costs a second and 45 MiB
-
-    try:
-        done = run(where.node, [*words, "--json"], where.kubeconfig, heard)
-    except NotReached as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
-    if done.status:
-        typer.echo(f"node {where.node}: {done.stderr.strip()}", err=True)
-        raise typer.Exit(1)
-
-
-def _follow_tap_on(words: Sequence[str], count: int | None, where: Where) -> None:
     from nodeproxy.cli.tapped import TapShown
 
-    shown = TapShown(where.json, count)
+    given = {"path": path, "method": method, "status": status, "from": source, "slower-than": slower_than}
+    query = urlencode({"service": name} | {key: value for key, value in given.items() if value})
+    with _until_ended():
+        if node:
+            options = {**given, "count": str(count or "")}
+            words = ["tap", name, *(f"--{option}={value}" for option, value in options.items() if value)]
+            shown = TapShown(json, count)
+            _follow_on(words, lambda line: _print_all(shown.texts(line)), Where(json, config, node, kubeconfig))
+        else:
+            _follow_tap(f"tap?{query}", count, json, config)
 
-    def heard(line: bytes) -> None:
-        for text in shown.texts(line):
-            typer.echo(text)
 
-    try:
-        _follow_on(words, heard, where)
-    except KeyboardInterrupt:
-        return
+def _print_all(texts: Iterable[str]) -> None:
+    for text in texts:
+        typer.echo(text)
 
 
 def _follow_tap(page: str, count: int | None, as_json: bool, config: Path | None) -> None:
-    from nodeproxy.cli.control_socket import NoAnswer, lines
+    from nodeproxy.cli.control_socket import lines
     from nodeproxy.cli.tapped import TapShown
 
     os.nice(NICE)
     shown = TapShown(as_json, count)
-    try:
-        with closing(lines(run_dir_of(config), page)) as every:
-            for line in every:
-                for text in shown.texts(line):
-                    typer.echo(text)
-                if shown.over:
-                    return
-    except KeyboardInterrupt:
-        return
-    except NoAnswer as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
-    typer.echo("the control process has ended the tap; see `nodeproxy status`", err=True)
-    raise typer.Exit(1)
+    with closing(lines(run_dir_of(config), page)) as every:
+        for line in every:
+            _print_all(shown.texts(line))
+            if shown.over:
+                return
+    raise NoAnswer("the control process has ended the tap; see `nodeproxy status`")

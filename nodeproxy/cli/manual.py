@@ -34,7 +34,7 @@ def policies(
 
     Its fields, defaults, bounds and decisions, and an example.
 
-    Those of one's own are among them if the setting own_policies names them, and their packages are installed here.
+    Custom policies are among them if the setting own_policies names them, and their packages are installed here.
     """
     from rich.console import Console
 

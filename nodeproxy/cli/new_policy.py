@@ -1,4 +1,4 @@
-"""`nodeproxy new-policy`: makes the package of a policy of one's own, which works at once."""
+"""`nodeproxy new-policy`: makes the package of a custom policy, which works at once."""
 
 import re
 from keyword import iskeyword
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from nodeproxy.setting_text import POLICY_NAME
+from nodeproxy.setting_names import POLICY_NAME
 
 PROJECT = Template("""\
 [build-system]
@@ -89,7 +89,7 @@ def new_policy(
     name: Annotated[str, typer.Argument(help="Its name in policy tables, such as tenantHeader.")],
     into: Annotated[Path, typer.Option(help="Folder in which the package's folder is made.")] = Path(),
 ) -> None:
-    """Make the package of a policy of one's own.
+    """Make the package of a custom policy.
 
     It has a policy that works, its test, and what installs it.
     """

@@ -6,6 +6,7 @@ from collections import deque
 import msgspec
 from rich.table import Table
 
+from nodeproxy.cli.control_socket import NoAnswer
 from nodeproxy.cli.node import table
 from nodeproxy.mesh.names import named
 from nodeproxy.mesh.node_view import PortView
@@ -120,6 +121,13 @@ def as_json(interval: Interval) -> str:
     return msgspec.json.encode(interval).decode()
 
 
-def from_json(line: bytes) -> Interval:
-    """The interval of such a line."""
-    return msgspec.json.decode(line, type=Interval)
+def interval_of(line: bytes) -> Interval:
+    """An interval from its line of JSON.
+
+    Raises:
+        NoAnswer: it has another form, as of another version of nodeproxy.
+    """
+    try:
+        return msgspec.json.decode(line, type=Interval)
+    except msgspec.DecodeError as error:
+        raise NoAnswer(f"the node runs a version that answers otherwise: {error}") from error

@@ -129,7 +129,7 @@ def acts_text(policy: PolicyView, view: Explained) -> str:
 
 
 def value_text(value: object) -> str:
-    """A value as YAML's flow style has it, without what is empty within it; an empty list and none are told as such."""
+    """A value as YAML's flow style has it, without what is empty within it; an empty list and null stay."""
     if isinstance(value, list):
         return f"[{', '.join(map(value_text, value))}]"
     if isinstance(value, dict):

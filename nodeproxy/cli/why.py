@@ -50,7 +50,7 @@ def why(
 
     A reason is the value of the field x-mesh-error, of `reason` in metrics and in the logs.
     """
-    name = reason.partition(":")[0]  # a policy of one's own adds its name
+    name = reason.partition(":")[0]  # a custom policy adds its name
     if name and name not in REASONS:
         near = ", ".join(get_close_matches(name, REASONS)) or "`nodeproxy why` lists all"
         typer.echo(f"no error has the reason {name}; {near}", err=True)

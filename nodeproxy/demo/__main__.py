@@ -44,7 +44,7 @@ def main(names: Sequence[str], pause_s: float, *, keep: bool) -> int:
             if keep:
                 stage.say("\nThe pods go on calling, for the commands above; running until Ctrl-C")
                 call_on(stage)
-            stage.say("\nThe tour is over. With --keep the mesh stays, to look around; --step NAME runs one step.")
+            stage.say("\nThe tour is over. `nodeproxy demo --keep` leaves the mesh running, for the commands above.")
     except (mesh.NotStarted, NoEffect) as error:
         console.print(str(error), markup=False)
         return 1

@@ -38,7 +38,7 @@ class Endpoint:
 def running() -> Iterator[Mapping[str, Endpoint]]:
     """Run all endpoints on free loopback ports; yields them by name."""
     endpoints = [Endpoint(name) for name in ("reviews-a", "reviews-b", "reviews-v2", "orders-a")]
-    endpoints.append(Endpoint("ratings-a", at_once=2, work_s=0.02))  # bears 100 requests per second
+    endpoints.append(Endpoint("ratings-a", at_once=2, work_s=0.02))  # handles 100 requests per second
     with ExitStack() as stack:
         for endpoint in endpoints:
             server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(endpoint))

@@ -297,7 +297,7 @@ class Http2Connection:
             self._task.limit(self._reactor.now + self.context.idle_timeout_s)
 
     def _refuse(self, number: int, error: BadRequest, ended: bool) -> None:
-        """A request that the mesh understands and forwards to nobody."""
+        """A request that the mesh understands and does not forward."""
         self.context.count_refused(error, self._client, HTTP2)
         stream = self._link.open(number)
         stream.ended = ended

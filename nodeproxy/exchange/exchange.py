@@ -130,7 +130,7 @@ class Exchange:
 class Fork(Exchange):
     """One more attempt of an exchange, concurrent with its own: what was asked is shared, what becomes of it is not.
 
-    Observers are told of its attempts as of all others; it has no interim responses and is not counted as an exchange.
+    Observers learn of its attempts as of all others; it has no interim responses and is not counted as an exchange.
     """
 
     __slots__ = ()

@@ -116,7 +116,7 @@ REASONS: Mapping[str, str] = {
         "endpoints, or see why they have become slow."
     ),
     "policy-failed": (
-        "A policy of one's own raised an exception or returned no response; its name follows the colon, and the "
+        "A custom policy raised an exception or returned no response; its name follows the colon, and the "
         "proxy's log has the traceback."
     ),
     "protocol-mismatch": (

@@ -112,7 +112,7 @@ class PortCounters(msgspec.Struct, frozen=True, omit_defaults=True):
     redis_commands: dict[str, int] = {}
     """Commands of Redis by name."""
     own_policy_calls: dict[str, int] = {}
-    """Calls of policies of one's own, by policy."""
+    """Calls of custom policies, by policy."""
     own_policy_seconds: dict[str, float] = {}
     """What they added to the time of requests."""
     exemplars: tuple[TracedRequest, ...] = ()

@@ -1,4 +1,4 @@
-"""`adaptiveConcurrency`: as many requests at once as a service port bears, found from its latency."""
+"""`adaptiveConcurrency`: as many requests at once as a service port can handle, found from its latency."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -7,8 +7,8 @@ from pydantic import Field, model_validator
 
 from nodeproxy.exchange.exchange import Handler, Tools
 from nodeproxy.policies.block import Duration, Policy, PolicySettings
+from nodeproxy.policies.concurrency_limiter import Limiter
 from nodeproxy.policies.gradient import Gradient, GradientLimits
-from nodeproxy.policies.limiter import Limiter
 
 
 class AdaptiveConcurrencySettings(PolicySettings):
@@ -61,7 +61,7 @@ def state(settings: AdaptiveConcurrencySettings, before: Gradient | None, tools:
 
 
 def wrap(_settings: AdaptiveConcurrencySettings, inner: Handler, tools: Tools, gradient: Gradient) -> Handler:
-    """`inner`, called for as many requests at once as it bears."""
+    """`inner`, called for as many requests at once as it can handle."""
     return Limiter(gradient, inner, tools.now, tools.decisions)
 
 

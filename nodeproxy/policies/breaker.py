@@ -1,4 +1,4 @@
-"""The handler of `circuitBreaker`: asks the circuit, and tells it what became of the request."""
+"""The handler of `circuitBreaker`: asks the circuit, and reports to it what became of the request."""
 
 from collections.abc import Callable
 from math import inf

@@ -1,6 +1,6 @@
 """A circuit: closed while a service works, open while it does not, half open while probes find out.
 
-Pure: it is told the time with each call and has no timers. A call costs the same whatever has passed through it.
+Pure: each call passes the time, and there are no timers. A call costs the same whatever has passed through it.
 Source: Nygard, Release It!, 5.2; the window by time and the trial by probes as in resilience4j.
 """
 

@@ -1,4 +1,4 @@
-"""`fairness`: callers share what a service bears at once, so that one of them cannot make all others wait."""
+"""`fairness`: callers share what a service can handle at once, so that one of them cannot make all others wait."""
 
 from math import ceil
 from typing import Annotated

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from nodeproxy.balance.share import Share
 from nodeproxy.exchange.exchange import Handler, Tools
 from nodeproxy.policies.block import Block, Duration, Policy, PolicySettings
-from nodeproxy.policies.faults import Abort, Delay, Delayed, Faults, FaultState
+from nodeproxy.policies.fault_injection import Abort, Delay, Delayed, Faults, FaultState
 from nodeproxy.policies.percentage import Percentage
 from nodeproxy.policies.route_match import Match
 from nodeproxy.protocol.grpc import NAMES

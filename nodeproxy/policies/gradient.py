@@ -1,4 +1,4 @@
-"""How many requests a service bears at once, found from its latency: a gradient controller.
+"""How many requests a service can handle at once, found from its latency: a gradient controller.
 
 The latency without a queue, the baseline, is compared with the latency of each window:
 
@@ -21,7 +21,7 @@ The shape is Envoy's gradient controller. What differs:
 - The limit does not move while less than 0.4 of it is used (Netflix: half), and doubles with each window until it first
   has to shrink, as TCP's slow start.
 
-Pure: it is told the time with each call. Sources: Envoy, adaptive_concurrency/controller/gradient_controller.cc;
+Pure: each call passes the time. Sources: Envoy, adaptive_concurrency/controller/gradient_controller.cc;
 Netflix, concurrency-limits, Gradient2Limit and VegasLimit; Brakmo and Peterson, TCP Vegas (1995).
 """
 

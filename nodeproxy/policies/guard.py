@@ -1,4 +1,4 @@
-"""What stands around a policy of one's own: its mistakes end one exchange, its time is counted, its place is known.
+"""What stands around a custom policy: its mistakes end one exchange, its time is counted, its place is known.
 
 A guarded policy is a `Policy` like all others. What one that is not guarded costs has not changed: nothing of this is
 between it and its exchanges.
@@ -80,7 +80,7 @@ class Guard:
         now = self.clock()
         if now >= self._quiet_until:
             more = {"policy": self.name, "where": where, "service_port": tools.stats.service_port, "quiet": self._quiet}
-            log.error("a policy of one's own failed", extra=more, exc_info=error)
+            log.error("a custom policy failed", extra=more, exc_info=error)
             self._quiet_until, self._quiet = now + QUIET_S, 0
         else:
             self._quiet += 1
@@ -196,12 +196,12 @@ class Guard:
 
 
 def guarded(policies: tuple[Policy, ...], cell: Cell) -> tuple[Policy, ...]:
-    """These policies of one's own for a worker; `cell` has the one that it is in, counted from 1."""
+    """These custom policies for a worker; `cell` has the one that it is in, counted from 1."""
     return tuple(Guard(policy, number, cell).guarded() for number, policy in enumerate(policies, 1))
 
 
 def dismiss(response: Response, error: ProxyError) -> None:
-    """Give up a response that nobody will read, because of `error`."""
+    """Give up a response that will not be read, because of `error`."""
     if response.attempt is not None:
         response.attempt.end(error.reason)
     response.close()

@@ -1,4 +1,4 @@
-"""The handler of a policy of one's own, and the one it stands around: whose step it is, and whose mistake."""
+"""The handler of a custom policy, and the one it stands around: whose step it is, and whose mistake."""
 
 from collections.abc import Awaitable, Callable, Generator
 from inspect import isawaitable

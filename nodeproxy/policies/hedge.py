@@ -8,7 +8,7 @@ from nodeproxy.exchange.exchange import Exchange, Handler, Tools
 from nodeproxy.io.reactor import Reactor
 from nodeproxy.io.task import Overtaken
 from nodeproxy.policies.budget import NOTED_EVERY, Budget
-from nodeproxy.policies.delays import Delays
+from nodeproxy.policies.hedge_delays import Delays
 from nodeproxy.policies.latencies import Latencies
 from nodeproxy.policies.race import Race, failed
 from nodeproxy.protocol.message import Response
@@ -110,7 +110,7 @@ class Hedging:
         self._budget.hedge_ended()
 
     async def send(self, race: Race) -> None:
-        """See `race.Sender`. An error here is nobody's, unless all attempts fail."""
+        """See `race.Sender`. An error here is not the client's, unless all attempts fail."""
         fork, decisions = race.fork(), self._tools.decisions
         began = self._tools.now()
         try:

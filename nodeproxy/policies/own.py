@@ -1,4 +1,4 @@
-"""Finds the policies of one's own that the operator has named: entry points of installed packages.
+"""Finds the custom policies that the operator has named: entry points of installed packages.
 
 A package that the settings do not name is not even imported.
 """
@@ -90,7 +90,7 @@ def _problem(name: str, found: object) -> str:
     if not any(getattr(found, function) for function in _DOES):
         return f"would do nothing; it must have one of {', '.join(_DOES)}"
     if "datagrams" in found.touches:
-        return "touches datagrams; a policy of one's own acts on requests and connections"
+        return "touches datagrams; a custom policy acts on requests and connections"
     try:
         found.settings.model_json_schema()
         if found.default:

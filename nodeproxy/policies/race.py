@@ -40,7 +40,7 @@ class Race:
     """The first attempt runs in the exchange's own task, each hedge in a child of it that begins after the delay.
 
     A task that loses gets `Overtaken` at its wait, and closes its
-    connection: the response that is on its way there belongs to nobody.
+    connection: the response that is on its way there belongs to no request.
     """
 
     __slots__ = (

@@ -1,4 +1,4 @@
-"""The policies that a process has, in their order: ours, and those of one's own that the operator has named."""
+"""The policies that a process has, in their order: built-in ones, and custom ones that the operator has named."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -46,4 +46,4 @@ class Registry:
 
 
 BUILT_IN = Registry.of(CHAIN)
-"""Without policies of one's own."""
+"""Without custom policies."""

@@ -1,4 +1,4 @@
-"""`rollout`: a changed policy table takes force for some requests or nodes first, and is taken back if errors rise."""
+"""`rollout`: a changed policy table takes effect for some requests or nodes first, and is taken back if errors rise."""
 
 from typing import Annotated, Literal
 
@@ -11,7 +11,7 @@ LAST_GOOD, LAST_GOOD_FAILED = "last-good", "last-good-failed"
 
 
 class RolloutSettings(PolicySettings):
-    """How a change of any other policy of the service takes force. A change without it takes force at once.
+    """How a change of any other policy of the service takes effect. A change without it takes effect at once.
 
     The new table is compared with the last good one by the share of failures: statuses from 500, those of the mesh's
     own included, and connections that could not be made. If the new one's is higher by more than `margin`, beyond what

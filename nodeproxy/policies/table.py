@@ -117,7 +117,7 @@ def _read(name: str, written: object, place: Path, registry: Registry) -> Policy
         return settings.model_validate(_tuples({} if written is None else written))
     except ValidationError as error:
         return list(faults_of(place, settings, written, error))
-    except Exception as error:  # of a validator of one's own: a mistake of its package, which ends no process
+    except Exception as error:  # of a custom policy's validator: a mistake of its package, which ends no process
         if name not in registry.own:
             raise
         return [Fault(place, f"its settings cannot be checked: {type(error).__name__}: {error}")]

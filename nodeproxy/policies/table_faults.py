@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, get_args
 from pydantic import ValidationError
 
 from nodeproxy.policies.block import Block, PolicySettings
-from nodeproxy.policies.fault_words import in_words, quoted
+from nodeproxy.policies.validation_words import in_words, quoted
 
 Path = tuple[str | int, ...]
 """The place of a value in a policy table as it is written: names of fields and indexes of lists."""

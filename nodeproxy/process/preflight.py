@@ -45,7 +45,7 @@ def look_around(settings: Settings, environment: Mapping[str, str], account: Pat
 
 
 def policies_of(settings: Settings) -> tuple[Policy, ...]:
-    """The policies of one's own that the settings name.
+    """The custom policies that the settings name.
 
     A node that runs has them in memory: what becomes of a package later does not concern it. A new one must not start
     without a policy that may guard a service.

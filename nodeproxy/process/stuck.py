@@ -1,4 +1,4 @@
-"""Finds workers that do not leave a call of a policy of one's own: it loops for ever, or blocks the whole worker.
+"""Finds workers that do not leave a call of a custom policy: it loops for ever, or blocks the whole worker.
 
 Only time that the worker has had counts: CPU that it has used, and time that it slept. A worker that waits for a core,
 for its memory to be read back or for a debugger is not stuck, however loaded the machine is.

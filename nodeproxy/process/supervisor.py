@@ -81,13 +81,13 @@ class Supervisor:
         return self._end()
 
     def _end_stuck(self) -> None:
-        """Kill workers that a policy of one's own holds up; they are replaced like all that exit."""
+        """Kill workers that a custom policy holds up; they are replaced like all that exit."""
         if not self._own:
             return
         pids = {index: child.pid for index, child in enumerate(self._children[1:]) if child.pid}
         for worker, pid, policy, held_s in self._stuck.look(pids):
             facts = {"worker": worker, "policy": policy, "held_s": round(held_s, 1)}
-            log.error("a policy of one's own did not return; the worker is replaced", extra=facts)
+            log.error("a custom policy did not return; the worker is replaced", extra=facts)
             os.kill(pid, signal.SIGKILL)
 
     def _end(self) -> int:
@@ -198,7 +198,7 @@ class Supervisor:
 
 
 def run(settings: Settings, own: tuple[Policy, ...] = ()) -> int:
-    """Run a node's processes until SIGTERM, with these policies of one's own; returns the exit status.
+    """Run a node's processes until SIGTERM, with these custom policies; returns the exit status.
 
     Raises:
         CannotListen: see `Supervisor`.

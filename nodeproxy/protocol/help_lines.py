@@ -13,7 +13,7 @@ class HelpLines(dict[str, bytes]):
         self._page = page
 
     def __missing__(self, reason: str) -> bytes:
-        anchor = reason.partition(":")[0]  # that of a policy of one's own is followed by its name
+        anchor = reason.partition(":")[0]  # that of a custom policy is followed by its name
         line = f'Link: <{self._page}#{anchor}>; rel="help"\r\n'.encode() if self._page else b""
         self[reason] = line
         return line

@@ -17,8 +17,6 @@ from nodeproxy.table.no_requests import no_requests
 from nodeproxy.telemetry.stats import RouteStats
 from nodeproxy.upstream.udp_upstream import UdpUpstream
 
-_NO_STATES: States = {}
-
 
 @dataclass(frozen=True, slots=True)
 class Part:

@@ -1,8 +1,12 @@
-"""The process log: events with fields on stderr, as text for people or JSON for machines."""
+"""The log of supervisor and workers: events with fields on stderr, as text or JSON.
+
+Times are written as those of the control process, whose lines are in the same stream.
+"""
 
 import json
 import logging
 import sys
+import time
 from typing import Any
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
@@ -13,13 +17,13 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
 
 
 class TextFormatter(logging.Formatter):
-    """`time level event key=value …`; control characters are escaped inside quotes."""
+    """`time LEVEL event key=value …`; control characters are escaped inside quotes."""
 
     def format(self, record: logging.LogRecord) -> str:
         """See logging."""
         fields = "".join(f" {key}={json.dumps(value, default=str)}" for key, value in _fields(record).items())
         trace = f"\n{self.formatException(record.exc_info)}" if record.exc_info else ""
-        return f"{self.formatTime(record)} {record.levelname.lower()} {record.getMessage()}{fields}{trace}"
+        return f"{_time(record)} {record.levelname:7} {record.getMessage()}{fields}{trace}"
 
 
 class JsonFormatter(logging.Formatter):
@@ -27,10 +31,14 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """See logging."""
-        entry = {"time": record.created, "level": record.levelname.lower(), "event": record.getMessage()}
+        entry = {"time": _time(record), "level": record.levelname.lower(), "event": record.getMessage()}
         if record.exc_info:
             entry["traceback"] = self.formatException(record.exc_info)
         return json.dumps(entry | _fields(record), default=str)
+
+
+def _time(record: logging.LogRecord) -> str:
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(record.created))}.{int(record.msecs):03}Z"
 
 
 def set_up(log_format: str) -> None:

@@ -75,7 +75,7 @@ class ConnectionStats:
 
 
 class OwnPolicyStats:
-    """The calls of one policy of one's own, and what they added to the time of requests."""
+    """The calls of one custom policy, and what they added to the time of requests."""
 
     __slots__ = ("calls", "seconds")
 
@@ -113,7 +113,7 @@ class RouteStats:
         self.redis_commands: dict[str, int] | None = None
         """Commands of Redis by name; None where none are counted: see the policy `redis`."""
         self.own_policies: dict[str, OwnPolicyStats] | None = None
-        """By policy; None where none of one's own was called."""
+        """By policy; None where no custom one was called."""
         self.retries = 0
         self.decisions: dict[tuple[str, str, str], int] = {}
         """Of policies, by policy, outcome and mode; see `exchange.decisions`."""
@@ -137,7 +137,7 @@ class RouteStats:
         return self.udp
 
     def of_own_policy(self, name: str) -> OwnPolicyStats:
-        """That of this policy of one's own, made for its first call."""
+        """That of this custom policy, made for its first call."""
         if self.own_policies is None:
             self.own_policies = {}
         return self.own_policies.setdefault(name, OwnPolicyStats())

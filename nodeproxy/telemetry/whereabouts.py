@@ -1,4 +1,4 @@
-"""Which policy of one's own each worker is in, in memory that the supervisor reads: one number for each worker.
+"""Which custom policy each worker is in, in memory that the supervisor reads: one number for each worker.
 
 The number has the policy in its low bits and, above them, how often one was entered: as long as it stays the same, the
 worker is in one and the same call. It is a single store, so it is never half written.

@@ -9,7 +9,6 @@ from nodeproxy.balance.choice import by_chance
 from nodeproxy.balance.hashing import HashBalancer
 from nodeproxy.balance.health import as_without_policies
 from nodeproxy.balance.plan import Plan
-from nodeproxy.balance.standing import Standing, standing
 from nodeproxy.balance.sticky import StickyBalancer, StickySessions
 from nodeproxy.errors import NoEndpoints, ProtocolMismatch, UnknownPod
 from nodeproxy.mesh import model
@@ -190,10 +189,6 @@ class Cluster:
     def usable_count(self, now: float) -> int:
         """How many endpoints are usable at `now`, monotonic seconds."""
         return self.balancer.usable_count(now)
-
-    def standings(self, now: float) -> dict[str, Standing]:
-        """What is known of each endpoint at `now`, monotonic seconds, by its name."""
-        return {endpoint.name: standing(endpoint.health, now) for endpoint in self._endpoints.values()}
 
     def review(self) -> None:
         """The health of an endpoint has changed."""

@@ -1,4 +1,4 @@
-"""A service that has one policy of one's own, for the tests of that policy: no sockets, and a clock that waits move.
+"""A service that has one custom policy, for the tests of that policy: no sockets, and a clock that waits move.
 
 What a table may say, the order of policies and what becomes of mistakes are those of a running node.
 """

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import floats, integers, lists
 
-from nodeproxy.balance.choice import InTurn, LeastRequest, by_chance, least_request
+from nodeproxy.balance.choice import InTurn, LeastRequest, by_chance
 
 RANDOM_NUMBERS = floats(0, 1, exclude_max=True)
 
@@ -28,13 +28,11 @@ def carriers(*active):
 def test_the_most_loaded_of_all_is_never_chosen_by_load(loads, number):
     candidates = carriers(*loads, 10)
 
-    for choose in (LeastRequest(), least_request):
-        assert choose(candidates, lambda: number).active < 10
+    assert LeastRequest()(candidates, lambda: number).active < 10
 
 
-@pytest.mark.parametrize("choose", [LeastRequest(), least_request])
-def test_two_different_ones_are_compared_each_pair_as_often_as_any_other(choose):
-    pairs, random = Counter(), Random(7)
+def test_two_different_ones_are_compared_each_pair_as_often_as_any_other():
+    choose, pairs, random = LeastRequest(), Counter(), Random(7)
     for _ in range(12_000):
         seen = Pair(4)
         choose(seen, random.random)
@@ -103,7 +101,7 @@ def test_load_stays_level_when_every_exchange_lasts():
 def test_every_random_number_chooses_somebody(count, number):
     candidates = carriers(*[0] * count)
 
-    for choose in (LeastRequest(), least_request, by_chance, InTurn()):
+    for choose in (LeastRequest(), by_chance, InTurn()):
         assert choose(candidates, lambda: number) in candidates
 
 

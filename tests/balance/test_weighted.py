@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.strategies import floats, integers, lists, sampled_from
 
-from nodeproxy.balance.choice import InTurn, by_chance, least_request
+from nodeproxy.balance.choice import InTurn, by_chance
 from nodeproxy.balance.latency import Latency, least_latency
 from nodeproxy.balance.refusals import LEAST_SHARE, Refusals, Shedding, SheddingRules, refusal_s
-from nodeproxy.balance.weighted import REFRESH_S, Shares, WarmupRules, Weighted, warm_share
+from nodeproxy.balance.weighted import REFRESH_S, Shares, WarmupRules, Weighted, least_loaded, warm_share
 from nodeproxy.protocol.fields import Fields
 from tests.fakes.member import Judged, Member
 
@@ -58,7 +58,7 @@ def test_requests_are_shared_in_proportion(ages, choose):
         assert part == pytest.approx(want / sum(wanted), abs=0.03)
 
 
-@pytest.mark.parametrize("choose", [InTurn(), by_chance, least_request, least_latency])
+@pytest.mark.parametrize("choose", [InTurn(), by_chance, least_loaded, least_latency])
 def test_every_chooser_gives_a_cold_endpoint_a_tenth(choose):
     members = aged(999, 999, 999, 0)
 
@@ -197,7 +197,7 @@ def test_in_shadow_mode_a_refusal_is_counted_and_takes_nothing():
     assert Shares(None, 5.0).of(of_three.members[0].health, of_three.now) == 1
 
 
-@pytest.mark.parametrize("choose", [least_request, by_chance, InTurn(), least_latency])
+@pytest.mark.parametrize("choose", [least_loaded, by_chance, InTurn(), least_latency])
 def test_an_endpoint_that_refuses_gets_next_to_nothing_whatever_the_chooser(choose):
     members = aged(999, 999, 999)
     members[0].health.refusals = Refusals()

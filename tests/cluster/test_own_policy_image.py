@@ -1,4 +1,4 @@
-"""A package of a policy of one's own in the image, as docs/write-a-policy.md puts it there."""
+"""A package of a custom policy in the image, as docs/write-a-policy.md puts it there."""
 
 from tests.cluster import image
 from tests.cluster.control_plane import home

@@ -54,9 +54,9 @@ def test_a_json_line_has_the_fields_of_a_problem(lines):
 
 
 def test_an_event_has_its_fields_and_none_that_say_nothing(lines):
-    (line,) = lines(TextLines(), lambda: log_event("mesh", put=0, gone=2, reason=None, file=""))
+    (line,) = lines(TextLines(), lambda: log_event("services in force", changed=0, removed=2, reason=None, file=""))
 
-    assert line.endswith(" INFO    mesh put=0 gone=2")
+    assert line.endswith(" INFO    services in force changed=0 removed=2")
 
 
 @pytest.mark.parametrize(("log_format", "formatter"), [("text", TextLines), ("json", JsonLines)])

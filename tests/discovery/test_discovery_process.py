@@ -76,7 +76,7 @@ async def test_a_bad_file_keeps_the_rest_and_is_told(tmp_path):
     async with serving(tmp_path) as (_, log), await anyio.connect_unix(tmp_path / "socket") as stream:
         lines = BufferedByteReceiveStream(stream)
         await update(lines)
-        assert (await event(log))["event"] == "mesh"
+        assert (await event(log))["event"] == "services in force"
         (tmp_path / "bad.yaml").write_bytes(b"{ [" * 100_000)
         logged = await event(log)
         (tmp_path / "mesh.yaml").write_bytes(file_of(policy_map(_default="retries: {attempts: 4}")))

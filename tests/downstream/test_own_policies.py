@@ -1,4 +1,4 @@
-"""Policies of one's own in the hot lane: what a client sees of a mistake, on its connection and on others."""
+"""Custom policies in the hot lane: what a client sees of a mistake, on its connection and on others."""
 
 import pytest
 

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from nodeproxy.balance.standing import standing
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Put, Replace
 
@@ -49,7 +50,9 @@ class Balanced:
         return self.cluster.endpoints
 
     def standings(self):
-        return self.cluster.standings(self.world.clock.now)
+        """What is known of each endpoint, by its name."""
+        now = self.world.clock.now
+        return {endpoint.name: standing(endpoint.health, now) for endpoint in self.cluster.endpoints}
 
     def figures(self, policy):
         """What this policy exports."""

@@ -1,4 +1,4 @@
-"""Policies of one's own as a package may have them: good ones, and each mistake that one can make."""
+"""Custom policies as a package may have them: good ones, and each mistake that one can make."""
 
 import asyncio
 from dataclasses import replace
@@ -18,7 +18,7 @@ class StampSettings(PolicySettings):
 
 
 class Refused(ProxyError):
-    """What a policy of one's own refuses on purpose."""
+    """What a custom policy refuses on purpose."""
 
     status = 403
     reason = "not-today"

@@ -1,4 +1,4 @@
-"""Packages of policies of one's own, as somebody outside of the repository makes and installs them."""
+"""Packages of custom policies, as somebody outside of the repository makes and installs them."""
 
 import re
 import subprocess

@@ -1,6 +1,7 @@
 from loadtest.goals import goals_table
 from loadtest.procstat import Cpu
-from loadtest.record import Missing, faults, load, save
+from loadtest.record import Missing, Record, faults
+from loadtest.record_file import load, save
 from loadtest.report import markdown, picture, publish, summary, summary_table, with_table
 from tests.loadtest.bench_records import memory, paced, record, saturated
 
@@ -17,7 +18,7 @@ def test_a_record_survives_its_file(tmp_path):
 
     save(seen, tmp_path / "results" / "latest.json")
 
-    assert load(tmp_path / "results" / "latest.json") == seen
+    assert load(tmp_path / "results" / "latest.json", Record) == seen
 
 
 def test_the_short_table_compares_with_envoy():

@@ -5,8 +5,9 @@ import pytest
 import yaml
 
 from loadtest.machine import Commit, Machine
+from loadtest.record_file import save
 from loadtest.resilience.client import Got
-from loadtest.resilience.crowd import CALLERS, FLOOD, RATE, SITUATIONS, CrowdRecord, Turn, mesh_of, save, streams
+from loadtest.resilience.crowd import CALLERS, FLOOD, RATE, SITUATIONS, CrowdRecord, Turn, mesh_of, streams
 from loadtest.resilience.crowd_report import summary
 from loadtest.resilience.endpoints import Place
 from nodeproxy.policies.table import settings_of

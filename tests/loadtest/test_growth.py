@@ -1,7 +1,8 @@
 """What is measured of work that grows, and its table."""
 
-from loadtest.growth import Grown, GrowthRecord, _with, faults, markdown, save
+from loadtest.growth import Grown, GrowthRecord, _with, faults, markdown
 from loadtest.machine import Commit
+from loadtest.record_file import save
 from tests.loadtest.bench_records import record
 
 SIZE = Grown(2, 10_000, 1000, 30_000.0, 24e-6, 0.002, 50 * 2**20, {"timeout": 0})

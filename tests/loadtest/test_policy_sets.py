@@ -9,12 +9,13 @@ from loadtest.peer import rendered, write_configuration
 from loadtest.policies import routing
 from loadtest.policies.hosts import host_of, service_of
 from loadtest.policies.mesh import documents
-from loadtest.policies.record import PolicyRecord, load, save
+from loadtest.policies.record import PolicyRecord
 from loadtest.policies.report import faults, markdown, ratio_table
 from loadtest.policies.run import peers
 from loadtest.policies.sets import EIGHT, PLAIN, PolicySet, policy_sets
 from loadtest.procstat import Cpu
 from loadtest.record import Missing
+from loadtest.record_file import load, save
 from nodeproxy.policies.chain import CHAIN
 from nodeproxy.policies.table import settings_of
 from tests.loadtest.bench_records import record, saturated
@@ -135,7 +136,7 @@ def test_a_refused_request_spoils_the_ratios_and_not_the_row_of_another_policy()
 def test_a_record_is_read_as_it_was_saved(tmp_path):
     save(measured(), tmp_path / "policies.json")
 
-    assert load(tmp_path / "policies.json") == measured()
+    assert load(tmp_path / "policies.json", PolicyRecord) == measured()
 
 
 def test_the_routes_of_a_set_are_the_same_for_every_peer():

@@ -8,10 +8,11 @@ from loadtest.machine import Commit, Machine
 from loadtest.peer import NODEPROXY, write_configuration
 from loadtest.procstat import Cpu
 from loadtest.record import Missing
+from loadtest.record_file import load, save
 from loadtest.relay import datagrams_report, report
 from loadtest.relay.datagrams import MANY, ONE
 from loadtest.relay.peers import TCP, UDP, Relay
-from loadtest.relay.record import Idle, Run, Sessions, TcpRecord, UdpRecord, faults, load, save
+from loadtest.relay.record import Idle, Run, Sessions, TcpRecord, UdpRecord, faults
 from loadtest.relay.run import turns
 from loadtest.relay.work import BESIDE, DOWNLOAD, ROUND_TRIP, Counted
 from loadtest.summary import GIB

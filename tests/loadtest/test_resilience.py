@@ -8,9 +8,10 @@ import pytest
 from loadtest.machine import Commit, Machine, free_ports, quiet_ports
 from loadtest.policies.mesh import mesh_documents
 from loadtest.record import Missing
+from loadtest.record_file import load, save
 from loadtest.resilience.client import Got, Load, Stream, call_all
 from loadtest.resilience.endpoints import Behaviour, Place, serve
-from loadtest.resilience.record import Outcome, ResilienceRecord, load, save
+from loadtest.resilience.record import Outcome, ResilienceRecord
 from loadtest.resilience.report import markdown
 from loadtest.resilience.run import cases_of
 from loadtest.resilience.scenarios import TROUBLES, Trouble
@@ -155,4 +156,4 @@ def test_the_report_has_a_row_for_each_caller_and_the_load_of_the_endpoints():
 def test_a_record_is_read_as_it_was_saved(tmp_path):
     save(seen(), tmp_path / "resilience.json")
 
-    assert load(tmp_path / "resilience.json") == seen()
+    assert load(tmp_path / "resilience.json", ResilienceRecord) == seen()

@@ -1,4 +1,4 @@
-"""What a policy of one's own that makes a mistake costs: one exchange, and nobody else's."""
+"""What a custom policy that makes a mistake costs: one exchange, and nobody else's."""
 
 from math import inf
 

@@ -1,4 +1,4 @@
-"""Which policies of one's own a process takes: those that the settings name, if they are policies."""
+"""Which custom policies a process takes: those that the settings name, if they are policies."""
 
 import re
 from importlib.metadata import EntryPoint

@@ -2,10 +2,10 @@
 
 import pytest
 
-from nodeproxy.policies.fault_words import QUOTED_MOST
 from nodeproxy.policies.routes import RoutesSettings
 from nodeproxy.policies.table import PolicyRefused, settings_of
 from nodeproxy.policies.table_faults import faults_of, unknown
+from nodeproxy.policies.validation_words import QUOTED_MOST
 
 
 def said_of(table):

@@ -1,4 +1,4 @@
-"""Which workers count as stuck: those that one call of a policy of one's own holds up, and no others."""
+"""Which workers count as stuck: those that one call of a custom policy holds up, and no others."""
 
 import os
 

@@ -96,18 +96,38 @@ def test_a_tap_ends_after_so_many_requests_and_says_them_for_people(folder):
     assert tap.lines[0] == "tapping shop/web in 1 worker; ends after 10m"
 
 
-def pod_of(folder):
-    """An API server whose node n1 is the one that runs over `folder`."""
+@contextmanager
+def another_node(folder):
+    """An API server whose node n1 is the one that runs with this folder; its kubeconfig."""
+    config = folder.parent / "node.yaml"
 
     def in_pod(words):
-        line = [sys.executable, "-m", *words, "--config", str(folder.parent / "node.yaml")]
+        line = [sys.executable, "-m", *words, "--config", str(config)]
         return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
-    return Api({"n1": ("nodeproxy-abc",)}, run=in_pod)
+    with serving(Api({"n1": ("nodeproxy-abc",)}, run=in_pod), folder.parent) as kubeconfig:
+        yield kubeconfig
+
+
+def test_top_of_another_node_shows_its_intervals(folder):
+    with server("one") as one, another_node(folder) as kubeconfig:
+        (folder / "web.yaml").write_text(service("web", one))
+        there = ("--node", "n1", "--kubeconfig", str(kubeconfig))
+        with running(folder) as (node, _):
+            node.get("web.shop.mesh")
+            until(lambda: "web" in command("services", *there).stdout, "the first report")
+            shown = command("top", "web.shop", "--once", *there)
+            as_json = command("top", "--interval", "0.2", "--count", "2", "--json", *there)
+        gone = command("top", "--once", *there)
+
+    assert (shown.returncode, as_json.returncode, gone.returncode) == (0, 0, 1), as_json.stderr
+    assert "web.shop" in shown.stdout and "requests/s" in shown.stdout
+    assert [each["services"][0]["service"] for each in map(json.loads, as_json.stdout.splitlines())] == ["web", "web"]
+    assert "node n1: " in gone.stderr and "check that nodeproxy runs" in gone.stderr
 
 
 def test_a_tap_of_another_node_shows_each_request_while_it_goes_on(folder):
-    with server("one") as one, serving(pod_of(folder), folder.parent) as kubeconfig:
+    with server("one") as one, another_node(folder) as kubeconfig:
         (folder / "web.yaml").write_text(service("web", one))
         words = ("--path", "/a", "--count", "2", "--json", "--node", "n1", "--kubeconfig", str(kubeconfig))
         with running(folder) as (node, _), tapping(folder, "web.shop", *words) as tap:
@@ -183,26 +203,6 @@ def test_top_shows_what_happens_now(folder):
     assert (web["service"], web["endpoints"], web["usable"], web["error_ratio"]) == ("web", 1, 1, 0.0)
     assert web["requests_per_s"] > 0 and 0 < web["p50_s"] <= web["p99_s"]
     assert "web.shop" in shown and "1 of 1" in shown and "requests/s" in shown
-
-
-def test_top_shows_another_node_as_its_own(folder):
-    api = pod_of(folder)
-    with server("one") as one, serving(api, folder.parent) as kubeconfig:
-        (folder / "web.yaml").write_text(service("web", one))
-        where = ("--interval", "0.2", "--kubeconfig", str(kubeconfig))
-        with running(folder) as (node, ask):
-            node.get("web.shop.mesh")
-            until(lambda: '"requests":1' in ask("services", "--json").stdout, "the report")
-            seen = ask("top", "web.shop", "--once", "--json", "--node", "n1", *where)
-            shown = ask("top", "--once", "--node", "n1", *where)
-        gone = ask("top", "--node", "n1", *where)
-        unknown = ask("top", "--node", "n9", *where)
-
-    assert [each["service"] for each in json.loads(seen.stdout)["services"]] == ["web"]
-    assert "web.shop" in shown.stdout and "1 of 1" in shown.stdout and "requests/s" in shown.stdout
-    assert api.asked[0][2] == ["nodeproxy", "top", "web.shop", "--interval=0.2", "--once", "--json"]
-    assert gone.returncode == 1 and "check that nodeproxy runs" in gone.stderr, gone.stderr
-    assert unknown.returncode == 1 and "there is no node n9" in unknown.stderr
 
 
 def test_routes_are_shown_with_how_often_each_was_chosen(folder):

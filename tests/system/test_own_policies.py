@@ -1,4 +1,4 @@
-"""Policies of one's own, made by `nodeproxy new-policy`, installed, and in force in a node: good ones and bad ones."""
+"""Custom policies, made by `nodeproxy new-policy`, installed, and in force in a node: good ones and bad ones."""
 
 import http.client
 import subprocess
@@ -65,7 +65,7 @@ def packages(tmp_path_factory):
 
 @pytest.fixture
 def mesh(folder):
-    """Four services over one server, three of which have a policy of one's own."""
+    """Four services over one server, three of which have a custom policy."""
     with server("one") as port:
         for number, name in enumerate(("web", "tenants", "bad", "pause")):
             (folder / f"{name}.yaml").write_text(service(name, port, cluster_ip=f"10.96.0.{20 + number}"))
@@ -145,7 +145,7 @@ def test_a_mistake_ends_its_own_request_and_no_other(mesh, packages, path):
     assert seen == [good, bad, good, bad, good]
     assert others == [200] * 5 and after == workers
     log = node.log.read_text()
-    assert log.count("a policy of one's own failed") == 1 and 'policy="bad" where="on_request"' in log
+    assert log.count("a custom policy failed") == 1 and 'policy="bad" where="on_request"' in log
     assert ("RuntimeError: a bug" if path == "/raise" else "TypeError: it returned a str, not a Response") in log
 
 
@@ -171,7 +171,7 @@ def test_a_call_that_does_not_return_costs_its_worker_and_new_requests_are_all_a
     assert endings == ["closed"]
     assert others == [(200, None, None)] * 16
     assert len(stayed) == 1
-    assert "a policy of one's own did not return; the worker is replaced" in log and 'policy="bad"' in log
+    assert "a custom policy did not return; the worker is replaced" in log and 'policy="bad"' in log
 
 
 def ended(node, path):

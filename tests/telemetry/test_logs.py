@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from discovery.log import JsonLines, TextLines
 from nodeproxy.telemetry.logs import JsonFormatter, TextFormatter, set_up
 
 CONTROLS = ["a\nb", "a\r\nb", "\x1b[31m", "\x00", "\u2028", 'quo"te', "back\\slash"]
@@ -15,7 +16,7 @@ CONTROLS = ["a\nb", "a\r\nb", "\x1b[31m", "\x00", "\u2028", 'quo"te', "back\\sla
 def record(event="endpoint ejected", error=None, **fields):
     info = (type(error), error, error.__traceback__) if error is not None else None
     made = logging.getLogger("test").makeRecord("test", logging.WARNING, "f", 1, event, (), info, extra=fields)
-    made.created = 1_700_000_000.5
+    made.created, made.msecs = 1_700_000_000.5, 500.0
     return made
 
 
@@ -29,17 +30,23 @@ def caught():
 def test_text_is_time_level_event_and_fields():
     line = TextFormatter().format(record(endpoint="10.0.0.1:80", failures=3))
 
-    assert line.endswith(' warning endpoint ejected endpoint="10.0.0.1:80" failures=3')
-    assert line.startswith("2023-11-1")
+    assert line == '2023-11-14T22:13:20.500Z WARNING endpoint ejected endpoint="10.0.0.1:80" failures=3'
 
 
 def test_json_is_an_object_with_the_fields_beside_the_event():
     line = JsonFormatter().format(record(endpoint="10.0.0.1:80", failures=3))
 
     assert json.loads(line) == {
-        "time": 1_700_000_000.5, "level": "warning", "event": "endpoint ejected", "endpoint": "10.0.0.1:80",
+        "time": "2023-11-14T22:13:20.500Z", "level": "warning", "event": "endpoint ejected", "endpoint": "10.0.0.1:80",
         "failures": 3,
     }  # fmt: skip
+
+
+def test_a_line_begins_as_one_of_the_control_process_in_the_same_stream():
+    event = record("started")
+
+    assert json.loads(JsonFormatter().format(event)) == json.loads(JsonLines().format(event))
+    assert TextFormatter().format(event) == TextLines().format(event)
 
 
 @pytest.mark.parametrize("formatter", [TextFormatter(), JsonFormatter()])
@@ -60,7 +67,7 @@ def test_a_field_that_json_has_no_word_for_is_told_as_text(formatter):
 def test_text_has_the_traceback_below_the_line():
     first, *trace = TextFormatter().format(record("unexpected error", caught())).splitlines()
 
-    assert first.endswith("warning unexpected error")
+    assert first.endswith("WARNING unexpected error")
     assert trace[0].startswith("Traceback") and trace[-1] == "ZeroDivisionError: by zero"
 
 

@@ -1,4 +1,4 @@
-"""A trial shows a policy of one's own what a node would."""
+"""A trial shows a custom policy what a node would."""
 
 import pytest
 

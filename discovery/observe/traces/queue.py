@@ -2,18 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from nodeproxy.mesh.samples import ExchangeSample, Samples
 
 HELD_MOST = 4096  # exchanges; about 8 MB, 40 s of 100 traced requests a second
 FULL, REJECTED, UNREACHABLE = "queue-full", "rejected", "unreachable"
-
-
-class Signal(Protocol):
-    """Wakes the exporter; see `anyio.Event`."""
-
-    def set(self) -> object: ...
 
 
 @dataclass(slots=True)

@@ -10,8 +10,8 @@ PREFIX = Settings.model_config["env_prefix"]
 INTRODUCTION = f"""
 # Settings
 
-The settings of the process, which are read once when it starts. Policies are no settings: they are in tables that take
-force without a restart ([policies](policies/README.md)).
+The settings of the process, which are read once when it starts. Policies are not settings: they are in tables, which
+take effect without a restart ([policies](policies/README.md)).
 
 A setting comes from a flag of `nodeproxy run` where it has one, else from the environment (`{PREFIX}` and its name in
 capitals), else from the file of `--config`, which is YAML. An invalid one is reported in one sentence, with exit

@@ -1,4 +1,4 @@
-"""A flood: one caller sends far more than the service bears, and a limit for each caller protects the others."""
+"""A flood: one caller sends far more than the service can handle, and a limit for each caller protects the others."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,7 +17,7 @@ def show(stage: Stage) -> None:
     listen = stage.mesh.listen
     start = stage.mesh.counters()
     with caller("shop/cart", listen, at_once=1) as cart, caller("shop/batch", listen, FLOOD_AT_ONCE) as batch:
-        stage.say("ratings bears two requests at a time, and each takes 20 ms.")
+        stage.say("ratings handles two requests at a time, and each takes 20 ms.")
         stage.say(f"shop/cart sends one request after the other, shop/batch {FLOOD_AT_ONCE} at a time, without end.")
         answers = _both(cart, batch)
         stage.table(rendered("no limit: shop/cart waits behind shop/batch", answers))

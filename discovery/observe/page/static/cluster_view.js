@@ -71,7 +71,7 @@ export function show(main, _, life) {
     what: "cluster",
     life: asking.signal,
     every_s: EVERY_S,
-    told: ({ nodes: all }) => {
+    answered: ({ nodes: all }) => {
       nothing.hidden = true;
       nodes.hidden = false;
       const silent = all.filter((node) => !node.reachable).length;

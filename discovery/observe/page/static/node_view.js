@@ -133,7 +133,7 @@ export function show(main, _, life) {
     what: "node",
     life,
     every_s: EVERY_S,
-    told: (node) => {
+    answered: (node) => {
       nothing.hidden = true;
       body.hidden = false;
       setText(

@@ -64,6 +64,6 @@ poll("api/node", {
   what: "node",
   every_s: 60,
   life: new AbortController().signal,
-  told: ({ node: name }) => name && setText(document.getElementById("node-name"), name),
+  answered: ({ node: name }) => name && setText(document.getElementById("node-name"), name),
 });
 show();

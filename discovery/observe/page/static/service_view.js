@@ -59,7 +59,7 @@ export function show(main, { name }, life) {
     }
   }, life);
 
-  function told({ endpoints: endpoints_now, endpoints_error, explained, routes: routes_now, rollout }) {
+  function answered({ endpoints: endpoints_now, endpoints_error, explained, routes: routes_now, rollout }) {
     nothing.hidden = true;
     body.hidden = false;
     setText(
@@ -96,7 +96,7 @@ export function show(main, { name }, life) {
     what: name,
     life,
     every_s: EVERY_S,
-    told,
+    answered,
     failed: ({ message, status }) => {
       const missing = status >= 400 && status < 500;
       if (!body.hidden && !missing) return; // what is shown stays, marked as stale
@@ -117,7 +117,7 @@ export function show(main, { name }, life) {
     what: "errors",
     life,
     every_s: EVERY_S,
-    told: ({ errors: all }) => {
+    answered: ({ errors: all }) => {
       const some = all.filter((error) => error.service === name).slice(0, ERRORS_MOST);
       const shown = JSON.stringify(some);
       if (errors.dataset.shown === shown) return;

@@ -81,7 +81,7 @@ export function show(main, { query }, life) {
     choose(true);
   }
 
-  function choose(told) {
+  function choose(announced) {
     const words = state.text.toLowerCase().split(/\s+/).filter(Boolean);
     const all = [...ports.values()];
     const some = all.filter(
@@ -96,7 +96,7 @@ export function show(main, { query }, life) {
     table.element.hidden = !some.length;
     nothing.hidden = Boolean(some.length);
     if (!some.length) nothing.replaceChildren(advice(all.length, state));
-    if (told) {
+    if (announced) {
       say(text);
       keep();
     }

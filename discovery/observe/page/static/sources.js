@@ -104,8 +104,8 @@ export async function ask(url, life) {
   return answer.json();
 }
 
-/** Asks `url` every `every_s` seconds, while the page is seen; `told` gets each answer, `failed` each error. */
-export function poll(url, { what, life, every_s, told, failed }) {
+/** Asks `url` every `every_s` seconds, while the page is seen; `answered` gets each answer, `failed` each error. */
+export function poll(url, { what, life, every_s, answered, failed }) {
   const source = new Source(what, every_s * 3);
   let timer = 0;
 
@@ -116,7 +116,7 @@ export function poll(url, { what, life, every_s, told, failed }) {
     if (!document.hidden) timer = setTimeout(again, every_s * 1000);
     if (!(answer instanceof Error)) {
       source.fresh();
-      return told(answer);
+      return answered(answer);
     }
     if (answer.status >= 400 && answer.status < 500)
       source.over(); // there is no such thing: nothing of it can be stale

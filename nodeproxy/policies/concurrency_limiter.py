@@ -1,4 +1,4 @@
-"""The handler of `adaptiveConcurrency`: asks the gradient controller, and tells it how long the request took."""
+"""The handler of `adaptiveConcurrency`: asks the gradient controller, and reports how long the request took."""
 
 from collections.abc import Callable
 
@@ -32,7 +32,7 @@ class Limiter:
         self._decisions = decisions
 
     async def __call__(self, exchange: Exchange) -> Response:
-        """The response of a service that bears the request, else 503 with Retry-After."""
+        """The response of a service that takes the request, else 503 with Retry-After."""
         gradient, now = self._gradient, self._now
         began = now()
         ticket = gradient.admit(began)

@@ -3,7 +3,7 @@
 from math import inf
 
 from nodeproxy.io.reactor import Reactor
-from nodeproxy.policies.delays import Delays
+from nodeproxy.policies.hedge_delays import Delays
 from tests.fakes.world import Clock
 
 

@@ -5,8 +5,8 @@ import datetime
 import pytest
 
 from nodeproxy.policies.chain import CHAIN
-from nodeproxy.policies.fault_words import PATTERNS, QUOTED_MOST, quoted
 from nodeproxy.policies.table import PolicyRefused, settings_of
+from nodeproxy.policies.validation_words import PATTERNS, QUOTED_MOST, quoted
 
 
 @pytest.mark.parametrize(
