@@ -9,7 +9,7 @@ from loadtest.cells import table
 from loadtest.endpoints import endpoints
 from loadtest.generator import closed_loop, open_loop
 from loadtest.machine import GENERATOR_CORE, PROXY_CORE, Commit, Machine, this_commit, this_machine
-from loadtest.peer import OURS, Peer, Running, started
+from loadtest.peer import NODEPROXY, OURS, PEERS, Peer, Running, started
 from loadtest.procstat import cpu_of, pss_bytes_of
 from loadtest.relay.peers import connections_most
 from loadtest.run import Say, folder_in_memory
@@ -17,7 +17,8 @@ from loadtest.scenarios import SCENARIOS
 from loadtest.seeing import many_services
 from loadtest.toolbox import REPOSITORY, Toolbox
 
-CONNECTIONS, SERVICES, WORKERS = (1, 100, 1000, 10_000), (10, 10_000), (1, 2)
+CONNECTIONS, SERVICES, WORKERS = (1, 100, 1000, 8000), (10, 10_000), (1, 2)
+BESIDE = next(peer for peer in PEERS if peer.name == "haproxy")
 SATURATED_S = 4
 RATE, PACED_S = 3000.0, (1.0, 4.0)  # requests per second; warming up, and measured
 
@@ -38,6 +39,14 @@ class Grown:
     workers_bytes: int
     """The proportional set size of all workers, after it."""
     errors: dict[str, int]
+    peer: str = NODEPROXY
+
+    @property
+    def name(self) -> str:
+        """Of whom, with how many services; the others have no services but one."""
+        if self.peer != NODEPROXY:
+            return self.peer
+        return f"{self.workers} worker{'s' * (self.workers > 1)}, {self.services:,} services"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +60,28 @@ class GrowthRecord:
 
 
 def run(toolbox: Toolbox, say: Say) -> GrowthRecord:
-    """Each number of connections, with each number of services, with each number of workers.
+    """Each number of connections, with each number of services, with each number of workers; and HAProxy beside it.
 
     Raises: BenchmarkError when nodeproxy cannot be measured.
     """
     began, commit, machine = datetime.now(UTC).isoformat(timespec="seconds"), this_commit(REPOSITORY), this_machine()
-    sizes = [size for workers in WORKERS for services in SERVICES for size in _sizes(workers, services, toolbox, say)]
+    sizes = [*_sizes(BESIDE, 1, 1, toolbox, say)]
+    for workers in WORKERS:
+        for services in SERVICES:
+            sizes += _sizes(_with(workers), workers, services, toolbox, say)
     return GrowthRecord(began, commit, machine, tuple(sizes))
 
 
-def _sizes(workers: int, services: int, toolbox: Toolbox, say: Say) -> Iterator[Grown]:
+def _sizes(peer: Peer, workers: int, services: int, toolbox: Toolbox, say: Say) -> Iterator[Grown]:
     with ExitStack() as stack:
         folder = folder_in_memory("nodeproxy-growth-", stack)
         behind = stack.enter_context(endpoints(toolbox, folder))
         many = {"many.yaml": many_services(services)}
-        proxy = stack.enter_context(started(_with(workers), toolbox, folder, behind, many))
+        proxy = stack.enter_context(started(peer, toolbox, folder, behind, many))
         for connections in CONNECTIONS:
-            size = _measured(workers, services, min(connections, connections_most()), proxy, toolbox)
-            say(f"{workers} workers, {services} services, {size.connections} connections: {size.cpu_s * 1e6:.1f} us")
+            found = _measured(workers, services, min(connections, connections_most()), proxy, toolbox)
+            size = replace(found, peer=peer.name)
+            say(f"{size.name}, {size.connections} connections: {size.cpu_s * 1e6:.1f} us")
             yield size
 
 
@@ -96,7 +109,7 @@ def _measured(workers: int, services: int, connections: int, proxy: Running, too
 def faults(record: GrowthRecord) -> tuple[str, ...]:
     """The sizes with errors."""
     return tuple(
-        f"{each.workers} workers, {each.services} services, {each.connections} connections: {each.errors}"
+        f"{each.name}, {each.connections} connections: {each.errors}"
         for each in record.sizes
         if any(each.errors.values())
     )
@@ -107,7 +120,7 @@ def markdown(record: GrowthRecord) -> str:
     head = ("", "client connections", "requests/s", "CPU µs per request", f"p99 ms at {RATE:,.0f}/s", "MiB of workers")
     rows = [
         (
-            f"{each.workers} worker{'s' * (each.workers > 1)}, {each.services:,} services",
+            each.name,
             f"{each.connections:,}",
             f"{each.requests_per_s:,.0f}",
             f"{each.cpu_s * 1e6:.1f}",

@@ -1,5 +1,7 @@
 """What is measured of work that grows, and its table."""
 
+from dataclasses import replace
+
 from loadtest.growth import Grown, GrowthRecord, _with, faults, markdown
 from loadtest.machine import Commit
 from loadtest.record_file import save
@@ -13,15 +15,16 @@ def grown(*sizes):
 
 
 def test_a_line_has_a_size_and_what_it_costs():
-    lines = markdown(grown(SIZE)).splitlines()
+    lines = markdown(grown(SIZE, replace(SIZE, peer="haproxy"))).splitlines()
 
     assert lines[2] == "| 2 workers, 10,000 services | 1,000 | 30,000 | 24.0 | 2.00 | 50.0 |"
+    assert lines[3] == "| haproxy | 1,000 | 30,000 | 24.0 | 2.00 | 50.0 |"
 
 
 def test_wrong_answers_are_told_with_their_size():
     assert faults(grown(SIZE)) == ()
     assert faults(grown(SIZE, Grown(1, 10, 1, 1.0, 1.0, 1.0, 1, {"timeout": 2}))) == (
-        "1 workers, 10 services, 1 connections: {'timeout': 2}",
+        "1 worker, 10 services, 1 connections: {'timeout': 2}",
     )
 
 
