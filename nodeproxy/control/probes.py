@@ -122,6 +122,7 @@ async def _is_healthy(pool: httpcore.AsyncConnectionPool, target: Target) -> boo
     url = f"http://{target.name}{question.path}"
     fields = [(b"Host", target.host), (b"User-Agent", b"nodeproxy"), *question.fields]
     healthy: bool | None = False
+    complete = False
     with trio.move_on_after(target.settings.timeout_s):
         try:
             async with pool.stream(question.method, url, headers=fields, content=question.content) as answer:
@@ -131,14 +132,15 @@ async def _is_healthy(pool: httpcore.AsyncConnectionPool, target: Target) -> boo
                     body += piece
                     if len(body) > BODY_BYTES:
                         break
+                else:
+                    complete = True
                 healthy = good and question.by_body(body)
         except httpcore.NetworkError as error:
             if comes_of_shortage(error):
                 healthy = None
-        except (httpcore.TimeoutException, httpcore.ProtocolError):
-            pass
-        except Exception:
-            # What an endpoint may send makes httpcore and h2 raise errors of any class, as ValueError for a status that
-            # is no number. The connection is of no use then: httpcore counts a stream on it that has ended.
-            await pool.aclose()
+        except Exception:  # what an endpoint sends makes httpcore and h2 raise errors of any class
+            complete = False
+    if not complete:
+        # httpcore resets no stream of HTTP/2: those that are left would use up what the endpoint allows, for ever.
+        await pool.aclose()
     return healthy
