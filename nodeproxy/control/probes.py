@@ -122,7 +122,8 @@ async def _is_healthy(pool: httpcore.AsyncConnectionPool, target: Target) -> boo
     url = f"http://{target.name}{question.path}"
     fields = [(b"Host", target.host), (b"User-Agent", b"nodeproxy"), *question.fields]
     healthy: bool | None = False
-    with trio.move_on_after(target.settings.timeout_s) as limit:
+    complete = False
+    with trio.move_on_after(target.settings.timeout_s):
         try:
             async with pool.stream(question.method, url, headers=fields, content=question.content) as answer:
                 good, body = question.by_status(answer.status), b""
@@ -131,16 +132,16 @@ async def _is_healthy(pool: httpcore.AsyncConnectionPool, target: Target) -> boo
                     body += piece
                     if len(body) > BODY_BYTES:
                         break
+                else:
+                    complete = True
                 healthy = good and question.by_body(body)
         except httpcore.NetworkError as error:
             if comes_of_shortage(error):
                 healthy = None
-        except (httpcore.TimeoutException, httpcore.ProtocolError):
-            pass
-        except Exception:
-            # What an endpoint may send makes httpcore and h2 raise errors of any class, as ValueError for a status that
-            # is no number. The connection is of no use then: httpcore counts a stream on it that has ended.
-            await pool.aclose()
-    if limit.cancelled_caught:  # httpcore never uses, nor closes, a connection that was cancelled before its request
+        except Exception:  # what an endpoint sends makes httpcore and h2 raise errors of any class
+            complete = False
+    if not complete:
+        # httpcore resets no stream of HTTP/2: those that are left would use up what the endpoint allows, for ever. Nor
+        # does it use or close a connection that was cancelled before its request.
         await pool.aclose()
     return healthy

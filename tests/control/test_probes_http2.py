@@ -8,6 +8,7 @@ import trio
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import DataReceived, RequestReceived, StreamEnded
+from h2.settings import SettingCodes, Settings
 
 from nodeproxy.control import probes
 from nodeproxy.control.probes import Probing, probe_all
@@ -17,6 +18,7 @@ from tests.fakes.probing import BUSY, PATIENCE_S, Probed, Server, Table
 
 pytestmark = pytest.mark.trio
 
+MAX_CONCURRENT_STREAMS = SettingCodes.MAX_CONCURRENT_STREAMS
 SERVING, NOT_SERVING = b"\0\0\0\0\2\x08\1", b"\0\0\0\0\2\x08\2"
 GRPC = (b"content-type", b"application/grpc")
 
@@ -35,6 +37,8 @@ class Http2Server:
 
     def __init__(self):
         self.head, self.body, self.trailers = [(b":status", b"200")], b"ok", None
+        self.silent = False
+        self.streams_most = 100
         self.resets = False
         """Whether its stream is reset in place of trailers."""
         self.requests = []
@@ -65,6 +69,7 @@ class Http2Server:
     async def _serve(self, stream):
         self.connections += 1
         h2 = H2Connection(H2Configuration(client_side=False, header_encoding=None))
+        h2.local_settings = Settings(client=False, initial_values={MAX_CONCURRENT_STREAMS: self.streams_most})
         h2.initiate_connection()
         async with stream:
             with suppress(trio.BrokenResourceError):  # the prober has been cancelled
@@ -80,7 +85,8 @@ class Http2Server:
                 elif isinstance(event, DataReceived):
                     body[event.stream_id] += event.data
                 elif isinstance(event, StreamEnded):
-                    self._respond(h2, event.stream_id)
+                    if not self.silent:
+                        self._respond(h2, event.stream_id)
                     self.requests.append((fields[event.stream_id], body[event.stream_id]))
                     self._came.set()
             await stream.send_all(h2.data_to_send())
@@ -153,6 +159,18 @@ async def test_a_status_that_is_no_number_fails_a_probe_and_the_next_has_a_new_c
     server.head = [(b":status", b"200")]
     assert await one.change() == "up"
     assert server.connections > 1
+
+
+async def test_a_server_that_was_silent_is_healthy_again_however_few_streams_it_allows(server, nursery):
+    server.silent, server.streams_most = True, 1
+    one = Probed(server.name, http2=True, timeout="200ms")
+
+    nursery.start_soon(probe_all, Table(one.target), probing())
+
+    assert await one.change() == "down"
+    await server.asked(1)
+    server.silent = False
+    assert await one.change() == "up"
 
 
 async def test_a_grpc_response_that_breaks_off_before_its_message_is_a_failure(server, nursery):

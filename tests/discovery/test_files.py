@@ -96,6 +96,17 @@ async def test_the_swap_of_a_mounted_config_map_is_understood(tmp_path):
         await fed.until_objects(reviews="10.96.0.2")
 
 
+async def test_a_file_whose_name_is_not_utf_8_is_fed_as_all_others(tmp_path):
+    write(tmp_path / "shop.yaml", "10.96.0.1")
+
+    async with fed_by(tmp_path) as fed:
+        await fed.until_objects(reviews="10.96.0.1")
+        write(tmp_path / os.fsdecode(b"\xff.yaml"), "10.96.0.2", "shop/ratings")
+        await fed.until_objects(reviews="10.96.0.1", ratings="10.96.0.2")
+        write(tmp_path / "shop.yaml", "10.96.0.3")
+        await fed.until_objects(reviews="10.96.0.3", ratings="10.96.0.2")
+
+
 async def test_a_link_to_a_file_elsewhere_is_looked_at_without_notice(tmp_path):
     folder, elsewhere = tmp_path / "mesh", tmp_path / "elsewhere"
     folder.mkdir()

@@ -95,6 +95,8 @@ class Files:
             outcome = await to_thread.run_sync(
                 watch.watch, _ms(DEBOUNCE_S), _ms(STEP_S), _ms(TICK_S), stop, abandon_on_cancel=True
             )
+        except WatchfilesRustInternalError:  # a name that is not UTF-8: this watch says nothing else any more
+            return {self._path}
         finally:
             stop.set()
         return set() if isinstance(outcome, str) else {path for _, path in outcome}
