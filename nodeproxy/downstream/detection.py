@@ -89,6 +89,7 @@ class DetectingConnection:
             opening.close()
             raise
         if self._protocol is Detected.BYTES and opened is not None:
+            opened = opened._replace(passed=self._received[: self._passed])
             unsent = self._received[self._passed :]
             return TcpConnection(self._context, self._channel, self._client, unsent, opened)
         if opened is not None:

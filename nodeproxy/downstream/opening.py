@@ -18,6 +18,8 @@ class Opened(NamedTuple):
     exchange: Connection
     route: Route
     response: Response
+    passed: bytes = b""
+    """What the endpoint has been sent already."""
 
 
 def connection_of(context: ConnectionContext, channel: SocketChannel, client: str) -> Connection:

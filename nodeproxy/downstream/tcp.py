@@ -12,7 +12,7 @@ from nodeproxy.errors import ClientGone, DeadlinePassed, NoEndpoints, ProxyError
 from nodeproxy.exchange.connection import Connection, Ended
 from nodeproxy.exchange.decisions import Decisions
 from nodeproxy.io.channel import SocketChannel
-from nodeproxy.io.relay import Relay
+from nodeproxy.io.relay import Relay, Tap
 from nodeproxy.io.task import Cancelled
 from nodeproxy.policies.redis import tap
 from nodeproxy.policies.timeouts import TimeoutsSettings
@@ -99,8 +99,10 @@ class TcpConnection:
         settings = route.settings["timeouts"]
         assert isinstance(settings, TimeoutsSettings)
         relay = life.relay(Relay(exchange.scope.task, channel, tunnel.channel, settings.tcp_idle_s or inf))
-        counted = life.stats
-        relay.begin(counted.to_endpoint, counted.to_client, self._received, tunnel.received, tap(route.states))
+        counted, tapped = life.stats, tap(route.states)
+        if self._opened is not None and self._opened.passed:
+            life.count_passed(self._opened.passed, tapped)
+        relay.begin(counted.to_endpoint, counted.to_client, self._received, tunnel.received, tapped)
         self._received = b""
         try:
             await relay.until_over()
@@ -143,6 +145,7 @@ class _Life:
         self._exchange = exchange
         self.response: Response | None = None
         """Whose tunnel leads to the endpoint."""
+        self._passed_bytes = 0
         self._relay: Relay | None = None
         self._joined_s = 0.0
 
@@ -159,13 +162,20 @@ class _Life:
         self.stats.count_opened()
         return relay
 
+    def count_passed(self, passed: bytes, tapped: Tap | None) -> None:
+        """The endpoint was sent this before the relay began."""
+        self._passed_bytes = len(passed)
+        self.stats.to_endpoint.bytes += len(passed)
+        if tapped is not None:
+            tapped(passed)
+
     def end(self, channel: SocketChannel) -> None:
         """Close both sides, count the connection and report it."""
         relay, response, exchange = self._relay, self.response, self._exchange
         now, caller, up, down = self._context.reactor.clock(), exchange.caller.labels, 0, 0
         if relay is not None:
             relay.end()
-            up, down = relay.moved
+            up, down = relay.moved[0] + self._passed_bytes, relay.moved[1]
             self.stats.count_ended(self.reason, caller, now - self._joined_s)
         else:
             self.stats.count_refused(self.reason, caller)

@@ -428,6 +428,24 @@ async def test_what_is_passed_on_is_counted_as_a_connection(place, world):
     assert stats.bytes == {"to_endpoint": 6, "to_client": 11}
 
 
+async def test_the_beginning_of_a_line_is_counted_as_well_as_the_rest(place, world):
+    place.serve(place.endpoint, policies={"redis": {"commandMetrics": True}})
+    client = await place.client(b"PI")
+    await world.settle()
+    world.advance(DETECT_S)
+    server = await place.endpoint.accept()
+    await server.exactly(2)
+    await client.send(b"NG\r\n")
+    await server.exactly(4)
+    server.close()
+    client.close()
+    await world.settle()
+
+    assert world.route.stats.connections.bytes == {"to_endpoint": 6, "to_client": 0}
+    assert world.route.stats.redis_commands == {"ping": 1}
+    assert world.log[0][-1].to_endpoint == 6
+
+
 async def test_a_client_that_goes_leaves_nothing_behind(place, world):
     client = await place.silent_client()
     server = await place.endpoint.accept()
