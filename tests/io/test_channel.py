@@ -107,3 +107,18 @@ async def test_a_sender_that_comes_again_at_once_has_its_turn_behind_the_other(w
     assert data == b"a" * SIZE + b"ba"
     await world.settle()
     assert all(task.ended for task in tasks)
+
+
+async def test_a_closed_channel_has_nothing_unsent_and_asks_the_kernel_for_nothing(world, ends):
+    channel, _ = ends
+    channel.write(b"unread")
+    assert channel.unsent()
+
+    channel.close()
+    await world.settle(2)
+
+    assert not channel.unsent()
+    channel.probe_when_silent()
+    channel.take_back()
+    channel.reset()
+    channel.close()

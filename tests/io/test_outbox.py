@@ -54,6 +54,26 @@ async def test_what_is_put_in_one_turn_is_one_write(world, ends):
     assert outbox.size == 0
 
 
+async def test_two_pieces_are_put_as_one_after_the_other(world, ends):
+    outbox, theirs = ends
+    outbox.put_two(b"head", memoryview(b"body"))
+    assert outbox.size == 8
+    await world.settle(2)
+
+    assert theirs.recv(100) == b"headbody"
+    assert outbox.size == 0
+
+
+async def test_what_fills_the_room_leaves_none(ends):
+    outbox, _ = ends
+    outbox.put(bytes(ROOM_BYTES - 1))
+    assert outbox.room
+
+    outbox.put(b"x")
+
+    assert not outbox.room
+
+
 async def test_what_the_socket_does_not_take_follows_in_order(world, ends):
     outbox, theirs = ends
     data = bytes(range(256)) * (SIZE // 256)
@@ -157,6 +177,42 @@ async def test_what_waits_is_dropped_when_the_peer_has_gone(world, ends):
     await world.settle()
 
     assert task.ended and outbox.size == 0
+
+
+async def test_a_task_that_wants_a_turn_where_nothing_waits_has_it(world, ends):
+    outbox, _ = ends
+
+    task = world.reactor.spawn(outbox.turn())
+    await world.settle()
+
+    assert task.ended
+
+
+async def test_a_turn_that_is_not_used_is_passed_on_only_where_there_is_room(world, ends):
+    outbox, _ = ends
+    outbox.put(bytes(SIZE))
+    await world.settle()
+    task = world.reactor.spawn(outbox.turn())
+    await world.settle()
+
+    outbox.pass_on()
+    await world.settle()
+
+    assert not task.ended
+    task.cancel()
+
+
+async def test_what_waits_to_be_emptied_ends_with_its_channel(world, ends):
+    outbox, _ = ends
+    outbox.put(bytes(SIZE))
+    task = world.reactor.spawn(outbox.emptied())
+    await world.settle()
+
+    outbox._channel.close()
+    world.reactor.wake(task)
+    await world.settle()
+
+    assert task.ended and task.ended_by is None
 
 
 async def test_a_closed_channel_takes_nothing_and_holds_nothing(world, ends):
