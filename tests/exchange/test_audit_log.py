@@ -60,5 +60,19 @@ def test_the_access_log_behind_it_goes_on():
     assert (len(access), len(audit)) == (2, 1)
 
 
+def test_the_observer_behind_it_learns_of_attempts():
+    ended = []
+
+    class Behind(AccessLog):
+        def attempt_ended(self, attempt):
+            ended.append(attempt)
+
+    attempt = object()
+    AuditLog([].append, lambda: 0.0, Behind([].append)).attempt_ended(attempt)
+    AuditLog([].append, lambda: 0.0).attempt_ended(attempt)
+
+    assert ended == [attempt]
+
+
 def test_every_policy_that_is_named_exists():
     assert set(DENIALS.values()) <= {policy.name for policy in CHAIN}

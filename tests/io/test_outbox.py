@@ -1,12 +1,13 @@
 """What many tasks send on one channel: nothing is lost or mixed, and no task is forgotten."""
 
 import socket
+from contextlib import suppress
 
 import pytest
 
 from nodeproxy.errors import ConnectionLost
 from nodeproxy.io.channel import SocketChannel
-from nodeproxy.io.outbox import ROOM_BYTES, Outbox
+from nodeproxy.io.outbox import ROOM_BYTES, TURNS, Outbox
 
 SIZE = 8 << 20  # more than a socket takes at once
 
@@ -31,6 +32,12 @@ async def received(world, theirs, size):
         if len(data) >= size:
             break
     return bytes(data)
+
+
+def fill(outbox):
+    """Fill the socket, without the outbox."""
+    while outbox._channel.send_now(bytes(ROOM_BYTES)):
+        pass
 
 
 async def pieces(outbox, mark, number):
@@ -143,6 +150,39 @@ async def test_a_task_that_is_cancelled_when_its_turn_has_come_passes_it_on(worl
 
     assert len(turns) == 4
     assert all(task.ended for task in tasks)
+
+
+async def test_a_turn_of_a_cancelled_task_is_passed_on_where_nothing_more_will_be_written(world, ends):
+    outbox, theirs = ends
+    fill(outbox)
+    outbox.put(b"rest")
+    await world.settle()
+    tasks = [world.reactor.spawn(outbox.turn()) for _ in range(TURNS + 1)]
+    await world.settle()
+    while not (turns := [task for task in tasks if task.queued]):
+        with suppress(BlockingIOError):
+            theirs.recv(SIZE)
+        await world.reactor.rest()
+    for task in turns:
+        task.cancel()
+
+    await world.settle()
+
+    assert len(turns) == TURNS and outbox.size == 0
+    assert all(task.ended for task in tasks)
+
+
+async def test_a_flush_does_not_send_ahead_of_what_the_socket_has_not_taken(world, ends):
+    outbox, theirs = ends
+    data = bytes(range(256)) * (SIZE // 256)
+    outbox.put(data)
+    await world.settle(2)
+
+    outbox.put(b"end")
+    theirs.recv(ROOM_BYTES)
+    outbox.flush()
+
+    assert await received(world, theirs, SIZE + 3 - ROOM_BYTES) == data[ROOM_BYTES:] + b"end"
 
 
 async def test_a_task_that_was_woken_for_something_else_keeps_no_turn_behind(world, ends):

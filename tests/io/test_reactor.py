@@ -1,5 +1,6 @@
 """The rules that keep the reactor honest."""
 
+import select
 import socket
 from contextlib import asynccontextmanager
 from math import inf
@@ -21,6 +22,11 @@ def pair(world):
     ours.setblocking(False)
     theirs.setblocking(False)
     return world.own(SocketChannel(world.reactor, ours, ConnectionLost)), world.keep(theirs)
+
+
+async def waiting_until(world, deadline):
+    world.reactor.current.limit(deadline)
+    await Event(world.reactor).wait()
 
 
 async def test_a_spurious_wake_up_changes_nothing(world):
@@ -77,6 +83,31 @@ async def test_a_deadline_raises_where_the_task_waits(world):
     await task.join()
 
     assert seen == [pytest.approx(1005.1)]
+
+
+async def test_a_deadline_between_two_ticks_is_exact(world):
+    task = world.reactor.spawn(waiting_until(world, world.clock.now + 5.03))
+    world.expected_bugs = 1
+    await world.settle()
+    world.advance(5.02)
+    await world.settle()
+    assert not task.ended
+
+    world.advance(0.02)
+    await world.settle()
+
+    assert task.ended_by is DeadlinePassed
+
+
+async def test_a_deadline_that_becomes_a_timer_leaves_nothing_behind(world):
+    task = world.reactor.spawn(waiting_until(world, world.clock.now + 100))
+    await world.settle()
+    assert len(world.reactor._deadlines) == 1
+
+    task.limit(world.clock.now + TICK_S / 2)
+
+    assert len(world.reactor._deadlines) == 0 and task.tick == NOWHERE
+    task.cancel()
 
 
 async def test_a_deadline_that_moves_on_costs_one_timer(world):
@@ -333,7 +364,7 @@ async def test_a_socket_that_trio_gives_up_is_closed_in_the_reactors_nap():
     ours, theirs = trio.socket.socketpair()
 
     async with napping() as reactor:
-        reactor.watch(ours, Signal())
+        reactor.watch(ours, Signal(), select.EPOLLIN)  # no event of it ends the nap
         reactor.close_after_turn(ours)
 
         with theirs:

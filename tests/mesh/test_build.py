@@ -4,6 +4,7 @@ import subprocess
 import sys
 from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.metadata import version
+from platform import python_version
 
 import pytest
 
@@ -23,7 +24,7 @@ def test_the_command_says_all_of_it():
     done = subprocess.run([sys.executable, "-m", "nodeproxy", "--version"], capture_output=True, text=True, check=True)
 
     assert done.stdout == f"{this_build()}\n"
-    assert version("nodeproxy") in done.stdout and lane() in done.stdout
+    assert done.stdout == f"nodeproxy {version('nodeproxy')}, Python {python_version()}, {lane()}\n"
 
 
 @pytest.mark.parametrize(

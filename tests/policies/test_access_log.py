@@ -88,6 +88,15 @@ def test_a_connection_fulfils_a_condition_on_the_status_when_it_fails():
     assert [line["reason"] for line, _ in lines] == ["connect-failed"]
 
 
+def test_a_connection_that_fails_fulfils_no_condition_where_only_slow_ones_are_logged():
+    log, lines, _ = service_log(filter={"slowerThan": "1s"})
+
+    log.connection_ended(exchange(), "shop/db:5432", Ended("tcp", "connect-failed", 0, 0, 1.0))
+    log.connection_ended(exchange(), "shop/db:5432", Ended("tcp", "", 1, 2, 1.1))
+
+    assert [line["seconds"] for line, _ in lines] == [1.1]
+
+
 def test_nothing_is_written_in_shadow_mode_and_nothing_when_off():
     shadow, of_shadow, decisions = service_log(mode="shadow")
     off, of_off, _ = service_log(format="off")

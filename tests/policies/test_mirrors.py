@@ -4,10 +4,14 @@ import re
 
 import pytest
 
+from nodeproxy.exchange.body import WholeBody
+from nodeproxy.io.background import TASKS_MOST
+from nodeproxy.io.event import Event
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Put, Replace
 from nodeproxy.policies.mirroring import RESPONSE_BYTES
 from nodeproxy.policies.table import PolicyRefused, settings_of
+from nodeproxy.policies.tee import BodyCopy, Tee
 from tests.fakes.grpc import GrpcMesh, answer, refuse
 from tests.fakes.mirrored import GET, NEXT, OK, Mirrored, service
 
@@ -175,6 +179,30 @@ async def test_a_request_that_is_sent_again_has_one_copy_whole(world):
 
     assert (await client.until(b"\r\n\r\nok")).startswith(b"HTTP/1.1 200 ")
     assert mesh.outcomes() == {"sent": 1} and mesh.next.nobody_came()
+
+
+async def test_a_body_that_is_begun_again_counts_once_and_is_whole(world):
+    kept = BodyCopy(8, Event(world.reactor))
+    body = Tee(WholeBody(b"abcde"), kept)
+    await body.read()
+
+    assert body.rewind()
+    while await body.read():
+        pass
+
+    assert (await kept.whole()).take() == b"abcde"
+    assert body.rewind() and (await kept.whole()).take() == b"abcde"  # what was complete stays
+
+
+async def test_copies_for_which_the_worker_has_no_room_are_counted(world):
+    mesh, client = Mirrored(world, {"mirrors": [{"service": "next"}, {"service": "next"}]}), await world.client()
+    for _ in range(TASKS_MOST - 1):
+        world.plane.background.start(Event(world.reactor).wait)
+
+    await mesh.answered(client)
+    await world.settle()
+
+    assert mesh.outcomes() == {"full": 1} and mesh.under_way() == 1
 
 
 @pytest.mark.parametrize("line", [b"X-Mesh-Mirror: 1\r\n", b"Connection: upgrade\r\nUpgrade: chat\r\n"])

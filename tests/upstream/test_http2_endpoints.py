@@ -4,6 +4,7 @@ import pytest
 from h2.events import PingAckReceived
 from h2.settings import SettingCodes
 
+from nodeproxy.protocol.http1.head import HeadLimits
 from nodeproxy.upstream.http1 import IDLE_S
 from tests.fakes.http2 import http2_accept, http2_client, http2_server, meanwhile, request
 
@@ -37,6 +38,16 @@ async def test_requests_of_several_clients_share_a_connection(world):
     assert (await first.response(number))[2] == b"ok"
     assert (await second.head()).startswith(b"HTTP/1.1 200 ")
     assert endpoint.nobody_came()
+
+
+async def test_an_endpoint_is_told_to_push_nothing_and_how_large_a_head_may_be(world):
+    endpoint = world.endpoint()
+    world.serve(endpoint, protocol="http2")
+
+    _, _, server, _ = await two_requests(world, endpoint)
+
+    assert server.h2.remote_settings.enable_push == 0
+    assert server.h2.remote_settings.max_header_list_size == HeadLimits().head_bytes
 
 
 async def test_requests_that_come_while_it_is_opened_wait_for_the_same_connection(world):

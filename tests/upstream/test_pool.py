@@ -72,6 +72,23 @@ async def test_each_connection_is_closed_when_it_has_been_idle_for_too_long(worl
     assert young.channel.closed and pool.idle_count == 0
 
 
+async def test_the_next_to_be_closed_is_the_one_whose_time_is_up_first(world):
+    pool = Pooled(world)
+    pairs = await pool.open(3)
+    for connection, _ in pairs:
+        pool.release(connection)
+        world.advance(IDLE_S / 4)
+        await world.settle()
+
+    closed = []
+    for _ in range(3):
+        world.advance(IDLE_S / 4)
+        await world.settle()
+        closed.append([connection.channel.closed for connection, _ in pairs])
+
+    assert closed == [[True, False, False], [True, True, False], [True, True, True]]
+
+
 async def test_a_connection_in_use_is_never_swept_and_counts_anew_when_it_is_back(world):
     pool = Pooled(world)
     connection, _ = await pool.open()
