@@ -74,6 +74,9 @@ def test_a_tree_is_compiled_once_and_again_when_a_source_has_changed(tmp_path):
     assert compile_once(root, work) == folder and library.read_bytes() == b"seen"
     assert list(root.glob("nodeproxy/io/sums.*.so")) == []
 
+    (folder / "done").unlink()  # as where that was interrupted
+    assert compile_once(root, work) == folder and library.read_bytes() != b"seen"
+
     (root / "nodeproxy/io/sums.py").write_text(MISTAKE)  # which takes no compiler to be noticed
     for _ in range(2):
         with pytest.raises(SystemExit):

@@ -9,7 +9,7 @@ from nodeproxy.io.background import TASKS_MOST
 from nodeproxy.io.event import Event
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Put, Replace
-from nodeproxy.policies.mirroring import RESPONSE_BYTES
+from nodeproxy.policies.mirroring import PAUSE_S, RESPONSE_BYTES
 from nodeproxy.policies.table import PolicyRefused, settings_of
 from nodeproxy.policies.tee import BodyCopy, Tee
 from tests.fakes.grpc import GrpcMesh, answer, refuse
@@ -192,6 +192,33 @@ async def test_a_body_that_is_begun_again_counts_once_and_is_whole(world):
 
     assert (await kept.whole()).take() == b"abcde"
     assert body.rewind() and (await kept.whole()).take() == b"abcde"  # what was complete stays
+
+
+async def test_a_body_as_large_as_the_bound_is_whole_and_one_byte_more_is_lost(world):
+    kept = [BodyCopy(5, Event(world.reactor)) for _ in range(2)]
+
+    for copy, data in zip(kept, (b"abcde", b"abcdef"), strict=True):
+        body = Tee(WholeBody(data), copy)
+        while await body.read():
+            pass
+
+    assert [copy.lost for copy in kept] == ["", "body-too-large"]
+
+
+async def test_originals_come_before_the_next_piece_of_a_copys_response(world):
+    mesh, client = Mirrored(world), await world.client()
+    assert (await mesh.answered(client)).startswith(b"HTTP/1.1 200 ")
+    copy = await mesh.next.accept()
+    await copy.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
+    await world.settle()
+
+    await copy.send(b"0\r\n\r\n")
+    await world.settle()
+    assert mesh.outcomes() == {}
+    world.advance(PAUSE_S)
+    await world.settle()
+
+    assert mesh.outcomes() == {"sent": 1}
 
 
 async def test_copies_for_which_the_worker_has_no_room_are_counted(world):
