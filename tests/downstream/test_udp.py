@@ -217,6 +217,12 @@ async def test_an_endpoint_that_refuses_is_ejected_and_the_next_datagram_goes_to
     assert await client.receive() == b"here"
     assert (service.active[first], service.active[1 - first], len(service.sessions)) == (0, 1, 1)
 
+    for other in [service.client() for _ in range(4)]:
+        other.send(b"of another")
+        await world.settle()
+
+    assert service.active[1 - first] == 5 and service.stats.dropped == {"connect-failed": 1}
+
 
 async def test_a_datagram_sent_before_the_refusal_was_read_is_sent_to_the_other_endpoint(world, udp_service):
     service = udp_service(2)

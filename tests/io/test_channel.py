@@ -6,6 +6,7 @@ import pytest
 
 from nodeproxy.errors import ConnectionLost
 from nodeproxy.io.channel import SocketChannel
+from nodeproxy.io.event import Event
 
 SIZE = 1 << 20  # more than a socket takes at once
 
@@ -122,3 +123,19 @@ async def test_a_closed_channel_has_nothing_unsent_and_asks_the_kernel_for_nothi
     channel.take_back()
     channel.reset()
     channel.close()
+
+
+async def test_a_task_is_not_interrupted_by_the_peers_end_after_its_own(world, ends):
+    channel, theirs = ends
+    task = world.reactor.spawn(Event(world.reactor).wait())
+    await world.settle()
+    channel.guard = task
+
+    channel.half_close()
+    theirs.send(b"last")
+    theirs.shutdown(socket.SHUT_WR)
+    await world.settle()
+
+    assert not task.ended
+    assert [await channel.recv(), await channel.recv()] == [b"last", b""]
+    task.cancel()

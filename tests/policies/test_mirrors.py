@@ -242,11 +242,12 @@ async def test_a_copy_and_a_request_to_switch_protocols_are_not_copied(world, li
     assert mesh.outcomes() == {} and mesh.next.nobody_came()
 
 
-async def test_a_grpc_call_is_copied_and_its_client_gets_the_status_of_the_original(world):
+@pytest.mark.parametrize("protocol", ["http2", "detect"])
+async def test_a_grpc_call_is_copied_and_its_client_gets_the_status_of_the_original(world, protocol):
     mesh = GrpcMesh(world)
     web, following = mesh.endpoints
     world.install(
-        Replace((service("web", web, policies=NEXT, protocol="http2"), service("next", following, protocol="http2")))
+        Replace((service("web", web, policies=NEXT, protocol="http2"), service("next", following, protocol=protocol)))
     )
 
     number = await mesh.ask()
