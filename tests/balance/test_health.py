@@ -9,6 +9,7 @@ from nodeproxy.balance.health import (
     EJECTION_S,
     Health,
     ProbeRecord,
+    as_without_policies,
     connect_failed,
     connected,
     probed,
@@ -133,3 +134,13 @@ def test_an_endpoint_found_down_before_its_record_began_needs_all_its_successes(
     changes = [probed(health, record, True, 3, 3) for _ in range(3)]
 
     assert changes == [False, False, True]
+
+
+def test_what_policies_have_imposed_is_lifted_and_failures_to_connect_stay():
+    health = Health(outlier_until=NOW + 30, weight=0.1)
+    connect_failed(health, NOW)
+
+    as_without_policies(health)
+
+    assert (health.outlier_until, health.weight, health.failures) == (0.0, 1.0, 1)
+    assert not usable(health, NOW) and usable(health, NOW + EJECTION_S)
