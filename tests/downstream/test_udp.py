@@ -7,10 +7,12 @@ from itertools import pairwise
 import pytest
 
 from nodeproxy.downstream.udp_sessions import OPENED_AT_ONCE
+from nodeproxy.errors import ConnectFailed
 from nodeproxy.io.datagrams import bound_datagrams
 from nodeproxy.io.rounds import PER_EVENT, SESSION
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Drop, Put
+from nodeproxy.upstream.udp_pool import UdpPool
 from tests.fakes.descriptors import none_left
 from tests.fakes.udp import UdpEndpoint
 
@@ -534,3 +536,12 @@ async def test_a_reply_to_a_client_without_a_port_is_not_sent_and_counted(world,
     await world.settle()
 
     assert data == b"log" and service.stats.dropped == {"not-sent": 1}
+
+
+def test_a_socket_that_cannot_be_connected_is_not_counted(world):
+    pool = UdpPool(world.upstream, ("255.255.255.255", 9), "broadcast")  # takes a permission that it has not asked for
+
+    with pytest.raises(ConnectFailed, match=r"^broadcast: "):
+        pool.open()
+
+    assert pool.count == 0

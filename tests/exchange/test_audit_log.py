@@ -3,10 +3,13 @@
 import pytest
 
 from nodeproxy.exchange.access_log import AccessLog
+from nodeproxy.exchange.attempt import Attempt
 from nodeproxy.exchange.audit_log import DENIALS, LINES_MOST, AuditLog
 from nodeproxy.exchange.connection import Ended
 from nodeproxy.policies.chain import CHAIN
 from tests.fakes.exchanges import exchange
+from tests.fakes.member import Member
+from tests.fakes.world import Log
 
 
 def test_a_refusal_is_a_line_that_names_the_policy_and_the_caller():
@@ -62,16 +65,13 @@ def test_the_access_log_behind_it_goes_on():
 
 def test_the_observer_behind_it_learns_of_attempts():
     ended = []
+    behind = Log([], ended)
+    attempt = Attempt(exchange(), Member("10.1.0.1:80"), 0.0)
 
-    class Behind(AccessLog):
-        def attempt_ended(self, attempt):
-            ended.append(attempt)
-
-    attempt = object()
-    AuditLog([].append, lambda: 0.0, Behind([].append)).attempt_ended(attempt)
+    AuditLog([].append, lambda: 0.0, behind).attempt_ended(attempt)
     AuditLog([].append, lambda: 0.0).attempt_ended(attempt)
 
-    assert ended == [attempt]
+    assert ended == [("10.1.0.1:80", None)]
 
 
 def test_every_policy_that_is_named_exists():

@@ -139,3 +139,15 @@ async def test_a_task_is_not_interrupted_by_the_peers_end_after_its_own(world, e
     assert not task.ended
     assert [await channel.recv(), await channel.recv()] == [b"last", b""]
     task.cancel()
+
+
+async def test_a_silent_peer_is_probed_by_the_kernel_until_it_is_taken_for_gone(world):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ours = socket.create_connection(server.getsockname())
+    ours.setblocking(False)
+
+    world.own(SocketChannel(world.reactor, ours, ConnectionLost)).probe_when_silent()
+
+    assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+    options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+    assert [ours.getsockopt(socket.IPPROTO_TCP, option) for option in options] == [60, 15, 4]

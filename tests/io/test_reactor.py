@@ -361,14 +361,15 @@ async def test_work_given_from_trio_ends_the_reactors_nap(work):
 
 @pytest.mark.trio
 async def test_a_socket_that_trio_gives_up_is_closed_in_the_reactors_nap():
-    ours, theirs = trio.socket.socketpair()
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
 
     async with napping() as reactor:
         reactor.watch(ours, Signal(), select.EPOLLIN)  # no event of it ends the nap
         reactor.close_after_turn(ours)
 
-        with theirs:
-            assert await theirs.recv(1) == b""
+        with trio.socket.from_stdlib_socket(theirs) as other:
+            assert await other.recv(1) == b""
 
 
 @pytest.mark.trio
