@@ -64,7 +64,7 @@ def test_a_fork_has_what_was_asked_and_none_of_what_became_of_it():
     fork = Fork(one, one.body, one.scope, tried)
 
     for name in ("request", "client", "caller", "added", "call", "rule", "observer", "recording", "started"):
-        assert getattr(fork, name) is getattr(one, name), name
+        assert getattr(fork, name) == getattr(one, name), name
     assert fork.tried is tried and fork.only_untried and not one.only_untried
     assert (fork.answered, fork.deliveries, fork.tries, fork.endpoint) == (False, 0, 0, None)
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from nodeproxy.exchange.access_log import AccessLog
+from nodeproxy.exchange.attempt import Attempt
 from nodeproxy.exchange.connection import Ended
 from nodeproxy.exchange.decisions import Decisions
 from nodeproxy.exchange.logged import Logged
@@ -12,6 +13,8 @@ from nodeproxy.policies.access_log import POLICY, AccessLogSettings, state
 from nodeproxy.policies.service_log import observed
 from nodeproxy.policies.table import PolicyRefused, settings_of
 from tests.fakes.exchanges import PolicyWorld, exchange
+from tests.fakes.member import Member
+from tests.fakes.world import Log
 
 
 def service_log(chance=0.5, **written):
@@ -106,6 +109,17 @@ def test_nothing_is_written_in_shadow_mode_and_nothing_when_off():
 
     assert of_shadow == of_off == []
     assert decisions == {("accessLog", "logged", "shadow"): 1}
+
+
+def test_the_observer_behind_it_learns_of_attempts_and_connections():
+    exchanges, attempts, one = [], [], exchange()
+    one.observer = Log(exchanges, attempts)
+    observed(one, service_log()[0])
+
+    one.observer.attempt_ended(Attempt(one, Member("10.1.0.1:80"), 0.0))
+    one.observer.connection_ended(one, "shop/db:5432", Ended("tcp", "", 1, 2, 0.1))
+
+    assert attempts == [("10.1.0.1:80", None)] and len(exchanges) == 1
 
 
 def test_the_policy_takes_the_place_of_the_setting_and_other_observers_go_on():
