@@ -178,6 +178,7 @@ async def test_a_request_that_is_sent_again_has_one_copy_whole(world):
     await second.send(OK)
 
     assert (await client.until(b"\r\n\r\nok")).startswith(b"HTTP/1.1 200 ")
+    await world.settle()
     assert mesh.outcomes() == {"sent": 1} and mesh.next.nobody_came()
 
 
