@@ -121,7 +121,7 @@ def _coroutines(node: ast.AST, prefix: str = "") -> Iterator[tuple[str, ast.Asyn
 def _own(node: ast.AST) -> Iterator[ast.AST]:
     """What a function executes itself: functions that it defines are left out."""
     for child in ast.iter_child_nodes(node):
-        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
             yield child
             yield from _own(child)
 

@@ -49,6 +49,18 @@ def test_tried_ones_are_given_only_when_no_other_is_left(tried, left):
     assert given == left
 
 
+@pytest.mark.parametrize(("percent", "left"), [(50, "b"), (51, "bcd")])
+def test_in_panic_what_was_not_tried_is_as_good_as_what_is_usable(percent, left):
+    of_four = members("abcd")
+    for member in of_four[2:]:
+        connect_failed(member.health, NOW)
+
+    some = Balancer(of_four, InTurn(), lambda: 0.0, percent)
+
+    assert given_by(some) == ("ab" if percent == 50 else "abcd")
+    assert given_by(some, tried=of_four[:1]) == left
+
+
 def test_one_that_is_ejected_is_better_than_one_that_was_tried():
     a, b = members("ab")
     connect_failed(b.health, NOW)

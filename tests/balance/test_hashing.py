@@ -181,6 +181,15 @@ def test_a_popular_key_is_spread_as_far_as_the_bound_asks():
     assert sorted(member.active for member in of)[-1] <= 38
 
 
+def test_where_all_have_as_many_a_key_stays_at_its_own():
+    of = members(range(4))
+    own = [balancer(of).next(NOW, of_user(key)) for key in KEYS]
+    for member in of:
+        member.active = 2
+
+    assert [balancer(of, 1.0).next(NOW, of_user(key)) for key in KEYS] == own
+
+
 def test_without_a_bound_a_popular_key_stays_together():
     of = members(range(4))
     of_four = balancer(of)
@@ -188,3 +197,13 @@ def test_without_a_bound_a_popular_key_stays_together():
         of_four.next(NOW, of_user(b"popular")).active += 1
 
     assert sorted(member.active for member in of) == [0, 0, 0, 100]
+
+
+def test_where_all_others_are_at_their_bound_the_one_that_is_not_is_found():
+    of = members(range(200))
+    for member in of[1:]:
+        member.active = 10
+
+    chosen = {balancer(of, 1.0).next(NOW, of_user(key)) for key in KEYS[:20]}
+
+    assert chosen == {of[0]}

@@ -9,11 +9,14 @@ from nodeproxy.balance.health import (
     EJECTION_S,
     Health,
     ProbeRecord,
+    as_without_policies,
     connect_failed,
     connected,
     probed,
     usable,
 )
+from nodeproxy.balance.outlier_record import OutlierRecord
+from nodeproxy.balance.standing import standing
 
 NOW = 1000.0
 
@@ -133,3 +136,26 @@ def test_an_endpoint_found_down_before_its_record_began_needs_all_its_successes(
     changes = [probed(health, record, True, 3, 3) for _ in range(3)]
 
     assert changes == [False, False, True]
+
+
+def test_what_policies_have_imposed_is_lifted_and_failures_to_connect_stay():
+    health = Health(outlier_until=NOW + 30, weight=0.1)
+    connect_failed(health, NOW)
+
+    as_without_policies(health)
+
+    assert (health.outlier_until, health.weight, health.failures) == (0.0, 1.0, 1)
+    assert not usable(health, NOW) and usable(health, NOW + EJECTION_S)
+
+
+def test_a_standing_has_each_number_of_the_endpoint_once():
+    record = OutlierRecord(
+        errors=1, gateway_errors=2, local_failures=3, success_rate=0.4, requests=5, ejections=6, why="w"
+    )
+    health = Health(failures=7, ejections=8, weight=0.9, probes_down=True, outlier=record)
+    health.ejected_until, health.outlier_until = NOW + 10, NOW + 11
+
+    assert standing(health, NOW) == (False, True, 7, 11.0, 8, 0.9, None, 1, 2, 3, 0.4, 5, 6, "w")
+    health.outlier_until = NOW
+    assert standing(health, NOW).ejected_s == 10.0
+    assert standing(Health(), NOW) == (True, False, 0, 0.0, 0, 1.0, None, 0, 0, 0, None, 0, 0, "")

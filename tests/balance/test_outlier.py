@@ -41,8 +41,9 @@ def test_five_errors_in_a_row_eject_for_half_a_minute():
     assert of_ten.counted() == {"consecutive-5xx": 1}
     of_ten.now += 29.9
     assert out(of_ten) == [0]
-    of_ten.now += 0.1
-    assert out(of_ten) == []
+    assert of_ten.judge.ejected() == 1
+    of_ten.now = of_ten.members[0].health.outlier_until
+    assert out(of_ten) == [] and of_ten.judge.ejected() == 0
 
 
 def test_a_success_in_between_starts_the_count_again():
@@ -292,3 +293,13 @@ def test_a_new_endpoint_stands_well():
     seen = standing(Member("new").health, 1000.0)
 
     assert (seen.usable, seen.weight, seen.ejected_s, seen.latency_s, seen.success_rate) == (True, 1, 0, None, None)
+
+
+def test_after_a_long_quiet_an_ejection_is_as_short_as_the_first():
+    of_ten = judged()
+    fail(of_ten)
+    of_ten.now += 3600
+
+    fail(of_ten)
+
+    assert of_ten.members[0].health.outlier_until == of_ten.now + 30

@@ -204,3 +204,13 @@ def test_an_endpoint_that_refuses_gets_next_to_nothing_whatever_the_chooser(choo
     members[0].health.refusals.refuse(NOW, 30.0, RULES)
 
     assert shares_seen(choose, members, shares=Shares(None, RULES.decay_s))[0] < 0.02
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_one_with_a_tenth_of_its_share_is_as_loaded_by_one_as_another_by_ten(order):
+    new, old = Member("new", active=1), Member("old", active=9)
+    new.health.weight = 0.1
+
+    assert least_loaded([new, old][::order], lambda: 0.0) is old
+    old.active = 11
+    assert least_loaded([new, old][::order], lambda: 0.0) is new

@@ -230,6 +230,20 @@ async def test_when_the_deadline_passes_client_and_endpoint_learn_of_it(world):
     assert world.route.stats.decisions["timeouts", "grpc-timeout", "enforce"] == 1
 
 
+async def test_a_limit_of_the_service_that_passes_before_the_deadline_is_named(world):
+    endpoint = world.endpoint()
+    world.serve(endpoint, protocol="http2", policies={"timeouts": {"idle": "5s"}})
+    client = await http2_client(world)
+
+    number = await client.request(call((b"grpc-timeout", b"30S")), body=message())
+    await (await http2_accept(endpoint)).received_request()
+    world.advance(5.1)
+    _, fields, _, _ = await client.response(number)
+
+    assert b"timeouts.idle of the service is 5 s" in dict(fields)[b"grpc-message"]
+    assert world.route.stats.decisions["timeouts", "idle", "enforce"] == 1
+
+
 async def test_the_deadline_is_that_of_the_whole_call(world):
     endpoint = world.endpoint()
     world.serve(endpoint, protocol="http2")

@@ -7,10 +7,12 @@ from itertools import pairwise
 import pytest
 
 from nodeproxy.downstream.udp_sessions import OPENED_AT_ONCE
+from nodeproxy.errors import ConnectFailed
 from nodeproxy.io.datagrams import bound_datagrams
 from nodeproxy.io.rounds import PER_EVENT, SESSION
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Drop, Put
+from nodeproxy.upstream.udp_pool import UdpPool
 from tests.fakes.descriptors import none_left
 from tests.fakes.udp import UdpEndpoint
 
@@ -216,6 +218,12 @@ async def test_an_endpoint_that_refuses_is_ejected_and_the_next_datagram_goes_to
     service.endpoints[1 - first].reply(b"here", mesh)
     assert await client.receive() == b"here"
     assert (service.active[first], service.active[1 - first], len(service.sessions)) == (0, 1, 1)
+
+    for other in [service.client() for _ in range(4)]:
+        other.send(b"of another")
+        await world.settle()
+
+    assert service.active[1 - first] == 5 and service.stats.dropped == {"connect-failed": 1}
 
 
 async def test_a_datagram_sent_before_the_refusal_was_read_is_sent_to_the_other_endpoint(world, udp_service):
@@ -528,3 +536,12 @@ async def test_a_reply_to_a_client_without_a_port_is_not_sent_and_counted(world,
     await world.settle()
 
     assert data == b"log" and service.stats.dropped == {"not-sent": 1}
+
+
+def test_a_socket_that_cannot_be_connected_is_not_counted(world):
+    pool = UdpPool(world.upstream, ("255.255.255.255", 9), "broadcast")  # takes a permission that it has not asked for
+
+    with pytest.raises(ConnectFailed, match=r"^broadcast: "):
+        pool.open()
+
+    assert pool.count == 0

@@ -3,10 +3,13 @@
 import pytest
 
 from nodeproxy.exchange.access_log import AccessLog
+from nodeproxy.exchange.attempt import Attempt
 from nodeproxy.exchange.audit_log import DENIALS, LINES_MOST, AuditLog
 from nodeproxy.exchange.connection import Ended
 from nodeproxy.policies.chain import CHAIN
 from tests.fakes.exchanges import exchange
+from tests.fakes.member import Member
+from tests.fakes.world import Log
 
 
 def test_a_refusal_is_a_line_that_names_the_policy_and_the_caller():
@@ -58,6 +61,17 @@ def test_the_access_log_behind_it_goes_on():
     log.connection_ended(exchange(), "shop/db:5432", Ended("tcp", "", 0, 0, 0.1))
 
     assert (len(access), len(audit)) == (2, 1)
+
+
+def test_the_observer_behind_it_learns_of_attempts():
+    ended = []
+    behind = Log([], ended)
+    attempt = Attempt(exchange(), Member("10.1.0.1:80"), 0.0)
+
+    AuditLog([].append, lambda: 0.0, behind).attempt_ended(attempt)
+    AuditLog([].append, lambda: 0.0).attempt_ended(attempt)
+
+    assert ended == [("10.1.0.1:80", None)]
 
 
 def test_every_policy_that_is_named_exists():

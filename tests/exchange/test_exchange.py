@@ -1,6 +1,9 @@
 """What a response ends when it is over."""
 
 from nodeproxy.exchange.attempt import Attempt
+from nodeproxy.exchange.call import Call
+from nodeproxy.exchange.exchange import Fork
+from nodeproxy.mesh.callers import Known
 from nodeproxy.protocol.fields import Fields
 from nodeproxy.protocol.message import Response
 from tests.fakes.exchanges import STARTED, Held, exchange
@@ -50,3 +53,29 @@ def test_the_meshs_own_response_ends_nothing():
     response.close()
 
     assert response.attempt is None
+
+
+def test_a_fork_has_what_was_asked_and_none_of_what_became_of_it():
+    one = exchange()
+    one.caller, one.added, one.call = Known("shop", ("shop", "cart")), b"x: y\r\n", Call(STARTED + 5)
+    one.rule, one.observer, one.answered, one.deliveries = "by-path", Observer(), True, 2
+    tried = [Endpoint()]
+
+    fork = Fork(one, one.body, one.scope, tried)
+
+    for name in ("request", "client", "caller", "added", "call", "rule", "observer", "recording", "started"):
+        assert getattr(fork, name) == getattr(one, name), name
+    assert fork.tried is tried and fork.only_untried and not one.only_untried
+    assert (fork.answered, fork.deliveries, fork.tries, fork.endpoint) == (False, 0, 0, None)
+
+
+def test_what_has_been_answered_or_delivered_often_enough_is_not_delivered_again():
+    one = exchange()
+    one.deliveries = 1
+    assert one.may_be_delivered_again()
+
+    one.deliveries = 2
+    assert not one.may_be_delivered_again()
+
+    one.deliveries, one.answered = 0, True
+    assert not one.may_be_delivered_again()

@@ -73,6 +73,27 @@ async def test_a_tap_gets_the_requests_of_its_service_with_their_attempts(world)
     assert (sample.taps, sample.elapsed_s, sample.trace) == ((7,), 0.5, None)
 
 
+async def test_the_first_byte_of_a_response_is_that_of_the_first_piece_of_its_head(world):
+    held, taps = tapping(world)
+    taps.follow(StartTap(7, TapFilter("shop/web")))
+    endpoint = world.endpoint()
+    world.serve(endpoint)
+    client = await world.client()
+    await client.send(b"GET / HTTP/1.1\r\nHost: web.shop.mesh\r\n\r\n")
+    server = await endpoint.accept()
+    await server.head()
+
+    for piece in (OK[:20], OK[20:]):
+        world.advance(0.5)
+        await server.send(piece)
+        await world.settle()
+    await client.until(b"ok")
+    await world.settle()
+
+    (attempt,) = held.all[0].attempts
+    assert (attempt.first_byte_s, attempt.ended_s) == (0.5, 1.0)
+
+
 @pytest.mark.parametrize(
     ("wanted", "paths"),
     [

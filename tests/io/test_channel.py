@@ -6,6 +6,7 @@ import pytest
 
 from nodeproxy.errors import ConnectionLost
 from nodeproxy.io.channel import SocketChannel
+from nodeproxy.io.event import Event
 
 SIZE = 1 << 20  # more than a socket takes at once
 
@@ -107,3 +108,46 @@ async def test_a_sender_that_comes_again_at_once_has_its_turn_behind_the_other(w
     assert data == b"a" * SIZE + b"ba"
     await world.settle()
     assert all(task.ended for task in tasks)
+
+
+async def test_a_closed_channel_has_nothing_unsent_and_asks_the_kernel_for_nothing(world, ends):
+    channel, _ = ends
+    channel.write(b"unread")
+    assert channel.unsent()
+
+    channel.close()
+    await world.settle(2)
+
+    assert not channel.unsent()
+    channel.probe_when_silent()
+    channel.take_back()
+    channel.reset()
+    channel.close()
+
+
+async def test_a_task_is_not_interrupted_by_the_peers_end_after_its_own(world, ends):
+    channel, theirs = ends
+    task = world.reactor.spawn(Event(world.reactor).wait())
+    await world.settle()
+    channel.guard = task
+
+    channel.half_close()
+    theirs.send(b"last")
+    theirs.shutdown(socket.SHUT_WR)
+    await world.settle()
+
+    assert not task.ended
+    assert [await channel.recv(), await channel.recv()] == [b"last", b""]
+    task.cancel()
+
+
+async def test_a_silent_peer_is_probed_by_the_kernel_until_it_is_taken_for_gone(world):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ours = socket.create_connection(server.getsockname())
+    ours.setblocking(False)
+
+    world.own(SocketChannel(world.reactor, ours, ConnectionLost)).probe_when_silent()
+
+    assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+    options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+    assert [ours.getsockopt(socket.IPPROTO_TCP, option) for option in options] == [60, 15, 4]

@@ -209,3 +209,23 @@ async def test_a_single_address_s_first_requests_are_served_when_they_are_accept
     world.reactor.turn()
 
     assert len(world.log) == 3
+
+
+def test_a_turn_says_that_there_is_more_while_a_crowd_waits(world):
+    reactor = world.reactor
+
+    class Client:
+        queued = False
+
+        def __init__(self, share):
+            self.share = share
+
+        def resume(self):
+            world.advance(CROWD_SLICE_S)
+
+    reactor.turn()
+    reactor.sharing = True
+    for number in range(CROWD):
+        reactor.wake(Client(number % 2))
+
+    assert [reactor.turn() for _ in range(CROWD + 1)] == [True] * CROWD + [False]

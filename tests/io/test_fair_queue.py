@@ -34,6 +34,15 @@ def test_a_share_that_was_silent_goes_first_once():
     assert taken(queue, 4) == "cabc"
 
 
+def test_a_share_whose_turn_has_passed_without_an_item_is_new_again():
+    queue = filled(*"abb")
+    assert taken(queue, 3) == "abb"
+
+    queue.put("a", ("a", 3))
+
+    assert queue.take() == ("a", 3) and len(queue) == 0
+
+
 def test_a_share_that_empties_itself_again_and_again_goes_first_only_after_a_pause():
     queue = filled(*"aaaaaa")
     order = ""

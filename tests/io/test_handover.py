@@ -1,5 +1,6 @@
 """Sockets that outlive the worker that opened them."""
 
+import select
 import socket
 from contextlib import ExitStack
 
@@ -38,6 +39,16 @@ def test_a_socket_outlives_who_opened_it(kept):
 
     with client, again:
         assert again.getsockname() == address and again.accept()[0].close() is None
+
+
+def test_a_socket_is_sent_once(kept):
+    with kept.opened(WEB, listening):
+        kept.flush()
+        kept.receive()
+
+        kept.flush()
+
+    assert select.select([kept._supervisor], [], [], 0)[0] == []
 
 
 def test_more_sockets_than_one_message_takes_are_kept(kept):

@@ -1,6 +1,8 @@
 """The rules that keep the reactor honest."""
 
+import select
 import socket
+from contextlib import asynccontextmanager
 from math import inf
 
 import pytest
@@ -9,6 +11,7 @@ import trio
 from nodeproxy.errors import ConnectionLost, DeadlinePassed
 from nodeproxy.io.calls import park
 from nodeproxy.io.channel import SocketChannel
+from nodeproxy.io.deadlines import NOWHERE, TICK_S
 from nodeproxy.io.event import Event
 from nodeproxy.io.reactor import Reactor
 from nodeproxy.io.task import CLEANUP_S, Cancelled
@@ -19,6 +22,11 @@ def pair(world):
     ours.setblocking(False)
     theirs.setblocking(False)
     return world.own(SocketChannel(world.reactor, ours, ConnectionLost)), world.keep(theirs)
+
+
+async def waiting_until(world, deadline):
+    world.reactor.current.limit(deadline)
+    await Event(world.reactor).wait()
 
 
 async def test_a_spurious_wake_up_changes_nothing(world):
@@ -75,6 +83,31 @@ async def test_a_deadline_raises_where_the_task_waits(world):
     await task.join()
 
     assert seen == [pytest.approx(1005.1)]
+
+
+async def test_a_deadline_between_two_ticks_is_exact(world):
+    task = world.reactor.spawn(waiting_until(world, world.clock.now + 5.03))
+    world.expected_bugs = 1
+    await world.settle()
+    world.advance(5.02)
+    await world.settle()
+    assert not task.ended
+
+    world.advance(0.02)
+    await world.settle()
+
+    assert task.ended_by is DeadlinePassed
+
+
+async def test_a_deadline_that_becomes_a_timer_leaves_nothing_behind(world):
+    task = world.reactor.spawn(waiting_until(world, world.clock.now + 100))
+    await world.settle()
+    assert len(world.reactor._deadlines) == 1
+
+    task.limit(world.clock.now + TICK_S / 2)
+
+    assert len(world.reactor._deadlines) == 0 and task.tick == NOWHERE
+    task.cancel()
 
 
 async def test_a_deadline_that_moves_on_costs_one_timer(world):
@@ -209,6 +242,18 @@ async def test_a_sleep_ends_when_the_clock_says(world):
     assert task.ended_by is None
 
 
+async def test_a_sleep_is_not_ended_by_a_spurious_wake_up(world):
+    task = world.reactor.spawn(world.reactor.sleep(3))
+    await world.settle()
+
+    world.reactor.wake(task)
+    await world.settle()
+
+    assert not task.ended
+    world.advance(3)
+    await task.join()
+
+
 async def test_input_is_read_and_output_waits_until_there_is_room(world):
     channel, other = pair(world)
     sender = world.reactor.spawn(channel.send(bytes(5_000_000)))
@@ -263,22 +308,100 @@ async def test_the_lag_of_long_turns_is_counted(world):
     assert world.reactor.lag[4] == 1
 
 
-@pytest.mark.trio
-async def test_work_given_from_trio_ends_the_reactors_nap():
+class Signal:
+    """Notes that the reactor has called it, by whichever of its ways."""
+
+    tick = NOWHERE
+
+    def __init__(self):
+        self.called = trio.Event()
+
+    def set(self):
+        self.called.set()
+
+    look = flush = set
+
+    async def run(self):
+        self.called.set()
+
+
+SOON_S = 2 * TICK_S  # a deadline that is sooner is a timer
+WORK = {
+    "task": lambda reactor, signal: reactor.spawn(signal.run()),
+    "flush": lambda reactor, signal: reactor.flush_after_turn(signal),
+    "timer": lambda reactor, signal: reactor.call_at(reactor.clock(), signal.set),
+    "deadline": lambda reactor, signal: reactor.look_at(signal, reactor.clock() + SOON_S),
+}
+
+
+@asynccontextmanager
+async def napping(before=lambda _reactor: None):
+    """A reactor that waits in trio, for it has nothing to do after `before`."""
     reactor = Reactor()
-    done = trio.Event()
-
-    async def work():
-        done.set()
-
+    before(reactor)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(reactor.run)
         await trio.testing.wait_all_tasks_blocked(0.05)
-        reactor.spawn(work())
         with trio.fail_after(5):
-            await done.wait()
+            yield reactor
         nursery.cancel_scope.cancel()
     reactor.close()
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("work", WORK)
+async def test_work_given_from_trio_ends_the_reactors_nap(work):
+    signal = Signal()
+
+    async with napping() as reactor:
+        WORK[work](reactor, signal)
+
+        await signal.called.wait()
+
+
+@pytest.mark.trio
+async def test_a_socket_that_trio_gives_up_is_closed_in_the_reactors_nap():
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+
+    async with napping() as reactor:
+        reactor.watch(ours, Signal(), select.EPOLLIN)  # no event of it ends the nap
+        reactor.close_after_turn(ours)
+
+        with trio.socket.from_stdlib_socket(theirs) as other:
+            assert await other.recv(1) == b""
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("work", ["call_at", "look_at"])
+async def test_a_nap_ends_when_a_timer_or_deadline_says(work):
+    signal = Signal()
+
+    def before(reactor):
+        when = reactor.clock() + 0.5
+        return reactor.call_at(when, signal.set) if work == "call_at" else reactor.look_at(signal, when)
+
+    async with napping(before):
+        assert not signal.called.is_set()
+
+        await signal.called.wait()
+
+
+@pytest.mark.trio
+async def test_what_is_woken_at_the_end_of_an_idle_turn_does_not_wait_for_the_nap():
+    signal = Signal()
+
+    class Flushed:
+        def __init__(self, reactor):
+            self.reactor = reactor
+
+        def flush(self):
+            self.reactor.spawn(signal.run())
+
+    async with napping() as reactor:
+        reactor.flush_after_turn(Flushed(reactor))
+
+        await signal.called.wait()
 
 
 def test_a_task_without_a_deadline_has_none(world):

@@ -46,6 +46,30 @@ def test_a_turn_is_bounded():
     reactor.close()
 
 
+def test_a_burst_grows_twofold_up_to_what_one_event_may_have():
+    reactor = Reactor()
+    rounds, one, bursts = Rounds(reactor), Busy(), []
+    rounds.spend(one, 20, PER_EVENT)  # it had no more
+
+    for _ in range(3):
+        bursts.append(one.burst)
+        rounds.spend(one, one.burst, one.burst)
+
+    assert bursts == [20, PER_EVENT, PER_EVENT]
+    reactor.close()
+
+
+def test_a_turn_that_is_used_up_to_the_last_datagram_has_no_more():
+    reactor = Reactor()
+    rounds, watchers = Rounds(reactor), [Busy() for _ in range(PER_TURN // PER_EVENT + 1)]
+
+    for each in watchers:
+        each.ready(rounds)
+
+    assert [each.handled for each in watchers] == [PER_EVENT] * (PER_TURN // PER_EVENT) + [0]
+    reactor.close()
+
+
 def test_one_alone_has_every_turn():
     reactor = Reactor()
     one = Busy()

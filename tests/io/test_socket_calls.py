@@ -2,14 +2,16 @@
 
 import errno
 import os
+import signal
 import socket
+import sys
 from contextlib import contextmanager
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nodeproxy.io import calls, socket_calls
+from nodeproxy.io import calls, parking, socket_calls
 from nodeproxy.io.socket_calls import RECEIVE_BYTES
 
 BOTH = [pytest.param(socket_calls, id="python")]
@@ -18,6 +20,7 @@ if calls.COMPILED:
 
     BOTH.append(pytest.param(twin, id="compiled"))
 both = pytest.mark.parametrize("tested", BOTH)
+PARKS = {"python": parking.park, **({"compiled": twin.park} if calls.COMPILED else {})}
 
 
 @contextmanager
@@ -34,6 +37,20 @@ def next_of(tested, sock):
     while (data := tested.receive(sock.fileno())) is None:
         pass
     return data
+
+
+@pytest.mark.parametrize("park", PARKS.values(), ids=PARKS)
+def test_a_park_is_one_wait_however_it_is_awaited(park):
+    async def parked():
+        await park()
+        return "resumed"
+
+    task, steps = parked(), park().__await__()
+    assert (task.send(None), next(steps)) == (None, None)
+
+    with pytest.raises(StopIteration) as end:
+        task.send(None)
+    assert end.value.value == "resumed" and list(steps) == []
 
 
 @both
@@ -75,6 +92,61 @@ def test_what_the_socket_takes_is_sent_and_then_nothing(tested, kind):
             received += len(far.recv(1 << 20))
         assert received == sent and tested.send(near.fileno(), kind(b"last")) == 4
         assert far.recv(10) == b"last"
+
+
+@both
+def test_nothing_is_sent_and_no_earlier_error_told(tested):
+    with connected() as (near, _):
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            tested.send(-1, b"x")
+
+        assert tested.send(near.fileno(), b"") == 0
+
+
+@both
+def test_what_was_sent_is_not_held(tested):
+    with connected() as (near, _):
+        data = bytearray(b"sent")
+        assert tested.send(near.fileno(), data) == 4
+
+        data += b"and more"  # a BufferError while anything has a view of it
+
+
+class Alarm(Exception):
+    pass
+
+
+@contextmanager
+def alarm(handler):
+    """Calls `handler` in a moment, where a system call is interrupted for it."""
+    before = signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.02)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@both
+def test_a_signal_is_handled_within_a_call_which_goes_on(tested):
+    clients = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:  # which blocks: no other call is long enough
+        with alarm(lambda *_: clients.append(socket.create_connection(listener.getsockname()))):
+            descriptor, _ = tested.accept(listener)
+
+        (client,) = clients
+        with client, socket.socket(fileno=descriptor) as accepted:
+            assert accepted.getpeername() == client.getsockname()
+
+
+@both
+def test_what_the_handler_of_a_signal_raises_ends_the_call(tested):
+    def handler(*_):
+        raise Alarm
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, alarm(handler), pytest.raises(Alarm):
+        tested.accept(listener)
 
 
 @both
@@ -124,6 +196,22 @@ def test_arguments_of_another_kind_are_refused(tested, arguments):
         tested.send(*arguments)
     with pytest.raises((TypeError, OverflowError)):
         tested.receive("x")
+
+
+@pytest.mark.skipif(not calls.COMPILED, reason="the compiled twin was not built")
+def test_the_twin_keeps_no_number_of_a_listener():
+    number = 1 << 20  # Python has one object of each small number
+
+    class Listener:
+        def fileno(self):
+            return number
+
+    before = sys.getrefcount(number)
+    for _ in range(3):
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            twin.accept(Listener())
+
+    assert sys.getrefcount(number) == before
 
 
 @pytest.mark.skipif(not calls.COMPILED, reason="the compiled twin was not built")

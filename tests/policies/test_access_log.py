@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from nodeproxy.exchange.access_log import AccessLog
+from nodeproxy.exchange.attempt import Attempt
 from nodeproxy.exchange.connection import Ended
 from nodeproxy.exchange.decisions import Decisions
 from nodeproxy.exchange.logged import Logged
@@ -12,6 +13,8 @@ from nodeproxy.policies.access_log import POLICY, AccessLogSettings, state
 from nodeproxy.policies.service_log import observed
 from nodeproxy.policies.table import PolicyRefused, settings_of
 from tests.fakes.exchanges import PolicyWorld, exchange
+from tests.fakes.member import Member
+from tests.fakes.world import Log
 
 
 def service_log(chance=0.5, **written):
@@ -88,6 +91,15 @@ def test_a_connection_fulfils_a_condition_on_the_status_when_it_fails():
     assert [line["reason"] for line, _ in lines] == ["connect-failed"]
 
 
+def test_a_connection_that_fails_fulfils_no_condition_where_only_slow_ones_are_logged():
+    log, lines, _ = service_log(filter={"slowerThan": "1s"})
+
+    log.connection_ended(exchange(), "shop/db:5432", Ended("tcp", "connect-failed", 0, 0, 1.0))
+    log.connection_ended(exchange(), "shop/db:5432", Ended("tcp", "", 1, 2, 1.1))
+
+    assert [line["seconds"] for line, _ in lines] == [1.1]
+
+
 def test_nothing_is_written_in_shadow_mode_and_nothing_when_off():
     shadow, of_shadow, decisions = service_log(mode="shadow")
     off, of_off, _ = service_log(format="off")
@@ -97,6 +109,17 @@ def test_nothing_is_written_in_shadow_mode_and_nothing_when_off():
 
     assert of_shadow == of_off == []
     assert decisions == {("accessLog", "logged", "shadow"): 1}
+
+
+def test_the_observer_behind_it_learns_of_attempts_and_connections():
+    exchanges, attempts, one = [], [], exchange()
+    one.observer = Log(exchanges, attempts)
+    observed(one, service_log()[0])
+
+    one.observer.attempt_ended(Attempt(one, Member("10.1.0.1:80"), 0.0))
+    one.observer.connection_ended(one, "shop/db:5432", Ended("tcp", "", 1, 2, 0.1))
+
+    assert attempts == [("10.1.0.1:80", None)] and len(exchanges) == 1
 
 
 def test_the_policy_takes_the_place_of_the_setting_and_other_observers_go_on():

@@ -39,6 +39,20 @@ async def test_an_attempt_without_a_response_head_in_its_time_is_a_504(world, po
     assert world.route.stats.decisions[policy, outcome, "enforce"] == 1
 
 
+async def test_the_limit_ends_with_the_head_although_nothing_more_of_the_response_comes_in_it(world):
+    client, server, _ = await asked(world, GET, {"timeouts": {"backendRequest": "2s", "request": 0, "idle": 0}})
+    world.advance(1.9)
+    await world.settle()
+    await server.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+    await client.head()
+
+    world.advance(60)
+    await world.settle()
+    await server.send(b"ok")
+
+    assert await client.exactly(2) == b"ok"
+
+
 async def test_an_attempt_that_took_too_long_is_sent_to_another_endpoint(world):
     policies = {**BACKEND, "retries": {"retryOn": ["timeout"]}}
     client, _, (other,) = await asked(world, GET, policies, endpoints=2)

@@ -266,3 +266,11 @@ def test_what_was_admitted_before_it_opened_neither_opens_it_again_nor_is_a_prob
     circuit.drop(late[3])
     circuit.drop(REJECTED)
     assert probe != REJECTED and circuit.admit(1010.0) == REJECTED
+
+
+def test_a_trial_has_no_more_probes_than_it_asks_for_however_many_have_ended():
+    told = Told().half_open()
+    told.probes(False, False)
+
+    assert told.circuit.admit(told.now) != REJECTED
+    assert told.circuit.admit(told.now) == REJECTED

@@ -79,6 +79,22 @@ def test_an_answer_of_another_policy_says_nothing_about_the_service():
     assert broken.state() == 0
 
 
+def test_a_probe_that_another_policy_answers_makes_room_for_the_next():
+    broken = Broken(500, 500, 200, halfOpenRequests=1, openDuration="30s")
+    broken.ask(), broken.ask()
+    broken.world.now += 30
+    service = broken.handler._inner
+
+    async def refuses(_exchange):
+        return error_response(NoEndpoints("as a policy inside does"))
+
+    broken.handler._inner = refuses
+    broken.ask()
+    broken.handler._inner = service
+
+    assert (broken.ask(), broken.state()) == (200, 0)
+
+
 def test_a_slow_success_counts_where_it_is_asked_for():
     slow = {"slowRatio": 0.5, "slowerThan": "1s"}
     at_once, slowly, unasked = (

@@ -193,3 +193,16 @@ def test_the_limit_keeps_its_bounds_and_no_more_than_it_are_under_way(bounds, st
             gradient.end(ticket, now) if step == "end" else getattr(gradient, step)(ticket, began, now)
         assert least <= gradient.limit <= most
         assert gradient.in_flight == len(under_way)
+
+
+def test_a_first_burst_that_uses_the_limit_doubles_it():
+    gradient = Gradient(GradientLimits(), 0.0)
+    tickets = [gradient.admit(0.0) for _ in range(gradient.limit)]
+    before = gradient.limit
+    assert gradient.admit(0.0) == REJECTED
+    for ticket in tickets:
+        gradient.sample(ticket, 0.0, SERVICE_S)
+
+    gradient.end(gradient.admit(0.1), 0.1)  # the window is over
+
+    assert gradient.limit == 2 * before

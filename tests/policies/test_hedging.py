@@ -214,3 +214,17 @@ async def test_an_endpoint_that_a_hedge_has_overtaken_is_avoided(world):
         await client.until(b"again")
 
     assert await gone(slow) and mesh.counted == {"hedged": 1, "won": 1}
+
+
+async def test_a_failure_that_waits_for_a_hedge_is_not_bound_by_the_limit_of_its_attempt(world):
+    mesh = Mesh(world, {**HEDGED, "timeouts": {"backendRequest": "1s"}})
+    client = await mesh.ask()
+    assert await mesh.late(0.9) == 2
+    first, second = mesh.arrived
+    await first.send(answer(b"no", b"503 Busy"))
+    await world.settle()
+
+    await mesh.late(0.2)
+    await second.send(answer(b"hello"))
+
+    assert (await client.until(b"hello")).startswith(b"HTTP/1.1 200 ")

@@ -157,6 +157,13 @@ def test_a_success_has_the_fields_only_where_the_settings_ask_for_them():
     assert asked(telling).fields.get(b"ratelimit-policy") == b'"total";q=3;w=6'
 
 
+def test_rules_that_count_the_same_request_have_names_of_their_own():
+    half, whole = {"requestsPerSecond": 0.5, "burst": 3}, {"requestsPerSecond": 1, "burst": 3}
+    limited = mesh(rules=[{"pathPrefix": "/orders", **half}, {"methods": ["GET"], **whole}], headers=True)
+
+    assert asked(limited, path=b"/orders").fields.get(b"ratelimit") == b'"rules";r=2;t=2, "rules-2";r=2;t=1'
+
+
 def test_in_shadow_mode_nothing_is_refused_or_told_and_each_limit_counts():
     limited = mesh(perCaller=ONE, headers=True, mode="shadow")
 

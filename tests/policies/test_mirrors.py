@@ -4,10 +4,14 @@ import re
 
 import pytest
 
+from nodeproxy.exchange.body import WholeBody
+from nodeproxy.io.background import TASKS_MOST
+from nodeproxy.io.event import Event
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Put, Replace
-from nodeproxy.policies.mirroring import RESPONSE_BYTES
+from nodeproxy.policies.mirroring import PAUSE_S, RESPONSE_BYTES
 from nodeproxy.policies.table import PolicyRefused, settings_of
+from nodeproxy.policies.tee import BodyCopy, Tee
 from tests.fakes.grpc import GrpcMesh, answer, refuse
 from tests.fakes.mirrored import GET, NEXT, OK, Mirrored, service
 
@@ -174,7 +178,59 @@ async def test_a_request_that_is_sent_again_has_one_copy_whole(world):
     await second.send(OK)
 
     assert (await client.until(b"\r\n\r\nok")).startswith(b"HTTP/1.1 200 ")
+    await world.settle()
     assert mesh.outcomes() == {"sent": 1} and mesh.next.nobody_came()
+
+
+async def test_a_body_that_is_begun_again_counts_once_and_is_whole(world):
+    kept = BodyCopy(8, Event(world.reactor))
+    body = Tee(WholeBody(b"abcde"), kept)
+    await body.read()
+
+    assert body.rewind()
+    while await body.read():
+        pass
+
+    assert (await kept.whole()).take() == b"abcde"
+    assert body.rewind() and (await kept.whole()).take() == b"abcde"  # what was complete stays
+
+
+async def test_a_body_as_large_as_the_bound_is_whole_and_one_byte_more_is_lost(world):
+    kept = [BodyCopy(5, Event(world.reactor)) for _ in range(2)]
+
+    for copy, data in zip(kept, (b"abcde", b"abcdef"), strict=True):
+        body = Tee(WholeBody(data), copy)
+        while await body.read():
+            pass
+
+    assert [copy.lost for copy in kept] == ["", "body-too-large"]
+
+
+async def test_originals_come_before_the_next_piece_of_a_copys_response(world):
+    mesh, client = Mirrored(world), await world.client()
+    assert (await mesh.answered(client)).startswith(b"HTTP/1.1 200 ")
+    copy = await mesh.next.accept()
+    await copy.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
+    await world.settle()
+
+    await copy.send(b"0\r\n\r\n")
+    await world.settle()
+    assert mesh.outcomes() == {}
+    world.advance(PAUSE_S)
+    await world.settle()
+
+    assert mesh.outcomes() == {"sent": 1}
+
+
+async def test_copies_for_which_the_worker_has_no_room_are_counted(world):
+    mesh, client = Mirrored(world, {"mirrors": [{"service": "next"}, {"service": "next"}]}), await world.client()
+    for _ in range(TASKS_MOST - 1):
+        world.plane.background.start(Event(world.reactor).wait)
+
+    await mesh.answered(client)
+    await world.settle()
+
+    assert mesh.outcomes() == {"full": 1} and mesh.under_way() == 1
 
 
 @pytest.mark.parametrize("line", [b"X-Mesh-Mirror: 1\r\n", b"Connection: upgrade\r\nUpgrade: chat\r\n"])
@@ -187,11 +243,12 @@ async def test_a_copy_and_a_request_to_switch_protocols_are_not_copied(world, li
     assert mesh.outcomes() == {} and mesh.next.nobody_came()
 
 
-async def test_a_grpc_call_is_copied_and_its_client_gets_the_status_of_the_original(world):
+@pytest.mark.parametrize("protocol", ["http2", "detect"])
+async def test_a_grpc_call_is_copied_and_its_client_gets_the_status_of_the_original(world, protocol):
     mesh = GrpcMesh(world)
     web, following = mesh.endpoints
     world.install(
-        Replace((service("web", web, policies=NEXT, protocol="http2"), service("next", following, protocol="http2")))
+        Replace((service("web", web, policies=NEXT, protocol="http2"), service("next", following, protocol=protocol)))
     )
 
     number = await mesh.ask()

@@ -2,6 +2,9 @@
 
 import pytest
 
+from nodeproxy.policies.overruns import Watch
+from tests.fakes.exchanges import STARTED, Pieces, exchange
+
 GET = b"GET / HTTP/1.1\r\nHost: web.shop.mesh\r\n\r\n"
 UPLOAD = b"PUT / HTTP/1.1\r\nHost: web.shop.mesh\r\nContent-Length: 3\r\n\r\n"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
@@ -53,6 +56,16 @@ async def test_what_would_have_exceeded_a_limit_is_answered_and_counted(world, h
 
 async def test_the_time_of_a_streamed_body_is_the_clients(world):
     assert await answered(world, UPLOAD, head_s=0.9, body_s=3.5, body=b"abc") == []
+
+
+def test_the_time_of_a_request_counts_from_the_first_time_that_its_body_was_sent():
+    one = exchange(body=Pieces(b"slow"))
+    watch = Watch(one.scope, STARTED, streamed=True)
+
+    watch.body_sent(STARTED + 5)
+    watch.body_sent(STARTED + 9)  # a second try, whose body was kept
+
+    assert watch.since == STARTED + 5
 
 
 async def test_the_access_log_names_them(world):

@@ -48,6 +48,23 @@ async def test_a_request_beyond_the_connections_waits_for_the_next_that_is_free(
     assert decisions(world) == {"queued": 2}
 
 
+async def test_what_is_free_is_kept_for_one_that_waits_until_that_has_its_turn(world):
+    endpoint = world.endpoint()
+    serve(world, endpoint, maxConnections=1)
+    first, waiting = await asked(world, 2)
+    server = await endpoint.accept()
+    pool = world.clusters.get("shop/web:80").endpoints[0].pool
+    await answer(server)
+    while not pool.idle_count:
+        await world.reactor.rest()
+
+    assert pool.limits.waiting == 1 and pool.take() is None
+
+    await answer(server)
+    for client in (first, waiting):
+        assert (await client.head()).startswith(b"HTTP/1.1 200 ")
+
+
 async def test_a_new_request_does_not_overtake_one_that_waits(world):
     endpoint = world.endpoint()
     serve(world, endpoint, maxConnections=1)

@@ -4,6 +4,7 @@ import pytest
 from h2.events import PingAckReceived
 from h2.settings import SettingCodes
 
+from nodeproxy.protocol.http1.head import HeadLimits
 from nodeproxy.upstream.http1 import IDLE_S
 from tests.fakes.http2 import http2_accept, http2_client, http2_server, meanwhile, request
 
@@ -39,6 +40,34 @@ async def test_requests_of_several_clients_share_a_connection(world):
     assert endpoint.nobody_came()
 
 
+async def test_an_endpoint_is_told_to_push_nothing_and_how_large_a_head_may_be(world):
+    endpoint = world.endpoint()
+    world.serve(endpoint, protocol="http2")
+
+    _, _, server, _ = await two_requests(world, endpoint)
+
+    assert server.h2.remote_settings.enable_push == 0
+    assert server.h2.remote_settings.max_header_list_size == HeadLimits().head_bytes
+
+
+async def test_a_connection_whose_time_is_up_carries_no_request_of_the_same_turn(world):
+    endpoint = world.endpoint()
+    world.serve(endpoint, protocol="http2", policies=NO_RETRIES)
+    client = await world.client()
+    await client.send(GET)
+    server = await http2_accept(endpoint)
+    await server.respond((await server.received_request())[0])
+    assert (await client.head()).startswith(b"HTTP/1.1 200 ")
+    await world.settle()
+
+    world.advance(IDLE_S)
+    await client.send(GET)
+    server = await http2_accept(endpoint)
+    await server.respond((await server.received_request())[0])
+
+    assert (await client.head()).startswith(b"HTTP/1.1 200 ")
+
+
 async def test_requests_that_come_while_it_is_opened_wait_for_the_same_connection(world):
     endpoint = world.endpoint()
     world.serve(endpoint, protocol="http2")
@@ -70,6 +99,20 @@ async def test_nothing_is_sent_before_the_endpoint_has_said_how_many_streams_it_
 
     assert [(await client.response(number))[0] for number in numbers] == [200] * 3
     assert first.resets == second.resets == [] and endpoint.nobody_came()
+
+
+async def test_a_body_that_is_there_and_larger_than_the_endpoints_window_arrives_whole(world):
+    endpoint = world.endpoint()
+    world.serve(endpoint, protocol="http2")
+    client = await world.client()
+    await client.send(b"POST / HTTP/1.1\r\nHost: web.shop.mesh\r\nContent-Length: 8\r\n\r\nabcdefgh")
+
+    server = await http2_accept(endpoint, {SettingCodes.INITIAL_WINDOW_SIZE: 4})
+    stream, _ = await server.received_request()
+
+    assert (await server.body(stream))[0] == b"abcdefgh"
+    await server.respond(stream)
+    assert (await client.head()).startswith(b"HTTP/1.1 200 ")
 
 
 async def test_an_endpoint_that_allows_no_stream_is_none_that_can_be_connected_to(world):

@@ -24,6 +24,25 @@ def decisions(world):
     return {outcome: number for (_policy, outcome, _mode), number in world.route.stats.decisions.items()}
 
 
+async def test_a_stream_that_is_free_is_kept_for_a_request_that_waits_until_that_has_its_turn(world):
+    endpoint = world.endpoint()
+    serve(world, endpoint, maxConnections=1)
+    client = await http2_client(world)
+    numbers = [await client.request() for _ in range(2)]
+    server = await http2_accept(endpoint, ONE_STREAM)
+    stream, _ = await server.received_request()
+    pool = world.clusters.get("shop/web:80").endpoints[0].pool
+    await server.respond(stream)
+    while pool.active:
+        await world.reactor.rest()
+
+    assert pool.limits.waiting == 1 and pool.take() is None
+
+    stream, _ = await server.received_request()
+    await server.respond(stream)
+    assert [(await client.response(number))[0] for number in numbers] == [200] * 2
+
+
 async def test_one_connection_is_enough_for_many_requests(world):
     endpoint = world.endpoint()
     serve(world, endpoint, maxConnections=1)

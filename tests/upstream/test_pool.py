@@ -55,6 +55,40 @@ async def test_an_idle_connection_that_speaks_or_ends_is_given_up(world):
     assert pool.take() is None
 
 
+async def test_an_idle_connection_whose_last_response_was_waited_for_is_given_up_when_it_ends(world):
+    endpoint = world.endpoint()
+    world.serve(endpoint)
+    client = await world.client()
+    await client.send(b"GET / HTTP/1.1\r\nHost: web.shop.mesh\r\n\r\n")
+    server = await endpoint.accept()
+    await server.head()
+    await world.settle()
+    await server.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+    await client.head()
+    pool = world.clusters.get("shop/web:80").endpoints[0].pool
+    assert pool.idle_count == 1
+
+    server.close()
+    await world.settle()
+
+    assert pool.idle_count == 0
+
+
+async def test_a_connection_whose_time_is_up_carries_no_request_of_the_same_turn(world):
+    endpoint = world.endpoint()
+    world.serve(endpoint)
+    client = await world.client()
+
+    for _ in range(2):
+        await client.send(b"GET / HTTP/1.1\r\nHost: web.shop.mesh\r\n\r\n")
+        server = await endpoint.accept()
+        await server.head()
+        await server.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+        assert (await client.head()).startswith(b"HTTP/1.1 204 ")
+        await world.settle()
+        world.advance(IDLE_S)
+
+
 async def test_each_connection_is_closed_when_it_has_been_idle_for_too_long(world):
     pool = Pooled(world)
     (old, _), (young, _) = await pool.open(2)
@@ -70,6 +104,23 @@ async def test_each_connection_is_closed_when_it_has_been_idle_for_too_long(worl
     await world.settle()
 
     assert young.channel.closed and pool.idle_count == 0
+
+
+async def test_the_next_to_be_closed_is_the_one_whose_time_is_up_first(world):
+    pool = Pooled(world)
+    pairs = await pool.open(3)
+    for connection, _ in pairs:
+        pool.release(connection)
+        world.advance(IDLE_S / 4)
+        await world.settle()
+
+    closed = []
+    for _ in range(3):
+        world.advance(IDLE_S / 4)
+        await world.settle()
+        closed.append([connection.channel.closed for connection, _ in pairs])
+
+    assert closed == [[True, False, False], [True, True, False], [True, True, True]]
 
 
 async def test_a_connection_in_use_is_never_swept_and_counts_anew_when_it_is_back(world):
@@ -101,6 +152,17 @@ async def test_an_endpoint_that_leaves_closes_idle_connections_now_and_the_other
 
     assert await used_server.rest() == b""
     assert pool.idle_count == 0
+
+
+async def test_an_endpoint_that_has_left_is_not_connected_to(world):
+    pool = Pooled(world)
+    pool.drain()
+
+    with pytest.raises(ConnectFailed, match="it has left the service"):
+        await pool.connect()
+
+    await world.settle()
+    assert pool.server.nobody_came() and pool.endpoint.pool.count == 0
 
 
 @pytest.mark.parametrize("reused", [False, True])

@@ -2,8 +2,11 @@
 
 import pytest
 
+from nodeproxy.errors import NoEndpoints, UnknownPod
 from nodeproxy.mesh.model import Endpoint, Port, Service
 from nodeproxy.mesh.wire import Put, Replace
+from nodeproxy.upstream.cluster import NO_PLAN, ClusterContext
+from nodeproxy.upstream.clusters import Clusters
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
@@ -77,6 +80,35 @@ async def test_a_client_keeps_its_endpoint_while_others_come_and_until_its_time_
 
     assert set(seen) == {0}
     assert len(unkept) > 1
+
+
+async def test_the_mesh_itself_is_no_endpoint(world):
+    server, own = world.endpoint(), ("127.0.0.1", 80)
+    context = ClusterContext(world.upstream, {own}, lambda: 0.0)
+    cluster = Clusters(context).of(Service("shop", "web", "", ()), Port(80))
+
+    port = Port(80, "http", "http", (Endpoint(*own, hostname="web-0"), at(server)))
+    cluster.install(Service("shop", "web", "", (port,)), port, NO_PLAN)
+
+    assert [endpoint.address for endpoint in cluster.endpoints] == [("127.0.0.1", server.port)]
+    with pytest.raises(UnknownPod):
+        cluster.of_pod("web-0")
+
+
+async def test_a_service_that_has_left_the_mesh_has_nothing_that_could_be_chosen(world):
+    server = world.endpoint()
+    install(world, at(server, hostname="web-0", subsets=("v=1",)))
+    cluster = world.clusters.get("shop/web:80")
+    assert cluster.of_pod("web-0").usable_count(0.0) == cluster.of_subset("v=1").usable_count(0.0) == 1
+
+    world.live.install(Replace(()))
+
+    assert cluster.gone and not cluster.serves and not cluster.has_subset("v=1")
+    assert cluster.usable_count(0.0) == 0 and cluster.endpoints == ()
+    with pytest.raises(UnknownPod):
+        cluster.of_pod("web-0")
+    with pytest.raises(NoEndpoints):
+        cluster.of_subset("v=1")
 
 
 async def test_a_pod_is_called_by_its_own_name_and_its_connections_are_the_service_s(world):
