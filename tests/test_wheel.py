@@ -84,8 +84,9 @@ def test_without_a_c_compiler_a_wheel_is_of_python_alone_and_says_so(tmp_path):
 def test_a_warning_of_the_c_compiler_is_an_error(tmp_path):
     root = small_tree(tmp_path, twin="static int unused(void) { return 1; }\n")
 
-    name, _, told = built(root)
+    name, within, told = built(root)
 
+    assert not [each for each in within if each.endswith(".so")]
     assert name.endswith("-py3-none-any.whl") and "no compiled twins" in told
 
 

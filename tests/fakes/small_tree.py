@@ -11,7 +11,7 @@ PyMODINIT_FUNC PyInit_twin(void) { return PyModule_Create(&module); }
 """
 SUMS = "def twice(number: int) -> int:\n    return 2 * number\n"
 MISTAKE = 'def twice(number: int) -> int:\n    return "twice"\n'
-_OF_THE_BUILD = ("build_compiled.py", "build_hook.py", "pyproject.toml", "README.md", "LICENSE")
+_OF_THE_BUILD = ("build_compiled.py", "build_hook.py", "pyproject.toml", "README.md", "LICENSE", ".gitignore")
 
 
 def write(root, modules):
