@@ -5,10 +5,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from nodeproxy.mesh.build import lane
+from tests.fuzz.http2_bytes import Sender
 from tests.fuzz.outcomes import KINDS, LIMITS, fields, hello, http2, path, pieces_of, redis, stream, tried
 from tests.fuzz.test_builds import HELLOS, SEEDS
 
@@ -18,6 +20,7 @@ HEAD = b"GET / HTTP/1.1\r\nHost: web.shop.mesh\r\n"
 
 def test_the_same_is_said_in_another_process():
     cases = [(kind, data) for kind, of_kind in {**SEEDS, "hello": HELLOS}.items() for data in of_kind]
+    cases.append(("http2_stream", Sender(Random(7)).all()))
 
     done = subprocess.run(
         [sys.executable, "-m", "tests.fuzz.outcomes"], cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": "7"}, check=True,
