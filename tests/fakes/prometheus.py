@@ -26,14 +26,22 @@ class Prometheus:
     def __init__(self, port):
         self._port = port
 
-    def data(self, path, **parameters):
-        """What it answers; it must not refuse the question."""
+    def ready(self):
+        """Whether it answers questions: it listens earlier."""
+        return self._get("/-/ready")[0] == 200
+
+    def _get(self, path):
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=LIMIT_S)
         try:
-            connection.request("GET", f"/api/v1/{path}?{urlencode(parameters)}")
-            answer = json.load(connection.getresponse())
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
         finally:
             connection.close()
+
+    def data(self, path, **parameters):
+        """What it answers; it must not refuse the question."""
+        answer = json.loads(self._get(f"/api/v1/{path}?{urlencode(parameters)}")[1])
         assert answer["status"] == "success", f"{parameters}: {answer}"
         return answer["data"]
 
@@ -60,6 +68,7 @@ def prometheus(target_port, rules):
             "--enable-feature=exemplar-storage",
         )
         with running(*command, log=log, end=signal.SIGTERM, folder=folder) as process:
-            until(lambda: process.poll() is not None or listens(port), "Prometheus")
+            found = Prometheus(port)
+            until(lambda: process.poll() is not None or (listens(port) and found.ready()), "Prometheus")
             assert process.poll() is None, log.read_text()
-            yield Prometheus(port)
+            yield found
