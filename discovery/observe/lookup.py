@@ -1,7 +1,6 @@
 """Finds the service, and the port, that a request for a page names."""
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from functools import partial
 
 from anyio import to_thread
@@ -10,6 +9,7 @@ from discovery.observe.server import Asked, Page
 from discovery.problem import shown
 from nodeproxy.mesh.model import Service
 from nodeproxy.mesh.names import MeshName, named
+from nodeproxy.mesh.spelling import spelled_alike
 
 CLOSE_MOST = 5
 PORT_DIGITS_MOST = 5  # int() itself refuses thousands of digits, with an error
@@ -45,7 +45,7 @@ def close_names(name: MeshName, keys: Iterable[str]) -> list[str]:
     by_name = {f"{service}.{namespace}": service for namespace, _, service in (key.partition("/") for key in keys)}
     same = sorted(full for full, service in by_name.items() if service == name.service)
     wanted = f"{name.service}.{name.namespace}" if name.namespace else name.service
-    alike = get_close_matches(wanted, by_name, CLOSE_MOST)
+    alike = spelled_alike(wanted, by_name, CLOSE_MOST)
     return list(dict.fromkeys((*same[:CLOSE_MOST], *alike)))[:CLOSE_MOST]
 
 

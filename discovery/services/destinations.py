@@ -5,10 +5,10 @@ make a loop.
 """
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from typing import NamedTuple
 
 from nodeproxy.mesh.model import Port, Service
+from nodeproxy.mesh.spelling import spelled_alike
 from nodeproxy.policies.block import PolicySettings
 from nodeproxy.policies.destinations import places
 from nodeproxy.policies.fallback import FallbackService
@@ -72,7 +72,7 @@ class Places:
                 self._names.setdefault(each.namespace, []).append(each.name)
                 self._namespaces.setdefault(each.name, each.namespace)
         namespace, _, name = key.partition("/")
-        if len(self._meant) < MEANT_MOST and (close := get_close_matches(name, self._names.get(namespace, ()), 1)):
+        if len(self._meant) < MEANT_MOST and (close := spelled_alike(name, self._names.get(namespace, ()), 1)):
             return f"; did you mean {close[0]}?"
         elsewhere = self._namespaces.get(name)
         return f"; did you mean the one of namespace {elsewhere}?" if elsewhere else ""

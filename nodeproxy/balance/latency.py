@@ -6,7 +6,6 @@ average that follows a peak at once and forgets it over DECAY_S. Source: Finagle
 
 from collections.abc import Callable, Sequence
 from math import exp, inf, log
-from statistics import median
 from typing import TypeVar
 
 from nodeproxy.balance.choice import two_of
@@ -132,6 +131,12 @@ class LatencyMeter:
         if now >= self._presumed_until:
             others = (member.health.latency for member in self._members)
             known = [other.estimate_s(now) or 0.0 for other in others if other is not None and other.level > -inf]
-            self._presumed_s = median(known) if known else FAILED_S
+            self._presumed_s = _median(known) if known else FAILED_S
             self._presumed_until = now + PRESUMED_S
         latency.failed(seconds, now, self._presumed_s)
+
+
+def _median(numbers: list[float]) -> float:
+    """As `statistics` has it, whose import takes more memory than all of this module."""
+    ordered, middle = sorted(numbers), len(numbers) // 2
+    return (ordered[middle] + ordered[~middle]) / 2

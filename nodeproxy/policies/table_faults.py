@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, NamedTuple, get_args
 
 from pydantic import ValidationError
 
+from nodeproxy.mesh.spelling import spelled_alike
 from nodeproxy.policies.block import Block, PolicySettings
 from nodeproxy.policies.validation_words import in_words, quoted
 
@@ -38,7 +38,7 @@ def place_text(path: Path) -> str:
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """That there is no such `kind`, what was probably meant, and what there is."""
     names = sorted(known)
-    close = get_close_matches(name.lower(), {each.lower(): each for each in names}, 1, 0.6)
+    close = spelled_alike(name.lower(), {each.lower(): each for each in names}, 1, 0.6)
     meant = next((f"did you mean {each}? " for each in names if close and each.lower() == close[0]), "")
     listed = ", ".join(names[:NAMED_MOST]) or "none"
     return f"no such {kind}; {meant}there are {listed}"
@@ -70,7 +70,7 @@ def _message(settings: type[PolicySettings], details: Sequence[Any]) -> str:
     got = f", got {quoted(detail['input'])}"
     if detail["type"] == "literal_error":
         choices = [word for each in details for word in _choices(each)]
-        close = get_close_matches(str(detail["input"]), choices, 1)
+        close = spelled_alike(str(detail["input"]), choices, 1)
         meant = f"; did you mean {close[0]}?" if close else ""
         return f"expected one of {', '.join(choices)}{got}{meant}"
     if detail["type"] in ("model_type", "model_attributes_type"):

@@ -6,13 +6,13 @@ for users. Source: Traefik Mesh, docs/content/configuration.md.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from difflib import get_close_matches
 from functools import partial
 from typing import NamedTuple
 
 from discovery.kubernetes.services import TRAEFIK_PREFIXES, Service
 from discovery.policies.traefik.breaker import Reading, breaker_of
 from discovery.problem import shown
+from nodeproxy.mesh.spelling import spelled_alike
 from nodeproxy.policies.table import PolicyRefused
 
 TRAFFIC_TYPE, SCHEME, RETRIES = "traffic-type", "scheme", "retry-attempts"
@@ -139,7 +139,7 @@ _READERS: Mapping[str, Callable[[Written], Reading]] = {
 
 
 def _unknown(name: str) -> Reading:
-    near = get_close_matches(name, KNOWN, 1)
+    near = spelled_alike(name, KNOWN, 1)
     meant = f"did you mean {near[0]}?" if near else f"Traefik Mesh has {', '.join(KNOWN)}"
     return Reading({}, (f"is no annotation of Traefik Mesh and has no effect; {meant}",))
 
