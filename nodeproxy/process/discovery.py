@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 from nodeproxy.mesh.address import address_range
 from nodeproxy.mesh.node_view import SOCKET
 from nodeproxy.policies.registry import Registry
+from nodeproxy.process.preflight import SOCKET_NAME
 from nodeproxy.settings import Settings
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Task:
     @property
     def socket(self) -> Path:
         """The Unix socket that workers connect to."""
-        return self.run_dir / "discovery.sock"
+        return self.run_dir / SOCKET_NAME
 
     def run(self) -> int:
         """Be discovery until stdin ends; returns the exit status."""
