@@ -117,7 +117,7 @@ async def serve(settings: Settings, *, task_status: TaskStatus[None] = anyio.TAS
 def _command_line(settings: Settings, publisher: Publisher, catalogue: Catalogue) -> Pages:
     return {
         b"/status": StatusPage(publisher),
-        b"/services": ServicesPage(publisher.reports, lambda: publisher.services),
+        b"/services": ServicesPage(publisher),
         b"/endpoints": EndpointsPage(publisher),
         b"/explain": ExplainPage(publisher, catalogue),
         b"/routes": RoutesPage(publisher, settings.scope.registry),

@@ -17,12 +17,12 @@ from discovery.observe.usage import usage_of
 from discovery.observe.view import Source, View
 from discovery.rollouts.rollouts import described
 from discovery.workers.publish import Publisher
-from discovery.workers.reports import Life, Numbers, Reports, state_of_all
+from discovery.workers.reports import Life, Numbers, state_of_all
 from nodeproxy.mesh.build import this_build
 from nodeproxy.mesh.model import Port as ModelPort
 from nodeproxy.mesh.model import Service
 from nodeproxy.mesh.node_view import NodeStatus, PortView, RolloutView, SubscriptionView, WorkerView
-from nodeproxy.mesh.questions import AnswerTo, SubscriptionAge, Subscriptions, SubscriptionsNow
+from nodeproxy.mesh.questions import AnswerTo, CountersNow, SubscriptionAge, Subscriptions, SubscriptionsNow
 from nodeproxy.mesh.reports import UNROUTED, PortCounters, PortKey, PortState
 
 JSON = "application/json"
@@ -146,18 +146,19 @@ def subscriptions(answers: Mapping[int, AnswerTo]) -> Iterator[SubscriptionView]
 class ServicesPage:
     """/services: the service ports that the workers report, as JSON; made in a thread, as /metrics.
 
-    With `all` in its query, every port of the mesh.
+    With `all` in its query, every port of the mesh. The numbers are those of now: it asks the workers for a report, and
+    shows the last one of a worker that does not answer in time.
     """
 
-    def __init__(self, reports: Reports, in_force: Callable[[], Mapping[str, Service]] = dict) -> None:
-        self._reports = reports
-        self._in_force = in_force
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
         self._turn = anyio.Lock()
 
     async def __call__(self, asked: Asked) -> Page:
         """The page."""
         async with self._turn:
-            numbers, in_force = self._reports.numbers(), dict(self._in_force())
+            await self._publisher.ask(CountersNow())
+            numbers, in_force = self._publisher.reports.numbers(), dict(self._publisher.services)
             render = partial(services, numbers, in_force, everything="all" in asked.query)
             return Page(200, await to_thread.run_sync(render, abandon_on_cancel=True), JSON)
 

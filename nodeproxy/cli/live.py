@@ -109,7 +109,7 @@ def _intervals(run_dir: str, name: str, interval_s: float) -> "Iterator[Interval
     rates = Rates(name)
     while True:
         began = time.monotonic()
-        found = rates.after(ask(run_dir, "services"), began)
+        found = rates.after(ask(run_dir, "services"), time.monotonic())
         if found is not None:
             yield found
         time.sleep(max(0.0, began + interval_s - time.monotonic()))

@@ -1,7 +1,6 @@
 """`top`: what has happened at each service port between two pages of `services`. Pure."""
 
 import time
-from collections import deque
 
 import msgspec
 from rich.table import Table
@@ -13,7 +12,6 @@ from nodeproxy.mesh.node_view import PortView
 from nodeproxy.mesh.rates import Totals, rate_between
 from nodeproxy.mesh.reports import LATENCY_BOUNDS_S
 
-PAGES = 3  # compares the newest and the oldest: workers report once a second, out of step with the command
 _Key = tuple[str, str, str]
 
 
@@ -45,22 +43,22 @@ class Interval(msgspec.Struct, frozen=True):
 
 
 class Rates:
-    """Compares each page with one of before; `name` is the only service, "" for all."""
+    """Compares each page with the one before; `name` is the only service, "" for all."""
 
     def __init__(self, name: str = "") -> None:
         found = named(name)
         # a name that is none matches no service, and is shown as it is
         self._only = None if not name else (found.namespace, found.service) if found is not None else ("", name)
-        self._pages: deque[tuple[float, dict[_Key, PortView]]] = deque(maxlen=PAGES)
+        self._before: tuple[float, dict[_Key, PortView]] | None = None
 
     def after(self, text: bytes, now: float) -> Interval | None:
         """The interval that ends with this page, read at `now` (monotonic seconds); None for the first page."""
         views = msgspec.json.decode(text, type=list[PortView])
         page = {(each.namespace, each.service, each.port): each for each in views if self._wanted(each)}
-        self._pages.append((now, page))
-        before_at, before = self._pages[0]
-        if len(self._pages) == 1:
+        last, self._before = self._before, (now, page)
+        if last is None:
             return None
+        before_at, before = last
         elapsed_s = max(now - before_at, 1e-3)
         found = [rate(before.get(key), view, elapsed_s) for key, view in page.items()]
         found.sort(key=lambda each: (-each.requests_per_s, each.namespace, each.service, each.port))

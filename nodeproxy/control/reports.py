@@ -1,4 +1,4 @@
-"""The worker's reports to the control process: which service ports have changed, a few per step, once a second.
+"""The worker's reports to the control process: which ports have changed, a few per step, once a second or when asked.
 
 Requests go on meanwhile: a step looks at STEP_PORTS ports and ends, and the hot lane has the next STEP_S.
 """
@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import trio
 
+from nodeproxy.mesh.questions import Answer, CountersSent
 from nodeproxy.mesh.reports import (
     UNROUTED,
     ConnectionCounters,
@@ -117,15 +118,27 @@ class Reporter:
 
     sources: Sources
     _marks: dict[str, dict[PortKey, tuple[object, ...]]] = field(default_factory=dict)
+    _asked: list[int] = field(default_factory=list)
+    """The numbers of the `CountersNow` that the next round answers."""
+    _is_asked: trio.Event = field(default_factory=trio.Event)
+
+    def ask(self, number: int) -> None:
+        """Begin the next round within STEP_S, and answer the question of this number when it is sent."""
+        self._asked.append(number)
+        self._is_asked.set()
 
     async def run(self, send: Callable[[bytes], Awaitable[None]]) -> None:
         """Send rounds of reports, forever. `send` waits while the other end does not read."""
         await send(line(self.sources.introduction))
         while True:
             began = trio.current_time()
+            asked, self._asked, self._is_asked = self._asked, [], trio.Event()
             await self._round(send)
-            await send(line(self.sources.process()))
-            await trio.sleep(max(STEP_S, began + ROUND_S - trio.current_time()))
+            answers = b"".join(line(Answer(number, CountersSent())) for number in asked)
+            await send(line(self.sources.process()) + answers)
+            await trio.sleep(STEP_S)
+            with trio.move_on_at(began + ROUND_S):
+                await self._is_asked.wait()
 
     async def _round(self, send: Callable[[bytes], Awaitable[None]]) -> None:
         changes: list[Report] = []

@@ -15,7 +15,7 @@ from nodeproxy.control.reports import Reporter, Sources
 from nodeproxy.control.samples import SampleQueue
 from nodeproxy.control.taps import Taps
 from nodeproxy.exchange.failures import FailureLog
-from nodeproxy.mesh.questions import Answer, AnswerTo, Ask, Question
+from nodeproxy.mesh.questions import Answer, AnswerTo, Ask, CountersNow, EndpointsOf, SubscriptionsNow
 from nodeproxy.mesh.subscriptions import Subscriptions, Usage
 from nodeproxy.mesh.taps import StartTap, StopTap
 from nodeproxy.mesh.wire import LINE_LIMIT_BYTES, Update, line, parse
@@ -39,7 +39,7 @@ class Receivers:
     """Installs an update; raises PolicyRefused for one that cannot be installed."""
     refused: Callable[[], None]
     """Called for each update that cannot be installed."""
-    answer: Callable[[Question], AnswerTo]
+    answer: Callable[[EndpointsOf | SubscriptionsNow], AnswerTo]
     taps: Taps
     failures: FailureLog | None = None
     """What is sent beside the reports; None for nothing."""
@@ -64,12 +64,13 @@ async def subscribe(
                     async with trio.open_nursery() as nursery:
                         send = _sender(stream)
                         nursery.start_soon(_send_subscriptions, send, subscriptions)
-                        nursery.start_soon(Reporter(reported).run, send)
+                        reporter = Reporter(reported)
+                        nursery.start_soon(reporter.run, send)
                         nursery.start_soon(samples.send, send)
                         nursery.start_soon(receivers.taps.report, send)
                         if receivers.failures is not None:
                             nursery.start_soon(send_failures, receivers.failures, send)
-                        await _follow(stream, receivers, send)
+                        await _follow(stream, receivers, reporter, send)
                         nursery.cancel_scope.cancel()
                 except* (msgspec.DecodeError, LineTooLong, trio.BrokenResourceError) as errors:
                     log.warning(
@@ -114,7 +115,9 @@ async def _send_subscriptions(send: Callable[[bytes], Awaitable[None]], subscrip
             await send(changes)
 
 
-async def _follow(stream: trio.SocketStream, receivers: Receivers, send: Callable[[bytes], Awaitable[None]]) -> None:
+async def _follow(
+    stream: trio.SocketStream, receivers: Receivers, reporter: Reporter, send: Callable[[bytes], Awaitable[None]]
+) -> None:
     held = bytearray()
     while data := await stream.receive_some(READ_BYTES):
         held += data
@@ -123,7 +126,10 @@ async def _follow(stream: trio.SocketStream, receivers: Receivers, send: Callabl
             for text in lines:
                 message = parse(text)
                 if isinstance(message, Ask):
-                    await send(line(Answer(message.number, receivers.answer(message.question))))
+                    if isinstance(message.question, CountersNow):
+                        reporter.ask(message.number)
+                    else:
+                        await send(line(Answer(message.number, receivers.answer(message.question))))
                 elif isinstance(message, StartTap | StopTap):
                     receivers.taps.follow(message)
                 else:

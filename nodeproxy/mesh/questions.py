@@ -2,7 +2,7 @@
 
 A question goes down the connection between updates, its answer up between reports. Every answer is bounded, and says
 how much it leaves out. A further kind of question is a struct here, one for its answer and a method of
-`wiring.answers`.
+`wiring.answers`. `CountersNow` is answered by the reports themselves, `control.reports`.
 """
 
 import msgspec
@@ -25,6 +25,10 @@ class SubscriptionsNow(msgspec.Struct, frozen=True, tag="subscriptions-now"):
 
     service: str = ""
     """The key of one, "" for all."""
+
+
+class CountersNow(msgspec.Struct, frozen=True, tag="counters-now"):
+    """Report now what has changed, and answer when it has been sent."""
 
 
 class EndpointState(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -90,8 +94,12 @@ class Subscriptions(msgspec.Struct, frozen=True, tag="subscriptions", omit_defau
     left_out: int = 0
 
 
-Question = EndpointsOf | SubscriptionsNow
-AnswerTo = Endpoints | Subscriptions
+class CountersSent(msgspec.Struct, frozen=True, tag="counters-sent"):
+    """The answer to `CountersNow`: a round of reports that began after the question is complete."""
+
+
+Question = EndpointsOf | SubscriptionsNow | CountersNow
+AnswerTo = Endpoints | Subscriptions | CountersSent
 
 
 class Ask(msgspec.Struct, frozen=True, tag="ask"):

@@ -7,14 +7,13 @@ from nodeproxy.balance.standing import standing
 from nodeproxy.mesh.questions import (
     ENDPOINTS_MOST,
     SUBSCRIPTIONS_MOST,
-    AnswerTo,
     Endpoints,
     EndpointsOf,
     EndpointState,
     PortEndpoints,
-    Question,
     SubscriptionAge,
     Subscriptions,
+    SubscriptionsNow,
 )
 from nodeproxy.table.builder import Live
 from nodeproxy.upstream.clusters import Clusters
@@ -29,7 +28,7 @@ class Answers:
         self._clusters = clusters
         self._now = now
 
-    def __call__(self, question: Question) -> AnswerTo:
+    def __call__(self, question: EndpointsOf | SubscriptionsNow) -> Endpoints | Subscriptions:
         """The answer to `question`."""
         if isinstance(question, EndpointsOf):
             return Endpoints(tuple(self._ports(question)))

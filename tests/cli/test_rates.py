@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis.strategies import integers, lists
 from rich.console import Console
 
-from nodeproxy.cli.rates import PAGES, Rates, as_json, rates_table, shown_s
+from nodeproxy.cli.rates import Rates, as_json, rates_table, shown_s
 from nodeproxy.mesh.node_view import PortView
 from nodeproxy.mesh.rates import quantile
 from nodeproxy.mesh.reports import LATENCY_BOUNDS_S
@@ -41,13 +41,12 @@ def test_rates_are_those_since_the_page_before():
     assert (web.active, web.endpoints, web.usable) == (1, 3, 2)
 
 
-def test_the_interval_is_of_some_pages_so_that_reports_once_a_second_make_it_steady():
-    rates, last = Rates(), None
+def test_each_interval_begins_with_the_page_before():
+    rates = Rates()
 
-    for second in range(2 * PAGES):
-        last = rates.after(page(port(requests=100 * (second // 2))), float(second))
+    seen = [rates.after(page(port(requests=100 * second * second)), float(second)) for second in range(4)]
 
-    assert last.seconds == PAGES - 1 and last.services[0].requests_per_s == 50.0
+    assert [(each.seconds, each.services[0].requests_per_s) for each in seen[1:]] == [(1, 100), (1, 300), (1, 500)]
 
 
 def test_services_with_most_requests_are_first_and_idle_ones_by_name():

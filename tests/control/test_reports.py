@@ -4,7 +4,8 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from nodeproxy.control.reports import ROUND_S, STEP_PORTS, PortNumbers, Reporter, Sources
+from nodeproxy.control.reports import ROUND_S, STEP_PORTS, STEP_S, PortNumbers, Reporter, Sources
+from nodeproxy.mesh.questions import Answer, CountersSent
 from nodeproxy.mesh.reports import (
     UNROUTED,
     Decision,
@@ -157,6 +158,39 @@ async def test_each_round_ends_with_the_process_and_holds_what_is_new(autojump_c
     assert isinstance(first[-1], ProcessReport)
     assert {type(each): each.key.service for each in second[:-1]} == {PortReport: "web", PortGone: "api"}
     assert isinstance(second[-1], ProcessReport)
+
+
+@pytest.mark.trio
+async def test_a_question_for_the_counters_is_answered_by_a_round_that_began_after_it(autojump_clock, nursery):
+    worker = Worker("shop/web")
+    reporter = Reporter(worker.sources)
+    nursery.start_soon(reporter.run, worker.send)
+    await wait_all_tasks_blocked()
+    worker.sent, began = [], trio.current_time()
+
+    worker.stats["shop/web"].count(200, "", CALLER, 0.0)
+    reporter.ask(7)
+    reporter.ask(9)
+    await trio.sleep(STEP_S * 1.5)
+    report, process_report, *answers = [each for batch in worker.sent for each in batch]
+
+    assert (report.key.service, type(process_report)) == ("web", ProcessReport)
+    assert answers == [Answer(7, CountersSent()), Answer(9, CountersSent())]
+    assert trio.current_time() - began < ROUND_S / 2
+
+
+@pytest.mark.trio
+async def test_a_question_during_a_round_is_answered_by_the_next_one(autojump_clock, nursery):
+    worker = Worker(*(f"shop/s{number}" for number in range(STEP_PORTS * 3)))
+    reporter = Reporter(worker.sources)
+    nursery.start_soon(reporter.run, worker.send)
+    await wait_all_tasks_blocked()  # within the first round, between two steps
+
+    reporter.ask(7)
+    await trio.sleep(STEP_S * 20)
+    kinds = [type(each) for batch in worker.sent for each in batch if isinstance(each, ProcessReport | Answer)]
+
+    assert kinds == [ProcessReport, ProcessReport, Answer]
 
 
 @pytest.mark.trio

@@ -12,7 +12,16 @@ from nodeproxy.control.samples import SampleQueue
 from nodeproxy.control.subscriber import Receivers, subscribe
 from nodeproxy.control.taps import Taps
 from nodeproxy.exchange.recording import Recorder
-from nodeproxy.mesh.questions import Answer, Ask, Endpoints, EndpointsOf, EndpointState, PortEndpoints
+from nodeproxy.mesh.questions import (
+    Answer,
+    Ask,
+    CountersNow,
+    CountersSent,
+    Endpoints,
+    EndpointsOf,
+    EndpointState,
+    PortEndpoints,
+)
 from nodeproxy.mesh.reports import Introduction, PortReport, ProcessReport
 from nodeproxy.mesh.subscriptions import Subscriptions
 from nodeproxy.mesh.taps import StartTap, StopTap, TapFilter
@@ -249,6 +258,16 @@ async def test_a_question_is_answered_between_updates(discovery, follower):
 
     assert [await follower.next() for _ in range(3)] == [Replace((web(),)), EndpointsOf("shop/web"), Drop("shop/web")]
     assert await discovery.hear(Answer) == [Answer(7, ANSWER)]
+
+
+async def test_counters_are_answered_by_a_report_and_updates_do_not_wait_for_it(discovery, follower):
+    await discovery.listen()
+    await discovery.meet()
+
+    await discovery.say(Ask(7, CountersNow()), Fresh())
+
+    assert await follower.next() == Fresh()
+    assert await discovery.hear(Answer) == [Answer(7, CountersSent())]
 
 
 async def test_between_two_of_many_updates_others_have_their_turn(tmp_path):

@@ -8,7 +8,7 @@ import anyio.lowlevel
 import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from discovery.observe.pages import StatusPage
+from discovery.observe.pages import ServicesPage, StatusPage
 from discovery.observe.server import Asked
 from discovery.observe.service_pages import EndpointsPage, ExplainPage
 from discovery.services.catalogue import Catalogue, Scope
@@ -20,6 +20,8 @@ from nodeproxy.mesh.model import Caller, Endpoint, Port, Service
 from nodeproxy.mesh.questions import (
     Answer,
     Ask,
+    CountersNow,
+    CountersSent,
     Endpoints,
     EndpointsOf,
     EndpointState,
@@ -57,7 +59,7 @@ class Timer:
 
 
 class Worker:
-    """One that answers `answer(question)`, None for not at all."""
+    """One that answers `answer(question)`, None for not at all; reports before the answer where it returns a list."""
 
     def __init__(self, number, answer):
         self.number = number
@@ -76,6 +78,8 @@ class Worker:
                     answer = self.answer(message.question)
                     if answer == "hang up":
                         return
+                    *reports, answer = answer if isinstance(answer, list) else (answer,)
+                    await stream.send(b"".join(map(line, reports)))
                     if answer is not None:
                         await stream.send(line(Answer(message.number, answer)))
 
@@ -319,6 +323,20 @@ async def test_unknown_services_are_404_on_both_pages():
 
     pages = EndpointsPage(publisher), ExplainPage(publisher, catalogue_of())
     assert [(await page(Asked({"service": "wep.shop"}))).status for page in pages] == [404, 404]
+
+
+async def test_the_numbers_of_services_are_those_of_now_and_the_last_ones_of_a_silent_worker(tmp_path):
+    timer = Timer()
+    publisher = publisher_of(WEB, timer=timer)
+    one = Worker(0, lambda _: [port(requests=40), process(), CountersSent()])
+    two = Worker(1, lambda _: [port(requests=2), process(), None])
+
+    async with node(tmp_path, one, two, publisher=publisher), anyio.create_task_group() as group:
+        group.start_soon(when_answered, publisher, timer.passed)
+        (web,) = body(await ServicesPage(publisher)(Asked()))
+
+    assert one.asked == two.asked == [CountersNow()]
+    assert 40 <= web["requests"] <= 42  # what came of the silent one meanwhile, if anything
 
 
 async def test_the_status_has_subscriptions_and_callers(tmp_path):

@@ -37,21 +37,23 @@ def scene(folder):
         (folder / "v2.yaml").write_text(service("reviews-v2", free_port(), cluster_ip="10.96.0.10"))
         (folder / "policy.yaml").write_text(policy(**TABLES))
         with running(folder) as (node, ask):
-            stop = threading.Event()
-            load = threading.Thread(target=_requests, args=(node, stop))
+            stop, answered = threading.Event(), []
+            load = threading.Thread(target=_requests, args=(node, stop, answered))
             load.start()
             try:
                 until(lambda: '"unhealthy":true' in ask("endpoints", "reviews.shop", "--json").stdout, "the probes")
+                until(lambda: answered, "the first requests")
                 yield ask
+                assert load.is_alive(), "the load has failed"
             finally:
                 stop.set()
                 load.join()
 
 
-def _requests(node, stop):
+def _requests(node, stop, answered):
     while not stop.wait(0.005):
         for path in ("/", "/api/stars"):
-            node.get("reviews.shop.mesh", path)
+            answered.append(node.get("reviews.shop.mesh", path))
 
 
 @pytest.fixture(scope="module")
