@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from nodeproxy.downstream.connections import ACCEPTS_PER_TURN, LEAVING_MOST, LOOKED_AT, Connections
-from nodeproxy.downstream.http1 import DRIPS_S, USED_S
+from nodeproxy.downstream.http1 import ANSWERED_S, DRIPS_S, USED_S
 from nodeproxy.downstream.listener import PAUSE_S, Listener, bound
 from nodeproxy.errors import ConnectionLost
 from nodeproxy.io.channel import SocketChannel
@@ -74,10 +74,26 @@ async def test_clients_in_use_stay_and_those_who_come_wait_until_one_is_idle(wor
     await busy[0].head()
     await world.settle()
     assert is_open(late)  # accepting is tried again after a while, not in every turn
-    world.advance(PAUSE_S)
+    world.advance(ANSWERED_S)
+    assert PAUSE_S < ANSWERED_S
 
     assert (await late.head()).startswith(b"HTTP/1.1 404 ")
     assert [is_open(client) for client in busy] == [False, True]
+
+
+async def test_a_client_that_was_answered_just_now_does_not_make_way(world):
+    world.connections.most = 1
+    (first,) = await clients(world, 1)
+    await ask(world, first)
+
+    world.advance(ANSWERED_S - 0.1)
+    await world.settle()
+    early = world.connections.make_room()
+    world.advance(0.2)
+    await world.settle()
+    late = world.connections.make_room()
+
+    assert (early, late) == (False, True)
 
 
 async def test_a_client_whose_next_request_is_here_does_not_make_way(world):
