@@ -13,7 +13,7 @@ from typing import TypeVar
 from msgspec.structs import replace as replaced
 
 from discovery.observe.ports import Port
-from discovery.workers.reports import ports_added
+from discovery.workers.sums import ports_added
 from nodeproxy.mesh.callers import OTHER
 from nodeproxy.mesh.reports import UNROUTED, EndKind, PortCounters, PortKey, PortState, RequestKind
 

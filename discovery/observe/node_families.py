@@ -9,7 +9,8 @@ from prometheus_client.core import Metric
 from discovery.observe.families import Declared, declared
 from discovery.observe.usage import Usage
 from discovery.observe.view import Bounded, View
-from discovery.workers.reports import processes_added, state_of_all
+from discovery.workers.reports import state_of_all
+from discovery.workers.sums import processes_added
 from nodeproxy.mesh.reports import ProcessCounters, ProcessState
 from nodeproxy.mesh.wire import WatchCounts
 

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from discovery.workers.reports import Numbers, ports_added
+from discovery.workers.reports import Numbers
+from discovery.workers.sums import ports_added
 from nodeproxy.mesh.reports import PortCounters, PortKey, PortState
 
 _NO_STATE = PortState()

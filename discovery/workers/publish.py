@@ -10,15 +10,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from socket import socket as Socket
 from time import monotonic
 
 import anyio
-import msgspec
 from anyio.abc import SocketAttribute, SocketStream, TaskStatus
-from anyio.lowlevel import checkpoint
 
 from discovery.services.catalogue import Differences
+from discovery.workers.lines import read, send
 from discovery.workers.pending import Backlog
 from discovery.workers.questions import Answered, Questions
 from discovery.workers.recent_failures import RecentFailures
@@ -28,7 +26,6 @@ from discovery.workers.taps import Taps
 from nodeproxy.mesh.failures import Failures
 from nodeproxy.mesh.model import Caller, Service
 from nodeproxy.mesh.questions import Answer, Question
-from nodeproxy.mesh.reports import REPORT_LIMIT_BYTES
 from nodeproxy.mesh.samples import Samples
 from nodeproxy.mesh.taps import TapLeftOut
 from nodeproxy.mesh.wire import (
@@ -45,11 +42,9 @@ from nodeproxy.mesh.wire import (
     Watched,
     Watches,
     line,
-    parse_upward,
 )
 
 SOCKET_MODE = 0o600  # the table names every service of the cluster; workers run as the same user
-READ_BYTES = 64 * 1024  # at once from a worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,10 +226,10 @@ class Publisher:
         try:
             async with stream, anyio.create_task_group() as group:
                 own = stream.extra(SocketAttribute.raw_socket)
-                group.start_soon(_read, own, partial(self._note, worker), group.cancel_scope)
+                group.start_soon(read, own, partial(self._note, worker), group.cancel_scope)
                 with suppress(OSError):
                     while True:
-                        await _send(own, line(await worker.next_message(self._everything)))
+                        await send(own, line(await worker.next_message(self._everything)))
                 group.cancel_scope.cancel()
         finally:
             self._workers.discard(worker)
@@ -265,43 +260,6 @@ class Publisher:
             age_s = self._restored.age_s + self._clock.now() - self._restored_at
             return Replace(self._restored.services, age_s, self._on_demand)
         return Replace(tuple(service for _, service in sorted(self._services.items())), on_demand=self._on_demand)
-
-
-# The two below wait by `anyio.wait_*`, because a receive of anyio's own stream that is cancelled just when bytes come
-# leaves an InvalidStateError in the event loop (4.16): it happens whenever workers and discovery end together.
-
-
-async def _send(own: Socket, text: bytes) -> None:
-    """Sends all of `text`, as fast as the worker reads.
-
-    Raises:
-        OSError: the worker has closed the connection.
-    """
-    await checkpoint()
-    rest = memoryview(text)
-    while rest:
-        try:
-            rest = rest[own.send(rest) :]
-        except BlockingIOError:
-            await anyio.wait_writable(own)
-
-
-async def _read(own: Socket, note: Callable[[Upward], None], scope: anyio.CancelScope) -> None:
-    """Applies what a worker sends; cancels `scope` at the end of its stream or at an invalid line."""
-    held = bytearray()
-    with suppress(OSError, msgspec.DecodeError):
-        while len(held) <= REPORT_LIMIT_BYTES:
-            await anyio.wait_readable(own)
-            with suppress(BlockingIOError):
-                data = own.recv(READ_BYTES)
-                if not data:
-                    break
-                held += data
-                if b"\n" in data:
-                    *lines, held = held.split(b"\n")
-                    for text in lines:
-                        note(parse_upward(text))
-    scope.cancel()
 
 
 def _ports(service: Service) -> tuple[object, ...]:

@@ -4,14 +4,13 @@ A worker is replaced under the same number with another pid; the counters of its
 past, so that no sum goes backwards. The counters of a service port are dropped when it leaves the mesh.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import TypeVar
 
+from discovery.workers.sums import ports_added, processes_added
 from nodeproxy.mesh.rates import Totals, totals_of
 from nodeproxy.mesh.reports import (
-    ConnectionCounters,
     Introduction,
     PortCounters,
     PortGone,
@@ -22,11 +21,8 @@ from nodeproxy.mesh.reports import (
     ProcessReport,
     ProcessState,
     Report,
-    TracedRequest,
-    UdpCounters,
 )
 
-_K = TypeVar("_K")
 START_S = 30.0  # after a start, how long the sums may wait for every worker: a missing one shows as counters going back
 
 
@@ -192,85 +188,6 @@ def _apply(life: Life, report: Report, now: float) -> None:
         life.unconfirmed = set()
 
 
-def ports_added(all_counters: Iterable[PortCounters]) -> PortCounters:
-    """The sum of the counters of one service port."""
-    some = tuple(all_counters)
-    if len(some) == 1:
-        return some[0]
-    durations = zip(*(each.durations for each in some if each.durations), strict=True)
-    return PortCounters(
-        _pairs_added(each.requests for each in some),
-        tuple(map(sum, durations)),
-        sum(each.seconds for each in some),
-        sum(each.retries for each in some),
-        sum(each.ejections for each in some),
-        _added(each.tunnels_ended for each in some),
-        _added(each.tunnel_bytes for each in some),
-        _pairs_added(each.decisions for each in some),
-        _added(each.calls for each in some),
-        _connections_added([each.connections for each in some]),
-        _udp_added([each.udp for each in some if each.udp is not None]),
-        _added(each.redis_commands for each in some),
-        _added(each.own_policy_calls for each in some),
-        _seconds_added(each.own_policy_seconds for each in some),
-        _newest([each for counters in some for each in counters.exemplars]),
-    )
-
-
-def _seconds_added(some: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    total: dict[str, float] = {}
-    for each in some:
-        for name, seconds in each.items():
-            total[name] = total.get(name, 0.0) + seconds
-    return total
-
-
-def _newest(exemplars: Sequence[TracedRequest]) -> tuple[TracedRequest, ...]:
-    by_bucket = {each.bucket: each for each in sorted(exemplars, key=lambda each: each.at)}
-    return tuple(by_bucket[bucket] for bucket in sorted(by_bucket))
-
-
-def _connections_added(some: Sequence[ConnectionCounters]) -> ConnectionCounters:
-    return ConnectionCounters(
-        sum(each.opened for each in some),
-        _pairs_added(each.ended for each in some),
-        _added(each.bytes for each in some),
-        sum(each.seconds for each in some),
-    )
-
-
-def _udp_added(some: Sequence[UdpCounters]) -> UdpCounters | None:
-    if not some:
-        return None
-    return UdpCounters(
-        _pairs_added(each.sessions for each in some),
-        _added(each.datagrams for each in some),
-        _added(each.bytes for each in some),
-        _added(each.dropped for each in some),
-    )
-
-
-def processes_added(all_counters: Iterable[ProcessCounters]) -> ProcessCounters:
-    """The sum of the counters of several workers."""
-    some = tuple(all_counters)
-    return ProcessCounters(
-        accepted=sum(each.accepted for each in some),
-        evicted=sum(each.evicted for each in some),
-        connects=sum(each.connects for each in some),
-        http2_accepted=sum(each.http2_accepted for each in some),
-        http2_refused=sum(each.http2_refused for each in some),
-        http2_floods=sum(each.http2_floods for each in some),
-        bugs=sum(each.bugs for each in some),
-        updates=sum(each.updates for each in some),
-        updates_rejected=sum(each.updates_rejected for each in some),
-        log_lines_dropped=sum(each.log_lines_dropped for each in some),
-        samples_dropped=sum(each.samples_dropped for each in some),
-        buckets_evicted=sum(each.buckets_evicted for each in some),
-        shortages=_added(each.shortages for each in some),
-        slow_turns=_added(each.slow_turns for each in some),
-    )
-
-
 def state_of_all(numbers: Numbers) -> ProcessState:
     """The connected workers as one: connections and their limits added, the oldest table, the lowest limit of files."""
     reports = [(life.process, life.heard_at) for life in numbers.workers if life.connection is not None]
@@ -286,23 +203,6 @@ def state_of_all(numbers: Numbers) -> ProcessState:
         udp_sessions_limit=sum(state.udp_sessions_limit for state, _ in states),
         table_age_s=max(known) if known and len(known) == len(ages) else None,
     )
-
-
-def _added(all_counts: Iterable[Mapping[_K, int]]) -> dict[_K, int]:
-    total: dict[_K, int] = {}
-    for counts in all_counts:
-        if counts:  # most are empty
-            for key, number in counts.items():
-                total[key] = total.get(key, 0) + number
-    return total
-
-
-def _pairs_added(all_counts: Iterable[Iterable[tuple[_K, int]]]) -> tuple[tuple[_K, int], ...]:
-    total: dict[_K, int] = {}
-    for counts in all_counts:
-        for key, number in counts:
-            total[key] = total.get(key, 0) + number
-    return tuple(total.items())
 
 
 def _service_of(key: PortKey) -> str:
