@@ -163,10 +163,11 @@ class Node:
             return ""
         return text if status == 200 else ""
 
-    def is_ready(self):
+    def is_ready(self, worker=0):
+        """Whether this worker serves. The node is entered when the first one does; the others may not listen yet."""
         assert self.process.poll() is None, self.log.read_text()
         try:
-            return self.admin_page("/readyz")[0] == 200
+            return self.get("admin", "/readyz", ("127.0.0.1", self.admin + worker))[0] == 200
         except OSError:
             return False
 
