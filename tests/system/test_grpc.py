@@ -323,7 +323,7 @@ class Doctor(Echo):
 def test_a_health_check_by_grpc_takes_a_server_out_of_use(folder):
     sick, well = Doctor(), Doctor()
     (folder / "policy.yaml").write_text(
-        policy(echo__shop="healthCheck: {grpc: {}, interval: 100ms, unhealthyThreshold: 1}")
+        policy(echo__shop="healthCheck: {grpc: {}, interval: 100ms, timeout: 1m, unhealthyThreshold: 1}")
     )
     with echo_server(sick) as (a, _), echo_server(well) as (b, _):
         (folder / "echo.yaml").write_text(echo_service(a, b))
