@@ -143,6 +143,8 @@ class Caller:
         self.head = f"GET /work HTTP/1.1\r\nhost: {load.host}\r\naccept: */*\r\n\r\n".encode()
         self._idle: list[Call] = []
         self._open = 0
+        self._under_way = 0
+        self._one_ended = asyncio.Event()
         self._from = 0.0
         self.statuses: Counter[int] = Counter()
         self.latencies: list[float] = []
@@ -159,11 +161,14 @@ class Caller:
             if (ahead := due - loop.time()) > 0:
                 await asyncio.sleep(ahead)
             self._send(due)
-        await asyncio.sleep(self.load.patience_s + 0.05)
+        while self._under_way:
+            self._one_ended.clear()
+            await self._one_ended.wait()
         for call in list(self._idle):
             call.close()
 
     def _send(self, due: float) -> None:
+        self._under_way += 1
         if self._idle:
             self._idle.pop().send(due)
         elif self._open < CONNECTIONS_MOST:
@@ -187,6 +192,8 @@ class Caller:
             self._open -= 1
 
     def _count(self, due: float, status: int) -> None:
+        self._under_way -= 1
+        self._one_ended.set()
         if due >= self._from:
             self.statuses[status] += 1
             if status == 200:

@@ -13,7 +13,7 @@ from nodeproxy.demo.services import SERVED_BY
 
 ADDRESSES = {"shop/cart": "127.0.0.21", "shop/batch": "127.0.0.22"}
 """Of the pods in shop.yaml."""
-EFFECT_LIMIT_S = 20.0  # a change is in force within a second, also on a busy laptop
+EFFECT_LIMIT_S = 60.0  # usually within a second; a busy machine is slower
 
 
 class NoEffect(Exception):

@@ -18,8 +18,7 @@ from nodeproxy.mesh.wire import (
     line,
     parse,
 )
-
-LIMIT_S = 60.0
+from tests.cluster.control_plane import LIMIT_S
 
 
 class Follower:

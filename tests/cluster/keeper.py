@@ -8,8 +8,9 @@ import threading
 import time
 from pathlib import Path
 
+from tests.cluster.control_plane import LIMIT_S
+
 MANIFESTS = Path(__file__).parents[2] / "manifests"
-LIMIT_S = 60.0
 
 
 def apply(cluster, folder=MANIFESTS):

@@ -31,7 +31,7 @@ from tests.fakes.reports import process
 from tests.fakes.tables import Mesh, other, web
 
 pytestmark = pytest.mark.trio
-PATIENCE_S = 10  # real seconds, only ever used up by a test that fails
+PATIENCE_S = 60  # real seconds, only ever used up by a test that fails
 NOTHING = Sources(Introduction(0, 1), RouteStats(), tuple, lambda _service: (), process)
 ANSWER = Endpoints((PortEndpoints("80", (EndpointState("10.0.0.1", 8080, active=3),)),))
 WRONG = web(policies={"retries": {"attempts": "many"}})

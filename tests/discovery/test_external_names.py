@@ -95,7 +95,7 @@ class Desk:
 @asynccontextmanager
 async def desk(**fields):
     found = Desk(**fields)
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         async with anyio.create_task_group() as group:
             group.start_soon(found.names.run, found.taken)
             await found.settle()

@@ -7,13 +7,14 @@ import anyio
 import pytest
 
 from discovery.services.catalogue import POLICY_MAP
+from discovery.sources.folder import files
 from discovery.sources.folder.files import Files, inotify
 from discovery.sources.folder.folder import Folder
 from tests.discovery.kube import file_of, service
 
 pytestmark = pytest.mark.anyio
 
-DEADLINE_S = 10
+DEADLINE_S = 60  # only ever used up by a test that fails
 
 
 class Fed:
@@ -58,6 +59,17 @@ async def test_a_changed_file_is_fed(tmp_path):
         await fed.until_objects(reviews="10.96.0.1")
         write(tmp_path / "shop.yaml", "10.96.0.2")
         await fed.until_objects(reviews="10.96.0.2")
+
+
+async def test_a_change_is_fed_by_its_notice_and_not_by_the_next_look(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "TICK_S", 3600.0)
+    write(tmp_path / "shop.yaml", "10.96.0.1")
+
+    async with fed_by(tmp_path) as fed:
+        await fed.until_objects(reviews="10.96.0.1")
+        for number in range(2, 7):
+            write(tmp_path / "shop.yaml", f"10.96.0.{number}")
+            await fed.until_objects(reviews=f"10.96.0.{number}")
 
 
 async def test_files_that_come_and_go_are_fed(tmp_path):

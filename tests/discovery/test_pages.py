@@ -17,7 +17,7 @@ from nodeproxy.mesh.reports import Introduction
 from tests.fakes.reports import port, process
 
 pytestmark = pytest.mark.anyio
-DEADLINE_S = 10
+DEADLINE_S = 60  # only ever used up by a test that fails
 GET = b"GET /metrics HTTP/1.1\r\nHost: node:9076\r\n\r\n"
 
 

@@ -108,7 +108,7 @@ class Follower:
         world = World(self.sleep, lambda: self.clock, lambda: 0.5)
         async with anyio.create_task_group() as group:
             group.start_soon(Watch(resource, api, self, world).run)
-            with anyio.fail_after(10):
+            with anyio.fail_after(60):
                 await api.over.wait()
             group.cancel_scope.cancel()
 

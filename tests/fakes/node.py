@@ -25,7 +25,11 @@ def until(claim, what):
         pause.wait(0.01)
 
 
-class SixServer(http.server.ThreadingHTTPServer):
+class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 128  # of five, the kernel drops SYNs while a busy machine lets the thread wait: a second each
+
+
+class SixServer(Server):
     address_family = socket.AF_INET6
 
 
@@ -47,8 +51,7 @@ def server(name, gate=None, host="127.0.0.1"):
         def log_message(self, *_):
             pass
 
-    kind = SixServer if ":" in host else http.server.ThreadingHTTPServer
-    return serving(kind((host, 0), Handler))
+    return serving((SixServer if ":" in host else Server)((host, 0), Handler))
 
 
 class Gate:
@@ -163,10 +166,11 @@ class Node:
             return ""
         return text if status == 200 else ""
 
-    def is_ready(self):
+    def is_ready(self, worker=0):
+        """Whether this worker serves. The node is entered when the first one does; the others may not listen yet."""
         assert self.process.poll() is None, self.log.read_text()
         try:
-            return self.admin_page("/readyz")[0] == 200
+            return self.get("admin", "/readyz", ("127.0.0.1", self.admin + worker))[0] == 200
         except OSError:
             return False
 

@@ -4,7 +4,7 @@ import re
 import subprocess
 from itertools import pairwise
 
-LIMIT_S = 300
+LIMIT_S = 600  # of a whole page; a machine under load is slow
 BLOCK = re.compile(r"^```(sh|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 END = "== end of a block =="
 

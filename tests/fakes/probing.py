@@ -8,7 +8,7 @@ from nodeproxy.balance.health import Health
 from nodeproxy.control.probes import Target
 from nodeproxy.policies.health_check import HealthCheckSettings
 
-PATIENCE_S = 10  # real seconds, only ever used up by a test that fails
+PATIENCE_S = 60  # real seconds, only ever used up by a test that fails
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 BUSY = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
 

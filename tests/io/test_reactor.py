@@ -342,7 +342,7 @@ async def napping(before=lambda _reactor: None):
     async with trio.open_nursery() as nursery:
         nursery.start_soon(reactor.run)
         await trio.testing.wait_all_tasks_blocked(0.05)
-        with trio.fail_after(5):
+        with trio.fail_after(60):
             yield reactor
         nursery.cancel_scope.cancel()
     reactor.close()

@@ -15,6 +15,7 @@ from loadtest.resilience.record import Outcome, ResilienceRecord
 from loadtest.resilience.report import markdown
 from loadtest.resilience.run import cases_of
 from loadtest.resilience.scenarios import TROUBLES, Trouble
+from tests.fakes.node import LIMIT_S
 
 ONE_STREAM = Stream("a", 200.0)
 ONE = Trouble(
@@ -39,7 +40,7 @@ async def endpoint(behaviour):
         await asyncio.sleep(0)
 
 
-def got(behaviour, *streams, patience_s=0.5):
+def got(behaviour, *streams, patience_s=LIMIT_S):
     """What callers get from such an endpoint in a tenth of a second."""
 
     async def called():
@@ -86,7 +87,7 @@ def test_pooled_streams_have_one_result_and_one_may_begin_later():
 
     async def called():
         async with endpoint(Behaviour(0.0)) as port:
-            return await call_all(Load(port, "web.test.mesh", streams, 0.5, 0.0, 0.1, pooled=True))
+            return await call_all(Load(port, "web.test.mesh", streams, LIMIT_S, 0.0, 0.1, pooled=True))
 
     (pooled,) = asyncio.run(called())
 
@@ -97,7 +98,7 @@ def test_pooled_streams_have_one_result_and_one_may_begin_later():
 def test_where_nothing_listens_every_request_fails():
     (port,) = quiet_ports(1)
 
-    (failed,) = asyncio.run(call_all(Load(port, "web.test.mesh", (Stream("a", 100.0),), 0.2, 0.0, 0.1)))
+    (failed,) = asyncio.run(call_all(Load(port, "web.test.mesh", (Stream("a", 100.0),), LIMIT_S, 0.0, 0.1)))
 
     assert failed.statuses == {"0": 10}
 

@@ -111,7 +111,7 @@ def test_each_work_moves_something_and_has_no_errors(work, toolbox, behind):
     seen = load_of(toolbox, straight(behind), work, behind, SECONDS)
 
     assert not any(seen.errors.values())
-    assert seen.bytes > 2**20 if work.per_byte else seen.units > 10
+    assert seen.bytes > 0 if work.per_byte else seen.units > 0
     assert work.per_byte or 0 < seen.p50_s <= seen.p99_s
 
 

@@ -5,20 +5,22 @@ import threading
 from contextlib import ExitStack, contextmanager
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from tests.fakes.bare_services import free_place
-from tests.fakes.node import Gate, Node, policy, server, service
+from tests.fakes.node import LIMIT_S, Gate, Node, policy, server, service, until
 from tests.fakes.ports import free_port
 from tests.fakes.programs import program
 
+LIMIT_MS = LIMIT_S * 1000  # of any wait for the browser; Playwright's own is 5 s for what is expected
+expect.set_options(timeout=LIMIT_MS)
 SIZES = {"wide": {"width": 1280, "height": 800}, "phone": {"width": 360, "height": 740}}
 VIEWS = (
     "services", "service/pay.shop", "map", "map/pay.shop", "map?as=table", "errors", "reasons/no-endpoints",
     "tap?service=web.shop", "node", "cluster",
 )  # fmt: skip
 RULES = """
-outlierDetection: {consecutive5xxErrors: 1, baseEjectionTime: 60s, maxEjectionPercent: 50}
+outlierDetection: {consecutive5xxErrors: 1, baseEjectionTime: 1h, maxEjectionPercent: 50}
 retries: {attempts: 1, retryOn: [5xx]}
 """
 ROUTES = """
@@ -43,6 +45,11 @@ class Mesh:
     def called(self, *requests):
         """Sends these requests, each a service and a path."""
         return [self.node.get(f"{name}.shop.mesh", path)[0] for name, path in requests]
+
+    def eject(self):
+        """Calls pay until its sick endpoint is ejected, which it stays for longer than any test lasts."""
+        usable = 'nodeproxy_endpoints{namespace="shop",port="80",service="pay",state="usable"} 1.0'
+        until(lambda: self.called(("pay", "/healthz")) and usable in self.node.metrics(), "the ejection")
 
 
 @contextmanager
@@ -100,6 +107,7 @@ class Reader:
 
     def __init__(self, browser, mesh, **context):
         self.context = browser.new_context(**{"viewport": SIZES["wide"], **context})
+        self.context.set_default_timeout(LIMIT_MS)
         self.page = self.context.new_page()
         self.mesh = mesh
         self.asked, self.faults = [], []
@@ -128,6 +136,6 @@ class Reader:
         self.context.close()
 
 
-def shows(page, text, timeout_s=20):
+def shows(page, text):
     """Waits until the page has this text in sight."""
-    page.get_by_text(text).first.wait_for(timeout=timeout_s * 1000)
+    page.get_by_text(text).first.wait_for()

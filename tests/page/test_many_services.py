@@ -56,12 +56,12 @@ def test_a_filter_finds_one_of_them(reader):
 def test_the_map_draws_the_busiest_and_finds_the_others(reader):
     reader.mesh.called(*[(f"s-{number}", "/") for number in range(60)])
     page = reader.open("map")
-    expect(page.locator(".shown")).to_contain_text("less busy ones not drawn", timeout=20_000)
+    expect(page.locator(".shown")).to_contain_text("less busy ones not drawn")
     assert page.locator("a.node").count() <= 28
 
     page.keyboard.press("/")
     page.keyboard.type("s-59")
-    expect(page.locator(".found a")).to_have_text(["s-59.shop"], timeout=20_000)
+    expect(page.locator(".found a")).to_have_text(["s-59.shop"])
     page.keyboard.press("Enter")
 
     expect(page.get_by_role("heading", level=1)).to_have_text("Calls of s-59.shop")

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.fakes.node import LIMIT_S
 from tests.page.mesh import VIEWS, mesh, shows
 
 STATIC = Path(__file__).parents[2] / "discovery" / "observe" / "page" / "static"
@@ -50,7 +51,7 @@ def shop(tmp_path_factory):
 
 def sent(mesh, host, path):
     """One request, as raw as a hostile client writes it."""
-    connection = http.client.HTTPConnection("127.0.0.1", mesh.node.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", mesh.node.port, timeout=LIMIT_S)
     connection._validate_path = connection._validate_host = lambda _: None
     target = quote(path, safe=string.punctuation)
     try:

@@ -30,9 +30,7 @@ def charted(reader, *rates):
         "**/api/services?stream=1", lambda route: route.fulfill(content_type="text/event-stream", body=events(*rates))
     )
     reader.open()
-    page.wait_for_function(
-        "async (at) => (await import('./service_rates.js')).heading.at === at", arg=last_at, timeout=20_000
-    )
+    page.wait_for_function("async (at) => (await import('./service_rates.js')).heading.at === at", arg=last_at)
     return page.evaluate(
         "async () => [...(await import('./service_rates.js')).ports.values()][0].history.requests.values.slice(-3)"
     )

@@ -10,7 +10,7 @@ from tests.page.mesh import SIZES, Reader, shows
 def test_services_have_live_signals_and_can_be_filtered_and_sorted(reader):
     page = reader.open()
     web = page.get_by_role("row").filter(has_text="web.shop")
-    expect(web.locator(".requests .value")).not_to_have_text("0", timeout=20_000)
+    expect(web.locator(".requests .value")).not_to_have_text("0")
     expect(web.locator(".requests .spark-line")).to_have_attribute("d", re.compile("L"))
 
     page.get_by_role("button", name="Service", exact=True).click()
@@ -37,7 +37,7 @@ def test_a_filter_without_a_match_says_what_it_looks_at(reader):
 def test_the_map_shows_who_calls_whom_and_the_same_as_a_table(reader):
     page = reader.open("map")
     node = page.locator("a.node", has_text="pay.shop")
-    expect(node).to_have_attribute("aria-label", re.compile(r"pay\.shop: .*/s.*Shows its calls"), timeout=20_000)
+    expect(node).to_have_attribute("aria-label", re.compile(r"pay\.shop: .*/s.*Shows its calls"))
 
     page.get_by_role("button", name="Table").click()
     row = page.get_by_role("row").filter(has_text="web.shop")
@@ -84,7 +84,7 @@ def test_a_service_that_does_not_exist_is_said(reader):
 def test_errors_have_their_reason_in_plain_words_and_lead_to_its_meaning(reader):
     page = reader.open("errors")
     error = page.locator(".error", has_text="/lost").first
-    expect(error).to_contain_text("The service has no endpoint that can be used", timeout=20_000)
+    expect(error).to_contain_text("The service has no endpoint that can be used")
     expect(error).to_contain_text("from node")
 
     error.get_by_role("link", name="no-endpoints").click()
@@ -99,7 +99,7 @@ def test_a_tap_shows_requests_with_the_bars_of_their_attempts_and_pauses(reader)
     page.get_by_label("Path begins with").fill("/beta")
     page.get_by_role("button", name="Start").click()
     request = page.locator(".tapped li", has_text="/beta/x").first
-    request.wait_for(timeout=20_000)
+    request.wait_for()
     assert page.locator(".tapped li", has_text="/try").count() == 0
     assert request.locator(".bars rect").count() >= 1
 

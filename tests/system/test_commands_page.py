@@ -22,7 +22,7 @@ TABLES = {
     "  match: {path: {prefix: /api}}\n"
     "  split: [{service: reviews, weight: 9}, {service: reviews-v2, weight: 1}]\n"
     "retries: {attempts: 0}\n"
-    "healthCheck: {path: /healthz, interval: 100ms, unhealthyThreshold: 1}\n",
+    "healthCheck: {path: /healthz, interval: 100ms, timeout: 1m, unhealthyThreshold: 1}\n",
     "_default": "timeouts: {request: 10s}\n",
 }
 

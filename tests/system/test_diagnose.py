@@ -14,7 +14,7 @@ from tests.fakes.ports import free_port
 from tests.fakes.unreachable import dropping
 
 POLICY = {
-    "sick": "healthCheck: {path: /healthz, interval: 100ms, unhealthyThreshold: 1}",
+    "sick": "healthCheck: {path: /healthz, interval: 100ms, timeout: 1m, unhealthyThreshold: 1}",
     "ejected": "outlierDetection: {consecutive5xxErrors: 1, baseEjectionTime: 5m, maxEjectionPercent: 100}",
     "limited": "rateLimit: {requestsPerSecond: 0.001, burst: 1}",
     "open": "circuitBreaker: {minimumRequests: 1, failureRatio: 0.1, openDuration: 5m, window: 1h}",

@@ -110,13 +110,16 @@ def test_a_stream_of_requests_that_is_cancelled_before_the_first(mesh):
 
 
 def test_a_deadline_reaches_the_server_and_ends_the_call_at_both(mesh):
-    mesh.echo.ended.clear()
-
-    error = failure(lambda: unary(mesh.channel, "Sleep")(b"", timeout=0.5))
+    for deadline_s in (0.5, 2.0, 8.0, 32.0):  # the first, unless the machine is too busy for a call within it
+        mesh.echo.ended.clear()
+        mesh.echo.remaining_s.clear()
+        error = failure(lambda deadline_s=deadline_s: unary(mesh.channel, "Sleep")(b"", timeout=deadline_s))
+        if any(mesh.echo.remaining_s):
+            break
 
     assert error.code() == Code.DEADLINE_EXCEEDED
     assert mesh.echo.ended.wait(LIMIT_S)
-    assert 0 < mesh.echo.remaining_s[-1] < 0.6  # clients round up
+    assert 0 < mesh.echo.remaining_s[-1] < deadline_s + 0.1  # clients round up
 
 
 def test_without_a_deadline_the_server_sees_none(mesh):
@@ -323,7 +326,7 @@ class Doctor(Echo):
 def test_a_health_check_by_grpc_takes_a_server_out_of_use(folder):
     sick, well = Doctor(), Doctor()
     (folder / "policy.yaml").write_text(
-        policy(echo__shop="healthCheck: {grpc: {}, interval: 100ms, unhealthyThreshold: 1}")
+        policy(echo__shop="healthCheck: {grpc: {}, interval: 100ms, timeout: 1m, unhealthyThreshold: 1}")
     )
     with echo_server(sick) as (a, _), echo_server(well) as (b, _):
         (folder / "echo.yaml").write_text(echo_service(a, b))

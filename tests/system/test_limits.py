@@ -47,11 +47,6 @@ def most_over(passed, rate, burst):
     return worst
 
 
-def both_serve(node):
-    second = ("127.0.0.1", node.admin + 1)
-    until(lambda: node.get("admin", "/readyz", second)[0] == 200, "both workers")
-
-
 def test_two_workers_together_let_no_more_through_than_the_limit(folder):
     rate, burst = 40, 20
     with server("one") as port:
@@ -60,7 +55,7 @@ def test_two_workers_together_let_no_more_through_than_the_limit(folder):
             policy(web__shop=f"rateLimit: {{requestsPerSecond: {rate}, burst: {burst}}}")
         )
         with Node(folder, "--workers", "2") as node:
-            both_serve(node)
+            until(lambda: node.is_ready(worker=1), "both workers")
             passed, refused = load(node, clients=4, seconds=2.0)
 
     assert refused > 0 and len(passed) > burst

@@ -69,11 +69,12 @@ def test_a_tap_shows_requests_with_each_attempt_and_filters_by_path(folder):
     with server("one") as one, server("sick", sick) as other:
         (folder / "web.yaml").write_text(service("web", one, other))
         (folder / "policy.yaml").write_text(policy(web__shop="retries: {attempts: 1, retryOn: [5xx]}"))
-        with (
-            running(folder, "--workers", "2") as (node, _),
-            tapping(folder, "web.shop", "--path", "/healthz", "--json") as tap,
-        ):
-            sent_until(node, lambda: any(len(each["attempts"]) == 2 for each in tap.requests()), "/other", "/healthz")
+        with running(folder, "--workers", "2") as (node, _):
+            until(lambda: "nodeproxy_workers 2.0" in node.metrics(), "both workers")
+            with tapping(folder, "web.shop", "--path", "/healthz", "--json") as tap:
+                sent_until(
+                    node, lambda: any(len(each["attempts"]) == 2 for each in tap.requests()), "/other", "/healthz"
+                )
 
     assert json.loads(tap.lines[0]) == {"type": "tap", "service": "shop/web", "workers": 2, "ends_after_s": 600.0}
     assert {each["path"] for each in tap.requests()} == {"/healthz"}

@@ -42,7 +42,7 @@ def query(name, number=0):
 
 def answers(address):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.settimeout(0.1)
+        sock.settimeout(LIMIT_S)  # while nothing listens there, the kernel refuses at once
         sock.connect((address, DOMAIN))
         try:
             return bool(sock.send(query("a.one.test")) and sock.recv(4096))

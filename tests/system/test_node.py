@@ -84,7 +84,7 @@ def test_a_sick_endpoint_gets_no_requests_while_its_probes_fail(folder):
         gate.sick = True
         (folder / "web.yaml").write_text(service("web", sick, fit))
         (folder / "policy.yaml").write_text(
-            policy(web__shop="healthCheck: {path: /healthz, interval: 100ms, unhealthyThreshold: 1}")
+            policy(web__shop="healthCheck: {path: /healthz, interval: 100ms, timeout: 1m, unhealthyThreshold: 1}")
         )
         with Node(folder) as node:
             usable = 'nodeproxy_endpoints{namespace="shop",port="80",service="web",state="usable"} %s.0'

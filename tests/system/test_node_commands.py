@@ -69,7 +69,7 @@ def test_the_endpoints_of_a_service_are_shown_with_their_state_in_every_worker(f
         (folder / "web.yaml").write_text(service("web", one, sick))
         (folder / "gone.yaml").write_text(service("gone", nowhere, cluster_ip="10.96.0.10"))
         (folder / "policy.yaml").write_text(
-            policy(web__shop="healthCheck: {path: /healthz, interval: 100ms, unhealthyThreshold: 1}")
+            policy(web__shop="healthCheck: {path: /healthz, interval: 100ms, timeout: 1m, unhealthyThreshold: 1}")
         )
         with running(folder, "--workers", "2") as (node, ask):
             until(lambda: ask("endpoints", "web.shop", "--json").stdout.count('"unhealthy":true') == 2, "the probes")

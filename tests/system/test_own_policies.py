@@ -152,8 +152,7 @@ def test_a_mistake_ends_its_own_request_and_no_other(mesh, packages, path):
 @pytest.mark.parametrize("path", ["/loop", "/block"])
 def test_a_call_that_does_not_return_costs_its_worker_and_new_requests_are_all_answered(mesh, packages, path):
     with Node(mesh, "--workers", "2", python_path=packages.path, own_policies=NAMES, own_policy_limit_s="0.5") as node:
-        second = ("127.0.0.1", node.admin + 1)
-        until(lambda: node.get("admin", "/readyz", second)[0] == 200, "both workers")
+        until(lambda: node.is_ready(worker=1), "both workers")
         before = set(node.children()["worker"])
         endings, others = [], []
         stuck = threading.Thread(target=lambda: endings.append(ended(node, path)))

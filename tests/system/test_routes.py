@@ -62,8 +62,7 @@ def test_a_canary_has_its_rate_whatever_the_worker(folder):
     with server("old") as old, server("new") as new:
         mesh_of(folder, old, new)
         with Node(folder, "--workers", "2") as node:
-            second = ("127.0.0.1", node.admin + 1)
-            until(lambda: node.get("admin", "/readyz", second)[0] == 200, "both workers")
+            until(lambda: node.is_ready(worker=1), "both workers")
             answers = answers_of(node, "/trial", seconds)
 
     tried = sum(name.startswith("new") for *_, name in answers)

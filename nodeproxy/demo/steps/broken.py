@@ -2,8 +2,10 @@
 
 import re
 import threading
+import time
 from subprocess import Popen
 
+from nodeproxy.demo.mesh import REPORT_LIMIT_S
 from nodeproxy.demo.shop import OUTLIERS
 from nodeproxy.demo.stage import Stage
 from nodeproxy.demo.table import rendered
@@ -43,6 +45,7 @@ def _break(stage: Stage, cart: Caller) -> None:
         stage.say(f"{BROKEN} got {endpoint.received - received} of them, and was then ejected.")
         stage.say("A retry at the other endpoint hid each failure.")
         after = stage.after(before, "reviews", REQUESTS)
+        tap.await_tried_twice()
         process.terminate()
     wanted = [
         ("nodeproxy_outlier_ejections_total", {"service": "reviews"}),
@@ -74,9 +77,25 @@ class _Tap:
         """Whether a request has been shown."""
         return any(ATTEMPT in line for line in self._lines)
 
+    def await_tried_twice(self) -> None:
+        """Waits until a request that was tried twice has been shown, for REPORT_LIMIT_S at most.
+
+        The command has a lower priority than requests have: on a busy machine it is behind them.
+        """
+        until = time.monotonic() + REPORT_LIMIT_S
+        while not any(map(_tried_twice, self._requests()[:-1])) and time.monotonic() < until:  # the last is not whole
+            time.sleep(TAP_PAUSE_S)
+
     def tried_twice(self) -> str:
         """Its lines about the first request that was tried twice, once the tap has ended; "" without one."""
         self._thread.join()
-        requests = re.split(r"^(?=\S)", "".join(self._lines), flags=re.MULTILINE)
-        found = next((each for each in requests if each.count(ATTEMPT) > 1), "")
+        found = next(filter(_tried_twice, self._requests()), "")
         return "".join(f"  {line}\n" for line in found.splitlines())
+
+    def _requests(self) -> list[str]:
+        """The text of each request."""
+        return re.split(r"^(?=\S)", "".join(self._lines), flags=re.MULTILINE)
+
+
+def _tried_twice(request: str) -> bool:
+    return request.count(ATTEMPT) > 1

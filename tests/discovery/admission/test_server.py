@@ -24,7 +24,7 @@ from tests.fakes.ports import free_port
 
 pytestmark = pytest.mark.anyio
 HOST = "nodeproxy-admission.nodeproxy.svc"
-LIMIT_S = 20
+LIMIT_S = 60  # only ever used up by a test that fails
 GOOD, BAD = review_of(policy_map(_default="{}")), review_of(policy_map(_default="retires: {}"))
 
 

@@ -2,8 +2,9 @@
 
 import socketserver
 import threading
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 
+import anyio
 import pytest
 
 from discovery.cluster_limits import redis_server
@@ -27,7 +28,13 @@ def redis():
 
 
 @pytest.fixture
-def limit(redis, request):
+def patient(monkeypatch):
+    """Whoever answers does so in time, however busy the machine is."""
+    monkeypatch.setattr(redis_server, "TIMEOUT_S", LIMIT_S)
+
+
+@pytest.fixture
+def limit(redis, request, patient):
     return ClusterLimit(f"shop/{request.node.name}:80", redis.url, 0.001, 10.0)
 
 
@@ -86,6 +93,7 @@ async def test_nodes_are_counted_on_the_server_and_for_each_limit(redis, limit):
     assert (nodes, grant.users) == (2, 2)
 
 
+@pytest.mark.usefixtures("patient")
 async def test_the_password_is_that_of_the_file_and_a_wrong_one_is_told(tmp_path):
     file = tmp_path / "password"
     with Redis(PASSWORD) as redis:
@@ -101,20 +109,28 @@ async def test_the_password_is_that_of_the_file_and_a_wrong_one_is_told(tmp_path
     assert nodes == 1
 
 
-async def test_a_server_that_is_gone_hangs_or_comes_back_is_told_as_it_is(limit):
+async def test_a_server_that_is_gone_hangs_or_comes_back_is_told_as_it_is():
     with Redis() as redis:
         async with connected(redis.url) as server:
-            await server.exchange([])
+            await answered(server)
             redis.freeze()
             with pytest.raises(ServerGone, match="Timeout"):
                 await server.exchange([])
             redis.thaw()
-            await server.exchange([])
+            await answered(server)
             redis.kill()
             with pytest.raises(ServerGone):
                 await server.exchange([])
             redis.start()
-            assert await server.exchange([]) == (1, [])
+            assert await answered(server) == (1, [])
+
+
+async def answered(server):
+    """What it answers, in time; on a busy machine that may be at another try."""
+    with anyio.fail_after(LIMIT_S):
+        while True:
+            with suppress(ServerGone):
+                return await server.exchange([])
 
 
 @contextmanager
