@@ -107,13 +107,13 @@ class ControlPlane:
         return self._get(f"{self.url}/metrics", LIMIT_S).decode().splitlines()
 
     def watches(self, resource):
-        """How many watches of this resource the API server serves."""
-        found = [
-            line
-            for line in self.metrics()
-            if line.startswith("apiserver_longrunning_requests{") and 'verb="WATCH"' in line
-        ]
-        return sum(int(line.rsplit(" ", 1)[1]) for line in found if f'resource="{resource}"' in line)
+        """How many watches of this resource, within one namespace each, the API server serves.
+
+        Those of controllers are of all namespaces; behind a killed API server they come back for most of a minute.
+        """
+        labels = ('verb="WATCH"', 'scope="namespace"', f'resource="{resource}"')
+        found = [line for line in self.metrics() if line.startswith("apiserver_longrunning_requests{")]
+        return sum(int(line.rsplit(" ", 1)[1]) for line in found if all(label in line for label in labels))
 
     def compact(self):
         """Let etcd forget everything but the present: versions of before are gone."""

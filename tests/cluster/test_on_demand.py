@@ -28,22 +28,26 @@ def follower(kubeconfig, tmp_path):
 
 
 def test_endpoints_are_known_while_they_are_wanted_and_only_they_are_watched(cluster, shop, follower):
-    before = cluster.watches("endpointslices")
+    cluster.until(lambda: not cluster.watches("endpointslices"), "the end of watches of earlier tests")
     cluster.apply(*web(shop, "10.0.0.1"))
     key = f"{shop}/web"
     follower.until(lambda it: key in it.services, "the service")
-    assert follower.services[key].unsubscribed and cluster.watches("endpointslices") == before
+    assert follower.services[key].unsubscribed and not cluster.watches("endpointslices")
 
     follower.want(key)
     follower.until(lambda it: it.addresses(key) == ["10.0.0.1:8080"], "its endpoints")
-    assert not follower.services[key].unsubscribed and cluster.watches("endpointslices") == before + 1
+    cluster.until(lambda: cluster.watches("endpointslices") == 1, "their watch, which follows their list")
+    assert not follower.services[key].unsubscribed
     cluster.apply(web(shop, "10.0.0.2")[1])
     follower.until(lambda it: it.addresses(key) == ["10.0.0.2:8080"], "the new endpoint")
-    assert [watch.objects for watch in follower.watches if f"namespaces/{shop}/" in watch.what] == [1]
+    follower.until(
+        lambda it: [watch.objects for watch in it.watches if f"namespaces/{shop}/" in watch.what] == [1],
+        "the state of the watch",
+    )
 
     follower.leave(key)
     follower.until(lambda it: it.services[key].unsubscribed, "its being forgotten")
-    cluster.until(lambda: cluster.watches("endpointslices") == before, "the end of its watch")
+    cluster.until(lambda: not cluster.watches("endpointslices"), "the end of its watch")
     assert follower.addresses(key) == []
 
 
