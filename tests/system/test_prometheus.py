@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -23,6 +24,8 @@ QUIET = {"gRPC statuses", "Decisions", "Decisions in shadow mode", "State of pol
 PARTLY_QUIET = {"By protocol", "Retries and ejections", "Lists and errors of watches", "Requests in flight"}
 FIRING = {"ErrorRateHigh", "NoUsableEndpoint", "PolicyRefused"}
 """Rules for what is wrong here."""
+OF_THE_MACHINE = {"LoopLag", "NodeNotServing"}
+"""Rules that a busy machine makes true: a worker does not get its core, or a page does not come within a scrape."""
 
 
 def panels():
@@ -65,11 +68,25 @@ def observed(folder):
         yield node, stack.enter_context(prometheus(node.metrics_port, RULES))
 
 
-def ask(node):
-    for _ in range(5):
-        assert node.get("web.shop.mesh", headers={"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"})[0] == 200
-    assert node.get("down.shop.mesh")[0] == 503
-    assert node.get("nobody.shop.mesh")[0] == 404
+@contextmanager
+def traffic(node):
+    """Requests for as long as queries are asked: of what has stopped, rates are 0 and their ratios have no value."""
+    over = threading.Event()
+
+    def send():
+        while not over.wait(0.1):
+            for _ in range(5):
+                assert node.get("web.shop.mesh", headers={"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"})[0] == 200
+            assert node.get("down.shop.mesh")[0] == 503
+            assert node.get("nobody.shop.mesh")[0] == 404
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -77,10 +94,9 @@ def asked(tmp_path_factory):
     """Prometheus when it has scraped enough for rates, the node's page, and what the queries return."""
     folder = tmp_path_factory.mktemp("observed") / "mesh"
     folder.mkdir()
-    with observed(folder) as (node, server_of_metrics):
+    with observed(folder) as (node, server_of_metrics), traffic(node):
 
         def enough():
-            ask(node)
             return all(server_of_metrics.query(rule["expr"]) for rule in rules() if rule["alert"] in FIRING)
 
         until(enough, "rates of the node's metrics")
@@ -90,12 +106,13 @@ def asked(tmp_path_factory):
 def test_every_panel_has_data_except_those_for_what_does_not_happen_here(asked):
     observer, _ = asked
 
-    found = {title: [bool(observer.query(query)) for query in queries] for title, queries in panels()}
+    def has_data(queries):
+        answers = [observer.query(query) for query in queries]
+        return all(answers)
 
-    empty = {title for title, answers in found.items() if not any(answers)}
-    partly = {title for title, answers in found.items() if not all(answers)}
-    assert empty <= QUIET | PARTLY_QUIET, sorted(empty)
-    assert partly <= QUIET | PARTLY_QUIET, sorted(partly)
+    for title, queries in panels():
+        quiet = title in QUIET | PARTLY_QUIET
+        until(lambda queries=queries, quiet=quiet: has_data(queries) or quiet, f"data of the panel {title}")
 
 
 def test_every_rule_is_evaluated_and_those_for_what_is_wrong_here_have_series(asked):
@@ -109,7 +126,7 @@ def test_every_rule_is_evaluated_and_those_for_what_is_wrong_here_have_series(as
     found = {rule["alert"] for rule in rules() if observer.query(rule["expr"])}
 
     assert set(healths().values()) == {"ok"} and set(healths()) == {rule["alert"] for rule in rules()}
-    assert found == FIRING
+    assert FIRING <= found <= FIRING | OF_THE_MACHINE
 
 
 def test_the_queries_of_the_documentation_can_be_asked(asked):
