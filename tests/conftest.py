@@ -2,6 +2,7 @@
 
 import gc
 import inspect
+import signal
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,12 @@ from tests.fakes.world import World
 
 settings.register_profile("nodeproxy", deadline=None)  # an example's real time depends on the machine
 settings.load_profile("nodeproxy")
+
+
+def pytest_configure():
+    """Let tests end programs by SIGINT: a shell has its background jobs ignore it, and they what they start."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header():
