@@ -15,6 +15,7 @@ from nodeproxy.demo.threaded import serving
 from tests.fakes.ports import free_port
 
 LIMIT_S = 60.0  # of any wait: a machine under load is slow, a hang is longer
+COMMAND_LIMIT_S = 240.0  # of a whole command, which loads its modules first
 
 
 def until(claim, what):
@@ -101,7 +102,11 @@ def policy(**tables):
 def command(*words):
     """A finished `nodeproxy …`."""
     return subprocess.run(
-        [sys.executable, "-m", "nodeproxy", *words], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "nodeproxy", *words],
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_LIMIT_S,
+        check=False,
     )
 
 
@@ -125,11 +130,12 @@ class Node:
         if ulimit:  # as `-Sn 1024` is what some container runtimes start with
             command = ["/bin/sh", "-c", f'ulimit {ulimit}; exec "$@"', "sh", *command]
         self.out = self.log.open("wb")
+        variables = environment(**{"drain_timeout_s": "5", **settings})
         self.process = subprocess.Popen(
             command,
             stdout=self.out,
             stderr=subprocess.STDOUT,
-            env=environment(drain_timeout_s="5", **settings) | ({"PYTHONPATH": python_path} if python_path else {}),
+            env=variables | ({"PYTHONPATH": python_path} if python_path else {}),
         )
 
     def __enter__(self):

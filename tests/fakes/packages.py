@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from nodeproxy.cli.new_policy import make
+from tests.fakes.node import COMMAND_LIMIT_S
 
 PAGE = (Path(__file__).parents[2] / "docs" / "write-a-policy.md").read_text()
 
@@ -30,7 +31,7 @@ def install(target, *folders):
     """Install packages into the folder `target`, without a registry."""
     subprocess.run(
         [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-index",
-         "--no-build-isolation", "--target", str(target), *map(str, folders)], check=True, timeout=60,
+         "--no-build-isolation", "--target", str(target), *map(str, folders)], check=True, timeout=COMMAND_LIMIT_S,
     )  # fmt: skip
 
 
@@ -38,5 +39,5 @@ def run_tests_of(folder):
     """What pytest says about a package in a process of its own, in its folder and without settings of this one."""
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir", "."],
-        cwd=folder, capture_output=True, text=True, timeout=60, check=False,
+        cwd=folder, capture_output=True, text=True, timeout=COMMAND_LIMIT_S, check=False,
     )  # fmt: skip

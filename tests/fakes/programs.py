@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.node import LIMIT_S
+from tests.fakes.node import COMMAND_LIMIT_S, LIMIT_S
 
 NOBODY = 65534
 _POSTGRES = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)
@@ -67,7 +67,7 @@ def said(*command, text=None, environment=None):
         input=text,
         capture_output=True,
         text=True,
-        timeout=4 * LIMIT_S,
+        timeout=COMMAND_LIMIT_S,
         check=False,
         env=None if environment is None else {**os.environ, **environment},
     )

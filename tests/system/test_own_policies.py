@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.fakes.node import LIMIT_S, Node, environment, policy, server, service, until
+from tests.fakes.node import COMMAND_LIMIT_S, LIMIT_S, Node, environment, policy, server, service, until
 from tests.fakes.packages import example, install, made, run_tests_of
 
 BAD = '''
@@ -77,8 +77,8 @@ def nodeproxy(packages, *words, **settings):
     """A finished command, with these settings."""
     variables = {**environment(**settings), "PYTHONPATH": packages.path}
     return subprocess.run(
-        [sys.executable, "-m", "nodeproxy", *words], env=variables, capture_output=True, text=True, timeout=LIMIT_S,
-        check=False,
+        [sys.executable, "-m", "nodeproxy", *words], env=variables, capture_output=True, text=True,
+        timeout=COMMAND_LIMIT_S, check=False,
     )  # fmt: skip
 
 

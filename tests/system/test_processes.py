@@ -162,7 +162,7 @@ def test_a_term_lets_the_request_under_way_end_and_exits_0(folder):
     gate = Gate()
     with server("one", gate) as port:
         (folder / "web.yaml").write_text(service("web", port))
-        with Node(folder) as node:
+        with Node(folder, drain_timeout_s=str(LIMIT_S)) as node:
             answers = []
             client = threading.Thread(target=lambda: answers.append(node.get("web.shop.mesh", "/slow")))
             client.start()

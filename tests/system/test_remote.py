@@ -10,7 +10,7 @@ import pytest
 
 from tests.cluster.control_plane import home
 from tests.fakes.api_exec import Api, serving
-from tests.fakes.node import Node, command, server, service
+from tests.fakes.node import COMMAND_LIMIT_S, Node, command, server, service
 
 PODS = {"n1": ("nodeproxy-old", "nodeproxy-abc")}
 
@@ -20,7 +20,10 @@ def in_pod(config):
 
     def run(words):
         return subprocess.run(
-            [sys.executable, "-m", *words, "--config", str(config)], capture_output=True, timeout=60, check=False
+            [sys.executable, "-m", *words, "--config", str(config)],
+            capture_output=True,
+            timeout=COMMAND_LIMIT_S,
+            check=False,
         )
 
     return run
@@ -114,7 +117,9 @@ def test_kubectl_has_the_commands_as_a_plugin(folder):
     with Node(folder, "--config", str(config)):
         words = (["plugin", "list"], ["mesh", "status", "--config", str(config)], ["mesh", "--help"])
         listed, status, usage = (
-            subprocess.run([kubectl, *each], capture_output=True, text=True, env=path, timeout=60, check=False)
+            subprocess.run(
+                [kubectl, *each], capture_output=True, text=True, env=path, timeout=COMMAND_LIMIT_S, check=False
+            )
             for each in words
         )
 
