@@ -6,14 +6,15 @@ import signal
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from nodeproxy.mesh.build import this_build
 from tests.fakes.builds import stale_modules
 from tests.fakes.own_network import enter_own_network
 from tests.fakes.world import World
 
-settings.register_profile("nodeproxy", deadline=None)  # an example's real time depends on the machine
+# The real time of an example, and of making ten of them, depends on the machine.
+settings.register_profile("nodeproxy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("nodeproxy")
 
 

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 from hpack import Encoder
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nodeproxy.errors import ConnectionLost
@@ -498,7 +498,7 @@ steps = st.one_of(
 )
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(script=st.lists(steps, max_size=12))
 def test_whatever_comes_the_endpoint_sees_whole_requests(script):
     with World() as world:

@@ -1,6 +1,6 @@
 """Whatever clients and endpoints send in whatever order: each datagram arrives whole, once, at the right peer."""
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fakes.udp import UdpService
@@ -11,7 +11,7 @@ SIZES = st.one_of(st.integers(0, 40), st.integers(0, 65_507), st.sampled_from([0
 STEPS = st.lists(st.tuples(st.sampled_from(["send", "reply", "turn"]), st.integers(0, CLIENTS - 1), SIZES), max_size=40)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(STEPS)
 def test_datagrams_come_out_whole_and_at_the_right_peer(steps):
     with World() as world:
