@@ -196,7 +196,7 @@ async def test_a_grpc_server_without_the_service_is_unhealthy(server, nursery, s
 async def test_a_server_that_speaks_only_http1_fails_a_probe_over_http2(nursery):
     server = Server(BUSY)
     await nursery.start(server.run)
-    one = Probed(server.name, grpc={})
+    one = Probed(server.name, grpc={}, timeout="200ms")  # it takes the preface for half of a head
 
     nursery.start_soon(probe_all, Table(one.target), probing())
 

@@ -14,7 +14,7 @@ BUSY = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
 
 
 def settings(**written):
-    usual = {"interval": "100ms", "timeout": "5s", "unhealthyThreshold": 1}
+    usual = {"interval": "100ms", "timeout": "1m", "unhealthyThreshold": 1}
     return HealthCheckSettings.model_validate({**usual, **written})
 
 
