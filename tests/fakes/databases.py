@@ -22,7 +22,7 @@ MARIADB_FLAGS = (
 def psql_command(psql, host, port, *words):
     """The words that run psql: it prints rows and nothing else, and ends at the first error."""
     flags = ("--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1")
-    where = f"host={host} port={port} user=postgres dbname=postgres connect_timeout=15"
+    where = f"host={host} port={port} user=postgres dbname=postgres connect_timeout=60"
     return [psql, *flags, where, *words]
 
 

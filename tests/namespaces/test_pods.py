@@ -26,9 +26,9 @@ http.server.HTTPServer(("10.244.0.2", 8080), Handler).serve_forever()
 # Resolves as a pod's resolver would, then calls the address that came back.
 CALL = """
 import http.client, sys, dns.message, dns.query
-answer = dns.query.udp(dns.message.make_query("web.shop.mesh", "A"), "169.254.77.1", 10)
+answer = dns.query.udp(dns.message.make_query("web.shop.mesh", "A"), "169.254.77.1", 50)
 address = str(answer.answer[0][0])
-connection = http.client.HTTPConnection(sys.argv[1] or address, 80, timeout=10)
+connection = http.client.HTTPConnection(sys.argv[1] or address, 80, timeout=50)
 connection.request("GET", "/", headers={"Host": "web.shop.mesh"})
 print(address, connection.getresponse().read().decode())
 """

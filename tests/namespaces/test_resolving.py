@@ -31,7 +31,7 @@ RESOLV_CONF = f"{SEARCH}nameserver {CLUSTER_DNS}\n"
 CALL = """
 import http.client, socket, sys
 addresses = sorted({entry[4][0] for entry in socket.getaddrinfo(sys.argv[1], 80)})
-connection = http.client.HTTPConnection(sys.argv[1], 80, timeout=10)
+connection = http.client.HTTPConnection(sys.argv[1], 80, timeout=50)
 connection.request("GET", "/", headers={"Host": "web.shop.mesh"})
 print(*addresses, connection.getresponse().read().decode())
 """
@@ -47,7 +47,7 @@ except socket.gaierror as error:
 # Waits as long as the test does for its node's namespace.
 REACHED = """
 import socket, sys, time
-end = time.monotonic() + 25
+end = time.monotonic() + 55
 while socket.socket().connect_ex((sys.argv[1], int(sys.argv[2]))):
     assert time.monotonic() < end
 """
