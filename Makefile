@@ -8,6 +8,8 @@ COVERAGE := --cov --cov-report=term:skip-covered
 # In this order: the tutorial shows a mesh in which nothing else has been called, and the last test stops the API server,
 # whose controllers need most of a minute to come back.
 TWO_NODES := tests/cluster/test_two_nodes_tutorial.py tests/cluster/test_two_nodes_grpc.py tests/cluster/test_two_nodes_databases.py tests/cluster/test_two_nodes_canary.py tests/cluster/test_two_nodes_page.py tests/cluster/test_two_nodes.py
+# Where tests of processes are: with two processes of pytest, each would read all ten thousand tests to find them.
+PROCESSES = tests/demo tests/namespaces tests/page tests/system $(shell grep -rlE --include='test_*.py' 'mark\.(process|namespace)' tests)
 PYTEST := $(BIN)/python -m pytest
 # Processes of tests that run at once need networks of their own (tests/conftest.py): two nodes would share their addresses.
 OWN_NETWORKS = $(shell unshare --net true 2>/dev/null && echo 2 || echo 0)
@@ -51,7 +53,7 @@ test-cluster:
 	nice -n 10 $(PYTEST) -p no:cacheprovider tests/cluster $(TWO_NODES:%=--ignore=%)
 
 test-processes:
-	nice -n 10 $(PYTEST) -p no:cacheprovider --numprocesses=$(OWN_NETWORKS) --dist=loadscope -m "process or namespace"
+	nice -n 10 $(PYTEST) -p no:cacheprovider --numprocesses=$(OWN_NETWORKS) --dist=loadscope -m "process or namespace" $(PROCESSES)
 
 test-others:
 	mkdir -p $(dir $(COVERED))

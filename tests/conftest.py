@@ -35,11 +35,16 @@ MARKS = {"cluster": "cluster", "demo": "process", "namespaces": "namespace", "pa
 
 
 def pytest_collection_modifyitems(items):
-    """Mark every test of a folder with what it needs."""
+    """Mark every test of a folder with what it needs, and those by chance, whose lines coverage does not trace.
+
+    Coverage is what tests reach on purpose, the same in every run; tracing takes longer than these tests.
+    """
     for item in items:
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
         if folder in MARKS:
             item.add_marker(MARKS[folder])
+        if folder == "fuzz" or hasattr(item.obj, "hypothesis"):
+            item.add_marker("no_cover")
 
 
 def pytest_collection_finish(session):

@@ -16,7 +16,9 @@ def shop(tmp_path_factory):
     """A node whose services are being called."""
     with mesh(tmp_path_factory.mktemp("node") / "mesh", "--workers", "1") as found:
         found.eject()
-        with traffic(found, ("web", "/"), ("pay", "/beta"), ("web", "/beta/x"), ("web", "/try"), ("gone", "/lost")):
+        called = ("web", "/"), ("pay", "/beta"), ("web", "/beta/x"), ("web", "/try"), ("gone", "/lost")
+        # more would fill the list of errors, where axe looks at the contrasts of each line
+        with traffic(found, *called, pause_s=0.5):
             yield found
 
 

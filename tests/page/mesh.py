@@ -73,12 +73,12 @@ def mesh(folder, *flags, many=0, **tables):
 
 
 @contextmanager
-def traffic(mesh, *requests):
+def traffic(mesh, *requests, pause_s=0.02):
     """These requests, again and again, beside the test."""
     over = threading.Event()
 
     def send():
-        while not over.wait(0.02):
+        while not over.wait(pause_s):
             mesh.called(*requests)
 
     thread = threading.Thread(target=send)

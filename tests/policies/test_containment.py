@@ -4,6 +4,8 @@ import pytest
 
 from tests.fakes.traffic import Traffic, healthy
 
+pytestmark = pytest.mark.no_cover  # thousands of rounds of the same lines, which tracing makes twice as long
+
 RETRIES = {"attempts": 3, "retryOn": ["5xx", "reset"]}
 NO_BUDGET = {"percent": 100, "minRetryConcurrency": 1_000_000}
 

@@ -15,6 +15,9 @@ SLOTS = 10
 CAPACITY = SLOTS / SERVICE_S
 
 
+untraced = pytest.mark.no_cover  # thousands of rounds of the same lines, which tracing makes twice as long
+
+
 def exponential(mean_s):
     return lambda random: random.expovariate(1 / mean_s)
 
@@ -34,6 +37,7 @@ def overloaded(service="exponential", workers=1, seed=1, times=3.0, **limits):
     return Simulation(Server(SLOTS, SERVICES[service]), times * CAPACITY, PATIENCE_S, gradients, seed), gradients
 
 
+@untraced
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("service", SERVICES)
 def test_nine_tenths_of_the_capacity_are_good_answers_under_three_times_as_much(service, seed):
@@ -44,6 +48,7 @@ def test_nine_tenths_of_the_capacity_are_good_answers_under_three_times_as_much(
     assert simulation.longest_queue < 6 * SLOTS
 
 
+@untraced
 @pytest.mark.parametrize("service", SERVICES)
 def test_without_it_nearly_all_answers_come_when_their_clients_have_gone(service):
     simulation, _ = overloaded(service, workers=0)
@@ -74,6 +79,7 @@ def test_a_change_of_capacity_is_found_within_a_second(slots):
     assert simulation.run(4) >= 0.9 * slots / SERVICE_S
 
 
+@untraced
 @pytest.mark.parametrize("service_s", [0.005, 0.01, 0.04])
 def test_a_service_that_has_become_faster_or_slower_is_measured_again(service_s):
     simulation, _ = overloaded()
@@ -97,6 +103,7 @@ def test_a_limit_that_was_far_too_high_comes_down():
     assert simulation.run(10) >= 0.9 * CAPACITY
 
 
+@untraced
 @pytest.mark.parametrize("workers", [2, 4])
 def test_several_workers_find_one_capacity_together(workers):
     simulation, gradients = overloaded(workers=workers)

@@ -4,6 +4,8 @@ import pytest
 
 from tests.fakes.tail import SLOW_S, USUAL_S, Tail
 
+pytestmark = pytest.mark.no_cover  # thousands of rounds of the same lines, which tracing makes twice as long
+
 HEDGED = {"hedging": {"percentile": 95}}
 
 

@@ -191,7 +191,8 @@ def test_top_shows_what_happens_now(folder):
             node.get("web.shop.mesh")
             until(lambda: '"requests":1' in ask("services", "--json").stdout, "the report")
             stop = threading.Event()
-            load = threading.Thread(target=lambda: [node.get("web.shop.mesh") for _ in iter(stop.is_set, True)])
+            turns = iter(lambda: stop.wait(0.02), True)  # a load, not a flood
+            load = threading.Thread(target=lambda: [node.get("web.shop.mesh") for _ in turns])
             load.start()
             try:
                 seen = json.loads(ask("top", "web.shop", "--once", "--interval", "3", "--json").stdout)

@@ -20,6 +20,8 @@ from tests.fakes.http2_blocks import GET, LIMITS, OK, POST, entries, seen
 
 twin = pytest.importorskip("nodeproxy.protocol.http2.twin", reason="the compiled twin was not built")
 
+pytestmark = pytest.mark.no_cover  # thousands of rounds of the same lines, which tracing makes twice as long
+
 TIGHT = HeadLimits(head_bytes=300, fields=4, line_bytes=40)
 NAMES = (
     b"accept", b"content-type", b"content-length", b"cookie", b"date", b"traceparent", b"te", b"host", b"expect",
