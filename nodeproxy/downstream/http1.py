@@ -217,7 +217,7 @@ class Http1Connection:
                 response.close()
             if self._request_body is not None:  # unread: it refers to this connection, which refers to it
                 self._request_body.abandon()
-                self._request_body = None
+                self._request_body = self._channel.cut_off = None
                 self._left_unread = True
         if task.has_children:  # where an error has left this function, the end of the task ends them
             await task.cancel_children()
@@ -245,12 +245,13 @@ class Http1Connection:
         self._received = b""
         body = self._request_body = ReceivedBody(self._channel, length, decoder(length), received, self._keep_surplus)
         body.nominated = head.nominated
+        self._channel.cut_off = body.cut_off
         return body
 
     def _keep_surplus(self, body: ReceivedBody, complete: bool) -> None:
         if complete:
             self._received = body.surplus
-            self._request_body = None
+            self._request_body = self._channel.cut_off = None
 
     async def _report(self, exchange: Exchange, head: RequestHead, error: ProxyError) -> bool:
         """Answer with the mesh's own response, if that is still possible; returns whether the connection can go on."""

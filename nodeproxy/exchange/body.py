@@ -83,6 +83,10 @@ class ReceivedBody:
         """Whether its end has been received and read."""
         return self._decoder.done and self._when_over is None
 
+    def cut_off(self, unread: bytes) -> bool:
+        """Whether a part of it is missing where nothing follows `unread`, which its channel has received."""
+        return not self._decoder.done and not self._decoder.completed_by(self._pending + unread)
+
     async def read(self) -> bytes:
         """See `message.Body`."""
         while not self._decoder.done:

@@ -38,7 +38,7 @@ class SocketChannel:
     """
 
     __slots__ = (
-        "_descriptor", "_senders", "_sock", "broken", "closed", "ending", "guard", "half_close_is_gone",
+        "_descriptor", "_senders", "_sock", "broken", "closed", "cut_off", "ending", "guard", "half_close_is_gone",
         "idle_since", "reactor", "readable", "reader", "when_orphaned", "writable", "writer",
     )  # fmt: skip
 
@@ -51,6 +51,11 @@ class SocketChannel:
         self.writer: Resumed | None = None
         self.guard: Task | None = None
         self.when_orphaned: Orphaned | None = None
+        self.cut_off: Callable[[bytes], bool] | None = None
+        """Whether the `guard` misses a part of a message where nothing follows these bytes, which have not been read.
+
+        Then the end of the peer's side interrupts it: that part can never come.
+        """
         self.readable = self.writable = True
         self.ending = False
         self.closed = False
@@ -73,7 +78,7 @@ class SocketChannel:
         """See `callbacks.Watcher`."""
         if mask & _ENDING:
             self.ending = True
-            if self.guard is not None and (mask & _GONE or self.half_close_is_gone):
+            if self.guard is not None and (mask & _GONE or self.half_close_is_gone or self._is_cut_off()):
                 self.guard.interrupt(ClientGone("the client hung up"))
         if mask & _INPUT:
             self.readable = True
@@ -238,11 +243,14 @@ class SocketChannel:
         return tcp_socket.has_input(self._sock)
 
     def hung_up(self) -> bool:
-        """Whether the peer can receive nothing more: both directions have ended, or it has reset the connection.
+        """Whether the `guard` of a peer whose end has been seen would be interrupted: it came before there was one.
 
-        For a peer that did so while there was no `guard`; what it had sent before can still be read.
+        What the peer had sent before can still be read.
         """
-        return tcp_socket.hung_up(self._sock)
+        return tcp_socket.hung_up(self._sock) or self._is_cut_off()
+
+    def _is_cut_off(self) -> bool:
+        return self.cut_off is not None and self.cut_off(tcp_socket.unread(self._sock))
 
     def probe_when_silent(self) -> None:
         """Let the kernel probe a silent peer, and break the connection when the peer's host is gone."""
@@ -279,7 +287,7 @@ class SocketChannel:
             self._descriptor = -1
             for task in self._senders or ():
                 self.reactor.wake(task)
-            self.reader = self.writer = self.guard = None
+            self.reader = self.writer = self.guard = self.cut_off = None
             self.reactor.close_after_turn(self._sock)
 
 

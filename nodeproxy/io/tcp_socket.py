@@ -4,6 +4,7 @@ import fcntl
 import select
 import socket
 import struct
+import sys
 import termios
 from contextlib import suppress
 
@@ -26,6 +27,12 @@ def has_input(sock: socket.socket) -> bool:
     except OSError:
         return True
     return True
+
+
+def unread(sock: socket.socket) -> bytes:
+    """All bytes that have come and were not read; they can still be read. Source: tcp(7), SIOCINQ."""
+    size = int.from_bytes(fcntl.ioctl(sock, termios.FIONREAD, _NONE), sys.byteorder)
+    return sock.recv(size, socket.MSG_PEEK) if size else b""
 
 
 def has_unsent(sock: socket.socket) -> bool:

@@ -4,7 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodeproxy.protocol.http1.framing import BrokenBody, Chunked, Sized, UntilClose, chunk, decoder, last_chunk
+from nodeproxy.protocol.http1.framing import (
+    FEEDS_AHEAD,
+    STEPS_MOST,
+    BrokenBody,
+    Chunked,
+    Sized,
+    UntilClose,
+    chunk,
+    decoder,
+    last_chunk,
+)
 from tests.fakes.heads import CHUNKED, UNTIL_CLOSE
 
 BODIES = {
@@ -59,6 +69,26 @@ def test_an_end_that_comes_too_early_is_not_an_end(length, sent):
         with pytest.raises(BrokenBody):
             reader.end()
     decoded(length, [sent])[1].end()
+
+
+@pytest.mark.parametrize(("length", "sent", "body", "trailers"), BODIES.values(), ids=BODIES)
+def test_what_is_still_missing_is_known_beforehand(length, sent, body, trailers):
+    for at in range(len(sent)):
+        got, reader = decoded(length, [sent[:at]] if at else [])
+
+        assert [reader.completed_by(sent[at:end]) for end in range(at, len(sent))] == [False] * (len(sent) - at)
+        assert reader.completed_by(sent[at:]) and reader.completed_by(sent[at:] + b"GET")
+        assert got + reader.feed(sent[at:]) == body and reader.trailers == trailers  # asking has changed nothing
+
+
+def test_no_more_is_decoded_beforehand_than_a_turn_has_time_for():
+    few, many = b"1\r\na\r\n" * STEPS_MOST, b"1\r\na\r\n" * (STEPS_MOST * FEEDS_AHEAD)
+
+    assert [Chunked().completed_by(data) for data in (few, many)] == [False, True]
+
+
+def test_a_malformed_rest_is_left_to_its_reader():
+    assert Chunked().completed_by(b"x") and UntilClose().completed_by(b"")
 
 
 def test_a_body_until_close_ends_with_the_connection():
