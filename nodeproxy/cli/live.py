@@ -1,8 +1,9 @@
 """The commands that show the running node until they are ended: `top`, `tap`."""
 
-import math
 import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from nodeproxy.cli.rates import Interval
 
 NICE = 10  # a command in the proxy's own pod shares a core with requests, which go first
-REMOTE_MOST_S = 600.0  # the command in another node's pod does not notice that its reader has gone; as long as a tap
+STDIN = 0
+UNTIL_STDIN_ENDS = "--until-stdin-ends"
+UntilStdinEnds = Annotated[bool, typer.Option(UNTIL_STDIN_ENDS, hidden=True)]
 
 
 def top(
@@ -34,19 +37,21 @@ def top(
     config: ConfigFile = None,
     node: OnNode = "",
     kubeconfig: KubeFile = None,
+    until_stdin_ends: UntilStdinEnds = False,
 ) -> None:
     """Show rates, errors and latency of each service, live.
 
     Sorted by requests per second; latencies are between the bounds of the histogram of /metrics. Ctrl-C ends it.
-    With --node it ends by itself after ten minutes: Ctrl-C ends only this side at once.
     """
     from nodeproxy.cli.rates import interval_of
 
     most = 1 if once else count
-    with _until_ended(), _intervals_shown(json, live=most is None and sys.stdout.isatty() and not json) as show:
+    shown_live = most is None and sys.stdout.isatty() and not json
+    with _until_ended(), _intervals_shown(json, shown_live) as show:
+        if until_stdin_ends:
+            _end_with_stdin()
         if node:
-            most = most or math.ceil(REMOTE_MOST_S / interval)
-            words = ["top", *filter(None, [name]), f"--interval={interval}", f"--count={most}"]
+            words = ["top", *filter(None, [name]), f"--interval={interval}", *([f"--count={most}"] if most else [])]
             _follow_on(words, lambda line: show(interval_of(line)), Where(json, config, node, kubeconfig))
         else:
             os.nice(NICE)
@@ -64,6 +69,18 @@ def _until_ended() -> Iterator[None]:
     except NoAnswer as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
+
+
+def _end_with_stdin() -> None:
+    """Let the end of stdin be a Ctrl-C: in a pod it is all that shows that the reader of this command has gone."""
+    main = threading.get_ident()
+
+    def read() -> None:
+        while os.read(STDIN, 4096):  # not sys.stdin, whose lock would be held at the end of the interpreter
+            pass
+        signal.pthread_kill(main, signal.SIGINT)
+
+    threading.Thread(target=read, daemon=True).start()
 
 
 @contextmanager
@@ -91,7 +108,7 @@ def _follow_on(words: Sequence[str], heard: Callable[[bytes], None], where: Wher
     from nodeproxy.cli.remote import NotReached, run  # the Kubernetes client costs a second and 45 MiB
 
     try:
-        done = run(where.node, [*words, "--json"], where.kubeconfig, heard)
+        done = run(where.node, [*words, "--json", UNTIL_STDIN_ENDS], where.kubeconfig, heard)
     except NotReached as error:
         raise NoAnswer(str(error)) from error
     if done.status:
@@ -129,18 +146,20 @@ def tap(
     config: ConfigFile = None,
     node: OnNode = "",
     kubeconfig: KubeFile = None,
+    until_stdin_ends: UntilStdinEnds = False,
 ) -> None:
     """Show single requests of a service with each attempt, live.
 
     Each request is shown when it has ended, with the timing of its attempts and what policies decided. Ctrl-C ends it.
     At most 100 a second of each worker; what is left out is counted. A tap ends by itself after ten minutes.
-    With --node, Ctrl-C ends only this side at once: the tap in the pod may last until then.
     """
     from nodeproxy.cli.tapped import TapShown
 
     given = {"path": path, "method": method, "status": status, "from": source, "slower-than": slower_than}
     query = urlencode({"service": name} | {key: value for key, value in given.items() if value})
     with _until_ended():
+        if until_stdin_ends:
+            _end_with_stdin()
         if node:
             options = {**given, "count": str(count or "")}
             words = ["tap", name, *(f"--{option}={value}" for option, value in options.items() if value)]

@@ -35,7 +35,8 @@ def run(
 ) -> Finished:
     """`nodeproxy` with these words on that node, with the account of the kubeconfig; by default that of kubectl.
 
-    `heard` gets each line as it comes, and stdout is then empty; such a command may take as long as it wants.
+    `heard` gets each line as it comes, and stdout is then empty; such a command may take as long as it wants. Its
+    stdin is open until this ends, in whatever way; the stdin of other commands is empty.
 
     Raises:
         NotReached: there is no such node, no running proxy on it, or the account may not use `pods/exec`.
@@ -119,7 +120,7 @@ async def _executed(
             pod.metadata.namespace,
             command=["nodeproxy", *words],
             container=CONTAINER,
-            stdin=False,
+            stdin=heard is not None,  # it ends with this connection, and with it a command that may take long
             stdout=True,
             stderr=True,
             tty=False,

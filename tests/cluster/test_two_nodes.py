@@ -1,7 +1,14 @@
 """The DaemonSet on a real cluster of two nodes, called by pods of both under load, whatever happens to the mesh."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
+
+import pytest
 
 from tests.cluster import pods
 from tests.cluster.control_plane import ADMIN
@@ -52,6 +59,39 @@ def test_each_node_is_diagnosed_through_the_api_server(mesh):
         steps = {step["name"]: step["state"] for step in found["steps"]}
         assert (done.returncode, set(steps.values())) == (0, {"ok"}), found["sentence"]
         assert wrong.returncode == 1 and "close to it: web.shop" in wrong.stdout
+
+
+def in_pods(*words):
+    """Whether a pod runs `nodeproxy` with these words for a live command elsewhere."""
+    wanted = [b"nodeproxy", *map(str.encode, words)]
+
+    def line(entry):
+        try:
+            return (entry / "cmdline").read_bytes().split(b"\0")[:-1]
+        except OSError:  # it has ended
+            return []
+
+    lines = [[Path(os.fsdecode(each)).name.encode() for each in line(entry)] for entry in Path("/proc").glob("[0-9]*")]
+    return any(
+        wanted == each[at : at + len(wanted)] and b"--until-stdin-ends" in each
+        for each in lines
+        for at in range(len(each))
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("words", [("tap", "web.shop"), ("top", "--interval=0.7")], ids=["tap", "top"])
+def test_a_live_command_ends_in_the_pod_of_another_node_too(mesh, words, number):
+    there = ("--node", "n1", "--kubeconfig", str(mesh.nodes.plane.kubeconfig(ADMIN)))
+    line = [sys.executable, "-m", "nodeproxy", *words, "--json", *there]
+    with subprocess.Popen(line, stdout=subprocess.PIPE) as process:
+        began = process.stdout.readline()
+        before = in_pods(*words)
+
+        process.send_signal(number)
+        mesh.nodes.plane.until(lambda: not in_pods(*words), "the end in the pod")
+
+    assert before and json.loads(began)
 
 
 def test_an_update_of_the_proxy_loses_no_request(mesh):

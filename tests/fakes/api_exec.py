@@ -4,10 +4,11 @@ import json
 import socket as sockets
 import subprocess
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from urllib.parse import parse_qs, urlsplit
 
 from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Response
 from websockets.sync.server import serve
 
@@ -77,22 +78,36 @@ class Api:
     def _execute(self, socket, parts, query):
         self.asked.append((parts.path.split("/")[-2], query["container"][0], query["command"]))
         done = self.run(query["command"])
-        if isinstance(done, subprocess.Popen):
-            done = _followed(socket, done)
-        for channel, text in ((STDOUT, done.stdout), (STDERR, done.stderr)):
-            for start in range(0, len(text), 4096):
-                socket.send(channel + text[start : start + 4096])
-        status = {"status": "Success"}
-        if done.returncode:
-            causes = [{"reason": "ExitCode", "message": str(done.returncode)}]
-            status = {"status": "Failure", "reason": "NonZeroExitCode", "details": {"causes": causes}}
-        socket.send(ERROR + json.dumps(status).encode())
+        if isinstance(done, subprocess.Popen):  # with a pipe for its stdin
+            done = _followed(socket, done, query["stdin"] == ["True"])
+        with suppress(ConnectionClosed):
+            for channel, text in ((STDOUT, done.stdout), (STDERR, done.stderr)):
+                for start in range(0, len(text), 4096):
+                    socket.send(channel + text[start : start + 4096])
+            status = {"status": "Success"}
+            if done.returncode:
+                causes = [{"reason": "ExitCode", "message": str(done.returncode)}]
+                status = {"status": "Failure", "reason": "NonZeroExitCode", "details": {"causes": causes}}
+            socket.send(ERROR + json.dumps(status).encode())
 
 
-def _followed(socket, process):
+def _followed(socket, process, has_stdin):
+    """What a running command has said in the end; its lines are sent as they come.
+
+    As with kubelet and containerd, a client that is gone ends the stdin of the command, if it has one, and no more.
+    """
+
+    def end_stdin():
+        with suppress(ConnectionClosed):
+            for _ in socket if has_stdin else ():
+                pass
+        process.stdin.close()
+
+    threading.Thread(target=end_stdin).start()  # ends with the connection
     with process:
         for line in process.stdout:
-            socket.send(STDOUT + line)
+            with suppress(ConnectionClosed):
+                socket.send(STDOUT + line)
         stderr = process.stderr.read()
     return subprocess.CompletedProcess(process.args, process.returncode, b"", stderr)
 

@@ -8,17 +8,19 @@ import sys
 import threading
 from contextlib import contextmanager
 
+import pytest
+
 from nodeproxy.mesh.taps import TAPS_MOST
 from tests.fakes.api_exec import Api, serving
 from tests.fakes.node import LIMIT_S, Gate, command, environment, policy, server, service, until
 from tests.system.test_node_commands import running
 
 
-class Tap:
-    """A `nodeproxy tap` that runs, and what it has printed."""
+class Live:
+    """A live command that runs, and what it has printed."""
 
     def __init__(self, config, *words):
-        line = [sys.executable, "-m", "nodeproxy", "tap", *words, "--config", str(config)]
+        line = [sys.executable, "-m", "nodeproxy", *words, "--config", str(config)]
         self.process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.lines = []
         self._reading = threading.Thread(target=lambda: self.lines.extend(self._each()), daemon=True)
@@ -40,16 +42,20 @@ class Tap:
 
 
 @contextmanager
-def tapping(folder, *words):
-    tap = Tap(folder.parent / "node.yaml", *words)
+def live(folder, *words):
+    shown = Live(folder.parent / "node.yaml", *words)
     try:
-        until(lambda: tap.lines, "the tap")
-        yield tap
+        until(lambda: shown.lines, "the first line")
+        yield shown
     finally:
-        tap.process.kill()
-        tap.process.wait(LIMIT_S)
-        tap.process.stdout.close()
-        tap.process.stderr.close()
+        shown.process.kill()
+        shown.process.wait(LIMIT_S)
+        shown.process.stdout.close()
+        shown.process.stderr.close()
+
+
+def tapping(folder, *words):
+    return live(folder, "tap", *words)
 
 
 def sent_until(node, seen, *paths, host="web.shop.mesh"):
@@ -98,13 +104,20 @@ def test_a_tap_ends_after_so_many_requests_and_says_them_for_people(folder):
 
 
 @contextmanager
-def another_node(folder):
-    """An API server whose node n1 is the one that runs with this folder; its kubeconfig."""
+def another_node(folder, commands=None):
+    """An API server whose node n1 is the one that runs with this folder; its kubeconfig.
+
+    The processes that run there are added to `commands`.
+    """
     config = folder.parent / "node.yaml"
 
     def in_pod(words):
         line = [sys.executable, "-m", *words, "--config", str(config)]
-        return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        process = subprocess.Popen(line, **pipes)
+        if commands is not None:
+            commands.append(process)
+        return process
 
     with serving(Api({"n1": ("nodeproxy-abc",)}, run=in_pod), folder.parent) as kubeconfig:
         yield kubeconfig
@@ -141,6 +154,29 @@ def test_a_tap_of_another_node_shows_each_request_while_it_goes_on(folder):
     assert [each["path"] for each in tap.requests()] == ["/a", "/a"]
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("words", [("tap", "web.shop"), ("top", "--interval", "0.2")], ids=["tap", "top"])
+def test_a_live_command_ends_in_the_pod_of_another_node_too(folder, words, number):
+    commands = []
+    with server("one") as one, another_node(folder, commands) as kubeconfig:
+        (folder / "web.yaml").write_text(service("web", one))
+        there = ("--json", "--node", "n1", "--kubeconfig", str(kubeconfig))
+        with running(folder), live(folder, *words, *there) as shown:
+            (command,) = commands
+            before = command.poll()
+
+            shown.process.send_signal(number)
+            try:
+                until(lambda: command.poll() is not None, "the end in the pod")
+            finally:
+                command.kill()
+            status, told = shown.ended()
+
+    assert before is None
+    assert (command.returncode, told) == (0, "")
+    assert status == (0 if number == signal.SIGINT else -signal.SIGKILL)
+
+
 def test_a_tap_goes_on_in_a_worker_that_replaces_another_and_ends_with_the_control_process(folder):
     with server("one") as one:
         (folder / "web.yaml").write_text(service("web", one))
@@ -166,7 +202,7 @@ def test_what_a_tap_cannot_do_is_said(folder):
             unknown, unreadable = ask("tap", "wep.shop"), ask("tap", "web.shop", "--status", "many")
             config, taps = folder.parent / "node.yaml", []
             try:
-                taps += [Tap(config, "web.shop") for _ in range(TAPS_MOST)]
+                taps += [Live(config, "tap", "web.shop") for _ in range(TAPS_MOST)]
                 until(lambda: all(tap.lines for tap in taps), "all taps")
                 refused = ask("tap", "web.shop")
             finally:
