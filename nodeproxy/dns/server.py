@@ -5,13 +5,15 @@ import socket
 import struct
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import dns.exception
 import dns.flags
+import dns.message
 import dns.rcode
 import trio
 
+from nodeproxy.dns.kept import KeptResponses
 from nodeproxy.dns.query import HEADER_BYTES, parsed
 from nodeproxy.dns.zone import PAYLOAD_BYTES, needs_endpoints, respond, service_of
 from nodeproxy.io.capacity import DNS_TCP_MOST
@@ -36,6 +38,7 @@ class Knowledge:
     """Subscribes to the service with this key; returns whether its endpoints are unknown."""
     until_subscribed: Callable[[str], Awaitable[None]]
     """Waits until they are known, for a bounded time."""
+    kept: KeptResponses = field(default_factory=KeptResponses)
 
 
 async def serve_dns(datagrams: socket.socket, stream: socket.socket, knowledge: Knowledge) -> None:
@@ -58,6 +61,9 @@ async def response_to(received: bytes, knowledge: Knowledge, limit_bytes: int | 
 
     A query for a service precedes a request to it, so it subscribes to the endpoints. A query for a pod waits for them.
     """
+    kept = knowledge.kept.find(received, limit_bytes, knowledge.table())
+    if kept is not None:
+        return kept
     try:
         query = parsed(received)
     except dns.exception.DNSException:
@@ -68,11 +74,17 @@ async def response_to(received: bytes, knowledge: Knowledge, limit_bytes: int | 
     key = service_of(query, also_zones)
     if key and knowledge.want(key) and needs_endpoints(query, also_zones):
         await knowledge.until_subscribed(key)
-    response = respond(query, knowledge.table())
-    if limit_bytes is None:
-        return response.to_wire(max_size=TCP_BYTES, prefer_truncation=True)
-    taken = max(512, query.payload) if query.edns >= 0 else 512
-    return response.to_wire(max_size=min(limit_bytes, taken), prefer_truncation=True)
+    table = knowledge.table()
+    most = TCP_BYTES if limit_bytes is None else min(limit_bytes, _taken_bytes(query))
+    response = respond(query, table).to_wire(max_size=most, prefer_truncation=True)
+    if key:
+        knowledge.kept.keep(received, limit_bytes, table, key, response)
+    return response
+
+
+def _taken_bytes(query: dns.message.Message) -> int:
+    """How large a datagram the client takes."""
+    return max(512, query.payload) if query.edns >= 0 else 512
 
 
 def _malformed(received: bytes) -> bytes | None:

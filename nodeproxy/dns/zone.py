@@ -17,8 +17,8 @@ import dns.message
 import dns.name
 import dns.opcode
 import dns.rcode
-import dns.rdata
 import dns.rdataclass
+import dns.rdataset
 import dns.rdatatype
 import dns.rrset
 from dns.rdatatype import RdataType
@@ -36,7 +36,8 @@ class NotKnownYet(Exception):
     """The response depends on endpoints that discovery has not sent yet."""
 
 
-Records = list[tuple[RdataType, str]]
+Records = list[dns.rdataset.Rdataset]
+"""Each has one record: a response that is truncated has as many of them as fit."""
 
 
 def respond(query: dns.message.Message, table: Table) -> dns.message.Message:
@@ -89,8 +90,25 @@ def _zone_of(name: dns.name.Name, also_zones: tuple[str, ...]) -> dns.name.Name 
     return next((zone for zone in _zones(also_zones) if name.is_subdomain(zone)), None)
 
 
-def _soa(zone: dns.name.Name) -> str:
-    return f"ns.{zone} nodeproxy.{zone} 1 7200 1800 86400 {TTL_S}"
+def _soa(zone: dns.name.Name) -> dns.rdataset.Rdataset:
+    return _record(RdataType.SOA, f"ns.{zone} nodeproxy.{zone} 1 7200 1800 86400 {TTL_S}")
+
+
+@lru_cache(maxsize=1024)  # of 700 bytes; to read one takes 25 us, and a name may be that of hundreds of pods
+def _record(kind: RdataType, text: str) -> dns.rdataset.Rdataset:
+    return dns.rdataset.from_text(dns.rdataclass.IN, kind, TTL_S, text)
+
+
+@lru_cache(maxsize=1024)
+def _address(text: str) -> dns.rdataset.Rdataset:
+    return _record(_ADDRESS_TYPE[ip_address(text).version], text)
+
+
+def _owned(name: dns.name.Name, record: dns.rdataset.Rdataset) -> dns.rrset.RRset:
+    """`record` as that of `name`. What it contains is shared, because a copy is read and hashed anew."""
+    owned = dns.rrset.RRset(name, record.rdclass, record.rdtype)
+    owned.ttl, owned.items = record.ttl, record.items
+    return owned
 
 
 def _answer(response: dns.message.Message, zone: dns.name.Name, kind: RdataType, table: Table) -> None:
@@ -103,17 +121,17 @@ def _answer(response: dns.message.Message, zone: dns.name.Name, kind: RdataType,
         return
     if records is None:
         response.set_rcode(dns.rcode.NXDOMAIN)
-    for found, text in records or ():
-        if kind in (found, RdataType.ANY):
-            response.answer.append(dns.rrset.from_text(name, TTL_S, "IN", found, text))
+    for record in records or ():
+        if kind in (record.rdtype, RdataType.ANY):
+            response.answer.append(_owned(name, record))
     if not response.answer:
-        response.authority.append(dns.rrset.from_text(zone, TTL_S, "IN", RdataType.SOA, _soa(zone)))
+        response.authority.append(_owned(zone, _soa(zone)))
 
 
 def _records(name: dns.name.Name, zone: dns.name.Name, table: Table) -> Records | None:
     """All records of a name, empty for a name that only has names below it; None if the name does not exist."""
     if name == zone:
-        return [(RdataType.SOA, _soa(zone)), (RdataType.NS, f"ns.{zone}")]
+        return [_soa(zone), _record(RdataType.NS, f"ns.{zone}")]
     labels = [label.decode("ascii", "replace").lower() for label in name.relativize(zone).labels]
     if labels[0].startswith("_"):
         return _of_port(labels, zone, table)
@@ -150,13 +168,9 @@ def _of_port(labels: list[str], zone: dns.name.Name, table: Table) -> Records | 
         return [] if found else None
     target = f"{spread[1]}.{spread[2]}.{zone}"
     listening = [route.port.number for route in found if route.port.served and route.service.virtual_address]
-    return [(RdataType.SRV, f"0 100 {number} {target}") for number in listening]
+    return [_record(RdataType.SRV, f"0 100 {number} {target}") for number in listening]
 
 
 def _of_pod(pod: str, routes: Iterable[Route]) -> Records | None:
     addresses = {endpoint.address for route in routes for endpoint in route.port.endpoints if endpoint.hostname == pod}
     return [_address(address) for address in sorted(addresses)] or None
-
-
-def _address(text: str) -> tuple[RdataType, str]:
-    return _ADDRESS_TYPE[ip_address(text).version], text
