@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from nodeproxy.downstream.http1 import ANSWERED_S
 from nodeproxy.downstream.tcp import TcpConnection
 from nodeproxy.errors import ConnectionLost
 from nodeproxy.exchange.connection import Ended
@@ -725,6 +726,7 @@ async def test_tcp_leaves_room_for_clients_of_http(database):
         client = await world.client()
         await client.send(b"GET / HTTP/1.1\r\nHost: nobody.shop.mesh\r\n\r\n")
         assert (await client.head()).startswith(b"HTTP/1.1 404 ")
+        world.advance(ANSWERED_S)
 
 
 async def test_an_idle_client_of_http_makes_way_at_once_however_many_are_of_tcp(database):
