@@ -29,7 +29,10 @@ class DownstreamConnection(Protocol):
         ...
 
     def idle_since(self, deadline: float) -> float:
-        """Since when it is of no use, monotonic seconds; infinite while it is in use. `deadline` is its task's."""
+        """Since when it is of no use, monotonic seconds, which may be to come; infinite while it is in use.
+
+        `deadline` is its task's.
+        """
         ...
 
     def make_way(self) -> bool:

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from itertools import islice
 from math import inf
+from typing import Protocol
 
 from nodeproxy.downstream.connection import DownstreamConnection
 from nodeproxy.downstream.context import ConnectionContext
@@ -16,9 +17,18 @@ from nodeproxy.telemetry.stats import WorkerStats
 
 ACCEPTS_PER_TURN = 16
 LEAVING_MOST = 2 * ACCEPTS_PER_TURN  # connections closed for room per turn: their descriptors are free only at its end
+FRESH_S = 0.1  # before an idle connection makes way: the request of a new client is on its way
 LOOKED_AT = 16  # connections examined at once to find an idle one; and at most:
 LOOKED_AT_MOST = 128
 KEPT_SHARE = 8  # one in so many is kept for clients that make way for others: those of HTTP are served beside any TCP
+
+
+class Paused(Protocol):
+    """A listener that accepts nothing for want of room."""
+
+    def resume(self) -> None:
+        """There may be room."""
+        ...
 
 
 class Connections:
@@ -41,6 +51,7 @@ class Connections:
         self._clients: dict[str, int] = {}  # addresses, and how many connections each has
         self._leaving: set[DownstreamConnection] = set()
         self._crossed_s = -inf  # when a connection to be closed turned out to have its next request already
+        self._paused: dict[Paused, None] = {}
 
     @property
     def full(self) -> bool:
@@ -64,7 +75,7 @@ class Connections:
             )
 
     def make_room(self) -> bool:
-        """Close the connection that has been idle longest; returns False when all are in use.
+        """Close the connection that has been idle longest, for FRESH_S at least; returns False when all are in use.
 
         Examines a bounded number of them: connections are in the order of arrival, and those used since they were last
         examined move to the end (the CLOCK algorithm; F. J. Corbato, 1968). A request costs nothing.
@@ -83,6 +94,7 @@ class Connections:
         return True
 
     def _idle_longest(self) -> DownstreamConnection | None:
+        fresh_s = self._reactor.now - FRESH_S
         longest, since_longest = None, inf
         for _ in range(0, LOOKED_AT_MOST, LOOKED_AT):
             untouched = False
@@ -90,16 +102,21 @@ class Connections:
                 if connection in self._leaving:
                     continue
                 since = connection.idle_since(self.open[connection].deadline)
-                if since < since_longest:
-                    longest, since_longest = connection, since
-                if since == connection.idle_since_seen < inf:
-                    untouched = True
-                else:
-                    connection.idle_since_seen = since
-                    self._order.move_to_end(connection)
+                if since <= fresh_s:
+                    if since < since_longest:
+                        longest, since_longest = connection, since
+                    if since == connection.idle_since_seen:
+                        untouched = True
+                        continue
+                connection.idle_since_seen = since
+                self._order.move_to_end(connection)
             if untouched or len(self._order) <= LOOKED_AT:
                 break
         return longest
+
+    def when_one_ends(self, paused: Paused) -> None:
+        """Resume a listener, once, when the next connection ends."""
+        self._paused[paused] = None
 
     def drain(self) -> None:
         """Let every connection, and those that are still admitted, start nothing new and close."""
@@ -180,6 +197,13 @@ class Connections:
             self._remove(client)
             self._stats.connections -= 1
             self._drop(connection)
+            if self._paused:
+                self._resume_all()
+
+    def _resume_all(self) -> None:
+        paused, self._paused = self._paused, {}
+        for each in paused:
+            each.resume()
 
     def _replace(self, connection: DownstreamConnection, successor: DownstreamConnection) -> None:
         """The client speaks a different protocol than `connection`: `successor` serves it, with all bytes received."""

@@ -33,8 +33,7 @@ from nodeproxy.protocol.http1.scan import scan_request
 
 IN_A_ROW = 16  # pipelined requests answered without waiting before others get a turn
 DRIPS_S = 1.0  # for a whole head, once other clients wait to be admitted
-USED_S = 2.0  # idle clients' advantage over clients that have sent no request, once others wait to be admitted
-ANSWERED_S = 1.0  # after a response the next request is to be expected: a close would meet it on its way
+USED_S = 1.0  # idle clients' advantage over clients that have sent no request, once others wait to be admitted
 _IDLE, _IN_HEAD, _BUSY = range(3)  # what a connection waits for: a request, the rest of its head, anything else
 
 
@@ -68,15 +67,12 @@ class Http1Connection:
         """See DownstreamConnection.
 
         A head that drips for longer than DRIPS_S counts from its first byte. A client that has been answered is likely
-        to send another request: it is in use for another ANSWERED_S, and counts as idle for USED_S less than one that
-        has sent none, so that a flood of silent connections does not end those in use.
+        to send another request, and counts as idle for USED_S less than one that has sent none: a flood of silent
+        connections does not end those in use, and no close meets a request on its way.
         """
         context = self.context
         if self.idle:
-            since = deadline - context.idle_timeout_s
-            if not self._reply.began:
-                return since
-            return since + USED_S if self._reactor.now - since >= ANSWERED_S else inf
+            return deadline - context.idle_timeout_s + (USED_S if self._reply.began else 0.0)
         if self._stage == _IN_HEAD:
             began = deadline - context.head_timeout_s
             return began if self._reactor.now - began >= DRIPS_S else inf

@@ -11,7 +11,7 @@ from nodeproxy.io.capacity import is_shortage
 from nodeproxy.io.reactor import Reactor
 
 BACKLOG = 4096  # the kernel cuts it to net.core.somaxconn, 4096 on current systems
-PAUSE_S = 0.1  # before accepting again, when out of descriptors or at the bound of connections
+PAUSE_S = 0.1  # before accepting again, when out of descriptors or at the bound and no connection has ended since
 
 
 def bound(address: tuple[str, int]) -> socket.socket:
@@ -47,6 +47,7 @@ class Listener:
         self._context = context
         self._watched = False
         self._closed = False
+        self._to_resume = False  # whether a timer calls `_due`
         sock.listen(BACKLOG)
         self._watch()
 
@@ -109,17 +110,30 @@ class Listener:
     def reassigned(self) -> None:
         """See `virtual_listeners.VirtualListener`: connections stay, and what is asked on them is for the new one."""
 
+    def resume(self) -> None:
+        """See `connections.Paused`."""
+        if not self._closed and not self._watched:
+            self._watch()
+
     def _watch(self) -> None:
-        if self._closed:
-            return
         try:
             self._reactor.watch(self._sock, self, select.EPOLLIN)
         except OSError:
-            self._reactor.call_at(self._reactor.now + PAUSE_S, self._watch)
+            self._resume_later()
         else:
             self._watched = True
 
     def _pause(self) -> None:
         self._watched = False
         self._reactor.forget(self._sock)
-        self._reactor.call_at(self._reactor.now + PAUSE_S, self._watch)
+        self._connections.when_one_ends(self)
+        self._resume_later()  # a connection may have become idle
+
+    def _resume_later(self) -> None:
+        if not self._to_resume:
+            self._to_resume = True
+            self._reactor.call_at(self._reactor.now + PAUSE_S, self._due)
+
+    def _due(self) -> None:
+        self._to_resume = False
+        self.resume()

@@ -333,6 +333,8 @@ async def test_a_silent_client_makes_way(place, world, connected):
     await world.settle()
     (connection,) = world.connections.open
     assert connection.idle_since(0.0) < world.clock.now + 1
+    world.advance(1.0)
+    await world.settle()
 
     assert world.connections.make_room()
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from nodeproxy.downstream.connections import ACCEPTS_PER_TURN, LEAVING_MOST, LOOKED_AT, Connections
-from nodeproxy.downstream.http1 import ANSWERED_S, DRIPS_S, USED_S
+from nodeproxy.downstream.connections import ACCEPTS_PER_TURN, FRESH_S, LEAVING_MOST, LOOKED_AT, Connections
+from nodeproxy.downstream.http1 import DRIPS_S, USED_S
 from nodeproxy.downstream.listener import PAUSE_S, Listener, bound
 from nodeproxy.errors import ConnectionLost
 from nodeproxy.io.channel import SocketChannel
@@ -23,8 +23,16 @@ UNKNOWN = b"GET / HTTP/1.1\r\nHost: nobody.shop.mesh\r\n\r\n"
 GET = b"GET / HTTP/1.1\r\nHost: web.shop.mesh\r\n\r\n"
 
 
+async def idle_clients(world, count, apart_s=1.0):
+    """`clients`, and time for them to make way."""
+    found = await clients(world, count, apart_s)
+    world.advance(2 * FRESH_S)
+    await world.settle(3)
+    return found
+
+
 async def clients(world, count, apart_s=1.0):
-    """Idle ones, let in one after the other."""
+    """Silent ones, let in one after the other."""
     found = []
     for _ in range(count):
         world.advance(apart_s)
@@ -74,11 +82,50 @@ async def test_clients_in_use_stay_and_those_who_come_wait_until_one_is_idle(wor
     await busy[0].head()
     await world.settle()
     assert is_open(late)  # accepting is tried again after a while, not in every turn
-    world.advance(ANSWERED_S)
-    assert PAUSE_S < ANSWERED_S
+    world.advance(USED_S + 2 * FRESH_S)
+    assert PAUSE_S < USED_S
 
     assert (await late.head()).startswith(b"HTTP/1.1 404 ")
     assert [is_open(client) for client in busy] == [False, True]
+
+
+async def test_a_client_that_waits_is_accepted_as_soon_as_a_connection_ends(world):
+    endpoint = world.endpoint()
+    world.serve(endpoint)
+    world.connections.most = 2
+    busy = await clients(world, 2)
+    for client in busy:
+        await client.send(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+    servers = [await endpoint.accept() for _ in busy]
+    late = [await world.client() for _ in range(4)]
+    for client in late:
+        await client.send(UNKNOWN.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+    await world.settle()
+    assert all(map(is_open, late))
+
+    await servers[0].send(b"HTTP/1.1 204 No Content\r\n\r\n")  # and no time passes
+
+    for client in late:
+        assert (await client.rest()).startswith(b"HTTP/1.1 404 ")
+    assert len(world.connections.open) == 1
+
+
+async def test_a_listener_at_the_bound_has_one_timer_however_many_connections_end(world):
+    world.connections.most = 1
+    world.serve()
+    (held,) = await clients(world, 1)
+    await held.send(b"GET")
+    await world.settle()
+    late = [await world.client() for _ in range(20)]
+    for client in late:
+        await client.send(UNKNOWN.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+    await world.settle()
+
+    held.close()
+    for client in late:
+        assert (await client.rest()).startswith(b"HTTP/1.1 404 ")
+
+    assert [getattr(call, "__self__", None) for _, _, call in world.reactor._timers].count(world.listener) == 1
 
 
 async def test_a_client_that_was_answered_just_now_does_not_make_way(world):
@@ -86,19 +133,29 @@ async def test_a_client_that_was_answered_just_now_does_not_make_way(world):
     (first,) = await clients(world, 1)
     await ask(world, first)
 
-    world.advance(ANSWERED_S - 0.1)
+    world.advance(USED_S)
     await world.settle()
     early = world.connections.make_room()
-    world.advance(0.2)
+    world.advance(2 * FRESH_S)
     await world.settle()
     late = world.connections.make_room()
 
     assert (early, late) == (False, True)
 
 
-async def test_a_client_whose_next_request_is_here_does_not_make_way(world):
+async def test_a_new_client_whose_request_is_on_its_way_does_not_make_way(world):
     world.connections.most = 1
     (first,) = await clients(world, 1)
+
+    early = world.connections.make_room()
+    (newcomer,) = await clients(world, 1, apart_s=2 * FRESH_S)
+
+    assert not early and not is_open(first) and is_open(newcomer)
+
+
+async def test_a_client_whose_next_request_is_here_does_not_make_way(world):
+    world.connections.most = 1
+    (first,) = await idle_clients(world, 1)
     (connection,) = world.connections.open
 
     first.channel._sock.send(UNKNOWN)
@@ -148,7 +205,7 @@ async def test_clients_in_use_at_the_head_of_the_line_do_not_hide_idle_ones_behi
 
 
 async def test_no_more_make_way_in_one_turn_than_their_descriptors_bear(world):
-    await clients(world, LEAVING_MOST + 1, apart_s=0.0)
+    await idle_clients(world, LEAVING_MOST + 1, apart_s=0.0)
     world.connections.most = 1
 
     made = [world.connections.make_room() for _ in range(LEAVING_MOST + 1)]
@@ -167,8 +224,8 @@ async def test_one_turn_accepts_its_share_and_no_more(world):
     assert len(world.connections.open) == ACCEPTS_PER_TURN
 
 
-async def test_without_a_descriptor_idle_clients_make_way_and_the_others_are_let_in_later(world):
-    (idle,) = await clients(world, 1)
+async def test_without_a_descriptor_idle_clients_make_way_and_the_others_are_let_in(world):
+    (idle,) = await idle_clients(world, 1)
     world.serve()
     late = world.keep(socket.create_connection(world.listener.address))
     late.setblocking(False)
@@ -177,9 +234,8 @@ async def test_without_a_descriptor_idle_clients_make_way_and_the_others_are_let
     with none_left():
         await client.send(UNKNOWN)
         await world.settle()
-    assert world.stats.shortages["accept"] == 1 and not is_open(idle)
-    world.advance(PAUSE_S)
 
+    assert world.stats.shortages["accept"] and not is_open(idle)
     assert (await client.head()).startswith(b"HTTP/1.1 404 ")
 
 

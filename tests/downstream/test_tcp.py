@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from nodeproxy.downstream.http1 import ANSWERED_S
+from nodeproxy.downstream.connections import FRESH_S
+from nodeproxy.downstream.http1 import USED_S
 from nodeproxy.downstream.tcp import TcpConnection
 from nodeproxy.errors import ConnectionLost
 from nodeproxy.exchange.connection import Ended
@@ -726,7 +727,7 @@ async def test_tcp_leaves_room_for_clients_of_http(database):
         client = await world.client()
         await client.send(b"GET / HTTP/1.1\r\nHost: nobody.shop.mesh\r\n\r\n")
         assert (await client.head()).startswith(b"HTTP/1.1 404 ")
-        world.advance(ANSWERED_S)
+        world.advance(USED_S + 2 * FRESH_S)
 
 
 async def test_an_idle_client_of_http_makes_way_at_once_however_many_are_of_tcp(database):
@@ -739,6 +740,7 @@ async def test_an_idle_client_of_http_makes_way_at_once_however_many_are_of_tcp(
     for _ in range(3):
         await database.client()
     world.advance(1)
+    await world.settle()
 
     assert world.connections.make_room()
 
