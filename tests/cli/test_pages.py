@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from nodeproxy.cli.commands import COMMANDS
+from nodeproxy.cli.live import UNTIL_STDIN_ENDS
 from nodeproxy.cli.pages.__main__ import TROUBLESHOOTING, generated, write
 from nodeproxy.cli.pages.markdown import prose
 from nodeproxy.cli.pages.reasons_page import with_reasons
@@ -28,6 +29,10 @@ def test_no_page_is_stale(pages, name):
 def test_every_command_and_every_setting_has_its_place(pages):
     assert re.findall(r"^## (\S+)$", pages["cli.md"], re.MULTILINE) == list(COMMANDS)
     assert re.findall(r"^\| `(\w+)` \|", pages["settings.md"], re.MULTILINE) == list(Settings.model_fields)
+
+
+def test_what_help_does_not_show_is_not_on_the_page_of_commands(pages):
+    assert "`--node`" in pages["cli.md"] and UNTIL_STDIN_ENDS not in pages["cli.md"]
 
 
 def test_the_anchor_of_each_section_is_its_reason(pages):

@@ -41,6 +41,8 @@ def _section(name: str, command: TyperCommand) -> str:
 
 def _rows(command: TyperCommand) -> Iterator[tuple[str, str, str]]:
     for each in command.params:
+        if getattr(each, "hidden", False):  # what a command says to its like on another node
+            continue
         words = getattr(each, "help", None) or ""
         if isinstance(each, TyperArgument):
             yield f"`{each.metavar or (each.name or '').upper()}`", words, ""
